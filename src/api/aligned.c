@@ -1,0 +1,114 @@
+/*
+ * Aligned allocation. Slabs start at multiples of 16 KiB and chunks lie side by side in them, so a class whose
+ * size is a multiple of the alignment serves it without waste; beyond 16 KiB it is a mapping of its own.
+ */
+#include "api/api.h"
+
+#include "debug/options.h"
+#include "large/large.h"
+#include "os/os.h"
+
+#include <errno.h>
+
+API void *API_NAME(aligned_alloc)(size_t align, size_t size) __attribute__((malloc, alloc_align(1), alloc_size(2)));
+API void *API_NAME(memalign)(size_t align, size_t size) __attribute__((malloc, alloc_align(1), alloc_size(2)));
+API int API_NAME(posix_memalign)(void **result, size_t align, size_t size);
+API void *API_NAME(valloc)(size_t size) __attribute__((malloc, alloc_size(1)));
+API void *API_NAME(pvalloc)(size_t size) __attribute__((malloc));
+
+/* The class to use, or SIZE_CLASSES if none fits. */
+static unsigned aligned_class(size_t align, size_t size)
+{
+    unsigned class;
+
+    if (align > UNIT_SIZE || size > SMALL_MAX)
+        return SIZE_CLASSES;
+    for (class = size_class_of(size > align ? size : align); class < SIZE_CLASSES; class++) {
+        bool fits = size_classes[class].size % align == 0;
+
+        /* A TINY state cannot tell of more slack than this. */
+        if (fits && (class >= TINY_CLASSES || size_classes[class].size - size <= TINY_SLACK_MAX))
+            break;
+    }
+    return class;
+}
+
+void *api_alloc_aligned(size_t align, size_t size)
+{
+    struct arena *arena = NULL;
+    void *chunk = NULL;
+    unsigned class;
+    bool clean;
+
+    if (align <= CHUNK_ALIGN && !options_watch_calls())
+        return api_alloc(size);
+    if (size > PTRDIFF_MAX)
+        return api_no_memory();
+    class = aligned_class(align, size);
+    if (class < SIZE_CLASSES || options_watch_calls())
+        arena = arena_enter();
+    if (arena != NULL) {
+        if (class < SIZE_CLASSES)
+            chunk = arena_alloc(arena, class, size, NULL);
+        if (options_watch_calls()) {
+            arena_count(arena, CALL_ALIGNED, 1);
+            arena_count(arena, CALL_BYTES, size);
+        }
+        arena_leave(arena);
+    }
+    if (chunk == NULL)
+        chunk = large_alloc(size, align, &clean);
+    return chunk != NULL ? chunk : api_no_memory();
+}
+
+static bool power_of_two(size_t value)
+{
+    return value != 0 && (value & (value - 1)) == 0;
+}
+
+/* As glibc: an alignment that is no power of two is rounded up to one. */
+void *API_NAME(memalign)(size_t align, size_t size)
+{
+    if (align > PTRDIFF_MAX / 2 + 1) {
+        errno = EINVAL;
+        return NULL;
+    }
+    if (!power_of_two(align))
+        align = align <= 1 ? 1 : (size_t)1 << (64 - __builtin_clzl(align - 1));
+    return api_alloc_aligned(align, size);
+}
+
+/* As glibc, which has treated it like memalign up to 2.37: any size, any alignment. */
+void *API_NAME(aligned_alloc)(size_t align, size_t size)
+{
+    return API_NAME(memalign)(align, size);
+}
+
+int API_NAME(posix_memalign)(void **result, size_t align, size_t size)
+{
+    int saved_errno = errno;
+    void *chunk;
+
+    if (!power_of_two(align) || align % sizeof(void *) != 0)
+        return EINVAL;
+    chunk = api_alloc_aligned(align, size);
+    errno = saved_errno;
+    if (chunk == NULL)
+        return ENOMEM;
+    *result = chunk;
+    return 0;
+}
+
+void *API_NAME(valloc)(size_t size)
+{
+    return api_alloc_aligned(os_page_size(), size);
+}
+
+void *API_NAME(pvalloc)(size_t size)
+{
+    size_t page = os_page_size();
+
+    if (size > PTRDIFF_MAX - page)
+        return api_no_memory();
+    return api_alloc_aligned(page, round_up(size > 0 ? size : 1, page));
+}

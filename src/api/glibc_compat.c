@@ -1,0 +1,170 @@
+/*
+ * What <malloc.h> has beside the malloc family: trimming, tuning, and figures, all of this allocator.
+ */
+#define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
+#include "api/api.h"
+
+#include "arena/pool.h"
+#include "arena/remote.h"
+#include "debug/census.h"
+#include "debug/stats.h"
+#include "debug/text.h"
+#include "large/large.h"
+#include "os/os.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+
+API int API_NAME(malloc_trim)(size_t pad);
+API int API_NAME(mallopt)(int parameter, int value);
+API struct mallinfo API_NAME(mallinfo)(void);
+API struct mallinfo2 API_NAME(mallinfo2)(void);
+API void API_NAME(malloc_stats)(void);
+API int API_NAME(malloc_info)(int options_value, FILE *stream);
+
+/* Returns 1 if memory went back to the kernel. Arenas in use by other threads do it at their next slow call. */
+int API_NAME(malloc_trim)(size_t pad)
+{
+    int saved_errno = errno;
+    struct arena *arena = arena_enter();
+    size_t bytes = 0;
+
+    (void)pad;
+    if (arena != NULL) {
+        remote_send_all(arena);
+        bytes += arena_trim(arena);
+        arena_leave(arena);
+    }
+    bytes += pool_trim(arena);
+    bytes += large_trim();
+    errno = saved_errno;
+    return bytes > 0;
+}
+
+int API_NAME(mallopt)(int parameter, int value)
+{
+    /* The other parameters of glibc describe an allocator that this is not. */
+    return parameter == M_ARENA_MAX && value > 0 && pool_limit((unsigned)value);
+}
+
+struct mallinfo2 API_NAME(mallinfo2)(void)
+{
+    struct census census;
+    const struct census_zone *tiny = &census.zone[ZONE_TINY];
+    const struct census_zone *small = &census.zone[ZONE_SMALL];
+    const struct census_zone *large = &census.zone[ZONE_LARGE];
+
+    census_take(&census);
+    return (struct mallinfo2){
+        .arena = tiny->slabs + small->slabs,
+        .ordblks = tiny->vacant + small->vacant,
+        .hblks = large->chunks,
+        .hblkhd = large->usable,
+        .uordblks = tiny->usable + small->usable,
+        .fordblks = tiny->slabs + small->slabs - tiny->usable - small->usable,
+        .keepcost = census.cached,
+    };
+}
+
+static int as_int(size_t value)
+{
+    return value > INT_MAX ? INT_MAX : (int)value;
+}
+
+/* Its fields are too small for large heaps: they stop at INT_MAX instead of turning negative. */
+struct mallinfo API_NAME(mallinfo)(void)
+{
+    struct mallinfo2 info = API_NAME(mallinfo2)();
+
+    return (struct mallinfo){
+        .arena = as_int(info.arena),
+        .ordblks = as_int(info.ordblks),
+        .hblks = as_int(info.hblks),
+        .hblkhd = as_int(info.hblkhd),
+        .uordblks = as_int(info.uordblks),
+        .fordblks = as_int(info.fordblks),
+        .keepcost = as_int(info.keepcost),
+    };
+}
+
+void API_NAME(malloc_stats)(void)
+{
+    stats_print();
+}
+
+static void put_attribute(struct text *text, const char *name, size_t value)
+{
+    text_string(text, " ");
+    text_string(text, name);
+    text_string(text, "=\"");
+    text_number(text, value);
+    text_string(text, "\"");
+}
+
+static void compose_info(struct text *text)
+{
+    static const char *const names[] = {"tiny", "small", "large"};
+    struct census census;
+
+    census_take(&census);
+    text_string(text, "<malloc version=\"ft_malloc-1\">\n");
+    for (unsigned zone = 0; zone <= ZONE_LARGE; zone++) {
+        text_string(text, "<zone name=\"");
+        text_string(text, names[zone]);
+        text_string(text, "\"");
+        put_attribute(text, "heaps", census.zone[zone].heaps);
+        put_attribute(text, "chunks", census.zone[zone].chunks);
+        put_attribute(text, "requested", census.zone[zone].requested);
+        put_attribute(text, "usable", census.zone[zone].usable);
+        put_attribute(text, "slabs", census.zone[zone].slabs);
+        put_attribute(text, "vacant", census.zone[zone].vacant);
+        text_string(text, "/>\n");
+    }
+    text_string(text, "<arenas");
+    put_attribute(text, "count", census.arenas);
+    text_string(text, "/>\n<cache");
+    put_attribute(text, "bytes", census.cached);
+    text_string(text, "/>\n</malloc>\n");
+}
+
+/*
+ * The library uses no stdio, so the text goes to where putc() would put it: into the stream's buffer, whose
+ * pointers are public for that macro's sake; or, if it is too small, to the stream's file behind what the
+ * buffer holds. A stream that has neither gets an error.
+ */
+static bool put_into_stream(const struct text *text, FILE *stream)
+{
+    size_t pending = (size_t)(stream->_IO_write_ptr - stream->_IO_write_base);
+
+    if ((size_t)(stream->_IO_write_end - stream->_IO_write_ptr) >= text->length) {
+        memcpy(stream->_IO_write_ptr, text->buffer, text->length);
+        stream->_IO_write_ptr += text->length;
+        return true;
+    }
+    if (stream->_fileno < 0)
+        return false;
+    os_write(stream->_fileno, stream->_IO_write_base, pending);
+    stream->_IO_write_ptr = stream->_IO_write_base;
+    os_write(stream->_fileno, text->buffer, text->length);
+    /* Its idea of the file's position is out of date: -1 makes it ask. */
+    stream->_offset = -1;
+    return true;
+}
+
+int API_NAME(malloc_info)(int options_value, FILE *stream)
+{
+    struct text text = {.fd = -1};
+
+    if (options_value != 0) {
+        errno = EINVAL;
+        return -1;
+    }
+    compose_info(&text);
+    if (put_into_stream(&text, stream))
+        return 0;
+    errno = ENOSPC;
+    return -1;
+}

@@ -1,0 +1,189 @@
+/*
+ * malloc, free and calloc: the entry points, and the slow halves behind all the others. Read it downward: api
+ * -> arena -> bin -> slab; refill: bin -> heap -> os; LARGE: api -> large -> os.
+ */
+#include "api/api.h"
+
+#include "arena/remote.h"
+#include "debug/options.h"
+#include "debug/report.h"
+#include "large/large.h"
+#include "os/os.h"
+
+#include <errno.h>
+#include <string.h>
+
+API void *API_NAME(malloc)(size_t size) __attribute__((malloc, alloc_size(1)));
+API void *API_NAME(calloc)(size_t count, size_t size) __attribute__((malloc, alloc_size(1, 2)));
+API void API_NAME(free)(void *pointer);
+API void API_NAME(cfree)(void *pointer);
+API void API_NAME(free_sized)(void *pointer, size_t size);
+API void API_NAME(free_aligned_sized)(void *pointer, size_t align, size_t size);
+
+void *api_no_memory(void)
+{
+    errno = ENOMEM;
+    return NULL;
+}
+
+static void count_call(struct arena *arena, enum call_kind kind, size_t bytes)
+{
+    if (likely(!options_watch_calls()))
+        return;
+    arena_count(arena, kind, 1);
+    arena_count(arena, CALL_BYTES, bytes);
+}
+
+/* Counted like the others, which never see a LARGE chunk's thread. */
+static void count_large(enum call_kind kind, size_t bytes)
+{
+    struct arena *arena;
+
+    if (likely(!options_watch_calls()))
+        return;
+    arena = arena_enter();
+    if (arena == NULL)
+        return;
+    count_call(arena, kind, bytes);
+    arena_leave(arena);
+}
+
+static void *alloc_large(size_t size, enum call_kind kind, bool *clean)
+{
+    bool unused;
+    void *chunk = size > PTRDIFF_MAX ? NULL : large_alloc(size, 1, clean != NULL ? clean : &unused);
+
+    count_large(kind, chunk != NULL ? size : 0);
+    return chunk;
+}
+
+/* A request of any size, with every means. `clean`: NULL, or says whether the memory is zero. */
+static void *alloc_any(size_t size, enum call_kind kind, bool *clean)
+{
+    void *chunk = NULL;
+
+    if (size <= SMALL_MAX) {
+        struct arena *arena = arena_enter();
+
+        if (arena != NULL) {
+            chunk = arena_alloc(arena, size_class_of(size), size, clean);
+            count_call(arena, kind, chunk != NULL ? size : 0);
+            arena_leave(arena);
+        }
+    }
+    /* A heap needs much address space at once; where that is short, a mapping of a few pages may still fit. */
+    if (chunk == NULL)
+        chunk = alloc_large(size, kind, clean);
+    return chunk != NULL ? chunk : api_no_memory();
+}
+
+__attribute__((noinline)) void *api_alloc_slow(size_t size, enum call_kind kind)
+{
+    return alloc_any(size, kind, NULL);
+}
+
+__attribute__((noinline)) void *api_alloc_small(size_t size)
+{
+    return small_alloc(size);
+}
+
+__attribute__((noinline)) void *api_alloc_zeroed_slow(size_t size)
+{
+    bool clean;
+    void *chunk = alloc_any(size, CALL_CALLOC, &clean);
+
+    return chunk != NULL && !clean ? memset(chunk, 0, size) : chunk;
+}
+
+/* True if it was a live chunk of a heap, and is not any more. */
+static bool free_in_heap(uintptr_t address, uint16_t tag)
+{
+    struct chunk chunk;
+    struct arena *arena = arena_enter();
+    bool live = chunk_find(address, tag, &chunk) == CHUNK_LIVE;
+
+    if (live && chunk.arena == arena) {
+        chunk_mark(&chunk, STATE_FREE);
+        arena_free(arena, &chunk);
+    } else if (live) {
+        remote_free(arena, &chunk);
+    }
+    if (arena != NULL) {
+        count_call(arena, CALL_FREE, 0);
+        if (options_watch_calls() && live && chunk.arena != arena)
+            arena_count(arena, CALL_REMOTE, 1);
+        arena_leave(arena);
+    }
+    return live;
+}
+
+static bool free_large(uintptr_t address)
+{
+    count_large(CALL_FREE, 0);
+    return large_free(address) == LARGE_FREED;
+}
+
+__attribute__((noinline)) void api_free_slow(void *pointer, const char *function)
+{
+    uintptr_t address = (uintptr_t)pointer;
+    int saved_errno = errno;
+    uint16_t tag;
+
+    if (pointer == NULL)
+        return;
+    tag = heap_map_tag(address);
+    if (!(tag != TAG_NONE ? free_in_heap(address, tag) : free_large(address)))
+        report_misuse(function, address);
+    errno = saved_errno;
+}
+
+__attribute__((noinline)) void api_free_small(void *pointer)
+{
+    small_free(pointer);
+}
+
+void *API_NAME(malloc)(size_t size)
+{
+    return api_alloc(size);
+}
+
+void API_NAME(free)(void *pointer)
+{
+    api_free(pointer);
+}
+
+void *API_NAME(calloc)(size_t count, size_t size)
+{
+    struct bin *bin;
+    size_t total;
+    void *chunk;
+
+    if (__builtin_mul_overflow(count, size, &total) || total > PTRDIFF_MAX)
+        return api_no_memory();
+    if (total > TINY_MAX)
+        return api_alloc_zeroed_slow(total);
+    bin = &thread_self.arena->bins[tiny_class(total)];
+    if (unlikely(bin->count == 0))
+        return api_alloc_zeroed_slow(total);
+    chunk = bin_pop(bin);
+    tiny_mark_live((uintptr_t)chunk, bin->size - total);
+    return memset(chunk, 0, total);
+}
+
+void API_NAME(cfree)(void *pointer)
+{
+    api_free(pointer);
+}
+
+void API_NAME(free_sized)(void *pointer, size_t size)
+{
+    (void)size;
+    api_free(pointer);
+}
+
+void API_NAME(free_aligned_sized)(void *pointer, size_t align, size_t size)
+{
+    (void)align;
+    (void)size;
+    api_free(pointer);
+}

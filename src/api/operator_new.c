@@ -1,0 +1,164 @@
+/*
+ * C++ operator new and delete, by their mangled names, so that a C library can define them; weak, so that a
+ * program's own replacements win. The forms that must not throw but call a handler which may are in
+ * operator_new_nothrow.cc: catching takes C++.
+ */
+#ifndef FT_MALLOC_PREFIXED
+
+#include "api/operator_new.h"
+
+#include "api/api.h"
+#include "os/os.h"
+
+#define OPERATOR __attribute__((visibility("default"), weak))
+
+void *operator_new_try(size_t size, size_t align)
+{
+    return align <= CHUNK_ALIGN ? api_alloc(size) : api_alloc_aligned(align, size);
+}
+
+/* As the standard wants it: the handler may free memory, throw, or end the program; it is asked until then. */
+void *operator_new_retry(size_t size, size_t align)
+{
+    void *chunk;
+
+    while ((chunk = operator_new_try(size, align)) == NULL) {
+        new_handler *handler = _ZSt15get_new_handlerv != NULL ? _ZSt15get_new_handlerv() : NULL;
+
+        if (handler != NULL)
+            handler();
+        else if (_ZSt17__throw_bad_allocv != NULL)
+            _ZSt17__throw_bad_allocv();
+        else
+            os_abort();
+    }
+    return chunk;
+}
+
+/* Where the fast path misses, its slow half returns NULL without having asked anyone. */
+static inline void *new_or_retry(size_t size)
+{
+    void *chunk = api_alloc(size);
+
+    return likely(chunk != NULL) ? chunk : operator_new_retry(size, 0);
+}
+
+OPERATOR void *_Znwm(size_t size);
+OPERATOR void *_Znam(size_t size);
+OPERATOR void *_ZnwmSt11align_val_t(size_t size, size_t align);
+OPERATOR void *_ZnamSt11align_val_t(size_t size, size_t align);
+
+void *_Znwm(size_t size)
+{
+    return new_or_retry(size);
+}
+
+void *_Znam(size_t size)
+{
+    return new_or_retry(size);
+}
+
+void *_ZnwmSt11align_val_t(size_t size, size_t align)
+{
+    return operator_new_retry(size, align);
+}
+
+void *_ZnamSt11align_val_t(size_t size, size_t align)
+{
+    return operator_new_retry(size, align);
+}
+
+/* Plain, sized, nothrow, aligned, and their combinations; what comes after the pointer is not needed. */
+OPERATOR void _ZdlPv(void *pointer);
+OPERATOR void _ZdaPv(void *pointer);
+OPERATOR void _ZdlPvm(void *pointer, size_t size);
+OPERATOR void _ZdaPvm(void *pointer, size_t size);
+OPERATOR void _ZdlPvRKSt9nothrow_t(void *pointer, const void *tag);
+OPERATOR void _ZdaPvRKSt9nothrow_t(void *pointer, const void *tag);
+OPERATOR void _ZdlPvSt11align_val_t(void *pointer, size_t align);
+OPERATOR void _ZdaPvSt11align_val_t(void *pointer, size_t align);
+OPERATOR void _ZdlPvmSt11align_val_t(void *pointer, size_t size, size_t align);
+OPERATOR void _ZdaPvmSt11align_val_t(void *pointer, size_t size, size_t align);
+OPERATOR void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *pointer, size_t align, const void *tag);
+OPERATOR void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *pointer, size_t align, const void *tag);
+
+void _ZdlPv(void *pointer)
+{
+    api_free(pointer);
+}
+
+void _ZdaPv(void *pointer)
+{
+    api_free(pointer);
+}
+
+void _ZdlPvm(void *pointer, size_t size)
+{
+    (void)size;
+    api_free(pointer);
+}
+
+void _ZdaPvm(void *pointer, size_t size)
+{
+    (void)size;
+    api_free(pointer);
+}
+
+void _ZdlPvRKSt9nothrow_t(void *pointer, const void *tag)
+{
+    (void)tag;
+    api_free(pointer);
+}
+
+void _ZdaPvRKSt9nothrow_t(void *pointer, const void *tag)
+{
+    (void)tag;
+    api_free(pointer);
+}
+
+void _ZdlPvSt11align_val_t(void *pointer, size_t align)
+{
+    (void)align;
+    api_free(pointer);
+}
+
+void _ZdaPvSt11align_val_t(void *pointer, size_t align)
+{
+    (void)align;
+    api_free(pointer);
+}
+
+void _ZdlPvmSt11align_val_t(void *pointer, size_t size, size_t align)
+{
+    (void)size;
+    (void)align;
+    api_free(pointer);
+}
+
+void _ZdaPvmSt11align_val_t(void *pointer, size_t size, size_t align)
+{
+    (void)size;
+    (void)align;
+    api_free(pointer);
+}
+
+void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *pointer, size_t align, const void *tag)
+{
+    (void)align;
+    (void)tag;
+    api_free(pointer);
+}
+
+void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *pointer, size_t align, const void *tag)
+{
+    (void)align;
+    (void)tag;
+    api_free(pointer);
+}
+
+#else
+
+/* A translation unit must not be empty. */
+typedef int operator_new_is_not_prefixed;
+
+#endif

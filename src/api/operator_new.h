@@ -1,0 +1,30 @@
+/*
+ * What the two files of operators share. libstdc++'s own functions are referenced weakly: a C program needs
+ * no libstdc++, and a program that throws has it.
+ */
+#ifndef FT_API_OPERATOR_NEW_H
+#define FT_API_OPERATOR_NEW_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef void new_handler(void);
+
+/* std::get_new_handler() and std::__throw_bad_alloc(). */
+extern new_handler *_ZSt15get_new_handlerv(void) __attribute__((weak));
+extern void _ZSt17__throw_bad_allocv(void) __attribute__((weak, noreturn));
+
+/* Any alignment that is a power of two; 0 for none in particular. Throws; returns NULL never. */
+void *operator_new_retry(size_t size, size_t align);
+
+/* One attempt, without a handler; NULL: no memory. */
+void *operator_new_try(size_t size, size_t align);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,111 @@
+/*
+ * realloc, reallocarray and malloc_usable_size. A chunk stays where it is when its size class stays, or when
+ * moving it would save less than half of it.
+ */
+#include "api/api.h"
+
+#include "debug/options.h"
+#include "debug/report.h"
+#include "large/large.h"
+#include "os/os.h"
+
+#include <stdint.h>
+#include <string.h>
+
+API void *API_NAME(realloc)(void *pointer, size_t size) __attribute__((alloc_size(2)));
+API void *API_NAME(reallocarray)(void *pointer, size_t count, size_t size) __attribute__((alloc_size(2, 3)));
+API size_t API_NAME(malloc_usable_size)(void *pointer);
+
+bool api_find(const void *pointer, struct chunk *chunk)
+{
+    uintptr_t address = (uintptr_t)pointer;
+    uint16_t tag = heap_map_tag(address);
+    struct large_info info;
+
+    if (tag != TAG_NONE)
+        return chunk_find(address, tag, chunk) == CHUNK_LIVE;
+    if (!large_find(address, &info) || !info.live)
+        return false;
+    *chunk = (struct chunk){
+        .start = address, .zone = ZONE_LARGE, .requested = info.requested, .usable = info.usable};
+    return true;
+}
+
+static bool resize_in_place(const struct chunk *chunk, size_t size)
+{
+    if (chunk->zone == ZONE_LARGE)
+        return size > SMALL_MAX && large_resize(chunk->start, size);
+    if (size > chunk->usable || (size <= chunk->usable / 2 && size_class_of(size) != chunk->class))
+        return false;
+    return chunk_resize(chunk, size);
+}
+
+static void *move(void *pointer, const struct chunk *chunk, size_t size)
+{
+    bool grows = size > chunk->usable;
+    void *moved = grows && size > SMALL_MAX && chunk->usable > SMALL_MAX / 2 ? large_alloc_growing(size)
+                                                                             : api_alloc(size);
+
+    if (moved == NULL)
+        return api_no_memory();
+    /* All of what malloc_usable_size() allowed, not just what was asked for. */
+    memcpy(moved, pointer, grows ? chunk->usable : size);
+    api_free(pointer);
+    return moved;
+}
+
+static void count_realloc(size_t size)
+{
+    struct arena *arena;
+
+    if (likely(!options_watch_calls()))
+        return;
+    arena = arena_enter();
+    if (arena == NULL)
+        return;
+    arena_count(arena, CALL_REALLOC, 1);
+    arena_count(arena, CALL_BYTES, size);
+    arena_leave(arena);
+}
+
+void *API_NAME(realloc)(void *pointer, size_t size)
+{
+    struct chunk chunk;
+
+    if (pointer == NULL)
+        return api_alloc(size);
+    if (!api_find(pointer, &chunk)) {
+        report_misuse("realloc()", (uintptr_t)pointer);
+        return NULL;
+    }
+    count_realloc(size);
+    if (size == 0) {
+        api_free(pointer);
+        return NULL;
+    }
+    if (size > PTRDIFF_MAX)
+        return api_no_memory();
+    return resize_in_place(&chunk, size) ? pointer : move(pointer, &chunk, size);
+}
+
+void *API_NAME(reallocarray)(void *pointer, size_t count, size_t size)
+{
+    size_t total;
+
+    if (__builtin_mul_overflow(count, size, &total))
+        return api_no_memory();
+    return API_NAME(realloc)(pointer, total);
+}
+
+size_t API_NAME(malloc_usable_size)(void *pointer)
+{
+    struct chunk chunk;
+
+    if (pointer == NULL)
+        return 0;
+    if (!api_find(pointer, &chunk)) {
+        report_misuse("malloc_usable_size()", (uintptr_t)pointer);
+        return 0;
+    }
+    return chunk.usable;
+}

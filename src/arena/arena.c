@@ -1,0 +1,91 @@
+/*
+ * Creating arenas, and the slow half of allocation in one.
+ */
+#include "arena/arena.h"
+
+#include "arena/remote.h"
+#include "os/os.h"
+#include "os/structure_lock.h"
+
+struct arena arena_none = {.tiny_tag = TAG_IMPOSSIBLE, .small_tag = TAG_IMPOSSIBLE};
+
+_Atomic(struct arena *) arena_list;
+
+static bool enlist(struct arena *arena)
+{
+    struct arena *newest;
+    bool fits;
+
+    structure_lock_write();
+    newest = atomic_load_explicit(&arena_list, memory_order_relaxed); /* the lock orders it */
+    arena->id = newest == NULL ? 1 : newest->id + 1;
+    fits = arena->id <= ARENA_ID_MAX;
+    if (fits) {
+        arena->next = newest;
+        arena->tiny_tag = (uint16_t)arena->id;
+        arena->small_tag = (uint16_t)(arena->id | TAG_SMALL);
+        heap_set_init(&arena->tiny, arena, arena->tiny_tag, false);
+        heap_set_init(&arena->small, arena, arena->small_tag, true);
+        /* Release: who walks the list finds the arena complete. */
+        atomic_store_explicit(&arena_list, arena, memory_order_release);
+    }
+    structure_unlock();
+    return fits;
+}
+
+struct arena *arena_create(enum arena_use use)
+{
+    size_t head = round_up(sizeof(struct arena), 64);
+    size_t size = round_up(head + bins_slots() * sizeof(void *), os_page_size());
+    struct arena *arena = os_map(size);
+
+    if (arena == NULL)
+        return NULL;
+    bins_init(arena->bins, (void **)(void *)((char *)arena + head), &arena->tiny, &arena->small);
+    pthread_mutex_init(&arena->lock, NULL);
+    atomic_store_explicit(&arena->use, use, memory_order_relaxed); /* nobody knows it yet */
+    if (!enlist(arena)) {
+        os_unmap(arena, size);
+        return NULL;
+    }
+    return arena;
+}
+
+static void mark_live(unsigned class, uintptr_t chunk, size_t requested)
+{
+    if (class < TINY_CLASSES)
+        tiny_mark_live(chunk, size_classes[class].size - requested);
+    else
+        small_mark_live(chunk, requested);
+}
+
+void *arena_alloc(struct arena *arena, unsigned class, size_t requested, bool *clean)
+{
+    struct bin *bin = &arena->bins[class];
+    void *chunk;
+
+    if (bin->count == 0)
+        remote_receive(arena);
+    if (bin->count == 0 && clean != NULL) {
+        /* Straight from the slab, which knows whether the memory is fresh. */
+        chunk = bin_take_one(bin, clean);
+        if (chunk == NULL)
+            return NULL;
+    } else {
+        if (bin->count == 0 && !bin_refill(bin))
+            return NULL;
+        chunk = bin->slots[--bin->count];
+        if (clean != NULL)
+            *clean = false;
+    }
+    mark_live(class, (uintptr_t)chunk, requested);
+    return chunk;
+}
+
+size_t arena_trim(struct arena *arena)
+{
+    remote_receive_all(arena);
+    for (unsigned class = 0; class < SIZE_CLASSES; class++)
+        bin_flush(&arena->bins[class]);
+    return heap_set_trim(&arena->tiny) + heap_set_trim(&arena->small);
+}

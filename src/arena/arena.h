@@ -1,0 +1,100 @@
+/*
+ * An arena: everything that one thread allocates from: bins, heaps, and the inbox of remote frees. Three kinds
+ * of use, and the rule of each for who may touch "owner only" fields:
+ *   ACTIVE   one thread owns it, and uses it without any lock
+ *   POOLED   its thread has ended: whoever holds arena->lock
+ *   SHARED   several threads use it: whoever holds arena->lock
+ * Arenas are never unmapped; the list of them only grows.
+ */
+#ifndef FT_ARENA_ARENA_H
+#define FT_ARENA_ARENA_H
+
+#include "bins/bin.h"
+#include "bins/chunk.h"
+
+#include <pthread.h>
+
+enum arena_use { ARENA_ACTIVE, ARENA_POOLED, ARENA_SHARED };
+
+/* What FT_MALLOC_STATS counts. */
+enum call_kind { CALL_MALLOC, CALL_FREE, CALL_REALLOC, CALL_CALLOC, CALL_ALIGNED, CALL_REMOTE, CALL_BYTES, CALL_KINDS };
+
+struct parcel;
+
+enum { PARCELS = 8 };
+
+/* Chunks of one other arena, freed here and not yet sent home. */
+struct outgoing {
+    struct arena *owner;
+    struct parcel *newest, *oldest;
+    unsigned chunks;
+    unsigned room;
+    size_t bytes;
+};
+
+struct arena {
+    /* What the fast paths read: the tags of our heaps, and the bins. Tags are constant. */
+    uint16_t tiny_tag;
+    uint16_t small_tag;
+    struct bin bins[SIZE_CLASSES];
+
+    /* Owner only. */
+    struct heap_set tiny;
+    struct heap_set small;
+    struct outgoing outgoing[PARCELS];
+    /* Parcels taken from the inbox and not yet unpacked. */
+    struct parcel *unpacking;
+
+    /* Constant. */
+    unsigned id;
+    struct arena *next;
+
+    /* The arena pool's lock. */
+    struct arena *next_pooled;
+
+    /* Written by the owner or with `lock`, sequentially consistent against pushes: see remote.c. */
+    _Atomic int use; /* enum arena_use */
+    /* Set in the child of a fork, cleared with `lock` held: states are right, all else has to be rebuilt. */
+    _Atomic bool damaged;
+    /* With `damaged`: the arena is the surviving thread's, so only what was under way to it is lost. */
+    _Atomic bool survivor;
+    /* malloc_trim() was called by another thread. Set by anyone, cleared by the owner, relaxed. */
+    _Atomic bool trim_wanted;
+    pthread_mutex_t lock;
+
+    /* Owner writes, anyone reads, relaxed: figures. */
+    _Atomic uint64_t calls[CALL_KINDS];
+
+    /* Pushed to by any thread; on a line of its own. */
+    _Alignas(64) _Atomic(struct parcel *) inbox;
+};
+
+/* Has no chunk and owns no heap: what a thread's fast pointer names while every call has to be slow. */
+extern struct arena arena_none;
+
+/* All arenas, newest first. Acquire to read; new ones are put in front with the structure lock. */
+extern _Atomic(struct arena *) arena_list;
+
+/* A new arena, or NULL: no memory. */
+struct arena *arena_create(enum arena_use use);
+
+/* One chunk of a class: for the slow path, with the arena entered. NULL: no memory. */
+void *arena_alloc(struct arena *arena, unsigned class, size_t requested, bool *clean);
+
+/* Frees a chunk of this arena whose state is already STATE_FREE. */
+static inline void arena_free(struct arena *arena, const struct chunk *chunk)
+{
+    bin_free(&arena->bins[chunk->class], chunk->slab, chunk->index);
+}
+
+/* Gives everything unused back to the kernel. Returns the bytes. The arena is entered, or locked. */
+size_t arena_trim(struct arena *arena);
+
+static inline void arena_count(struct arena *arena, enum call_kind kind, uint64_t amount)
+{
+    atomic_store_explicit(&arena->calls[kind],
+                          atomic_load_explicit(&arena->calls[kind], memory_order_relaxed) + amount,
+                          memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,113 @@
+/*
+ * Repair after fork. The states are the truth: what is not live is free. Bit maps, lists, caches, free runs
+ * and inboxes are rebuilt from them. In the surviving thread's own arena all of that is sound, and only the
+ * chunks are missing that other threads had freed and not sent home, or that were in its inbox.
+ */
+#include "arena/fork.h"
+
+#include "arena/pool.h"
+#include "arena/thread.h"
+#include "large/large.h"
+#include "os/structure_lock.h"
+
+static void forget_parcels(struct arena *arena)
+{
+    /* Whatever is in them is marked as on its way, in arenas that will all be repaired. */
+    for (unsigned i = 0; i < PARCELS; i++)
+        arena->outgoing[i] = (struct outgoing){.owner = NULL};
+    arena->unpacking = NULL;
+    atomic_store_explicit(&arena->inbox, NULL, memory_order_relaxed); /* one thread only */
+}
+
+void arena_after_fork(void)
+{
+    struct arena *survivor = thread_self.home;
+    struct arena *arena = atomic_load_explicit(&arena_list, memory_order_relaxed); /* one thread only */
+
+    structure_lock_renew();
+    pool_after_fork(survivor);
+    large_after_fork();
+    /* With a single arena there never was another thread that could have changed or freed anything. */
+    if (arena == NULL || (arena == survivor && arena->next == NULL))
+        return;
+    for (; arena != NULL; arena = arena->next) {
+        bool own = arena == survivor && atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_ACTIVE;
+        bool before = atomic_load_explicit(&arena->damaged, memory_order_relaxed);
+
+        forget_parcels(arena);
+        /* An arena still damaged from the fork before this one needs the larger repair. */
+        atomic_store_explicit(&arena->survivor, own && (!before || atomic_load(&arena->survivor)),
+                              memory_order_relaxed);
+        atomic_store_explicit(&arena->damaged, true, memory_order_relaxed);
+    }
+}
+
+typedef void slab_visit(struct arena *arena, struct heap *heap, struct slab *slab);
+
+static void each_slab_of_heap(struct arena *arena, struct heap *heap, slab_visit *visit)
+{
+    bool small = heap->set->small;
+    unsigned count = small ? SMALL_SLABS : TINY_UNITS - TINY_FIRST_UNIT;
+    struct slab *first_tiny = tiny_slab(heap->base + (uintptr_t)TINY_FIRST_UNIT * UNIT_SIZE);
+
+    for (unsigned number = 0; number < count; number++) {
+        struct slab *slab = small ? &small_slab_numbered(heap->base, number)->slab : first_tiny + number;
+
+        if (atomic_load_explicit(&slab->identity, memory_order_relaxed) & 1) /* the lock orders it */
+            visit(arena, heap, slab);
+    }
+}
+
+static void each_slab(struct arena *arena, struct heap_set *set, slab_visit *visit)
+{
+    struct heap *idle = set->idle;
+
+    for (struct heap *heap = set->heaps; heap != NULL; heap = heap->next) {
+        /* As the reserve, it is not unmapped under our feet when its last chunk comes home. */
+        set->idle = heap;
+        each_slab_of_heap(arena, heap, visit);
+    }
+    set->idle = idle;
+}
+
+static void rebuild_slab(struct arena *arena, struct heap *heap, struct slab *slab)
+{
+    if (slab_rebuild(slab, heap))
+        bin_adopt(&arena->bins[slab->class], slab);
+    else
+        atomic_store_explicit(&slab->identity, 0, memory_order_relaxed);
+}
+
+static void collect_slab(struct arena *arena, struct heap *heap, struct slab *slab)
+{
+    const struct size_class *class = &size_classes[slab->class];
+    uint16_t tag = heap->set->tag;
+    struct chunk chunk;
+
+    for (unsigned index = 0; index < class->chunks; index++) {
+        uintptr_t address = (uintptr_t)slab->chunks + (uintptr_t)index * class->size;
+
+        if (chunk_find(address, tag, &chunk) == CHUNK_FREED && chunk.kind == STATE_REMOTE) {
+            chunk_mark(&chunk, STATE_FREE);
+            arena_free(arena, &chunk);
+        }
+    }
+}
+
+void arena_repair(struct arena *arena)
+{
+    if (!atomic_load_explicit(&arena->damaged, memory_order_relaxed)) /* the lock orders it */
+        return;
+    if (atomic_load_explicit(&arena->survivor, memory_order_relaxed)) {
+        each_slab(arena, &arena->tiny, collect_slab);
+        each_slab(arena, &arena->small, collect_slab);
+    } else {
+        for (unsigned class = 0; class < SIZE_CLASSES; class++)
+            bin_reset(&arena->bins[class]);
+        heap_set_reset(&arena->tiny);
+        heap_set_reset(&arena->small);
+        each_slab(arena, &arena->tiny, rebuild_slab);
+        each_slab(arena, &arena->small, rebuild_slab);
+    }
+    atomic_store_explicit(&arena->damaged, false, memory_order_relaxed); /* the lock orders it */
+}

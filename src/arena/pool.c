@@ -1,0 +1,191 @@
+/*
+ * The pool of arenas without a thread, and the shared ones. An eighth of the permitted arenas, at least one,
+ * is kept for sharing; the others are for one thread each.
+ */
+#include "arena/pool.h"
+
+#include "arena/fork.h"
+#include "arena/remote.h"
+#include "debug/options.h"
+#include "os/os.h"
+
+enum { ARENAS_PER_PROCESSOR = 32, ARENAS_MIN = 64, ARENAS_MAX = 4096, SHARED_MAX = 64 };
+
+static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* The pool's lock. */
+static struct {
+    struct arena *idle;
+    unsigned owned;
+    unsigned owned_max;
+    unsigned shared_max;
+    unsigned shared_count;
+    unsigned turn;
+    struct arena *shared[SHARED_MAX];
+} pool;
+
+static void set_limits(void)
+{
+    unsigned most = options.arena_max;
+
+    if (most == 0) {
+        most = os_processors() * ARENAS_PER_PROCESSOR;
+        most = most < ARENAS_MIN ? ARENAS_MIN : most;
+        most = most > ARENAS_MAX ? ARENAS_MAX : most;
+    }
+    pool.shared_max = most / 8;
+    if (pool.shared_max < 1)
+        pool.shared_max = 1;
+    if (pool.shared_max > SHARED_MAX)
+        pool.shared_max = SHARED_MAX;
+    pool.owned_max = most - pool.shared_max;
+}
+
+static struct arena *take_idle(void)
+{
+    struct arena *arena = pool.idle;
+
+    if (arena != NULL)
+        pool.idle = arena->next_pooled;
+    return arena;
+}
+
+/* The lock is dropped while an arena is made: the count is reserved first. */
+static struct arena *create_owned(void)
+{
+    struct arena *arena;
+
+    pool.owned++;
+    pthread_mutex_unlock(&pool_lock);
+    arena = arena_create(ARENA_ACTIVE);
+    pthread_mutex_lock(&pool_lock);
+    if (arena == NULL)
+        pool.owned--;
+    return arena;
+}
+
+static struct arena *next_shared(void)
+{
+    if (pool.shared_max == 0)
+        set_limits();
+    if (pool.shared_count < pool.shared_max) {
+        struct arena *arena = arena_create(ARENA_SHARED);
+
+        if (arena != NULL)
+            pool.shared[pool.shared_count++] = arena;
+    }
+    return pool.shared_count == 0 ? NULL : pool.shared[pool.turn++ % pool.shared_count];
+}
+
+static void adopt(struct arena *arena)
+{
+    pthread_mutex_lock(&arena->lock);
+    if (atomic_load_explicit(&arena->damaged, memory_order_relaxed))
+        arena_repair(arena);
+    /* Sequentially consistent: see remote.c. */
+    atomic_store(&arena->use, ARENA_ACTIVE);
+    pthread_mutex_unlock(&arena->lock);
+}
+
+struct arena *pool_get(void)
+{
+    struct arena *arena;
+    bool idle;
+
+    pthread_mutex_lock(&pool_lock);
+    arena = take_idle();
+    idle = arena != NULL;
+    /* The first thread of most programs is the only one: it need not ask for the number of processors. */
+    if (!idle && pool.shared_max == 0 && (pool.owned > 0 || options.arena_max != 0))
+        set_limits();
+    if (!idle && (pool.shared_max == 0 || pool.owned < pool.owned_max))
+        arena = create_owned();
+    if (arena == NULL)
+        arena = next_shared();
+    pthread_mutex_unlock(&pool_lock);
+    if (idle)
+        adopt(arena);
+    return arena;
+}
+
+struct arena *pool_get_shared(void)
+{
+    struct arena *arena;
+
+    pthread_mutex_lock(&pool_lock);
+    arena = next_shared();
+    pthread_mutex_unlock(&pool_lock);
+    return arena;
+}
+
+void pool_put(struct arena *arena)
+{
+    remote_send_all(arena);
+    pthread_mutex_lock(&arena->lock);
+    /* Sequentially consistent: see remote.c. What was pushed before it is unpacked here. */
+    atomic_store(&arena->use, ARENA_POOLED);
+    remote_receive_all(arena);
+    pthread_mutex_unlock(&arena->lock);
+    pthread_mutex_lock(&pool_lock);
+    arena->next_pooled = pool.idle;
+    pool.idle = arena;
+    pthread_mutex_unlock(&pool_lock);
+}
+
+bool pool_limit(unsigned arenas)
+{
+    bool early;
+
+    pthread_mutex_lock(&pool_lock);
+    early = pool.shared_max == 0;
+    if (early)
+        options.arena_max = arenas;
+    pthread_mutex_unlock(&pool_lock);
+    return early;
+}
+
+size_t pool_trim(struct arena *own)
+{
+    size_t bytes = 0;
+
+    /* Acquire: each arena is complete. */
+    for (struct arena *arena = atomic_load_explicit(&arena_list, memory_order_acquire); arena != NULL;
+         arena = arena->next) {
+        if (arena == own)
+            continue;
+        pthread_mutex_lock(&arena->lock);
+        if (atomic_load(&arena->use) != ARENA_ACTIVE) {
+            if (atomic_load(&arena->damaged))
+                arena_repair(arena);
+            bytes += arena_trim(arena);
+        } else {
+            atomic_store_explicit(&arena->trim_wanted, true, memory_order_relaxed); /* a wish, orders nothing */
+        }
+        pthread_mutex_unlock(&arena->lock);
+    }
+    return bytes;
+}
+
+void pool_after_fork(struct arena *survivor)
+{
+    struct arena *arena = atomic_load_explicit(&arena_list, memory_order_relaxed); /* one thread only */
+
+    pthread_mutex_init(&pool_lock, NULL);
+    pool.idle = NULL;
+    pool.owned = 0;
+    pool.shared_count = 0;
+    for (; arena != NULL; arena = arena->next) {
+        bool shared = atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_SHARED;
+
+        pthread_mutex_init(&arena->lock, NULL);
+        if (shared && pool.shared_count < SHARED_MAX)
+            pool.shared[pool.shared_count++] = arena;
+        if (!shared)
+            pool.owned++;
+        if (!shared && arena != survivor) {
+            atomic_store_explicit(&arena->use, ARENA_POOLED, memory_order_relaxed);
+            arena->next_pooled = pool.idle;
+            pool.idle = arena;
+        }
+    }
+}

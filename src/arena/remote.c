@@ -1,0 +1,192 @@
+/*
+ * Parcels. A parcel is a freed chunk that holds the addresses of others; parcels of one owner are linked, and
+ * the chain is pushed to the owner's inbox. A chunk of 16 bytes has room for the link only.
+ *
+ * A thread that pushes and then finds the owner's arena in the pool unpacks it there, with the arena's lock;
+ * a thread that puts its arena into the pool unpacks it after it has said so. Both the push and the change of
+ * use are sequentially consistent, so one of the two sees the other: nothing waits for a thread that is gone.
+ */
+#include "arena/remote.h"
+
+#include "debug/report.h"
+#include "os/os.h"
+
+struct parcel {
+    struct parcel *next;
+    uint64_t count;
+    void *chunks[];
+};
+
+enum {
+    /* A batch is sent when it has as many chunks, or keeps as many bytes from their owner. */
+    BATCH_CHUNKS = 64,
+    BATCH_BYTES = 256 << 10,
+    /* Parcels unpacked by one call that needed a single chunk: a long backlog is no long pause. */
+    UNPACK_PARCELS = 64,
+    ADDRESSES_MAX = 62,
+};
+
+static_assert(sizeof(struct parcel) <= CHUNK_ALIGN, "the smallest chunk can be a parcel");
+
+static unsigned parcel_room(const struct chunk *chunk)
+{
+    size_t room = (chunk->usable - sizeof(struct parcel)) / sizeof(void *);
+
+    return room < ADDRESSES_MAX ? (unsigned)room : ADDRESSES_MAX;
+}
+
+static void push(struct arena *owner, struct parcel *newest, struct parcel *oldest)
+{
+    oldest->next = atomic_load_explicit(&owner->inbox, memory_order_relaxed); /* checked by the exchange */
+    /* Sequentially consistent (so release, too: the contents): see above. */
+    while (!atomic_compare_exchange_weak(&owner->inbox, &oldest->next, newest))
+        continue;
+    if (atomic_load(&owner->use) == ARENA_POOLED && pthread_mutex_trylock(&owner->lock) == 0) {
+        if (atomic_load(&owner->use) == ARENA_POOLED && !atomic_load(&owner->damaged))
+            remote_receive_all(owner);
+        pthread_mutex_unlock(&owner->lock);
+    }
+}
+
+static void send(struct outgoing *outgoing)
+{
+    if (outgoing->owner != NULL && outgoing->newest != NULL)
+        push(outgoing->owner, outgoing->newest, outgoing->oldest);
+    *outgoing = (struct outgoing){.owner = NULL};
+}
+
+void remote_send_all(struct arena *self)
+{
+    for (unsigned i = 0; i < PARCELS; i++)
+        send(&self->outgoing[i]);
+}
+
+static void collect(struct outgoing *outgoing, const struct chunk *chunk)
+{
+    struct parcel *parcel = outgoing->newest;
+
+    if (outgoing->room > 0) {
+        parcel->chunks[parcel->count++] = (void *)chunk->start; // NOLINT: an address becomes a pointer
+        outgoing->room--;
+    } else {
+        struct parcel *fresh = (struct parcel *)chunk->start; // NOLINT
+
+        fresh->next = parcel;
+        fresh->count = 0;
+        if (parcel == NULL)
+            outgoing->oldest = fresh;
+        outgoing->newest = fresh;
+        outgoing->room = parcel_room(chunk);
+    }
+    outgoing->chunks++;
+    outgoing->bytes += chunk->usable;
+}
+
+/* In a child of fork, until its arena is repaired, the mark alone is enough: the repair finds it. */
+static bool leave_for_repair(const struct chunk *chunk)
+{
+    struct arena *owner = chunk->arena;
+    bool damaged;
+
+    /* Relaxed: set when there was one thread only; the lock orders the clearing. */
+    if (likely(!atomic_load_explicit(&owner->damaged, memory_order_relaxed)))
+        return false;
+    pthread_mutex_lock(&owner->lock);
+    damaged = atomic_load_explicit(&owner->damaged, memory_order_relaxed);
+    if (damaged)
+        chunk_mark(chunk, STATE_REMOTE);
+    pthread_mutex_unlock(&owner->lock);
+    return damaged;
+}
+
+void remote_free(struct arena *self, const struct chunk *chunk)
+{
+    struct arena *owner = chunk->arena;
+    struct outgoing *outgoing;
+
+    if (leave_for_repair(chunk))
+        return;
+    chunk_mark(chunk, STATE_REMOTE);
+    if (unlikely(self == NULL)) {
+        struct outgoing alone = {.owner = owner};
+
+        collect(&alone, chunk);
+        send(&alone);
+        return;
+    }
+    outgoing = &self->outgoing[owner->id % PARCELS];
+    if (outgoing->owner != owner) {
+        send(outgoing);
+        outgoing->owner = owner;
+    }
+    collect(outgoing, chunk);
+    if (outgoing->chunks >= BATCH_CHUNKS || outgoing->bytes >= BATCH_BYTES)
+        send(outgoing);
+}
+
+/* A chunk that arrives must be one of ours, on its way: else something wrote to freed memory. */
+static bool arrived(struct arena *arena, uintptr_t address, struct chunk *chunk)
+{
+    uint16_t tag = heap_map_tag(address);
+
+    if ((tag == arena->tiny_tag || tag == arena->small_tag) && chunk_find(address, tag, chunk) == CHUNK_FREED &&
+        chunk->kind == STATE_REMOTE)
+        return true;
+    report_corruption("memory written to after free, or freed twice at once: found", address);
+    return false;
+}
+
+static void take_home(struct arena *arena, const struct chunk *chunk)
+{
+    chunk_mark(chunk, STATE_FREE);
+    arena_free(arena, chunk);
+}
+
+/* Returns the next parcel of the chain; NULL at its end, or where it is broken. */
+static struct parcel *unpack(struct arena *arena, struct parcel *parcel)
+{
+    struct parcel *next;
+    struct chunk self, chunk;
+    uint64_t count;
+
+    if (!arrived(arena, (uintptr_t)parcel, &self))
+        return NULL;
+    next = parcel->next;
+    count = parcel->count;
+    if (count > parcel_room(&self)) {
+        report_corruption("memory written to after free: chunk", (uintptr_t)parcel);
+        count = 0;
+    }
+    for (uint64_t i = 0; i < count; i++)
+        if (arrived(arena, (uintptr_t)parcel->chunks[i], &chunk))
+            take_home(arena, &chunk);
+    take_home(arena, &self);
+    return next;
+}
+
+static void receive(struct arena *arena, unsigned most)
+{
+    struct parcel *parcel = arena->unpacking;
+
+    if (parcel == NULL) {
+        /* Relaxed: a hint, the exchange decides. */
+        if (atomic_load_explicit(&arena->inbox, memory_order_relaxed) == NULL)
+            return;
+        /* Acquire: the contents of the parcels. */
+        parcel = atomic_exchange_explicit(&arena->inbox, NULL, memory_order_acquire);
+    }
+    while (parcel != NULL && most-- > 0)
+        parcel = unpack(arena, parcel);
+    arena->unpacking = parcel;
+}
+
+void remote_receive(struct arena *arena)
+{
+    receive(arena, UNPACK_PARCELS);
+}
+
+void remote_receive_all(struct arena *arena)
+{
+    while (arena->unpacking != NULL || atomic_load_explicit(&arena->inbox, memory_order_relaxed) != NULL)
+        receive(arena, ~0u);
+}

@@ -1,0 +1,22 @@
+/*
+ * Remote frees: chunks freed by a thread that does not own their arena. The freeing thread marks the state,
+ * collects the chunks by owner, and sends a whole batch to the owner's inbox with one atomic operation; the
+ * owner takes the inbox when a bin of its runs empty. Nothing is allocated for it: the addresses travel in
+ * the memory of the freed chunks themselves, and each is checked by its state when it arrives.
+ */
+#ifndef FT_ARENA_REMOTE_H
+#define FT_ARENA_REMOTE_H
+
+#include "arena/arena.h"
+
+/* Marks a live chunk of another arena as freed, and keeps it for its owner; `self` may be NULL. */
+void remote_free(struct arena *self, const struct chunk *chunk);
+
+/* Sends everything home: when the thread ends, or on malloc_trim. */
+void remote_send_all(struct arena *self);
+
+/* Unpacks some of what has arrived, if anything. The arena is entered, or locked. */
+void remote_receive(struct arena *arena);
+void remote_receive_all(struct arena *arena);
+
+#endif

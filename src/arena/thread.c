@@ -1,0 +1,111 @@
+/*
+ * Binding threads to arenas. The key's destructor hands the arena to the pool; destructors of other keys, and
+ * the C library itself after the last of them, still allocate and free: they get a shared arena then, which
+ * nobody has to hand back.
+ */
+#include "arena/thread.h"
+
+#include "arena/fork.h"
+#include "arena/pool.h"
+#include "arena/remote.h"
+#include "debug/options.h"
+#include "os/os.h"
+
+_Thread_local struct thread thread_self = {.arena = &arena_none};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t key;
+static bool have_key;
+static char **environment;
+
+static void end_of_thread(void *value)
+{
+    struct arena *arena = value;
+
+    thread_self = (struct thread){.arena = &arena_none, .ended = true};
+    pool_put(arena);
+}
+
+/* Allocates nothing: a call of malloc in here would wait for itself. */
+static void init_once(void)
+{
+    options_load(environment);
+    have_key = pthread_key_create(&key, end_of_thread) == 0;
+}
+
+void thread_runtime_init(char **initial_environment)
+{
+    if (initial_environment != NULL)
+        environment = initial_environment;
+    pthread_once(&once, init_once);
+    /* The C library may not have had its environment yet when it first allocated. */
+    if (initial_environment != NULL)
+        options_load(initial_environment);
+}
+
+static struct arena *bind(void)
+{
+    struct arena *arena;
+
+    thread_runtime_init(NULL);
+    arena = thread_self.ended || !have_key ? pool_get_shared() : pool_get();
+    if (arena == NULL)
+        return NULL;
+    thread_self.home = arena;
+    if (atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_SHARED)
+        return arena;
+    if (!options_watch_calls())
+        thread_self.arena = arena;
+    /* May allocate (a thread's keys past the 32nd), so it comes last. */
+    if (pthread_setspecific(key, arena) != 0) {
+        thread_self = (struct thread){.arena = &arena_none};
+        pool_put(arena);
+        thread_self.home = pool_get_shared();
+    }
+    return thread_self.home;
+}
+
+static bool shared(struct arena *arena)
+{
+    /* Relaxed: whether an arena in use is shared never changes. */
+    return atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_SHARED;
+}
+
+struct arena *arena_enter(void)
+{
+    struct arena *arena = thread_self.home;
+
+    if (unlikely(arena == NULL)) {
+        arena = bind();
+        if (arena == NULL)
+            return NULL;
+    }
+    if (unlikely(shared(arena)))
+        pthread_mutex_lock(&arena->lock);
+    /* Relaxed: set when there was one thread only. */
+    if (unlikely(atomic_load_explicit(&arena->damaged, memory_order_relaxed))) {
+        if (shared(arena)) {
+            arena_repair(arena);
+        } else {
+            pthread_mutex_lock(&arena->lock);
+            arena_repair(arena);
+            pthread_mutex_unlock(&arena->lock);
+        }
+    }
+    if (unlikely(atomic_load_explicit(&arena->trim_wanted, memory_order_relaxed))) {
+        atomic_store_explicit(&arena->trim_wanted, false, memory_order_relaxed);
+        arena_trim(arena);
+    }
+    return arena;
+}
+
+void arena_leave(struct arena *arena)
+{
+    if (unlikely(shared(arena)))
+        pthread_mutex_unlock(&arena->lock);
+}
+
+void thread_register_fork(void)
+{
+    pthread_atfork(NULL, NULL, arena_after_fork);
+}

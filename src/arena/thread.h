@@ -1,0 +1,29 @@
+/*
+ * What a thread knows of its arena: three words of static TLS, so that the library can also be loaded by
+ * dlopen(). The fast paths look at thread_self.arena only; while that names arena_none, every call is slow,
+ * and arena_enter() finds out why: no arena yet, a shared one, calls are counted, or the thread is ending.
+ */
+#ifndef FT_ARENA_THREAD_H
+#define FT_ARENA_THREAD_H
+
+#include "arena/arena.h"
+
+struct thread {
+    struct arena *arena;
+    struct arena *home;
+    bool ended;
+};
+
+extern _Thread_local struct thread thread_self;
+
+/* The arena of the calling thread, locked if it is shared; NULL: no memory for one. */
+struct arena *arena_enter(void);
+void arena_leave(struct arena *arena);
+
+/* Once, before anything else; more calls do nothing. `initial_environment`: see options_load(). */
+void thread_runtime_init(char **initial_environment);
+
+/* Registers what has to happen in the child of a fork. */
+void thread_register_fork(void);
+
+#endif

@@ -1,0 +1,241 @@
+/*
+ * Bins: everything between the stack of free chunks, which the fast paths use, and the slabs.
+ */
+#include "bins/bin.h"
+
+enum {
+    /* First stacks: all of them together fit in two pages. */
+    FIRST_LIMIT_TINY = 16,
+    FIRST_LIMIT_SMALL = 8,
+    /* The longer stacks are bounded in chunks and in bytes. */
+    LIMIT_TINY = 256,
+    LIMIT_TINY_BYTES = 32 << 10,
+    LIMIT_SMALL = 64,
+    LIMIT_SMALL_BYTES = 256 << 10,
+    LIMIT_SMALL_MIN = 2,
+    /* How many partial slabs are compared when the fullest is wanted. */
+    CANDIDATES = 4,
+    /* An empty slab no longer than this is kept in reserve; longer ones go to their heap at once. */
+    SPARE_UNITS_MAX = 4,
+};
+
+static unsigned at_most(unsigned value, unsigned limit)
+{
+    return value < limit ? value : limit;
+}
+
+static unsigned longer_limit(unsigned class)
+{
+    unsigned size = size_classes[class].size;
+    unsigned limit;
+
+    if (class < TINY_CLASSES)
+        return at_most(LIMIT_TINY_BYTES / size, LIMIT_TINY);
+    limit = at_most(LIMIT_SMALL_BYTES / size, LIMIT_SMALL);
+    return limit < LIMIT_SMALL_MIN ? LIMIT_SMALL_MIN : limit;
+}
+
+static unsigned first_limit(unsigned class)
+{
+    return at_most(longer_limit(class), class < TINY_CLASSES ? FIRST_LIMIT_TINY : FIRST_LIMIT_SMALL);
+}
+
+size_t bins_slots(void)
+{
+    size_t slots = 0;
+
+    for (unsigned class = 0; class < SIZE_CLASSES; class++)
+        slots += first_limit(class) + longer_limit(class);
+    return slots;
+}
+
+void bins_init(struct bin *bins, void **slots, struct heap_set *tiny, struct heap_set *small)
+{
+    for (unsigned class = 0; class < SIZE_CLASSES; class++) {
+        bins[class] = (struct bin){
+            .slots = slots,
+            .limit = (uint16_t)first_limit(class),
+            .size = size_classes[class].size,
+            .limit_max = (uint16_t)longer_limit(class),
+            .class = (uint8_t)class,
+            .heaps = class < TINY_CLASSES ? tiny : small,
+        };
+        slots += first_limit(class);
+    }
+    for (unsigned class = 0; class < SIZE_CLASSES; class++) {
+        bins[class].slots_max = slots;
+        slots += longer_limit(class);
+    }
+}
+
+void bin_reset(struct bin *bin)
+{
+    bin->count = 0;
+    bin->current = NULL;
+    bin->partial = NULL;
+    bin->spare = NULL;
+}
+
+static void ring_append(struct bin *bin, struct slab *slab)
+{
+    struct slab *head = bin->partial;
+
+    slab->place = SLAB_PARTIAL;
+    if (head == NULL) {
+        slab->next = slab->prev = slab;
+        bin->partial = slab;
+        return;
+    }
+    slab->next = head;
+    slab->prev = head->prev;
+    head->prev->next = slab;
+    head->prev = slab;
+}
+
+static void ring_remove(struct bin *bin, struct slab *slab)
+{
+    if (slab->next == slab) {
+        bin->partial = NULL;
+        return;
+    }
+    slab->next->prev = slab->prev;
+    slab->prev->next = slab->next;
+    if (bin->partial == slab)
+        bin->partial = slab->next;
+}
+
+/* The fullest of the slabs that have waited longest, so that sparse ones drain. */
+static struct slab *ring_pick(struct bin *bin)
+{
+    struct slab *best = bin->partial;
+    struct slab *slab = best;
+
+    if (best == NULL)
+        return NULL;
+    for (unsigned seen = 1; seen < CANDIDATES && slab->next != bin->partial; seen++) {
+        slab = slab->next;
+        if (slab->free < best->free)
+            best = slab;
+    }
+    ring_remove(bin, best);
+    return best;
+}
+
+/* Makes a slab with vacant chunks current. NULL: no memory. */
+static struct slab *next_current(struct bin *bin)
+{
+    struct slab *slab = bin->current;
+
+    if (slab != NULL && slab->free > 0)
+        return slab;
+    if (slab != NULL)
+        slab->place = SLAB_FULL;
+    slab = ring_pick(bin);
+    if (slab == NULL) {
+        slab = bin->spare;
+        bin->spare = NULL;
+    }
+    if (slab == NULL)
+        slab = slab_create(bin->heaps, bin->class);
+    bin->current = slab;
+    if (slab != NULL)
+        slab->place = SLAB_CURRENT;
+    return slab;
+}
+
+bool bin_refill(struct bin *bin)
+{
+    unsigned wanted = bin->limit > 1 ? bin->limit / 2 : 1;
+    struct slab *slab = next_current(bin);
+
+    if (slab == NULL)
+        return false;
+    bin->count = (uint16_t)slab_take(slab, bin->slots, wanted);
+    return true;
+}
+
+void *bin_take_one(struct bin *bin, bool *clean)
+{
+    struct slab *slab = next_current(bin);
+
+    return slab == NULL ? NULL : slab_take_one(slab, clean);
+}
+
+static void retire(struct bin *bin, struct slab *slab)
+{
+    if (bin->spare == NULL && size_classes[bin->class].units <= SPARE_UNITS_MAX) {
+        slab->place = SLAB_SPARE;
+        bin->spare = slab;
+    } else {
+        slab_destroy(slab);
+    }
+}
+
+static void to_slab(struct bin *bin, struct slab *slab, unsigned index)
+{
+    const struct size_class *class = &size_classes[bin->class];
+
+    slab_put(slab, index);
+    if (slab->place == SLAB_CURRENT) {
+        if (slab->free == class->chunks && class->units > SPARE_UNITS_MAX) {
+            bin->current = NULL;
+            slab_destroy(slab);
+        }
+        return;
+    }
+    if (slab->free == class->chunks) {
+        if (slab->place == SLAB_PARTIAL)
+            ring_remove(bin, slab);
+        retire(bin, slab);
+    } else if (slab->place == SLAB_FULL) {
+        /* At the end of the ring: it gathers more vacant chunks before its turn comes. */
+        ring_append(bin, slab);
+    }
+}
+
+static void lengthen(struct bin *bin)
+{
+    for (unsigned slot = 0; slot < bin->count; slot++)
+        bin->slots_max[slot] = bin->slots[slot];
+    bin->slots = bin->slots_max;
+    bin->limit = bin->limit_max;
+}
+
+void bin_free(struct bin *bin, struct slab *slab, unsigned index)
+{
+    if (bin->count == bin->limit && bin->limit < bin->limit_max)
+        lengthen(bin);
+    if (bin->count < bin->limit)
+        bin->slots[bin->count++] = slab->chunks + (size_t)index * bin->size;
+    else
+        to_slab(bin, slab, index);
+}
+
+void bin_adopt(struct bin *bin, struct slab *slab)
+{
+    unsigned chunks = size_classes[bin->class].chunks;
+
+    slab->place = SLAB_FULL;
+    if (slab->free == chunks)
+        retire(bin, slab);
+    else if (slab->free > 0)
+        ring_append(bin, slab);
+}
+
+void bin_flush(struct bin *bin)
+{
+    while (bin->count > 0) {
+        uintptr_t chunk = (uintptr_t)bin->slots[--bin->count];
+        struct slab *slab = bin->heaps->small ? &small_slab(chunk)->slab : tiny_slab(chunk);
+
+        to_slab(bin, slab, chunk_index(&size_classes[bin->class], (uint32_t)(chunk - (uintptr_t)slab->chunks)));
+    }
+    if (bin->spare != NULL) {
+        slab_destroy(bin->spare);
+        bin->spare = NULL;
+    }
+    if (bin->current != NULL && bin->current->free == size_classes[bin->class].chunks) {
+        slab_destroy(bin->current);
+        bin->current = NULL;
+    }
+}

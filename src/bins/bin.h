@@ -1,0 +1,56 @@
+/*
+ * A bin: an arena's state for one size class. In front, a bounded stack of free chunks (the chunk freed last
+ * is warm); behind it the slabs: the current one, from which the stack is filled, a ring of partial ones, and
+ * an empty one in reserve. Full slabs are in no list. Owner only, all of it.
+ *
+ *   malloc: stack -> current slab -> the fullest of a few partial slabs -> spare slab -> a new slab
+ *   free:   stack, or when that is full, the chunk's slab
+ */
+#ifndef FT_BINS_BIN_H
+#define FT_BINS_BIN_H
+
+#include "bins/slab.h"
+
+struct bin {
+    /* The stack of free chunks: slots[0 .. count). */
+    void **slots;
+    uint16_t count;
+    uint16_t limit;
+    uint32_t size;
+    /* A longer stack, taken into use when the first one overflows. */
+    uint16_t limit_max;
+    uint8_t class;
+    void **slots_max;
+    struct slab *current;
+    struct slab *partial;
+    struct slab *spare;
+    struct heap_set *heaps;
+};
+
+static_assert(sizeof(struct bin) == 64, "one cache line");
+
+/* How many slots all bins of an arena need, for their first and for their longer stacks. */
+size_t bins_slots(void);
+
+/* Sets up the bins of an arena over `slots`, bins_slots() of them, zero-filled. */
+void bins_init(struct bin *bins, void **slots, struct heap_set *tiny, struct heap_set *small);
+
+/* For the repair after fork: nothing is cached and no slab is known. */
+void bin_reset(struct bin *bin);
+
+/* Fills the empty stack with at least one chunk. False: no memory. */
+bool bin_refill(struct bin *bin);
+
+/* One chunk straight from a slab, for an empty stack; sets *clean if its memory is zero. NULL: no memory. */
+void *bin_take_one(struct bin *bin, bool *clean);
+
+/* Takes back a chunk whose state says so already: to the stack, or if it is full to the slab. */
+void bin_free(struct bin *bin, struct slab *slab, unsigned index);
+
+/* Enters a slab that a rebuild found, wherever its number of vacant chunks puts it. */
+void bin_adopt(struct bin *bin, struct slab *slab);
+
+/* Gives the stack's chunks to their slabs and all empty slabs to their heaps. */
+void bin_flush(struct bin *bin);
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * Finding a chunk by its address, for the paths that are not the fastest and for the reports of misuse.
+ */
+#include "bins/chunk.h"
+
+static unsigned read_state(struct chunk *chunk)
+{
+    if (chunk->zone == ZONE_TINY) {
+        /* Relaxed: the holder of a chunk got it with its state; for anyone else any answer is as good. */
+        unsigned state = atomic_load_explicit(tiny_state(chunk->start), memory_order_relaxed);
+
+        chunk->requested = chunk->usable - (state & TINY_SLACK_MAX);
+        return state >> 6;
+    } else {
+        uint32_t state = atomic_load_explicit(&((struct small_slab *)chunk->slab)->state[chunk->index],
+                                              memory_order_relaxed);
+
+        chunk->requested = state & SMALL_SIZE_MASK;
+        return state >> SMALL_KIND_SHIFT;
+    }
+}
+
+enum verdict chunk_find(uintptr_t address, uint16_t tag, struct chunk *chunk)
+{
+    struct heap *heap = heap_at(address, tag);
+    const struct size_class *class;
+    uintptr_t slab_start;
+    uint64_t identity;
+
+    *chunk = (struct chunk){.zone = tag & TAG_SMALL ? ZONE_SMALL : ZONE_TINY, .arena = heap->arena};
+    if (chunk->zone == ZONE_SMALL) {
+        struct small_slab *slab = small_slab(address);
+
+        if (address < heap->base + SMALL_FIRST_UNIT * UNIT_SIZE || slab == NULL)
+            return CHUNK_NONE;
+        chunk->slab = &slab->slab;
+    } else {
+        if (address < heap->base + TINY_FIRST_UNIT * UNIT_SIZE)
+            return CHUNK_NONE;
+        chunk->slab = tiny_slab(address);
+    }
+    /* Acquire: what else is read of the slab is not older than this. */
+    identity = atomic_load_explicit(&chunk->slab->identity, memory_order_acquire);
+    if ((identity & 1) == 0)
+        return CHUNK_NONE;
+    chunk->class = identity_class(identity);
+    class = &size_classes[chunk->class];
+    slab_start = heap->base + (uintptr_t)identity_unit(identity) * UNIT_SIZE;
+    chunk->index = chunk_index(class, (uint32_t)(address - slab_start));
+    /* The inverse is rounded up: just below a chunk's start, the index can be that chunk's already. */
+    if (chunk->index * class->size > address - slab_start)
+        chunk->index--;
+    if (chunk->index >= class->chunks)
+        return CHUNK_NONE;
+    chunk->start = slab_start + (uintptr_t)chunk->index * class->size;
+    chunk->usable = class->size;
+    chunk->kind = read_state(chunk);
+    if (chunk->kind == 0)
+        return CHUNK_NONE;
+    if (address != chunk->start)
+        return chunk->kind == STATE_LIVE ? CHUNK_INTERIOR : CHUNK_NONE;
+    return chunk->kind == STATE_LIVE ? CHUNK_LIVE : CHUNK_FREED;
+}
+
+void chunk_mark(const struct chunk *chunk, unsigned kind)
+{
+    /* Relaxed: the chunk goes to its owner by way of that owner's inbox, which orders it. */
+    if (chunk->zone == ZONE_TINY)
+        atomic_store_explicit(tiny_state(chunk->start), tiny_state_of(kind, chunk->usable - chunk->requested),
+                              memory_order_relaxed);
+    else
+        atomic_store_explicit(&((struct small_slab *)chunk->slab)->state[chunk->index],
+                              small_state_of(kind, chunk->requested), memory_order_relaxed);
+}
+
+bool chunk_resize(const struct chunk *chunk, size_t requested)
+{
+    struct chunk resized = *chunk;
+
+    if (requested > chunk->usable || (chunk->zone == ZONE_TINY && chunk->usable - requested > TINY_SLACK_MAX))
+        return false;
+    resized.requested = requested;
+    chunk_mark(&resized, STATE_LIVE);
+    return true;
+}

@@ -1,0 +1,60 @@
+/*
+ * Which chunk is at an address? For any value whatever, from any thread, for TINY and SMALL; nothing is read
+ * that is not known to be ours. The answer says what is wrong with a pointer that is not a live chunk's.
+ */
+#ifndef FT_BINS_CHUNK_H
+#define FT_BINS_CHUNK_H
+
+#include "bins/slab.h"
+
+enum verdict {
+    CHUNK_LIVE,
+    CHUNK_FREED,    /* was a chunk: freed, and not handed out since */
+    CHUNK_INTERIOR, /* inside the live chunk that `chunk` describes */
+    CHUNK_NONE,     /* in memory of ours, but in no chunk that was ever handed out */
+    CHUNK_FOREIGN,  /* not in memory of ours */
+};
+
+enum zone { ZONE_TINY, ZONE_SMALL, ZONE_LARGE };
+
+struct chunk {
+    uintptr_t start;
+    /* Bytes that the program asked for, and that it may use. */
+    size_t requested;
+    size_t usable;
+    enum zone zone;
+    /* Not for LARGE. */
+    struct arena *arena;
+    struct slab *slab;
+    unsigned class;
+    unsigned index;
+    /* STATE_LIVE, STATE_FREE, STATE_REMOTE or 0. */
+    unsigned kind;
+};
+
+/* `tag` is heap_map_tag(address), not TAG_NONE. */
+enum verdict chunk_find(uintptr_t address, uint16_t tag, struct chunk *chunk);
+
+/* Rewrites the state of a chunk that was found. */
+void chunk_mark(const struct chunk *chunk, unsigned kind);
+
+/* Records a new requested size; false if the state cannot express it, and nothing has changed. */
+bool chunk_resize(const struct chunk *chunk, size_t requested);
+
+/* The state of a chunk that is being handed out. Release: see struct slab, `identity`. */
+static inline void tiny_mark_live(uintptr_t address, size_t slack)
+{
+    atomic_store_explicit(tiny_state(address), tiny_state_of(STATE_LIVE, slack), memory_order_release);
+}
+
+static inline void small_mark_live(uintptr_t address, size_t requested)
+{
+    struct small_slab *slab = small_slab(address);
+    uint64_t identity = atomic_load_explicit(&slab->slab.identity, memory_order_relaxed); /* the owner's own */
+    uint32_t offset = (uint32_t)(address & (SMALL_HEAP_SIZE - 1)) - identity_unit(identity) * UNIT_SIZE;
+
+    atomic_store_explicit(&slab->state[chunk_index(&size_classes[identity_class(identity)], offset)],
+                          small_state_of(STATE_LIVE, requested), memory_order_release);
+}
+
+#endif

@@ -1,0 +1,320 @@
+/*
+ * Heaps: mapping and unmapping them, cutting runs of units out of them, joining what comes back. Free runs
+ * are bits in a map, so neighbours are joined by nature and serve any class; the lowest fit is taken, so that
+ * high units drain. What stays free for a tick or two is given back to the kernel in large pieces.
+ */
+#include "bins/heap.h"
+
+#include "os/os.h"
+#include "os/structure_lock.h"
+
+enum {
+    /* Smaller pieces are left alone when ageing: a system call and its page faults cost more than they give. */
+    PURGE_UNITS_MIN = 8,
+    TICKS = 5,
+};
+
+static_assert(sizeof(struct heap) <= (3 << 10), "struct heap fits in front of the states of the first unit");
+static_assert((TINY_UNITS - TINY_FIRST_UNIT) * (UNIT_SIZE / TINY_MAX) >= 100, "100 chunks in a TINY heap");
+static_assert((SMALL_UNITS - SMALL_FIRST_UNIT) / SLAB_UNITS_MAX >= 100, "100 chunks in a SMALL heap");
+
+static void bits_set(uint64_t *map, unsigned first, unsigned count)
+{
+    for (unsigned bit = first; bit < first + count; bit++)
+        map[bit / 64] |= UINT64_C(1) << (bit % 64);
+}
+
+static void bits_clear(uint64_t *map, unsigned first, unsigned count)
+{
+    for (unsigned bit = first; bit < first + count; bit++)
+        map[bit / 64] &= ~(UINT64_C(1) << (bit % 64));
+}
+
+/* The first bit at or after `from` that is set (or clear, with `flip` all ones); `end` if there is none. */
+static unsigned bit_next(const uint64_t *map, unsigned from, unsigned end, uint64_t flip)
+{
+    while (from < end) {
+        uint64_t word = (map[from / 64] ^ flip) >> (from % 64);
+
+        if (word != 0) {
+            from += (unsigned)__builtin_ctzll(word);
+            break;
+        }
+        from = (from / 64 + 1) * 64;
+    }
+    return from < end ? from : end;
+}
+
+/* The lowest run of `units` set bits, or `end`. */
+static unsigned run_find(const uint64_t *map, unsigned end, unsigned units)
+{
+    unsigned first = bit_next(map, 0, end, 0);
+
+    while (first < end) {
+        unsigned stop = bit_next(map, first, end, ~UINT64_C(0));
+
+        if (stop - first >= units)
+            return first;
+        first = bit_next(map, stop, end, 0);
+    }
+    return end;
+}
+
+void heap_set_init(struct heap_set *set, struct arena *arena, uint16_t tag, bool small)
+{
+    *set = (struct heap_set){.arena = arena, .tag = tag, .small = small};
+}
+
+static void open_insert(struct heap_set *set, struct heap *heap)
+{
+    heap->prev_open = NULL;
+    heap->next_open = set->open;
+    if (set->open != NULL)
+        set->open->prev_open = heap;
+    set->open = heap;
+}
+
+static void open_remove(struct heap_set *set, struct heap *heap)
+{
+    if (heap->prev_open != NULL)
+        heap->prev_open->next_open = heap->next_open;
+    else
+        set->open = heap->next_open;
+    if (heap->next_open != NULL)
+        heap->next_open->prev_open = heap->prev_open;
+}
+
+static void *map_heap(size_t size)
+{
+    /* Where the last heap of this size went: the kernel maps downward, so below it is often free and aligned. */
+    static _Atomic uintptr_t last[2];
+    _Atomic uintptr_t *hint = &last[size == SMALL_HEAP_SIZE];
+    uintptr_t wanted = atomic_load_explicit(hint, memory_order_relaxed); /* a hint: any value does */
+    void *memory = NULL;
+
+    if (wanted > size && os_map_at((void *)(wanted - size), size)) // NOLINT: an address becomes a pointer
+        memory = (void *)(wanted - size);                          // NOLINT
+    else
+        memory = os_map_aligned(size, size);
+    if (memory != NULL)
+        atomic_store_explicit(hint, (uintptr_t)memory, memory_order_relaxed);
+    return memory;
+}
+
+static void all_free(struct heap *heap)
+{
+    unsigned first = heap_first_unit(heap), units = heap_units(heap);
+
+    heap->free_units = 0;
+    for (unsigned word = 0; word < UNIT_WORDS; word++)
+        heap->vacant[word] = 0;
+    bits_set(heap->vacant, first, units - first);
+    for (unsigned word = 0; word < UNIT_WORDS; word++) {
+        heap->vacant[word] &= ~heap->lost[word];
+        heap->free_units += (unsigned)__builtin_popcountll(heap->vacant[word]);
+    }
+    for (unsigned word = 0; word < SMALL_SLABS / 64; word++)
+        heap->free_numbers[word] = ~UINT64_C(0);
+}
+
+static struct heap *heap_create(struct heap_set *set)
+{
+    size_t size = set->small ? SMALL_HEAP_SIZE : TINY_HEAP_SIZE;
+    char *memory = map_heap(size);
+    struct heap *heap;
+    bool entered;
+
+    if (memory == NULL)
+        return NULL;
+    heap = (struct heap *)(void *)(memory + HEAP_HEADER_OFFSET);
+    heap->set = set;
+    heap->arena = set->arena;
+    heap->base = (uintptr_t)memory;
+    all_free(heap);
+    structure_lock_write();
+    entered = heap_map_set(heap->base, size, set->tag);
+    if (entered) {
+        heap->next = set->heaps;
+        set->heaps = heap;
+    }
+    structure_unlock();
+    if (!entered) {
+        os_unmap(memory, size);
+        return NULL;
+    }
+    open_insert(set, heap);
+    return heap;
+}
+
+/* True when the heap is gone; false when the kernel would not have it: then it stays as it was. */
+static bool heap_destroy(struct heap *heap)
+{
+    struct heap_set *set = heap->set;
+    struct heap **link = &set->heaps;
+    uintptr_t base = heap->base;
+    size_t size = heap_size(heap);
+    bool gone;
+
+    /* The mapping goes under the lock: no walker may be inside. A refusal is undone before anyone looks. */
+    structure_lock_write();
+    while (*link != heap)
+        link = &(*link)->next;
+    open_remove(set, heap);
+    *link = heap->next;
+    heap_map_clear(base, size);
+    gone = os_unmap((void *)base, size); // NOLINT: an address becomes a pointer
+    if (!gone) {
+        heap_map_set(base, size, set->tag);
+        heap->next = set->heaps;
+        set->heaps = heap;
+        open_insert(set, heap);
+    }
+    structure_unlock();
+    return gone;
+}
+
+struct heap *heap_set_take(struct heap_set *set, unsigned units, unsigned *first, bool *clean)
+{
+    struct heap *heap;
+    unsigned end = set->small ? SMALL_UNITS : TINY_UNITS;
+    unsigned unit = end;
+
+    for (heap = set->open; heap != NULL; heap = heap->next_open) {
+        unit = heap->free_units >= units ? run_find(heap->vacant, end, units) : end;
+        if (unit < end)
+            break;
+    }
+    if (heap == NULL) {
+        heap = heap_create(set);
+        if (heap == NULL)
+            return NULL;
+        unit = heap_first_unit(heap);
+    }
+    if (set->idle == heap)
+        set->idle = NULL;
+    *first = unit;
+    *clean = bit_next(heap->dirty, unit, unit + units, 0) == unit + units;
+    heap_claim(heap, unit, units);
+    return heap;
+}
+
+bool heap_claim(struct heap *heap, unsigned first, unsigned units)
+{
+    if (first < heap_first_unit(heap) || first + units > heap_units(heap) ||
+        bit_next(heap->vacant, first, first + units, ~UINT64_C(0)) != first + units)
+        return false;
+    bits_clear(heap->vacant, first, units);
+    bits_set(heap->dirty, first, units);
+    bits_clear(heap->aged, first, units);
+    heap->free_units -= units;
+    if (heap->free_units == 0)
+        open_remove(heap->set, heap);
+    return true;
+}
+
+/* Gives one free run back. A piece that the kernel fails to renew may be a hole: it is never used again. */
+static size_t purge_run(struct heap *heap, unsigned first, unsigned units)
+{
+    void *start = (void *)(heap->base + (uintptr_t)first * UNIT_SIZE); // NOLINT: an address becomes a pointer
+
+    bits_clear(heap->aged, first, units);
+    if (!os_renew(start, (size_t)units * UNIT_SIZE)) {
+        bits_clear(heap->vacant, first, units);
+        bits_set(heap->lost, first, units);
+        heap->free_units -= units;
+        if (heap->free_units == 0)
+            open_remove(heap->set, heap);
+        return 0;
+    }
+    bits_clear(heap->dirty, first, units);
+    return (size_t)units * UNIT_SIZE;
+}
+
+/* Gives back the runs of free, dirty units that are at least `least` long; only aged ones, or all. */
+static size_t purge(struct heap *heap, bool aged_only, unsigned least)
+{
+    uint64_t due[UNIT_WORDS];
+    unsigned end = heap_units(heap);
+    size_t bytes = 0;
+
+    for (unsigned word = 0; word < UNIT_WORDS; word++)
+        due[word] = heap->vacant[word] & heap->dirty[word] & (aged_only ? heap->aged[word] : ~UINT64_C(0));
+    for (unsigned first = bit_next(due, 0, end, 0); first < end;) {
+        unsigned stop = bit_next(due, first, end, ~UINT64_C(0));
+
+        if (stop - first >= least)
+            bytes += purge_run(heap, first, stop - first);
+        first = bit_next(due, stop, end, 0);
+    }
+    return bytes;
+}
+
+/* Once a tick: what was free at the last tick and still is goes back, and what is free now is next. */
+static void heap_set_age(struct heap_set *set)
+{
+    struct heap *heap, *next;
+
+    for (heap = set->open; heap != NULL; heap = next) {
+        next = heap->next_open;
+        purge(heap, true, PURGE_UNITS_MIN);
+        for (unsigned word = 0; word < UNIT_WORDS; word++)
+            heap->aged[word] = heap->vacant[word] & heap->dirty[word];
+    }
+}
+
+static bool wholly_free(const struct heap *heap)
+{
+    return heap->free_units == heap_units(heap) - heap_first_unit(heap);
+}
+
+void heap_give(struct heap *heap, unsigned first, unsigned units)
+{
+    struct heap_set *set = heap->set;
+    uint64_t now = os_ticks();
+
+    if (heap->free_units == 0)
+        open_insert(set, heap);
+    bits_set(heap->vacant, first, units);
+    heap->free_units += units;
+    if (wholly_free(heap)) {
+        if (set->idle == NULL)
+            set->idle = heap;
+        else if (set->idle != heap && heap_destroy(heap))
+            return;
+    }
+    if (now >= set->next_tick) {
+        set->next_tick = now + (uint64_t)TICKS * OS_TICKS_TENTH;
+        heap_set_age(set);
+    }
+}
+
+size_t heap_set_trim(struct heap_set *set)
+{
+    struct heap *heap, *next;
+    size_t bytes = 0;
+
+    set->idle = NULL;
+    for (heap = set->open; heap != NULL; heap = next) {
+        next = heap->next_open;
+        if (wholly_free(heap) && heap_destroy(heap))
+            bytes += set->small ? SMALL_HEAP_SIZE : TINY_HEAP_SIZE;
+        else
+            bytes += purge(heap, false, 1);
+    }
+    return bytes;
+}
+
+void heap_set_reset(struct heap_set *set)
+{
+    set->open = NULL;
+    set->idle = NULL;
+    for (struct heap *heap = set->heaps; heap != NULL; heap = heap->next) {
+        all_free(heap);
+        for (unsigned word = 0; word < UNIT_WORDS; word++) {
+            heap->dirty[word] = ~UINT64_C(0);
+            heap->aged[word] = 0;
+        }
+        if (heap->free_units > 0)
+            open_insert(set, heap);
+    }
+}

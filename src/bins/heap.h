@@ -1,0 +1,118 @@
+/*
+ * A heap: one aligned mmap that an arena cuts into slabs; TINY and SMALL have heaps of their own. Its first
+ * units hold what the allocator knows about it, so nothing of ours ever lies between the chunks:
+ *
+ *   TINY, 4 MiB:   0        the class of each unit, a byte each, in the window that the address selects (16 KiB)
+ *                  16 KiB   struct heap
+ *                  19 KiB   a state byte for each 16 bytes of the heap (state of p: base + (p - base) / 16)
+ *                  256 KiB  a struct slab for each unit
+ *                  304 KiB  slabs of one unit each
+ *   SMALL, 32 MiB: 0        the slab number + 1 of each unit, 16 bits each
+ *                  16 KiB   struct heap
+ *                  32 KiB   struct small_slab, by slab number
+ *                  480 KiB  slabs of 2 to 16 units
+ *
+ * Only the owner of the arena cuts and joins (in the pool: who holds the arena's lock); a heap is added and
+ * removed under the structure lock, so that walkers find all of it.
+ */
+#ifndef FT_BINS_HEAP_H
+#define FT_BINS_HEAP_H
+
+#include "bins/heap_map.h"
+#include "bins/size_class.h"
+
+enum {
+    TINY_HEAP_SIZE = 4 << 20,
+    SMALL_HEAP_SIZE = 32 << 20,
+    HEAP_HEADER_OFFSET = 16 << 10,
+    TINY_SLABS_OFFSET = 256 << 10,
+    TINY_FIRST_UNIT = 19,
+    TINY_UNITS = TINY_HEAP_SIZE / UNIT_SIZE,
+    SMALL_SLABS_OFFSET = 32 << 10,
+    SMALL_FIRST_UNIT = 30,
+    SMALL_UNITS = SMALL_HEAP_SIZE / UNIT_SIZE,
+    SMALL_SLABS = SMALL_UNITS / 2,
+    UNIT_WORDS = SMALL_UNITS / 64,
+};
+
+struct arena;
+struct heap_set;
+
+struct heap {
+    /* All heaps of the set. Structure lock to write; the owner and readers with the lock may read. */
+    struct heap *next;
+    /* The heaps of the set that have free units. Owner only, like all below except the constants. */
+    struct heap *next_open, *prev_open;
+    /* Constant. */
+    struct heap_set *set;
+    struct arena *arena;
+    uintptr_t base;
+    /* Units in no slab. */
+    uint32_t free_units;
+    /*
+     * Bit maps over the units: in no slab; written to since they came from the kernel; free for one tick;
+     * lost when the kernel failed to renew them (a heap with lost units is never unmapped).
+     */
+    uint64_t vacant[UNIT_WORDS];
+    uint64_t dirty[UNIT_WORDS];
+    uint64_t aged[UNIT_WORDS];
+    uint64_t lost[UNIT_WORDS];
+    /* SMALL: the slab numbers that are free. */
+    uint64_t free_numbers[SMALL_SLABS / 64];
+};
+
+/* An arena's heaps of one zone. */
+struct heap_set {
+    struct arena *arena;
+    uint16_t tag;
+    bool small;
+    /* Structure lock to write; owner and lock holders read. */
+    struct heap *heaps;
+    /* Owner only: heaps with free units; one that is wholly free is kept in reserve. */
+    struct heap *open;
+    struct heap *idle;
+    uint64_t next_tick;
+};
+
+void heap_set_init(struct heap_set *set, struct arena *arena, uint16_t tag, bool small);
+
+/*
+ * A run of units from some heap of the set, a new one if need be. Sets *clean when all of it is still as the
+ * kernel gave it. Returns the heap and the first unit, or NULL: no memory, and nothing has changed.
+ */
+struct heap *heap_set_take(struct heap_set *set, unsigned units, unsigned *first, bool *clean);
+
+/* Takes a run back; may give it, or what has long been free, to the kernel. */
+void heap_give(struct heap *heap, unsigned first, unsigned units);
+
+/* Gives all free memory of the set to the kernel. Returns the bytes given. */
+size_t heap_set_trim(struct heap_set *set);
+
+/* For the repair after fork: everything is free, and dirty; then each surviving slab is claimed. */
+void heap_set_reset(struct heap_set *set);
+bool heap_claim(struct heap *heap, unsigned first, unsigned units);
+
+static inline unsigned heap_units(const struct heap *heap)
+{
+    return heap->set->small ? SMALL_UNITS : TINY_UNITS;
+}
+
+static inline unsigned heap_first_unit(const struct heap *heap)
+{
+    return heap->set->small ? SMALL_FIRST_UNIT : TINY_FIRST_UNIT;
+}
+
+static inline size_t heap_size(const struct heap *heap)
+{
+    return heap->set->small ? SMALL_HEAP_SIZE : TINY_HEAP_SIZE;
+}
+
+/* The header of the heap that a tag of the heap map says is there. */
+static inline struct heap *heap_at(uintptr_t address, uint16_t tag)
+{
+    uintptr_t size = tag & TAG_SMALL ? SMALL_HEAP_SIZE : TINY_HEAP_SIZE;
+
+    return (struct heap *)((address & ~(size - 1)) + HEAP_HEADER_OFFSET); // NOLINT: an address becomes a pointer
+}
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * The heap map's leaves: two lie in the library's own zero-filled data, so that most processes map none.
+ * Leaves are never given back: there is one for each 16 GiB that ever held a heap.
+ */
+#include "bins/heap_map.h"
+
+struct heap_map heap_map;
+
+typedef _Atomic uint16_t leaf_entry;
+
+/* Structure lock. */
+static leaf_entry first_leaves[2][MAP_LEAF_SIZE];
+static unsigned first_leaves_used;
+
+static leaf_entry *leaf_of(uintptr_t address)
+{
+    intptr_t distance = atomic_load_explicit(&heap_map.root[address >> MAP_ROOT_SHIFT], memory_order_relaxed);
+
+    return (leaf_entry *)(void *)((char *)heap_map.empty + distance);
+}
+
+static bool ensure_leaf(uintptr_t address)
+{
+    leaf_entry *leaf = leaf_of(address);
+
+    if (leaf != heap_map.empty)
+        return true;
+    if (first_leaves_used < sizeof first_leaves / sizeof first_leaves[0])
+        leaf = first_leaves[first_leaves_used++];
+    else
+        leaf = os_map(round_up(sizeof first_leaves[0], os_page_size()));
+    if (leaf == NULL)
+        return false;
+    /* Release: who sees the leaf sees its zeros. */
+    atomic_store_explicit(&heap_map.root[address >> MAP_ROOT_SHIFT],
+                          (intptr_t)((uintptr_t)leaf - (uintptr_t)heap_map.empty), memory_order_release);
+    return true;
+}
+
+static void store_tags(uintptr_t base, size_t size, uint16_t tag)
+{
+    for (uintptr_t at = base; at < base + size; at += (uintptr_t)1 << HEAP_SHIFT)
+        /* Release: who finds a heap by its tag finds its header complete. */
+        atomic_store_explicit(&leaf_of(at)[at >> HEAP_SHIFT & (MAP_LEAF_SIZE - 1)], tag, memory_order_release);
+}
+
+bool heap_map_set(uintptr_t base, size_t size, uint16_t tag)
+{
+    if ((base + size - 1) >> MAP_ROOT_SHIFT >= MAP_ROOT_SIZE)
+        return false;
+    if (!ensure_leaf(base) || !ensure_leaf(base + size - 1))
+        return false;
+    store_tags(base, size, tag);
+    return true;
+}
+
+void heap_map_clear(uintptr_t base, size_t size)
+{
+    store_tags(base, size, TAG_NONE);
+}

@@ -1,0 +1,70 @@
+/*
+ * The heap map: for every 4 MiB of address space, the tag of the heap that lies there, or 0. It answers for
+ * any value whatever whether it may be a pointer of ours, without touching the memory that it points to.
+ * Two levels, so that it costs no address space: a root over all of the address space, leaves of 8 KiB for
+ * each 16 GiB in use. A root entry is the leaf's distance from the empty leaf: no test for "no leaf here".
+ *
+ * Entries are written under the structure lock, with release ordering after the heap's header is complete.
+ * A thread that looks for its own heaps reads them relaxed, since it wrote them itself; everyone else reads
+ * with acquire ordering, and then finds the header complete.
+ */
+#ifndef FT_BINS_HEAP_MAP_H
+#define FT_BINS_HEAP_MAP_H
+
+#include "os/os.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+#if defined(__x86_64__)
+    ADDRESS_BITS = 47,
+#else
+    ADDRESS_BITS = 48,
+#endif
+    HEAP_SHIFT = 22,
+    MAP_LEAF_BITS = 12,
+    MAP_ROOT_SHIFT = HEAP_SHIFT + MAP_LEAF_BITS,
+    MAP_ROOT_SIZE = 1 << (ADDRESS_BITS - MAP_ROOT_SHIFT),
+    MAP_LEAF_SIZE = 1 << MAP_LEAF_BITS,
+};
+
+/* A heap's tag: the id of the arena that owns it, and the zone. 0 is nobody's. */
+enum { TAG_SMALL = 0x8000, TAG_NONE = 0, TAG_IMPOSSIBLE = 0xffff, ARENA_ID_MAX = 0x7ffe };
+
+struct heap_map {
+    _Atomic uint16_t empty[MAP_LEAF_SIZE];
+    _Atomic intptr_t root[MAP_ROOT_SIZE];
+};
+
+extern struct heap_map heap_map;
+
+static inline uint16_t heap_map_load(uintptr_t address, memory_order order)
+{
+    const char *leaf = (const char *)heap_map.empty;
+    uintptr_t index = address >> MAP_ROOT_SHIFT;
+
+    if (unlikely(index >= MAP_ROOT_SIZE))
+        return TAG_NONE;
+    leaf += atomic_load_explicit(&heap_map.root[index], order);
+    return atomic_load_explicit(
+        &((const _Atomic uint16_t *)(const void *)leaf)[address >> HEAP_SHIFT & (MAP_LEAF_SIZE - 1)], order);
+}
+
+/* For comparison with the tags of the caller's own arena. */
+static inline uint16_t heap_map_own_tag(uintptr_t address)
+{
+    return heap_map_load(address, memory_order_relaxed);
+}
+
+static inline uint16_t heap_map_tag(uintptr_t address)
+{
+    return heap_map_load(address, memory_order_acquire);
+}
+
+/* Enters or removes a heap. False: no memory for a leaf, and nothing has changed. Structure lock held. */
+bool heap_map_set(uintptr_t base, size_t size, uint16_t tag);
+void heap_map_clear(uintptr_t base, size_t size);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * Size classes: the sizes that chunks really have. Steps of 16 up to 128 bytes, then eight to a doubling,
+ * so that at most 1/8 of a request is added to it. Pure functions and constant tables; everything about a
+ * class (chunk size, slab size, chunks per slab) is derived here.
+ */
+#ifndef FT_BINS_SIZE_CLASS_H
+#define FT_BINS_SIZE_CLASS_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    CHUNK_ALIGN = 16,
+    TINY_MAX = 512,
+    SMALL_MAX = 256 * 1024,
+    TINY_CLASSES = 24,
+    SIZE_CLASSES = 96,
+    /* A run of memory that a heap hands out: slabs are one or more units. */
+    UNIT_SHIFT = 14,
+    UNIT_SIZE = 1 << UNIT_SHIFT,
+    SLAB_UNITS_MAX = SMALL_MAX / UNIT_SIZE,
+    TINY_SLAB_CHUNKS_MAX = UNIT_SIZE / CHUNK_ALIGN,
+    SMALL_SLAB_CHUNKS_MAX = 64,
+};
+
+/* All that is known of a class, in the order in which free() wants it. */
+struct size_class {
+    uint32_t size;
+    /* ceil(2^32 / size): offset * inverse >> 32 is the index of the chunk that starts at offset. */
+    uint32_t inverse;
+    uint16_t chunks;
+    uint16_t units;
+};
+
+extern const struct size_class size_classes[SIZE_CLASSES];
+extern const uint8_t tiny_class_by_granule[TINY_MAX / CHUNK_ALIGN + 1];
+
+/* For size <= TINY_MAX. */
+static inline unsigned tiny_class(size_t size)
+{
+    return tiny_class_by_granule[(size + CHUNK_ALIGN - 1) / CHUNK_ALIGN];
+}
+
+/* For 128 < size <= SMALL_MAX. */
+static inline unsigned spaced_class(size_t size)
+{
+    unsigned log2 = 63 - (unsigned)__builtin_clzl(size - 1);
+
+    return 8 + (log2 - 7) * 8 + (unsigned)((size - 1) >> (log2 - 3)) - 8;
+}
+
+/* For size <= SMALL_MAX. */
+static inline unsigned size_class_of(size_t size)
+{
+    return size <= TINY_MAX ? tiny_class(size) : spaced_class(size);
+}
+
+#endif

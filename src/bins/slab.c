@@ -1,0 +1,166 @@
+/*
+ * Slabs: cutting them out of a heap, handing out their chunks in the order of addresses, and building them
+ * anew from the states after a fork.
+ */
+#include "bins/slab.h"
+
+#include "os/os.h"
+
+static void all_vacant(struct slab *slab, unsigned chunks)
+{
+    for (unsigned word = 0; word < sizeof slab->vacant / sizeof slab->vacant[0]; word++) {
+        unsigned left = chunks > word * 64 ? chunks - word * 64 : 0;
+
+        slab->vacant[word] = left >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << left) - 1;
+    }
+    slab->free = (uint16_t)chunks;
+}
+
+static struct slab *slab_reserve(struct heap *heap, unsigned first)
+{
+    if (!heap->set->small)
+        return tiny_slab(heap->base + (uintptr_t)first * UNIT_SIZE);
+    /* There is a number for each run of two units, and no SMALL slab is shorter. */
+    for (unsigned word = 0;; word++)
+        if (heap->free_numbers[word] != 0) {
+            unsigned bit = (unsigned)__builtin_ctzll(heap->free_numbers[word]);
+
+            heap->free_numbers[word] &= heap->free_numbers[word] - 1;
+            return &small_slab_numbered(heap->base, word * 64 + bit)->slab;
+        }
+}
+
+static unsigned slab_number(const struct slab *slab)
+{
+    return (unsigned)((const struct small_slab *)slab - small_slab_numbered(slab->heap->base, 0));
+}
+
+/* Makes the slab findable from the addresses of its chunks, or not any more. */
+static void slab_publish(struct slab *slab, bool there)
+{
+    const struct size_class *class = &size_classes[slab->class];
+    uintptr_t at = (uintptr_t)slab->chunks;
+
+    if (!slab->heap->set->small) {
+        atomic_store_explicit(tiny_unit_class(at), slab->class, memory_order_relaxed);
+        return;
+    }
+    for (unsigned unit = 0; unit < class->units; unit++)
+        /* Release: who finds the number, finds the slab complete. */
+        atomic_store_explicit(small_unit_number(at) + unit, there ? (uint16_t)(slab_number(slab) + 1) : 0,
+                              memory_order_release);
+}
+
+static void identity_store(struct slab *slab, bool there)
+{
+    uint64_t old = atomic_load_explicit(&slab->identity, memory_order_relaxed); /* the owner's own */
+    uint64_t generation = (old >> 32) + 1;
+    uint64_t what = there ? (uint64_t)slab->first_unit << 16 | (uint64_t)slab->class << 8 | 1 : 0;
+
+    /* Release: a walker that sees a new identity sees the states as they were when it began. */
+    atomic_store_explicit(&slab->identity, generation << 32 | what, memory_order_release);
+}
+
+struct slab *slab_create(struct heap_set *heaps, unsigned class)
+{
+    unsigned first;
+    bool clean;
+    struct heap *heap = heap_set_take(heaps, size_classes[class].units, &first, &clean);
+    struct slab *slab;
+
+    if (heap == NULL)
+        return NULL;
+    slab = slab_reserve(heap, first);
+    slab->heap = heap;
+    slab->class = (uint8_t)class;
+    slab->first_unit = (uint16_t)first;
+    slab->chunks = (char *)(heap->base + (uintptr_t)first * UNIT_SIZE); // NOLINT: an address becomes a pointer
+    slab->fresh = clean ? 0 : size_classes[class].chunks;
+    all_vacant(slab, size_classes[class].chunks);
+    if (heaps->small)
+        for (unsigned index = 0; index < size_classes[class].chunks; index++)
+            atomic_store_explicit(&((struct small_slab *)slab)->state[index], 0, memory_order_relaxed);
+    identity_store(slab, true);
+    slab_publish(slab, true);
+    return slab;
+}
+
+void slab_destroy(struct slab *slab)
+{
+    struct heap *heap = slab->heap;
+
+    identity_store(slab, false);
+    slab_publish(slab, false);
+    if (heap->set->small)
+        heap->free_numbers[slab_number(slab) / 64] |= UINT64_C(1) << (slab_number(slab) % 64);
+    heap_give(heap, slab->first_unit, size_classes[slab->class].units);
+}
+
+unsigned slab_take(struct slab *slab, void **out, unsigned most)
+{
+    size_t size = size_classes[slab->class].size;
+    unsigned count = most < slab->free ? most : slab->free;
+    unsigned left = count;
+    unsigned index = 0;
+
+    for (unsigned word = 0; left > 0; word++) {
+        uint64_t bits = slab->vacant[word];
+
+        for (; bits != 0 && left > 0; bits &= bits - 1) {
+            index = word * 64 + (unsigned)__builtin_ctzll(bits);
+            out[--left] = slab->chunks + index * size;
+        }
+        slab->vacant[word] = bits;
+    }
+    slab->free = (uint16_t)(slab->free - count);
+    if (index >= slab->fresh)
+        slab->fresh = (uint16_t)(index + 1);
+    return count;
+}
+
+void *slab_take_one(struct slab *slab, bool *clean)
+{
+    unsigned fresh = slab->fresh;
+    void *chunk;
+
+    slab_take(slab, &chunk, 1);
+    *clean = slab->fresh != fresh;
+    return chunk;
+}
+
+static bool state_live(const struct slab *slab, unsigned index)
+{
+    uintptr_t at = (uintptr_t)slab->chunks + (uintptr_t)index * size_classes[slab->class].size;
+
+    if (!slab->heap->set->small)
+        return (int8_t)atomic_load_explicit(tiny_state(at), memory_order_relaxed) > 0;
+    return (int32_t)atomic_load_explicit(&((const struct small_slab *)slab)->state[index],
+                                         memory_order_relaxed) > 0;
+}
+
+bool slab_rebuild(struct slab *slab, struct heap *heap)
+{
+    uint64_t identity = atomic_load_explicit(&slab->identity, memory_order_relaxed); /* no other thread yet */
+    unsigned class = identity_class(identity);
+    unsigned chunks;
+
+    if ((identity & 1) == 0 || class >= SIZE_CLASSES || (class >= TINY_CLASSES) != heap->set->small ||
+        !heap_claim(heap, identity_unit(identity), size_classes[class].units))
+        return false;
+    slab->heap = heap;
+    slab->class = (uint8_t)class;
+    slab->first_unit = (uint16_t)identity_unit(identity);
+    slab->chunks = (char *)(heap->base + (uintptr_t)slab->first_unit * UNIT_SIZE); // NOLINT
+    chunks = size_classes[class].chunks;
+    all_vacant(slab, chunks);
+    slab->fresh = (uint16_t)chunks;
+    for (unsigned index = 0; index < chunks; index++)
+        if (state_live(slab, index)) {
+            slab->vacant[index / 64] &= ~(UINT64_C(1) << (index % 64));
+            slab->free--;
+        }
+    slab_publish(slab, true);
+    if (heap->set->small)
+        heap->free_numbers[slab_number(slab) / 64] &= ~(UINT64_C(1) << (slab_number(slab) % 64));
+    return true;
+}

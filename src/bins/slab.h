@@ -1,0 +1,156 @@
+/*
+ * A slab: a run of units cut into equal chunks of one size class. What is known of its chunks lies here and
+ * in the heap's states, never in the chunks: a program that writes after free() finds no link to destroy.
+ *
+ *   every chunk is: vacant (its bit is set in slab->vacant)
+ *               or: out: live, in a bin's cache, or on its way home from another thread
+ *   slab->free == the number of bits set in slab->vacant
+ *   a chunk at or above slab->fresh was never out since the memory came from the kernel: it is zero
+ *
+ * Owner only, except `identity` and the states, which anyone may read at any time.
+ */
+#ifndef FT_BINS_SLAB_H
+#define FT_BINS_SLAB_H
+
+#include "bins/heap.h"
+
+enum slab_place { SLAB_FULL, SLAB_PARTIAL, SLAB_CURRENT, SLAB_SPARE };
+
+struct slab {
+    /* The bin's ring of partial slabs. */
+    struct slab *next, *prev;
+    struct heap *heap;
+    char *chunks;
+    uint16_t free;
+    uint16_t fresh;
+    uint8_t class;
+    uint8_t place; /* enum slab_place */
+    uint16_t first_unit;
+    /*
+     * 0, or: generation (32 bits), first unit (16), class (8), 1. Written by the owner with release ordering;
+     * a walker reads it before and after the states, and what it saw in between holds if both are equal.
+     */
+    _Atomic uint64_t identity;
+    uint64_t vacant[TINY_SLAB_CHUNKS_MAX / 64];
+};
+
+/*
+ * The state of a chunk, its header out of line. The upper two bits say what it is, the rest is the requested
+ * size (SMALL) or by how much the request was smaller than the chunk (TINY). 0: never was a chunk's start.
+ * Written by whoever holds the chunk: the thread that frees it, the owner that hands it out. Relaxed is
+ * enough between those; live ones are stored with release, for walkers that check the slab's identity.
+ */
+enum {
+    STATE_LIVE = 1,   /* positive as a signed number: a single test on the fast path */
+    STATE_FREE = 2,   /* in the slab or in a bin's cache */
+    STATE_REMOTE = 3, /* freed by another thread, on its way to the owner */
+    TINY_SLACK_MAX = 63,
+    SMALL_KIND_SHIFT = 30,
+    SMALL_SIZE_MASK = (1 << SMALL_KIND_SHIFT) - 1,
+};
+
+struct small_slab {
+    struct slab slab;
+    _Atomic uint32_t state[SMALL_SLAB_CHUNKS_MAX];
+};
+
+static_assert(TINY_SLABS_OFFSET + TINY_UNITS * sizeof(struct slab) <= TINY_FIRST_UNIT * UNIT_SIZE, "TINY header");
+static_assert(SMALL_SLABS_OFFSET + SMALL_SLABS * sizeof(struct small_slab) <= SMALL_FIRST_UNIT * UNIT_SIZE,
+              "SMALL header");
+
+/* TINY: everything follows from the address. */
+
+static inline _Atomic uint8_t *tiny_state(uintptr_t address)
+{
+    uintptr_t base = address & ~(uintptr_t)(TINY_HEAP_SIZE - 1);
+
+    return (_Atomic uint8_t *)(base + (address - base) / CHUNK_ALIGN); // NOLINT: an address becomes a pointer
+}
+
+static inline _Atomic uint8_t *tiny_unit_class(uintptr_t address)
+{
+    uintptr_t base = address & ~(uintptr_t)(TINY_HEAP_SIZE - 1);
+
+    /* The window differs from heap to heap, so that they do not all compete for the same cache lines. */
+    return (_Atomic uint8_t *)(base + (address >> UNIT_SHIFT & (HEAP_HEADER_OFFSET - 1))); // NOLINT
+}
+
+static inline struct slab *tiny_slab(uintptr_t address)
+{
+    uintptr_t base = address & ~(uintptr_t)(TINY_HEAP_SIZE - 1);
+
+    return (struct slab *)(base + TINY_SLABS_OFFSET) + (address - base) / UNIT_SIZE; // NOLINT
+}
+
+static inline uint8_t tiny_state_of(unsigned kind, size_t slack)
+{
+    return (uint8_t)(kind << 6 | slack);
+}
+
+/* SMALL: by the heap's table of units. NULL where there is no slab. */
+
+static inline _Atomic uint16_t *small_unit_number(uintptr_t address)
+{
+    uintptr_t base = address & ~(uintptr_t)(SMALL_HEAP_SIZE - 1);
+
+    return (_Atomic uint16_t *)base + (address - base) / UNIT_SIZE; // NOLINT: an address becomes a pointer
+}
+
+static inline struct small_slab *small_slab_numbered(uintptr_t base, unsigned number)
+{
+    return (struct small_slab *)(base + SMALL_SLABS_OFFSET) + number; // NOLINT: an address becomes a pointer
+}
+
+static inline struct small_slab *small_slab(uintptr_t address)
+{
+    /* Acquire: who finds the number, finds the slab complete. */
+    unsigned number = atomic_load_explicit(small_unit_number(address), memory_order_acquire);
+
+    return number == 0 ? NULL : small_slab_numbered(address & ~(uintptr_t)(SMALL_HEAP_SIZE - 1), number - 1);
+}
+
+static inline uint32_t small_state_of(unsigned kind, size_t requested)
+{
+    return (uint32_t)(kind << SMALL_KIND_SHIFT | requested);
+}
+
+/* What an identity says. */
+
+static inline unsigned identity_class(uint64_t identity)
+{
+    return identity >> 8 & 0xff;
+}
+
+static inline unsigned identity_unit(uint64_t identity)
+{
+    return identity >> 16 & 0xffff;
+}
+
+/* The index of the chunk that starts `offset` bytes into a slab; any other number if none does. */
+static inline uint32_t chunk_index(const struct size_class *class, uint32_t offset)
+{
+    return (uint32_t)((uint64_t)offset * class->inverse >> 32);
+}
+
+/* A new slab of the class, all chunks vacant, or NULL: no memory. */
+struct slab *slab_create(struct heap_set *heaps, unsigned class);
+
+/* Gives the slab's memory to its heap. All its chunks must be vacant. */
+void slab_destroy(struct slab *slab);
+
+/* Moves up to `most` vacant chunks to out[], the lowest address last. Returns how many. */
+unsigned slab_take(struct slab *slab, void **out, unsigned most);
+
+/* The lowest vacant chunk; the slab must have one. Sets *clean if its memory is zero. */
+void *slab_take_one(struct slab *slab, bool *clean);
+
+static inline void slab_put(struct slab *slab, unsigned index)
+{
+    slab->vacant[index / 64] |= UINT64_C(1) << (index % 64);
+    slab->free++;
+}
+
+/* For the repair after fork: the vacant chunks are those that no live state claims. False: not a slab. */
+bool slab_rebuild(struct slab *slab, struct heap *heap);
+
+#endif

@@ -1,0 +1,108 @@
+/*
+ * The walk itself, and the sums over it.
+ */
+#include "debug/census.h"
+
+#include "arena/arena.h"
+#include "large/large.h"
+#include "os/structure_lock.h"
+
+struct slab *census_next_slab(struct heap *heap, unsigned *at, uint64_t *identity)
+{
+    while (*at < heap_units(heap)) {
+        unsigned unit = (*at)++;
+        uintptr_t address = heap->base + (uintptr_t)unit * UNIT_SIZE;
+        struct slab *slab = heap->set->small ? (struct slab *)small_slab(address) : tiny_slab(address);
+
+        if (slab == NULL)
+            continue;
+        /* Acquire: the states that are read next are not older. */
+        *identity = atomic_load_explicit(&slab->identity, memory_order_acquire);
+        if ((*identity & 1) == 0 || identity_unit(*identity) != unit)
+            continue;
+        *at = unit + size_classes[identity_class(*identity)].units;
+        return slab;
+    }
+    return NULL;
+}
+
+/* Acquire: a state of the slab's next life shows that life's identity to the load after it. */
+static size_t live_size(bool small, const struct slab *slab, uintptr_t address, unsigned index, size_t size)
+{
+    if (small) {
+        uint32_t state = atomic_load_explicit(&((const struct small_slab *)slab)->state[index], memory_order_acquire);
+
+        return (int32_t)state > 0 ? (state & SMALL_SIZE_MASK) : SIZE_MAX;
+    } else {
+        uint8_t state = atomic_load_explicit(tiny_state(address), memory_order_acquire);
+
+        return (int8_t)state > 0 ? size - (state & TINY_SLACK_MAX) : SIZE_MAX;
+    }
+}
+
+unsigned census_slab(struct heap *heap, struct slab *slab, uint64_t identity, struct census_chunk *out)
+{
+    const struct size_class *class = &size_classes[identity_class(identity)];
+    uintptr_t address = heap->base + (uintptr_t)identity_unit(identity) * UNIT_SIZE;
+    unsigned count = 0;
+
+    for (unsigned index = 0; index < class->chunks; index++, address += class->size) {
+        size_t requested = live_size(heap->set->small, slab, address, index, class->size);
+
+        if (requested != SIZE_MAX)
+            out[count++] = (struct census_chunk){.start = address, .requested = requested};
+    }
+    /* Another identity: some of these states belong to another slab, and nothing here was live throughout. */
+    return atomic_load_explicit(&slab->identity, memory_order_relaxed) == identity ? count : 0;
+}
+
+static void sum_heap(struct heap *heap, struct census_zone *zone)
+{
+    struct census_chunk chunks[TINY_SLAB_CHUNKS_MAX];
+    unsigned at = heap_first_unit(heap);
+    uint64_t identity;
+    struct slab *slab;
+
+    zone->heaps++;
+    while ((slab = census_next_slab(heap, &at, &identity)) != NULL) {
+        const struct size_class *class = &size_classes[identity_class(identity)];
+        unsigned count = census_slab(heap, slab, identity, chunks);
+
+        zone->chunks += count;
+        zone->usable += (size_t)count * class->size;
+        zone->slabs += (size_t)class->units * UNIT_SIZE;
+        zone->vacant += class->chunks - count;
+        for (unsigned i = 0; i < count; i++)
+            zone->requested += chunks[i].requested;
+    }
+}
+
+static void sum_large(void *context, const struct large_info *info)
+{
+    struct census_zone *zone = context;
+
+    if (!info->live)
+        return;
+    zone->heaps++;
+    zone->chunks++;
+    zone->requested += info->requested;
+    zone->usable += info->usable;
+    zone->slabs += info->usable;
+}
+
+void census_take(struct census *census)
+{
+    *census = (struct census){.arenas = 0};
+    structure_lock_read();
+    for (struct arena *arena = atomic_load_explicit(&arena_list, memory_order_acquire); arena != NULL;
+         arena = arena->next) {
+        census->arenas++;
+        for (struct heap *heap = arena->tiny.heaps; heap != NULL; heap = heap->next)
+            sum_heap(heap, &census->zone[ZONE_TINY]);
+        for (struct heap *heap = arena->small.heaps; heap != NULL; heap = heap->next)
+            sum_heap(heap, &census->zone[ZONE_SMALL]);
+    }
+    large_walk(sum_large, &census->zone[ZONE_LARGE]);
+    census->cached = large_cached_bytes();
+    structure_unlock();
+}

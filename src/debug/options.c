@@ -1,0 +1,128 @@
+/*
+ * Options: a table of names, and what each may be. Nothing here allocates; it may run before the C library's
+ * own constructors.
+ */
+#define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
+#include "debug/options.h"
+
+#include "debug/text.h"
+
+#include <elf.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+struct options options;
+
+/* Each sets an option and returns true, or leaves it and returns false. */
+static bool set_on_error(const char *value);
+static bool set_stats(const char *value);
+static bool set_arena_max(const char *value);
+
+static const struct {
+    const char *name;
+    const char *expected;
+    bool (*set)(const char *value);
+} table[] = {
+    {"FT_MALLOC_ON_ERROR", "abort or report", set_on_error},
+    {"FT_MALLOC_STATS", "0 or 1", set_stats},
+    {"FT_MALLOC_ARENA_MAX", "a number from 1 to 32766", set_arena_max},
+};
+
+static bool equal(const char *a, const char *b)
+{
+    while (*a != '\0' && *a == *b) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
+/* What follows `prefix` in text, or NULL. */
+static const char *after(const char *text, const char *prefix)
+{
+    while (*prefix != '\0')
+        if (*text++ != *prefix++)
+            return NULL;
+    return text;
+}
+
+static bool set_on_error(const char *value)
+{
+    options.report_only = equal(value, "report");
+    return options.report_only || equal(value, "abort");
+}
+
+static bool set_stats(const char *value)
+{
+    options.stats = equal(value, "1");
+    return options.stats || equal(value, "0");
+}
+
+static bool set_arena_max(const char *value)
+{
+    unsigned number = 0;
+
+    for (const char *at = value; *at != '\0'; at++) {
+        if (*at < '0' || *at > '9' || number > 100000)
+            return false;
+        number = number * 10 + (unsigned)(*at - '0');
+    }
+    if (number < 1 || number > 32766)
+        return false;
+    options.arena_max = number;
+    return true;
+}
+
+static void complain(const char *variable, const char *expected)
+{
+    struct text text = {.fd = STDERR_FILENO};
+
+    text_string(&text, "ft_malloc: option ");
+    text_string(&text, variable);
+    text_string(&text, expected != NULL ? " ignored: expected " : " is not known");
+    text_string(&text, expected != NULL ? expected : "");
+    text_string(&text, "\n");
+    text_flush(&text);
+}
+
+static void set(const char *variable)
+{
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        const char *rest = after(variable, table[i].name);
+
+        if (rest != NULL && *rest == '=') {
+            if (!table[i].set(rest + 1))
+                complain(variable, table[i].expected);
+            return;
+        }
+    }
+    complain(variable, NULL);
+}
+
+/* The auxiliary vector lies behind the initial environment. */
+static bool secure_execution(char **environment)
+{
+    const Elf64_auxv_t *entry;
+
+    while (*environment != NULL)
+        environment++;
+    for (entry = (const Elf64_auxv_t *)(const void *)(environment + 1); entry->a_type != AT_NULL; entry++)
+        if (entry->a_type == AT_SECURE)
+            return entry->a_un.a_val != 0;
+    return false;
+}
+
+void options_load(char **initial)
+{
+    static bool loaded;
+
+    if (loaded || environ == NULL)
+        return;
+    loaded = true;
+    if (secure_execution(initial != NULL ? initial : environ))
+        return;
+    for (char **variable = environ; *variable != NULL; variable++)
+        if (after(*variable, "FT_MALLOC_") != NULL)
+            set(*variable);
+}

@@ -1,0 +1,34 @@
+/*
+ * The options that the environment sets, read once, before the first arena exists; ignored in set-user-ID
+ * programs. Constant afterwards, so anyone reads them freely.
+ */
+#ifndef FT_DEBUG_OPTIONS_H
+#define FT_DEBUG_OPTIONS_H
+
+#include <stdbool.h>
+
+struct options {
+    /* FT_MALLOC_ON_ERROR=report: say what is wrong and go on. */
+    bool report_only;
+    /* FT_MALLOC_STATS=1: a line of figures at exit; counting takes the slow path on every call. */
+    bool stats;
+    /* FT_MALLOC_ARENA_MAX=N; 0: from the number of processors. */
+    unsigned arena_max;
+};
+
+extern struct options options;
+
+/*
+ * Reads the environment, the first time that there is one. Unknown names and values are reported on stderr,
+ * and change nothing. `initial`: the environment as the kernel laid it on the stack, which the auxiliary
+ * vector follows; NULL if `environ` cannot have been replaced yet.
+ */
+void options_load(char **initial);
+
+/* True if every call has to take the slow path, where it is counted. */
+static inline bool options_watch_calls(void)
+{
+    return options.stats;
+}
+
+#endif

@@ -1,0 +1,113 @@
+/*
+ * The reports. What is wrong with the pointer is looked up here once more: the path that found it to be wrong
+ * was in a hurry.
+ */
+#define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
+#include "debug/report.h"
+
+#include "bins/chunk.h"
+#include "debug/options.h"
+#include "debug/text.h"
+#include "large/large.h"
+#include "os/os.h"
+
+#include <unistd.h>
+
+static void end(struct text *text)
+{
+    text_string(text, "\n");
+    text_flush(text);
+    if (!options.report_only)
+        os_abort();
+}
+
+static void put_size(struct text *text, const char *zone, size_t requested)
+{
+    text_string(text, " (");
+    text_string(text, zone);
+    text_string(text, ", ");
+    text_number(text, requested);
+    text_string(text, " bytes)");
+}
+
+static void put_double_free(struct text *text, uintptr_t address, const char *zone, size_t requested)
+{
+    text_string(text, "double free of ");
+    text_hex_lower(text, address);
+    put_size(text, zone, requested);
+}
+
+static void put_invalid(struct text *text, uintptr_t address)
+{
+    text_string(text, "invalid pointer ");
+    text_hex_lower(text, address);
+    text_string(text, ": ");
+}
+
+static void put_inside(struct text *text, uintptr_t address, uintptr_t start, const char *zone, size_t requested)
+{
+    put_invalid(text, address);
+    text_string(text, "inside the chunk ");
+    text_hex_lower(text, start);
+    put_size(text, zone, requested);
+}
+
+static void put_heap_verdict(struct text *text, uintptr_t address, uint16_t tag)
+{
+    struct chunk chunk;
+    enum verdict verdict = chunk_find(address, tag, &chunk);
+    const char *zone = chunk.zone == ZONE_TINY ? "TINY" : "SMALL";
+
+    if (verdict == CHUNK_FREED) {
+        put_double_free(text, address, zone, chunk.requested);
+    } else if (verdict == CHUNK_INTERIOR) {
+        put_inside(text, address, chunk.start, zone, chunk.requested);
+    } else if (verdict == CHUNK_LIVE) {
+        /* It came to life between the check and the report: another thread was given it. */
+        put_double_free(text, address, zone, chunk.requested);
+    } else {
+        put_invalid(text, address);
+        text_string(text, "no chunk in a ");
+        text_string(text, zone);
+        text_string(text, " heap");
+    }
+}
+
+static void put_verdict(struct text *text, uintptr_t address)
+{
+    struct large_info info;
+    uint16_t tag = heap_map_tag(address);
+
+    if (tag != TAG_NONE) {
+        put_heap_verdict(text, address, tag);
+    } else if (large_find_gone(address, &info)) {
+        put_double_free(text, address, "LARGE", info.requested);
+    } else if (large_find_around(address, &info)) {
+        put_inside(text, address, info.start, "LARGE", info.requested);
+    } else {
+        put_invalid(text, address);
+        text_string(text, "not from this allocator");
+    }
+}
+
+void report_misuse(const char *function, uintptr_t address)
+{
+    struct text text = {.fd = STDERR_FILENO};
+
+    text_string(&text, "ft_malloc: ");
+    text_string(&text, function);
+    text_string(&text, ": ");
+    put_verdict(&text, address);
+    end(&text);
+}
+
+void report_corruption(const char *what, uintptr_t address)
+{
+    struct text text = {.fd = STDERR_FILENO};
+
+    text_string(&text, "ft_malloc: ");
+    text_string(&text, what);
+    text_string(&text, " ");
+    text_hex_lower(&text, address);
+    end(&text);
+}

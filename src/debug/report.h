@@ -1,0 +1,16 @@
+/*
+ * What happens on misuse: one line on stderr that names the function, the pointer, its zone and size; then
+ * SIGABRT, or with FT_MALLOC_ON_ERROR=report nothing more. The caller holds no lock.
+ */
+#ifndef FT_DEBUG_REPORT_H
+#define FT_DEBUG_REPORT_H
+
+#include <stdint.h>
+
+/* `function`: as the user knows it, such as "free()". Returns only in report mode. */
+void report_misuse(const char *function, uintptr_t address);
+
+/* A chunk that came home twice, or whose list was overwritten after it was freed. */
+void report_corruption(const char *what, uintptr_t address);
+
+#endif

@@ -1,0 +1,132 @@
+/*
+ * The cache of freed mappings: lists by size, eight to a doubling, and one list by age. Bounded in bytes and
+ * in time; what the kernel refuses to unmap (a process at its limit of mappings) stays here until it is
+ * wanted again, beyond any bound: it is not lost.
+ */
+#include "large/registry.h"
+
+#include "os/os.h"
+
+enum {
+    BUCKETS = (64 - OS_PAGE_SHIFT) * 8,
+    CACHE_BYTES = 64 << 20,
+    CACHE_CHUNK_BYTES = 32 << 20,
+    CACHE_TENTHS = 10, /* of a second */
+    /* How many chunks of a list are looked at: those of the first list may be too small. */
+    LOOK = 8,
+    /* How many go at a time: no free pays for many, and those that the kernel refuses are not tried again and again. */
+    EVICT = 4,
+};
+
+/* Structure lock. */
+static struct {
+    struct large *lists[BUCKETS];
+    struct large *oldest, *newest;
+    size_t bytes;
+} cache;
+
+static unsigned bucket_of(size_t size)
+{
+    unsigned log2 = 63 - (unsigned)__builtin_clzl(size);
+
+    return (log2 - OS_PAGE_SHIFT) * 8 + (unsigned)(size >> (log2 - 3) & 7);
+}
+
+static void unlink_large(struct large *large)
+{
+    struct large **list = &cache.lists[bucket_of(large->mapped)];
+
+    if (large->prev != NULL)
+        large->prev->next = large->next;
+    else
+        *list = large->next;
+    if (large->next != NULL)
+        large->next->prev = large->prev;
+    if (large->older != NULL)
+        large->older->newer = large->newer;
+    else
+        cache.oldest = large->newer;
+    if (large->newer != NULL)
+        large->newer->older = large->older;
+    else
+        cache.newest = large->older;
+    cache.bytes -= large->mapped;
+}
+
+struct large *cache_take(size_t size)
+{
+    size_t most = size + size / 4;
+    struct large *best = NULL;
+
+    if (most < size || size < OS_PAGE)
+        return NULL;
+    for (unsigned bucket = bucket_of(size); bucket <= bucket_of(most) && best == NULL; bucket++) {
+        struct large *large = cache.lists[bucket];
+
+        for (unsigned seen = 0; large != NULL && seen < LOOK; seen++, large = large->next)
+            if (large->mapped >= size && large->mapped <= most && (best == NULL || large->mapped < best->mapped))
+                best = large;
+    }
+    if (best != NULL)
+        unlink_large(best);
+    return best;
+}
+
+void cache_put(struct large *large, uint64_t now)
+{
+    struct large **list = &cache.lists[bucket_of(large->mapped)];
+
+    large->freed_at = now;
+    large->prev = NULL;
+    large->next = *list;
+    if (*list != NULL)
+        (*list)->prev = large;
+    *list = large;
+    large->newer = NULL;
+    large->older = cache.newest;
+    if (cache.newest != NULL)
+        cache.newest->newer = large;
+    else
+        cache.oldest = large;
+    cache.newest = large;
+    cache.bytes += large->mapped;
+}
+
+static bool due(const struct large *large, uint64_t now)
+{
+    return cache.bytes > CACHE_BYTES || now - large->freed_at > (uint64_t)CACHE_TENTHS * OS_TICKS_TENTH;
+}
+
+struct large *cache_evict(uint64_t now, bool all)
+{
+    struct large *evicted = NULL;
+    struct large *large;
+    unsigned count = 0;
+
+    /* The newest is never worth keeping if it is larger than any of these should be. */
+    large = cache.newest;
+    if (large != NULL && large->mapped > CACHE_CHUNK_BYTES) {
+        unlink_large(large);
+        large->next = evicted;
+        evicted = large;
+    }
+    while ((large = cache.oldest) != NULL && (all || (count++ < EVICT && due(large, now)))) {
+        unlink_large(large);
+        large->next = evicted;
+        evicted = large;
+    }
+    return evicted;
+}
+
+void cache_reset(void)
+{
+    for (unsigned bucket = 0; bucket < BUCKETS; bucket++)
+        cache.lists[bucket] = NULL;
+    cache.oldest = cache.newest = NULL;
+    cache.bytes = 0;
+}
+
+size_t large_cached_bytes(void)
+{
+    return cache.bytes;
+}

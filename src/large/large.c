@@ -1,0 +1,269 @@
+/*
+ * LARGE chunks: allocating, freeing, looking up. The system calls are made without the lock; a descriptor
+ * that is in neither hash nor cache belongs to the thread that took it out.
+ */
+#include "large/registry.h"
+
+#include "os/os.h"
+#include "os/structure_lock.h"
+
+static void *start_of(const struct large *large)
+{
+    /* Relaxed, here and below: written under the lock, or by the holder of the chunk itself. */
+    return (void *)atomic_load_explicit(&large->address, memory_order_relaxed); // NOLINT: an address
+}
+
+/*
+ * Unmaps what was evicted. The address leaves the hash before the mapping goes, so that the next mapping
+ * there finds no old entry; what the kernel refuses goes back into the cache.
+ */
+static size_t unmap_list(struct large *list)
+{
+    size_t bytes = 0;
+
+    while (list != NULL) {
+        struct large *large = list;
+        void *start = start_of(large);
+        size_t size = large->reserved;
+
+        list = large->next;
+        registry_lock();
+        registry_remove(large);
+        registry_unlock();
+        if (os_unmap(start, size)) {
+            bytes += large->mapped;
+            registry_lock();
+            registry_drop(large);
+        } else {
+            registry_lock();
+            registry_insert(large, (uintptr_t)start);
+            cache_put(large, os_ticks());
+        }
+        registry_unlock();
+    }
+    return bytes;
+}
+
+size_t large_trim(void)
+{
+    struct large *evicted;
+
+    registry_lock();
+    evicted = cache_evict(0, true);
+    registry_unlock();
+    return unmap_list(evicted);
+}
+
+static void *map_or_trim(size_t size, size_t align)
+{
+    void *start = align <= os_page_size() ? os_map(size) : os_map_aligned(size, align);
+
+    if (start == NULL && large_trim() > 0)
+        start = align <= os_page_size() ? os_map(size) : os_map_aligned(size, align);
+    return start;
+}
+
+/* Enters a fresh mapping; without memory for a descriptor it goes back. */
+static void *enter(void *start, size_t size, size_t mapped, size_t reserved)
+{
+    struct large *large;
+
+    registry_lock();
+    large = registry_new();
+    if (large != NULL) {
+        atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
+        large->mapped = mapped;
+        large->reserved = reserved;
+        registry_insert(large, (uintptr_t)start);
+    }
+    registry_unlock();
+    if (large == NULL) {
+        os_unmap(start, reserved);
+        return NULL;
+    }
+    return start;
+}
+
+void *large_alloc(size_t size, size_t align, bool *clean)
+{
+    size_t mapped = round_up(size > 0 ? size : 1, os_page_size());
+    struct large *large = NULL;
+    void *start;
+
+    if (mapped < size)
+        return NULL;
+    if (align <= os_page_size()) {
+        registry_lock();
+        large = cache_take(mapped);
+        if (large != NULL)
+            atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
+        registry_unlock();
+    }
+    *clean = large == NULL;
+    if (large != NULL)
+        return start_of(large);
+    start = map_or_trim(mapped, align);
+    return start == NULL ? NULL : enter(start, size, mapped, mapped);
+}
+
+static size_t headroom_for(size_t mapped)
+{
+    /*
+     * A vector that grows step by step is copied when it leaves its address space, so that is ample: with 64
+     * times, all the copies together are a sixtieth of the final size. Small ones get less: address space
+     * is free, but users look at it.
+     */
+    enum { AMPLE_FROM = 4 << 20 };
+
+    return mapped < AMPLE_FROM ? mapped * 3 : mapped * 63;
+}
+
+void *large_alloc_growing(size_t size)
+{
+    static const size_t headroom_max = (size_t)1 << 38;
+    size_t mapped = round_up(size, os_page_size());
+    size_t headroom = headroom_for(mapped);
+    bool clean;
+    void *start;
+
+    if (mapped < size || headroom / mapped < 3 || headroom > headroom_max || !os_address_space_unlimited())
+        return large_alloc(size, 1, &clean);
+    start = os_reserve(mapped + headroom);
+    if (start == NULL)
+        return large_alloc(size, 1, &clean);
+    if (os_renew(start, mapped))
+        return enter(start, size, mapped, mapped + headroom);
+    /* The first part may be a hole by now, and is not ours to unmap; the headroom is. */
+    os_unmap((char *)start + mapped, headroom);
+    return large_alloc(size, 1, &clean);
+}
+
+/* The headroom of a chunk that is not live any more. False: the kernel would not have it. */
+static bool drop_headroom(struct large *large)
+{
+    if (large->reserved > large->mapped &&
+        !os_unmap((char *)start_of(large) + large->mapped, large->reserved - large->mapped))
+        return false;
+    large->reserved = large->mapped;
+    return true;
+}
+
+enum large_freed large_free(uintptr_t address)
+{
+    uint64_t now = os_ticks();
+    enum large_freed result = LARGE_FREED;
+    struct large *evicted = NULL;
+    struct large *large;
+
+    registry_lock();
+    large = registry_find(address);
+    if (large == NULL) {
+        result = LARGE_UNKNOWN;
+    } else if (atomic_load_explicit(&large->requested, memory_order_relaxed) == 0) {
+        result = LARGE_WAS_FREE;
+    } else {
+        registry_note_gone(address, atomic_load_explicit(&large->requested, memory_order_relaxed) - 1);
+        atomic_store_explicit(&large->requested, 0, memory_order_relaxed);
+        if (large->reserved == large->mapped) {
+            cache_put(large, now);
+            large = NULL;
+        }
+    }
+    evicted = result == LARGE_FREED ? cache_evict(now, false) : NULL;
+    registry_unlock();
+    if (result == LARGE_FREED && large != NULL) {
+        /* Nobody else can find it alive, so its headroom goes without the lock. */
+        drop_headroom(large);
+        registry_lock();
+        cache_put(large, now);
+        registry_unlock();
+    }
+    unmap_list(evicted);
+    return result;
+}
+
+static void describe(const struct large *large, struct large_info *info)
+{
+    size_t requested = atomic_load_explicit(&large->requested, memory_order_relaxed);
+
+    info->start = atomic_load_explicit(&large->address, memory_order_relaxed);
+    info->live = requested != 0;
+    info->requested = requested != 0 ? requested - 1 : 0;
+    info->usable = large->mapped;
+}
+
+bool large_find(uintptr_t address, struct large_info *info)
+{
+    struct large *large;
+
+    structure_lock_read();
+    large = registry_find(address);
+    if (large != NULL)
+        describe(large, info);
+    structure_unlock();
+    return large != NULL;
+}
+
+struct search {
+    uintptr_t address;
+    struct large_info *info;
+    bool found;
+};
+
+static void visit_around(void *context, struct large *large)
+{
+    struct search *search = context;
+    struct large_info info;
+
+    describe(large, &info);
+    if (!info.live || search->address < info.start || search->address - info.start >= info.usable)
+        return;
+    *search->info = info;
+    search->found = true;
+}
+
+bool large_find_around(uintptr_t address, struct large_info *info)
+{
+    struct search search = {.address = address, .info = info};
+
+    structure_lock_read();
+    registry_each(visit_around, &search);
+    structure_unlock();
+    return search.found;
+}
+
+struct walk {
+    void (*visit)(void *context, const struct large_info *info);
+    void *context;
+};
+
+static void visit_one(void *context, struct large *large)
+{
+    struct walk *walk = context;
+    struct large_info info;
+
+    describe(large, &info);
+    walk->visit(walk->context, &info);
+}
+
+void large_walk(void (*visit)(void *context, const struct large_info *info), void *context)
+{
+    registry_each(visit_one, &(struct walk){visit, context});
+}
+
+static void cache_again(void *context, struct large *large)
+{
+    (void)context;
+    if (atomic_load_explicit(&large->requested, memory_order_relaxed) == 0 && large->reserved == large->mapped)
+        cache_put(large, os_ticks());
+}
+
+void large_after_fork(void)
+{
+    if (!atomic_load_explicit(&registry_busy, memory_order_relaxed))
+        return;
+    cache_reset();
+    registry_rebuild();
+    registry_each(cache_again, NULL);
+    atomic_store_explicit(&registry_busy, false, memory_order_relaxed);
+}

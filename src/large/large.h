@@ -1,0 +1,57 @@
+/*
+ * LARGE chunks: each has an mmap of its own, and a descriptor in a registry that is found by a hash of the
+ * address; nothing about it lies in the mapping. Freed mappings wait in a bounded cache for the next request
+ * that they fit, so that churn makes no system call and no page fault. Any thread may call anything here.
+ */
+#ifndef FT_LARGE_LARGE_H
+#define FT_LARGE_LARGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A chunk that was looked up. */
+struct large_info {
+    uintptr_t start;
+    size_t requested;
+    size_t usable;
+    bool live; /* else it waits in the cache */
+};
+
+/* `align`: a power of two. Sets *clean if the memory is zero. NULL: no memory, and nothing has changed. */
+void *large_alloc(size_t size, size_t align, bool *clean);
+
+/* For a chunk that grows: with address space behind it, where there is enough, so that it can go on. */
+void *large_alloc_growing(size_t size);
+
+enum large_freed { LARGE_FREED, LARGE_WAS_FREE, LARGE_UNKNOWN };
+
+/* Frees the live chunk that starts at the address; otherwise changes nothing. */
+enum large_freed large_free(uintptr_t address);
+
+/* The chunk, live or cached, that starts at the address. */
+bool large_find(uintptr_t address, struct large_info *info);
+
+/*
+ * For reports: the live chunk around the address; or, with its last size, one that started there and whose
+ * mapping is gone.
+ */
+bool large_find_around(uintptr_t address, struct large_info *info);
+bool large_find_gone(uintptr_t address, struct large_info *info);
+
+/* Changes the size in place: false if that cannot be done, and nothing has changed. The chunk is live. */
+bool large_resize(uintptr_t address, size_t size);
+
+/* Gives the cache back to the kernel. Returns the bytes given. */
+size_t large_trim(void);
+
+/* Calls visit for each chunk in the registry, in no order. The caller holds the structure lock. */
+void large_walk(void (*visit)(void *context, const struct large_info *info), void *context);
+
+/* Bytes in mappings of the cache. The caller holds the structure lock. */
+size_t large_cached_bytes(void);
+
+/* In the child of a fork: repairs what another thread was changing. */
+void large_after_fork(void);
+
+#endif

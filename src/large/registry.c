@@ -1,0 +1,223 @@
+/*
+ * Descriptors and their hash. Descriptors come in blocks that are never given back; the hash has chains, and
+ * doubles when they get long; if there is no memory for that, they simply get longer.
+ */
+#include "large/registry.h"
+
+#include "os/os.h"
+#include "os/structure_lock.h"
+
+enum {
+    FIRST_BUCKETS = 256,
+    FIRST_DESCRIPTORS = 16,
+    BLOCK_SIZE = 64 << 10,
+    GONE = 128,
+};
+
+struct block {
+    struct block *next;
+    unsigned count;
+    struct large items[];
+};
+
+struct gone {
+    uintptr_t address;
+    size_t requested;
+};
+
+/* Size and heads behind one pointer, which changes by a single store: see large_after_fork(). */
+struct table {
+    size_t size; /* a power of two */
+    struct large **heads;
+};
+
+static struct large *first_heads[FIRST_BUCKETS];
+static struct table tables[2] = {{.size = FIRST_BUCKETS, .heads = first_heads}};
+static struct large first_items[FIRST_DESCRIPTORS];
+
+/* Structure lock. */
+static struct {
+    struct table *table;
+    size_t used;
+    struct large *unused;
+    struct block *blocks;
+    unsigned first_used;
+    struct gone gone[GONE];
+    unsigned gone_next;
+} registry = {.table = &tables[0]};
+
+_Atomic bool registry_busy;
+
+void registry_lock(void)
+{
+    structure_lock_write();
+    /* Relaxed: only the child of a fork looks at it, alone. */
+    atomic_store_explicit(&registry_busy, true, memory_order_relaxed);
+}
+
+void registry_unlock(void)
+{
+    atomic_store_explicit(&registry_busy, false, memory_order_relaxed);
+    structure_unlock();
+}
+
+static bool add_block(void)
+{
+    struct block *block = os_map(BLOCK_SIZE);
+
+    if (block == NULL)
+        return false;
+    block->count = (BLOCK_SIZE - sizeof *block) / sizeof block->items[0];
+    for (unsigned item = block->count; item-- > 0;)
+        registry_drop(&block->items[item]);
+    block->next = registry.blocks;
+    registry.blocks = block;
+    return true;
+}
+
+struct large *registry_new(void)
+{
+    struct large *large;
+
+    if (registry.unused == NULL && registry.first_used < FIRST_DESCRIPTORS)
+        return &first_items[registry.first_used++];
+    if (registry.unused == NULL && !add_block())
+        return NULL;
+    large = registry.unused;
+    registry.unused = large->chain;
+    return large;
+}
+
+void registry_drop(struct large *large)
+{
+    large->chain = registry.unused;
+    registry.unused = large;
+}
+
+static struct large **bucket_of(uintptr_t address)
+{
+    /* Fibonacci hashing of the page number. */
+    uint64_t hash = (uint64_t)(address >> OS_PAGE_SHIFT) * UINT64_C(0x9e3779b97f4a7c15);
+
+    return &registry.table->heads[hash >> 32 & (registry.table->size - 1)];
+}
+
+static void link_in(struct large *large)
+{
+    struct large **bucket = bucket_of(atomic_load_explicit(&large->address, memory_order_relaxed));
+
+    large->chain = *bucket;
+    *bucket = large;
+    registry.used++;
+}
+
+static void link_anew(void *context, struct large *large)
+{
+    (void)context;
+    link_in(large);
+}
+
+/* Descriptors in use are the ones with an address, so they can be found without the hash. */
+static void rehash(struct table *table)
+{
+    registry.table = table;
+    registry.used = 0;
+    registry_each(link_anew, NULL);
+}
+
+static void grow(void)
+{
+    struct table *old = registry.table;
+    struct table *table = old == &tables[0] ? &tables[1] : &tables[0];
+    size_t size = old->size * 4;
+    struct large **heads = os_map(round_up(size * sizeof *heads, os_page_size()));
+
+    if (heads == NULL)
+        return;
+    *table = (struct table){.size = size, .heads = heads};
+    rehash(table);
+    if (old->heads != first_heads)
+        os_unmap(old->heads, round_up(old->size * sizeof *heads, os_page_size()));
+}
+
+void registry_insert(struct large *large, uintptr_t address)
+{
+    if (registry.used >= registry.table->size)
+        grow();
+    /* Relaxed: walkers hold the lock; a child of a fork sees a descriptor without address as unused. */
+    atomic_store_explicit(&large->address, address, memory_order_relaxed);
+    link_in(large);
+}
+
+void registry_remove(struct large *large)
+{
+    struct large **link = bucket_of(atomic_load_explicit(&large->address, memory_order_relaxed));
+
+    while (*link != large)
+        link = &(*link)->chain;
+    *link = large->chain;
+    registry.used--;
+    atomic_store_explicit(&large->address, 0, memory_order_relaxed);
+}
+
+struct large *registry_find(uintptr_t address)
+{
+    struct large *large = *bucket_of(address);
+
+    while (large != NULL && atomic_load_explicit(&large->address, memory_order_relaxed) != address)
+        large = large->chain;
+    return large;
+}
+
+static void visit_items(struct large *items, unsigned count, void (*visit)(void *, struct large *), void *context)
+{
+    for (unsigned item = 0; item < count; item++)
+        if (atomic_load_explicit(&items[item].address, memory_order_relaxed) != 0)
+            visit(context, &items[item]);
+}
+
+void registry_each(void (*visit)(void *context, struct large *large), void *context)
+{
+    visit_items(first_items, registry.first_used, visit, context);
+    for (struct block *block = registry.blocks; block != NULL; block = block->next)
+        visit_items(block->items, block->count, visit, context);
+}
+
+static void drop_unused(struct large *items, unsigned count)
+{
+    for (unsigned item = count; item-- > 0;)
+        if (atomic_load_explicit(&items[item].address, memory_order_relaxed) == 0)
+            registry_drop(&items[item]);
+}
+
+void registry_rebuild(void)
+{
+    for (size_t bucket = 0; bucket < registry.table->size; bucket++)
+        registry.table->heads[bucket] = NULL;
+    rehash(registry.table);
+    registry.unused = NULL;
+    for (struct block *block = registry.blocks; block != NULL; block = block->next)
+        drop_unused(block->items, block->count);
+    drop_unused(first_items, registry.first_used);
+}
+
+void registry_note_gone(uintptr_t address, size_t requested)
+{
+    registry.gone[registry.gone_next++ % GONE] = (struct gone){address, requested};
+}
+
+bool large_find_gone(uintptr_t address, struct large_info *info)
+{
+    bool found = false;
+
+    structure_lock_read();
+    /* The latest first: the address may have been in use several times. */
+    for (unsigned back = 1; back <= GONE && !found; back++) {
+        const struct gone *gone = &registry.gone[(registry.gone_next - back) % GONE];
+
+        found = address != 0 && gone->address == address;
+        *info = (struct large_info){.start = gone->address, .requested = gone->requested};
+    }
+    structure_unlock();
+    return found;
+}

@@ -1,0 +1,66 @@
+/*
+ * Internal to src/large: the descriptors of LARGE chunks, their hash by address, and the cache of freed
+ * mappings. All functions here want the structure lock held for writing, if they do not say otherwise.
+ *
+ * Which of the two a descriptor is in follows from itself: address 0: unused; requested 0: in the cache;
+ * else live. So a walk over the descriptors can build hash and cache anew after a fork.
+ */
+#ifndef FT_LARGE_REGISTRY_H
+#define FT_LARGE_REGISTRY_H
+
+#include "large/large.h"
+
+#include <stdatomic.h>
+
+struct large {
+    /* Written with the structure lock, last of all when a descriptor comes into use; walkers hold it too. */
+    _Atomic uintptr_t address;
+    /* The requested size + 1. The holder of the chunk writes it, relaxed: walkers take any value it had. */
+    _Atomic size_t requested;
+    /* Bytes of memory, and of address space from `address` on. Holder only; structure lock in the cache. */
+    size_t mapped;
+    size_t reserved;
+    /* Chain of the hash, or of unused descriptors. Structure lock, like the rest. */
+    struct large *chain;
+    struct large *next, *prev;
+    struct large *older, *newer;
+    uint64_t freed_at;
+};
+
+/* The registry is between two consistent states while it is set. */
+extern _Atomic bool registry_busy;
+
+/* Takes the structure lock for writing, and marks the registry as being changed. */
+void registry_lock(void);
+void registry_unlock(void);
+
+/* An unused descriptor, or NULL: no memory. */
+struct large *registry_new(void);
+void registry_drop(struct large *large);
+
+void registry_insert(struct large *large, uintptr_t address);
+void registry_remove(struct large *large);
+
+/* Structure lock for reading is enough. */
+struct large *registry_find(uintptr_t address);
+void registry_each(void (*visit)(void *context, struct large *large), void *context);
+
+/* Builds the hash anew from the descriptors. */
+void registry_rebuild(void);
+
+/* What was unmapped lately, for reports. */
+void registry_note_gone(uintptr_t address, size_t requested);
+
+/* A cached mapping of at least `size` bytes, not much more; or NULL. It is out of the cache then. */
+struct large *cache_take(size_t size);
+
+/* Puts a freed chunk in. */
+void cache_put(struct large *large, uint64_t now);
+
+/* Takes out what is too old or too much, or all of it; a list by `next`. */
+struct large *cache_evict(uint64_t now, bool all);
+
+/* Forgets what is cached; each chunk is put in anew by the caller. */
+void cache_reset(void);
+
+#endif

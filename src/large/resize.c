@@ -1,0 +1,73 @@
+/*
+ * Resizing LARGE chunks in place: into headroom, into free address space behind the chunk, or by giving the
+ * pages of its end back. Only the holder of the chunk calls this, so its descriptor stands still.
+ */
+#include "large/registry.h"
+
+#include "os/os.h"
+#include "os/structure_lock.h"
+
+/* Less than this is not worth a system call, unless it is an eighth of the chunk. */
+enum { GIVE_BACK_MIN = 64 << 10 };
+
+static char *end_of(const struct large *large)
+{
+    /* Relaxed: constant while the chunk is live. */
+    return (char *)(atomic_load_explicit(&large->address, memory_order_relaxed) + large->mapped); // NOLINT
+}
+
+static void mapped_store(struct large *large, size_t mapped, size_t reserved)
+{
+    /* Under the lock only for those that walk. */
+    structure_lock_write();
+    large->mapped = mapped;
+    large->reserved = reserved;
+    structure_unlock();
+}
+
+static bool grow(struct large *large, size_t needed)
+{
+    size_t more = needed - large->mapped;
+
+    if (needed <= large->reserved) {
+        if (os_renew(end_of(large), more)) {
+            mapped_store(large, needed, large->reserved);
+            return true;
+        }
+        /* What is behind may be a hole now, which is not ours any more. */
+        mapped_store(large, large->mapped, large->mapped);
+        return false;
+    }
+    if (large->reserved == large->mapped && os_map_at(end_of(large), more)) {
+        mapped_store(large, needed, needed);
+        return true;
+    }
+    return false;
+}
+
+static void shrink(struct large *large, size_t needed)
+{
+    size_t less = large->mapped - needed;
+
+    if (less < GIVE_BACK_MIN && less < large->mapped / 8)
+        return;
+    /* The headroom goes too: a chunk that shrinks is not the one that will grow for long. */
+    if (os_unmap(end_of(large) - less, less + (large->reserved - large->mapped)))
+        mapped_store(large, needed, needed);
+}
+
+bool large_resize(uintptr_t address, size_t size)
+{
+    size_t needed = round_up(size, os_page_size());
+    struct large *large;
+
+    structure_lock_read();
+    large = registry_find(address);
+    structure_unlock();
+    if (large == NULL || needed < size || (needed > large->mapped && !grow(large, needed)))
+        return false;
+    if (needed < large->mapped)
+        shrink(large, needed);
+    atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
+    return true;
+}

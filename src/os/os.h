@@ -1,0 +1,93 @@
+/*
+ * The operating system, behind a dozen functions: the only part of the library that calls the kernel.
+ * Memory comes from mmap and goes back by munmap; nothing else is used. Every function may be called
+ * by any thread at any time and keeps errno as it was, success or not.
+ */
+#ifndef FT_OS_OS_H
+#define FT_OS_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { OS_PAGE_SHIFT = 12, OS_PAGE = 1 << OS_PAGE_SHIFT };
+
+#define likely(condition) __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+
+/* Rounds up to a multiple of `unit`, a power of two; the caller excludes overflow. */
+static inline size_t round_up(size_t size, size_t unit)
+{
+    return (size + unit - 1) & ~(unit - 1);
+}
+
+/* System calls made so far, for the statistics. */
+struct os_counters {
+    uint64_t mmap;
+    uint64_t munmap;
+};
+
+/* The size of the kernel's page: 4 KiB, or larger on some AArch64 kernels. */
+size_t os_page_size(void);
+
+/* `size` bytes (a multiple of the page) of zero-filled memory, or NULL. */
+void *os_map(size_t size);
+
+/* The same, at `address` if the kernel has it free there; else nothing is mapped and false returned. */
+bool os_map_at(void *address, size_t size);
+
+/* The same as os_map, aligned to `align`, a power of two of at least a page. */
+void *os_map_aligned(size_t size, size_t align);
+
+/* Address space without memory behind it, to be committed piece by piece; or NULL. */
+void *os_reserve(size_t size);
+
+/*
+ * Replaces a range of a mapping of ours by zero-filled memory: commits reserved address space, and gives
+ * back the pages of memory in use. On false, the range may have become a hole: it must never be touched
+ * nor unmapped again.
+ */
+bool os_renew(void *address, size_t size);
+
+/* False when the kernel refuses (its limit of mappings): then the range is as it was. */
+bool os_unmap(void *address, size_t size);
+
+/* Writes all of it, whatever it takes; gives up at an error. */
+void os_write(int fd, const char *text, size_t length);
+
+/* Stops the process by SIGABRT. */
+_Noreturn void os_abort(void);
+
+/* The processor's counter: grows at a constant rate, about 2^30 to 2^32 a second on x86-64. */
+static inline uint64_t os_ticks(void)
+{
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+    uint64_t ticks;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+    return ticks;
+#else
+#error "ft_malloc: no cycle counter is known for this processor"
+#endif
+}
+
+/* Ticks in roughly a tenth of a second. */
+#if defined(__x86_64__)
+enum { OS_TICKS_TENTH = 1 << 28 };
+#else
+enum { OS_TICKS_TENTH = 1 << 23 };
+#endif
+
+unsigned os_processors(void);
+
+/* False when the process runs under a limit of its address space (RLIMIT_AS), which reserving would use up. */
+bool os_address_space_unlimited(void);
+struct os_counters os_counted(void);
+
+#ifdef FT_MALLOC_PREFIXED
+/* For tests: the n-th system call for memory from now on fails, and all after it while `sticky`. 0 = none. */
+void os_fail_after(unsigned long n, bool sticky);
+#endif
+
+#endif

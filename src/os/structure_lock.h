@@ -1,0 +1,20 @@
+/*
+ * The one lock over the structure that all threads share: the list of arenas, the lists of heaps, the heap
+ * map, and the registry of LARGE chunks. Writers are those that add or remove; readers are those that walk.
+ *
+ * Lock order, for the whole library (take from the left to the right, never the reverse):
+ *     arena pool -> an arena's own lock -> structure lock
+ * Nothing is allocated and nothing is written to a file descriptor while the structure lock is held. fork()
+ * takes none of them: the child makes them new (arena/fork.c).
+ */
+#ifndef FT_OS_STRUCTURE_LOCK_H
+#define FT_OS_STRUCTURE_LOCK_H
+
+void structure_lock_write(void);
+void structure_lock_read(void);
+void structure_unlock(void);
+
+/* In the child of a fork: the holder may not exist any more. */
+void structure_lock_renew(void);
+
+#endif
