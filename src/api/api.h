@@ -18,7 +18,7 @@
 /* The slow halves. They set errno to ENOMEM when they return NULL; api_free_slow() keeps it. */
 void *api_alloc_slow(size_t size, enum call_kind kind);
 void *api_alloc_zeroed_slow(size_t size);
-void api_free_slow(void *pointer, const char *function);
+void api_free_slow(void *pointer);
 
 /* Aligned to `align`, a power of two. */
 void *api_alloc_aligned(size_t align, size_t size);
@@ -67,63 +67,61 @@ static inline void *api_alloc(size_t size)
     return chunk;
 }
 
-void api_free_small(void *pointer);
+/* What is no TINY chunk of the caller's own arena, or is not found at first sight. */
+void api_free_other(void *pointer);
 
-static inline void small_free(void *pointer)
+/* Frees a chunk in a TINY heap of the arena. False: it is none, or the stack is full, and nothing was done. */
+static inline bool tiny_free(struct arena *arena, void *pointer)
 {
     uintptr_t address = (uintptr_t)pointer;
-    struct arena *arena = thread_self.arena;
-    struct small_slab *slab;
-    uint64_t identity;
+    /* Relaxed, here and at the store: only the holder of a chunk touches its state. */
+    _Atomic uint8_t *state = tiny_state(address);
+    uint8_t what = atomic_load_explicit(state, memory_order_relaxed);
+    struct bin *bin = &arena->bins[atomic_load_explicit(tiny_unit_class(address), memory_order_relaxed)];
+
+    if (unlikely((int8_t)what <= 0 || address % CHUNK_ALIGN != 0 || bin->count >= bin->limit))
+        return false;
+    atomic_store_explicit(state, what ^ tiny_state_of(STATE_LIVE ^ STATE_FREE, 0), memory_order_relaxed);
+    bin->slots[bin->count++] = pointer;
+    return true;
+}
+
+/* The same for SMALL. */
+static inline bool small_free(struct arena *arena, void *pointer)
+{
+    uintptr_t address = (uintptr_t)pointer;
+    struct small_slab *slab = small_slab(address);
     const struct size_class *class;
+    uint64_t identity;
     uint32_t offset, index, state;
     struct bin *bin;
 
-    if (unlikely(heap_map_own_tag(address) != arena->small_tag))
-        goto slow;
-    slab = small_slab(address);
     if (unlikely(slab == NULL))
-        goto slow;
+        return false;
     identity = atomic_load_explicit(&slab->slab.identity, memory_order_relaxed); /* the owner's own */
     class = &size_classes[identity_class(identity)];
     offset = (uint32_t)(address & (SMALL_HEAP_SIZE - 1)) - identity_unit(identity) * UNIT_SIZE;
     index = chunk_index(class, offset);
     bin = &arena->bins[identity_class(identity)];
-    if (unlikely(index * class->size != offset || index >= class->chunks || bin->count == bin->limit))
-        goto slow;
+    if (unlikely(index * class->size != offset || index >= class->chunks || bin->count >= bin->limit))
+        return false;
     state = atomic_load_explicit(&slab->state[index], memory_order_relaxed);
     if (unlikely((int32_t)state <= 0))
-        goto slow;
+        return false;
     atomic_store_explicit(&slab->state[index], state ^ small_state_of(STATE_LIVE ^ STATE_FREE, 0),
                           memory_order_relaxed);
     bin->slots[bin->count++] = pointer;
-    return;
-slow:
-    api_free_slow(pointer, "free()");
+    return true;
 }
 
 static inline void api_free(void *pointer)
 {
-    uintptr_t address = (uintptr_t)pointer;
     struct arena *arena = thread_self.arena;
-    _Atomic uint8_t *state;
-    uint8_t what;
-    struct bin *bin;
 
-    if (unlikely(heap_map_own_tag(address) != arena->tiny_tag)) {
-        api_free_small(pointer);
-        return;
-    }
-    /* Relaxed, here and at the store: only the holder of a chunk touches its state. */
-    state = tiny_state(address);
-    what = atomic_load_explicit(state, memory_order_relaxed);
-    bin = &arena->bins[atomic_load_explicit(tiny_unit_class(address), memory_order_relaxed)];
-    if (unlikely((int8_t)what <= 0 || address % CHUNK_ALIGN != 0 || bin->count >= bin->limit)) {
-        api_free_slow(pointer, "free()");
-        return;
-    }
-    atomic_store_explicit(state, what ^ tiny_state_of(STATE_LIVE ^ STATE_FREE, 0), memory_order_relaxed);
-    bin->slots[bin->count++] = pointer;
+    if (unlikely(!heap_owned(arena->own_tiny, (uintptr_t)pointer, TINY_HEAP_SHIFT)))
+        api_free_other(pointer);
+    else if (unlikely(!tiny_free(arena, pointer)))
+        api_free_slow(pointer);
 }
 
 #endif

@@ -123,7 +123,7 @@ static bool free_large(uintptr_t address)
     return large_free(address) == LARGE_FREED;
 }
 
-__attribute__((noinline)) void api_free_slow(void *pointer, const char *function)
+__attribute__((noinline)) void api_free_slow(void *pointer)
 {
     uintptr_t address = (uintptr_t)pointer;
     int saved_errno = errno;
@@ -133,13 +133,30 @@ __attribute__((noinline)) void api_free_slow(void *pointer, const char *function
         return;
     tag = heap_map_tag(address);
     if (!(tag != TAG_NONE ? free_in_heap(address, tag) : free_large(address)))
-        report_misuse(function, address);
+        report_misuse("free()", address);
     errno = saved_errno;
 }
 
-__attribute__((noinline)) void api_free_small(void *pointer)
+__attribute__((noinline)) void api_free_other(void *pointer)
 {
-    small_free(pointer);
+    uintptr_t address = (uintptr_t)pointer;
+    struct arena *arena = thread_self.arena;
+    bool freed = false;
+    uint16_t tag;
+
+    if (likely(heap_owned(arena->own_small, address, SMALL_HEAP_SHIFT))) {
+        freed = small_free(arena, pointer);
+    } else {
+        tag = heap_map_tag(address);
+        if (tag == arena->tiny_tag)
+            freed = tiny_free(arena, pointer);
+        else if (tag == arena->small_tag)
+            freed = small_free(arena, pointer);
+        else if (tag != TAG_NONE && (tag & TAG_SMALL) == 0 && arena != &arena_none)
+            freed = remote_free_tiny(arena, address, tag);
+    }
+    if (unlikely(!freed))
+        api_free_slow(pointer);
 }
 
 void *API_NAME(malloc)(size_t size)

@@ -7,7 +7,8 @@
 #include "os/os.h"
 #include "os/structure_lock.h"
 
-struct arena arena_none = {.tiny_tag = TAG_IMPOSSIBLE, .small_tag = TAG_IMPOSSIBLE};
+struct arena arena_none = {
+    .tiny_tag = TAG_IMPOSSIBLE, .small_tag = TAG_IMPOSSIBLE, .own_tiny = {1}, .own_small = {1}};
 
 _Atomic(struct arena *) arena_list;
 
@@ -24,8 +25,8 @@ static bool enlist(struct arena *arena)
         arena->next = newest;
         arena->tiny_tag = (uint16_t)arena->id;
         arena->small_tag = (uint16_t)(arena->id | TAG_SMALL);
-        heap_set_init(&arena->tiny, arena, arena->tiny_tag, false);
-        heap_set_init(&arena->small, arena, arena->small_tag, true);
+        heap_set_init(&arena->tiny, arena, arena->own_tiny, arena->tiny_tag, false);
+        heap_set_init(&arena->small, arena, arena->own_small, arena->small_tag, true);
         /* Release: who walks the list finds the arena complete. */
         atomic_store_explicit(&arena_list, arena, memory_order_release);
     }

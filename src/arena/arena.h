@@ -33,10 +33,13 @@ struct outgoing {
 };
 
 struct arena {
-    /* What the fast paths read: the tags of our heaps, and the bins. Tags are constant. */
+    /* What the fast paths read, owner only: see heap_owned(). */
+    struct bin bins[SIZE_CLASSES];
+    uintptr_t own_tiny[OWN_HEAPS];
+    uintptr_t own_small[OWN_HEAPS];
+    /* Constant: the tags of our heaps in the heap map. */
     uint16_t tiny_tag;
     uint16_t small_tag;
-    struct bin bins[SIZE_CLASSES];
 
     /* Owner only. */
     struct heap_set tiny;
@@ -84,7 +87,7 @@ void *arena_alloc(struct arena *arena, unsigned class, size_t requested, bool *c
 /* Frees a chunk of this arena whose state is already STATE_FREE. */
 static inline void arena_free(struct arena *arena, const struct chunk *chunk)
 {
-    bin_free(&arena->bins[chunk->class], chunk->slab, chunk->index);
+    bin_free(&arena->bins[chunk->class], (void *)chunk->start); // NOLINT: an address becomes a pointer
 }
 
 /* Gives everything unused back to the kernel. Returns the bytes. The arena is entered, or locked. */

@@ -85,7 +85,7 @@ static void collect_slab(struct arena *arena, struct heap *heap, struct slab *sl
     struct chunk chunk;
 
     for (unsigned index = 0; index < class->chunks; index++) {
-        uintptr_t address = (uintptr_t)slab->chunks + (uintptr_t)index * class->size;
+        uintptr_t address = slab_start(slab) + (uintptr_t)index * class->size;
 
         if (chunk_find(address, tag, &chunk) == CHUNK_FREED && chunk.kind == STATE_REMOTE) {
             chunk_mark(&chunk, STATE_FREE);

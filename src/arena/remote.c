@@ -28,9 +28,9 @@ enum {
 
 static_assert(sizeof(struct parcel) <= CHUNK_ALIGN, "the smallest chunk can be a parcel");
 
-static unsigned parcel_room(const struct chunk *chunk)
+static unsigned parcel_room(size_t usable)
 {
-    size_t room = (chunk->usable - sizeof(struct parcel)) / sizeof(void *);
+    size_t room = (usable - sizeof(struct parcel)) / sizeof(void *);
 
     return room < ADDRESSES_MAX ? (unsigned)room : ADDRESSES_MAX;
 }
@@ -61,25 +61,38 @@ void remote_send_all(struct arena *self)
         send(&self->outgoing[i]);
 }
 
-static void collect(struct outgoing *outgoing, const struct chunk *chunk)
+static void collect(struct outgoing *outgoing, uintptr_t address, size_t usable)
 {
     struct parcel *parcel = outgoing->newest;
 
     if (outgoing->room > 0) {
-        parcel->chunks[parcel->count++] = (void *)chunk->start; // NOLINT: an address becomes a pointer
+        parcel->chunks[parcel->count++] = (void *)address; // NOLINT: an address becomes a pointer
         outgoing->room--;
     } else {
-        struct parcel *fresh = (struct parcel *)chunk->start; // NOLINT
+        struct parcel *fresh = (struct parcel *)address; // NOLINT
 
         fresh->next = parcel;
         fresh->count = 0;
         if (parcel == NULL)
             outgoing->oldest = fresh;
         outgoing->newest = fresh;
-        outgoing->room = parcel_room(chunk);
+        outgoing->room = parcel_room(usable);
     }
     outgoing->chunks++;
-    outgoing->bytes += chunk->usable;
+    outgoing->bytes += usable;
+}
+
+static void collect_for(struct arena *self, struct arena *owner, uintptr_t address, size_t usable)
+{
+    struct outgoing *outgoing = &self->outgoing[owner->id % PARCELS];
+
+    if (unlikely(outgoing->owner != owner)) {
+        send(outgoing);
+        outgoing->owner = owner;
+    }
+    collect(outgoing, address, usable);
+    if (unlikely(outgoing->chunks >= BATCH_CHUNKS || outgoing->bytes >= BATCH_BYTES))
+        send(outgoing);
 }
 
 /* In a child of fork, until its arena is repaired, the mark alone is enough: the repair finds it. */
@@ -102,7 +115,6 @@ static bool leave_for_repair(const struct chunk *chunk)
 void remote_free(struct arena *self, const struct chunk *chunk)
 {
     struct arena *owner = chunk->arena;
-    struct outgoing *outgoing;
 
     if (leave_for_repair(chunk))
         return;
@@ -110,18 +122,27 @@ void remote_free(struct arena *self, const struct chunk *chunk)
     if (unlikely(self == NULL)) {
         struct outgoing alone = {.owner = owner};
 
-        collect(&alone, chunk);
+        collect(&alone, chunk->start, chunk->usable);
         send(&alone);
         return;
     }
-    outgoing = &self->outgoing[owner->id % PARCELS];
-    if (outgoing->owner != owner) {
-        send(outgoing);
-        outgoing->owner = owner;
-    }
-    collect(outgoing, chunk);
-    if (outgoing->chunks >= BATCH_CHUNKS || outgoing->bytes >= BATCH_BYTES)
-        send(outgoing);
+    collect_for(self, owner, chunk->start, chunk->usable);
+}
+
+bool remote_free_tiny(struct arena *self, uintptr_t address, uint16_t tag)
+{
+    struct arena *owner = heap_at(address, tag)->arena;
+    /* Relaxed, all of them: the holder of a chunk got it with its state and its class. */
+    _Atomic uint8_t *state = tiny_state(address);
+    uint8_t what = atomic_load_explicit(state, memory_order_relaxed);
+    unsigned class = atomic_load_explicit(tiny_unit_class(address), memory_order_relaxed);
+
+    if (unlikely((int8_t)what <= 0 || address % CHUNK_ALIGN != 0 ||
+                 atomic_load_explicit(&owner->damaged, memory_order_relaxed)))
+        return false;
+    atomic_store_explicit(state, what ^ tiny_state_of(STATE_LIVE ^ STATE_REMOTE, 0), memory_order_relaxed);
+    collect_for(self, owner, address, size_classes[class].size);
+    return true;
 }
 
 /* A chunk that arrives must be one of ours, on its way: else something wrote to freed memory. */
@@ -136,31 +157,54 @@ static bool arrived(struct arena *arena, uintptr_t address, struct chunk *chunk)
     return false;
 }
 
-static void take_home(struct arena *arena, const struct chunk *chunk)
+/* Most of what arrives: TINY, as it should be. */
+static bool take_tiny_home(struct arena *arena, uintptr_t address)
 {
-    chunk_mark(chunk, STATE_FREE);
-    arena_free(arena, chunk);
+    _Atomic uint8_t *state;
+    uint8_t what;
+
+    if (unlikely(heap_map_own_tag(address) != arena->tiny_tag || address % CHUNK_ALIGN != 0))
+        return false;
+    state = tiny_state(address);
+    what = atomic_load_explicit(state, memory_order_relaxed); /* ordered by the inbox */
+    if (unlikely(what >> 6 != STATE_REMOTE))
+        return false;
+    atomic_store_explicit(state, what ^ tiny_state_of(STATE_REMOTE ^ STATE_FREE, 0), memory_order_relaxed);
+    bin_free(&arena->bins[atomic_load_explicit(tiny_unit_class(address), memory_order_relaxed)],
+             (void *)address); // NOLINT: an address becomes a pointer
+    return true;
+}
+
+static void take_home(struct arena *arena, uintptr_t address)
+{
+    struct chunk chunk;
+
+    if (likely(take_tiny_home(arena, address)) || !arrived(arena, address, &chunk))
+        return;
+    chunk_mark(&chunk, STATE_FREE);
+    arena_free(arena, &chunk);
 }
 
 /* Returns the next parcel of the chain; NULL at its end, or where it is broken. */
 static struct parcel *unpack(struct arena *arena, struct parcel *parcel)
 {
     struct parcel *next;
-    struct chunk self, chunk;
+    struct chunk self;
     uint64_t count;
 
     if (!arrived(arena, (uintptr_t)parcel, &self))
         return NULL;
     next = parcel->next;
     count = parcel->count;
-    if (count > parcel_room(&self)) {
+    /* The next one comes from another processor's cache: it may as well be on its way. */
+    __builtin_prefetch(next);
+    if (count > parcel_room(self.usable)) {
         report_corruption("memory written to after free: chunk", (uintptr_t)parcel);
         count = 0;
     }
     for (uint64_t i = 0; i < count; i++)
-        if (arrived(arena, (uintptr_t)parcel->chunks[i], &chunk))
-            take_home(arena, &chunk);
-    take_home(arena, &self);
+        take_home(arena, (uintptr_t)parcel->chunks[i]);
+    take_home(arena, (uintptr_t)parcel);
     return next;
 }
 

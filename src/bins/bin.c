@@ -3,6 +3,8 @@
  */
 #include "bins/bin.h"
 
+#include <string.h>
+
 enum {
     /* First stacks: all of them together fit in two pages. */
     FIRST_LIMIT_TINY = 16,
@@ -15,6 +17,8 @@ enum {
     LIMIT_SMALL_MIN = 2,
     /* How many partial slabs are compared when the fullest is wanted. */
     CANDIDATES = 4,
+    /* A first stack filled so often is too short. */
+    REFILLS = 8,
     /* An empty slab no longer than this is kept in reserve; longer ones go to their heap at once. */
     SPARE_UNITS_MAX = 4,
 };
@@ -54,7 +58,7 @@ void bins_init(struct bin *bins, void **slots, struct heap_set *tiny, struct hea
     for (unsigned class = 0; class < SIZE_CLASSES; class++) {
         bins[class] = (struct bin){
             .slots = slots,
-            .limit = (uint16_t)first_limit(class),
+            .limit = first_limit(class),
             .size = size_classes[class].size,
             .limit_max = (uint16_t)longer_limit(class),
             .class = (uint8_t)class,
@@ -143,14 +147,23 @@ static struct slab *next_current(struct bin *bin)
     return slab;
 }
 
+static void lengthen(struct bin *bin)
+{
+    for (unsigned slot = 0; slot < bin->count; slot++)
+        bin->slots_max[slot] = bin->slots[slot];
+    bin->slots = bin->slots_max;
+    bin->limit = bin->limit_max;
+}
+
 bool bin_refill(struct bin *bin)
 {
-    unsigned wanted = bin->limit > 1 ? bin->limit / 2 : 1;
     struct slab *slab = next_current(bin);
 
     if (slab == NULL)
         return false;
-    bin->count = (uint16_t)slab_take(slab, bin->slots, wanted);
+    if (bin->limit < bin->limit_max && ++bin->refills == REFILLS)
+        lengthen(bin);
+    bin->count = slab_take(slab, bin->slots, bin->limit > 1 ? bin->limit / 2 : 1);
     return true;
 }
 
@@ -171,44 +184,56 @@ static void retire(struct bin *bin, struct slab *slab)
     }
 }
 
-static void to_slab(struct bin *bin, struct slab *slab, unsigned index)
+/* What a slab that took a chunk back has to do with it, if it is full no more, or empty. */
+static void change_place(struct bin *bin, struct slab *slab)
 {
     const struct size_class *class = &size_classes[bin->class];
 
-    slab_put(slab, index);
     if (slab->place == SLAB_CURRENT) {
-        if (slab->free == class->chunks && class->units > SPARE_UNITS_MAX) {
+        if (class->units > SPARE_UNITS_MAX) {
             bin->current = NULL;
             slab_destroy(slab);
         }
-        return;
-    }
-    if (slab->free == class->chunks) {
+    } else if (slab->free == class->chunks) {
         if (slab->place == SLAB_PARTIAL)
             ring_remove(bin, slab);
         retire(bin, slab);
-    } else if (slab->place == SLAB_FULL) {
+    } else {
         /* At the end of the ring: it gathers more vacant chunks before its turn comes. */
         ring_append(bin, slab);
     }
 }
 
-static void lengthen(struct bin *bin)
+static inline void to_slab(struct bin *bin, uintptr_t chunk, const struct size_class *class)
 {
-    for (unsigned slot = 0; slot < bin->count; slot++)
-        bin->slots_max[slot] = bin->slots[slot];
-    bin->slots = bin->slots_max;
-    bin->limit = bin->limit_max;
+    struct slab *slab;
+    uint32_t offset;
+
+    if (bin->class < TINY_CLASSES) {
+        slab = tiny_slab(chunk);
+        offset = chunk & (UNIT_SIZE - 1);
+    } else {
+        slab = &small_slab(chunk)->slab;
+        offset = (uint32_t)(chunk & (SMALL_HEAP_SIZE - 1)) - slab->first_unit * UNIT_SIZE;
+    }
+    slab_put(slab, chunk_index(class, offset));
+    if (unlikely(slab->free == class->chunks || slab->place == SLAB_FULL))
+        change_place(bin, slab);
 }
 
-void bin_free(struct bin *bin, struct slab *slab, unsigned index)
+void bin_spill(struct bin *bin)
 {
-    if (bin->count == bin->limit && bin->limit < bin->limit_max)
+    const struct size_class *class = &size_classes[bin->class];
+    unsigned half = bin->limit - bin->limit / 2;
+
+    if (bin->limit < bin->limit_max) {
         lengthen(bin);
-    if (bin->count < bin->limit)
-        bin->slots[bin->count++] = slab->chunks + (size_t)index * bin->size;
-    else
-        to_slab(bin, slab, index);
+        return;
+    }
+    for (unsigned slot = 0; slot < half; slot++)
+        to_slab(bin, (uintptr_t)bin->slots[slot], class);
+    bin->count -= half;
+    memmove(bin->slots, bin->slots + half, bin->count * sizeof bin->slots[0]);
 }
 
 void bin_adopt(struct bin *bin, struct slab *slab)
@@ -224,12 +249,8 @@ void bin_adopt(struct bin *bin, struct slab *slab)
 
 void bin_flush(struct bin *bin)
 {
-    while (bin->count > 0) {
-        uintptr_t chunk = (uintptr_t)bin->slots[--bin->count];
-        struct slab *slab = bin->heaps->small ? &small_slab(chunk)->slab : tiny_slab(chunk);
-
-        to_slab(bin, slab, chunk_index(&size_classes[bin->class], (uint32_t)(chunk - (uintptr_t)slab->chunks)));
-    }
+    while (bin->count > 0)
+        to_slab(bin, (uintptr_t)bin->slots[--bin->count], &size_classes[bin->class]);
     if (bin->spare != NULL) {
         slab_destroy(bin->spare);
         bin->spare = NULL;

@@ -4,7 +4,7 @@
  * an empty one in reserve. Full slabs are in no list. Owner only, all of it.
  *
  *   malloc: stack -> current slab -> the fullest of a few partial slabs -> spare slab -> a new slab
- *   free:   stack, or when that is full, the chunk's slab
+ *   free:   stack; when that is full, the half of it that lay there longest goes to the slabs
  */
 #ifndef FT_BINS_BIN_H
 #define FT_BINS_BIN_H
@@ -14,12 +14,13 @@
 struct bin {
     /* The stack of free chunks: slots[0 .. count). */
     void **slots;
-    uint16_t count;
-    uint16_t limit;
+    uint32_t count;
+    uint32_t limit;
     uint32_t size;
-    /* A longer stack, taken into use when the first one overflows. */
+    /* A longer stack, taken into use when the first one overflows, or has been filled a few times. */
     uint16_t limit_max;
     uint8_t class;
+    uint8_t refills;
     void **slots_max;
     struct slab *current;
     struct slab *partial;
@@ -44,8 +45,16 @@ bool bin_refill(struct bin *bin);
 /* One chunk straight from a slab, for an empty stack; sets *clean if its memory is zero. NULL: no memory. */
 void *bin_take_one(struct bin *bin, bool *clean);
 
-/* Takes back a chunk whose state says so already: to the stack, or if it is full to the slab. */
-void bin_free(struct bin *bin, struct slab *slab, unsigned index);
+/* Makes room in a full stack. */
+void bin_spill(struct bin *bin);
+
+/* Takes back a chunk whose state says so already. */
+static inline void bin_free(struct bin *bin, void *chunk)
+{
+    if (unlikely(bin->count == bin->limit))
+        bin_spill(bin);
+    bin->slots[bin->count++] = chunk;
+}
 
 /* Enters a slab that a rebuild found, wherever its number of vacant chunks puts it. */
 void bin_adopt(struct bin *bin, struct slab *slab);

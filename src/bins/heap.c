@@ -14,6 +14,7 @@ enum {
     TICKS = 5,
 };
 
+static_assert(TINY_HEAP_SIZE == 1 << TINY_HEAP_SHIFT && SMALL_HEAP_SIZE == 1 << SMALL_HEAP_SHIFT, "shifts");
 static_assert(sizeof(struct heap) <= (3 << 10), "struct heap fits in front of the states of the first unit");
 static_assert((TINY_UNITS - TINY_FIRST_UNIT) * (UNIT_SIZE / TINY_MAX) >= 100, "100 chunks in a TINY heap");
 static_assert((SMALL_UNITS - SMALL_FIRST_UNIT) / SLAB_UNITS_MAX >= 100, "100 chunks in a SMALL heap");
@@ -60,9 +61,32 @@ static unsigned run_find(const uint64_t *map, unsigned end, unsigned units)
     return end;
 }
 
-void heap_set_init(struct heap_set *set, struct arena *arena, uint16_t tag, bool small)
+void heap_set_init(struct heap_set *set, struct arena *arena, uintptr_t *own, uint16_t tag, bool small)
 {
-    *set = (struct heap_set){.arena = arena, .tag = tag, .small = small};
+    *set = (struct heap_set){.arena = arena, .own = own, .tag = tag, .small = small};
+    own[0] = 1;
+}
+
+static uintptr_t *own_entry(struct heap_set *set, uintptr_t base, uintptr_t *number)
+{
+    *number = base >> (set->small ? SMALL_HEAP_SHIFT : TINY_HEAP_SHIFT);
+    return &set->own[*number & (OWN_HEAPS - 1)];
+}
+
+static void own_insert(struct heap_set *set, uintptr_t base)
+{
+    uintptr_t number;
+
+    *own_entry(set, base, &number) = number;
+}
+
+static void own_remove(struct heap_set *set, uintptr_t base)
+{
+    uintptr_t number;
+    uintptr_t *entry = own_entry(set, base, &number);
+
+    if (*entry == number)
+        *entry = entry == set->own ? 1 : 0;
 }
 
 static void open_insert(struct heap_set *set, struct heap *heap)
@@ -143,6 +167,7 @@ static struct heap *heap_create(struct heap_set *set)
         return NULL;
     }
     open_insert(set, heap);
+    own_insert(set, heap->base);
     return heap;
 }
 
@@ -160,6 +185,7 @@ static bool heap_destroy(struct heap *heap)
     while (*link != heap)
         link = &(*link)->next;
     open_remove(set, heap);
+    own_remove(set, base);
     *link = heap->next;
     heap_map_clear(base, size);
     gone = os_unmap((void *)base, size); // NOLINT: an address becomes a pointer
@@ -168,6 +194,7 @@ static bool heap_destroy(struct heap *heap)
         heap->next = set->heaps;
         set->heaps = heap;
         open_insert(set, heap);
+        own_insert(set, base);
     }
     structure_unlock();
     return gone;

@@ -23,7 +23,9 @@
 
 enum {
     TINY_HEAP_SIZE = 4 << 20,
+    TINY_HEAP_SHIFT = 22,
     SMALL_HEAP_SIZE = 32 << 20,
+    SMALL_HEAP_SHIFT = 25,
     HEAP_HEADER_OFFSET = 16 << 10,
     TINY_SLABS_OFFSET = 256 << 10,
     TINY_FIRST_UNIT = 19,
@@ -39,14 +41,15 @@ struct arena;
 struct heap_set;
 
 struct heap {
-    /* All heaps of the set. Structure lock to write; the owner and readers with the lock may read. */
-    struct heap *next;
-    /* The heaps of the set that have free units. Owner only, like all below except the constants. */
-    struct heap *next_open, *prev_open;
-    /* Constant. */
-    struct heap_set *set;
+    /* Constant; on a line that only other threads' frees look at. */
     struct arena *arena;
+    struct heap_set *set;
     uintptr_t base;
+
+    /* All heaps of the set. Structure lock to write; the owner and readers with the lock may read. */
+    _Alignas(64) struct heap *next;
+    /* The heaps of the set that have free units. Owner only, like all below. */
+    struct heap *next_open, *prev_open;
     /* Units in no slab. */
     uint32_t free_units;
     /*
@@ -61,9 +64,23 @@ struct heap {
     uint64_t free_numbers[SMALL_SLABS / 64];
 };
 
+/*
+ * The heaps of a set by address, for the fast path of free(): own[number % OWN_HEAPS] == number, where number
+ * is the heap's address in units of its size, says in one comparison that an address lies in a heap of ours.
+ * Of heaps that fall on the same place one is in the table; the others are found by the heap map. An entry
+ * that holds none holds a number that belongs elsewhere: 0, and in the first place 1.
+ */
+enum { OWN_HEAPS = 128 };
+
+static inline bool heap_owned(const uintptr_t *own, uintptr_t address, unsigned shift)
+{
+    return own[address >> shift & (OWN_HEAPS - 1)] == address >> shift;
+}
+
 /* An arena's heaps of one zone. */
 struct heap_set {
     struct arena *arena;
+    uintptr_t *own;
     uint16_t tag;
     bool small;
     /* Structure lock to write; owner and lock holders read. */
@@ -74,7 +91,7 @@ struct heap_set {
     uint64_t next_tick;
 };
 
-void heap_set_init(struct heap_set *set, struct arena *arena, uint16_t tag, bool small);
+void heap_set_init(struct heap_set *set, struct arena *arena, uintptr_t *own, uint16_t tag, bool small);
 
 /*
  * A run of units from some heap of the set, a new one if need be. Sets *clean when all of it is still as the

@@ -32,16 +32,16 @@ static struct slab *slab_reserve(struct heap *heap, unsigned first)
 
 static unsigned slab_number(const struct slab *slab)
 {
-    return (unsigned)((const struct small_slab *)slab - small_slab_numbered(slab->heap->base, 0));
+    return (unsigned)((const struct small_slab *)slab - small_slab_numbered(slab_heap(slab)->base, 0));
 }
 
 /* Makes the slab findable from the addresses of its chunks, or not any more. */
 static void slab_publish(struct slab *slab, bool there)
 {
     const struct size_class *class = &size_classes[slab->class];
-    uintptr_t at = (uintptr_t)slab->chunks;
+    uintptr_t at = slab_start(slab);
 
-    if (!slab->heap->set->small) {
+    if (!slab_heap(slab)->set->small) {
         atomic_store_explicit(tiny_unit_class(at), slab->class, memory_order_relaxed);
         return;
     }
@@ -71,10 +71,8 @@ struct slab *slab_create(struct heap_set *heaps, unsigned class)
     if (heap == NULL)
         return NULL;
     slab = slab_reserve(heap, first);
-    slab->heap = heap;
     slab->class = (uint8_t)class;
     slab->first_unit = (uint16_t)first;
-    slab->chunks = (char *)(heap->base + (uintptr_t)first * UNIT_SIZE); // NOLINT: an address becomes a pointer
     slab->fresh = clean ? 0 : size_classes[class].chunks;
     all_vacant(slab, size_classes[class].chunks);
     if (heaps->small)
@@ -87,7 +85,7 @@ struct slab *slab_create(struct heap_set *heaps, unsigned class)
 
 void slab_destroy(struct slab *slab)
 {
-    struct heap *heap = slab->heap;
+    struct heap *heap = slab_heap(slab);
 
     identity_store(slab, false);
     slab_publish(slab, false);
@@ -98,6 +96,7 @@ void slab_destroy(struct slab *slab)
 
 unsigned slab_take(struct slab *slab, void **out, unsigned most)
 {
+    char *start = (char *)slab_start(slab); // NOLINT: an address becomes a pointer
     size_t size = size_classes[slab->class].size;
     unsigned count = most < slab->free ? most : slab->free;
     unsigned left = count;
@@ -108,7 +107,7 @@ unsigned slab_take(struct slab *slab, void **out, unsigned most)
 
         for (; bits != 0 && left > 0; bits &= bits - 1) {
             index = word * 64 + (unsigned)__builtin_ctzll(bits);
-            out[--left] = slab->chunks + index * size;
+            out[--left] = start + index * size;
         }
         slab->vacant[word] = bits;
     }
@@ -130,9 +129,9 @@ void *slab_take_one(struct slab *slab, bool *clean)
 
 static bool state_live(const struct slab *slab, unsigned index)
 {
-    uintptr_t at = (uintptr_t)slab->chunks + (uintptr_t)index * size_classes[slab->class].size;
+    uintptr_t at = slab_start(slab) + (uintptr_t)index * size_classes[slab->class].size;
 
-    if (!slab->heap->set->small)
+    if (!slab_heap(slab)->set->small)
         return (int8_t)atomic_load_explicit(tiny_state(at), memory_order_relaxed) > 0;
     return (int32_t)atomic_load_explicit(&((const struct small_slab *)slab)->state[index],
                                          memory_order_relaxed) > 0;
@@ -147,10 +146,8 @@ bool slab_rebuild(struct slab *slab, struct heap *heap)
     if ((identity & 1) == 0 || class >= SIZE_CLASSES || (class >= TINY_CLASSES) != heap->set->small ||
         !heap_claim(heap, identity_unit(identity), size_classes[class].units))
         return false;
-    slab->heap = heap;
     slab->class = (uint8_t)class;
     slab->first_unit = (uint16_t)identity_unit(identity);
-    slab->chunks = (char *)(heap->base + (uintptr_t)slab->first_unit * UNIT_SIZE); // NOLINT
     chunks = size_classes[class].chunks;
     all_vacant(slab, chunks);
     slab->fresh = (uint16_t)chunks;

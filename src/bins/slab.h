@@ -18,19 +18,19 @@ enum slab_place { SLAB_FULL, SLAB_PARTIAL, SLAB_CURRENT, SLAB_SPARE };
 
 struct slab {
     /* The bin's ring of partial slabs. */
-    struct slab *next, *prev;
-    struct heap *heap;
-    char *chunks;
+    _Alignas(64) struct slab *next;
+    struct slab *prev;
     uint16_t free;
     uint16_t fresh;
+    uint16_t first_unit;
     uint8_t class;
     uint8_t place; /* enum slab_place */
-    uint16_t first_unit;
     /*
      * 0, or: generation (32 bits), first unit (16), class (8), 1. Written by the owner with release ordering;
      * a walker reads it before and after the states, and what it saw in between holds if both are equal.
      */
     _Atomic uint64_t identity;
+    /* Starts in the same cache line: for most classes, taking a chunk back touches no other. */
     uint64_t vacant[TINY_SLAB_CHUNKS_MAX / 64];
 };
 
@@ -54,6 +54,7 @@ struct small_slab {
     _Atomic uint32_t state[SMALL_SLAB_CHUNKS_MAX];
 };
 
+static_assert(sizeof(struct slab) % 64 == 0 && sizeof(struct small_slab) % 64 == 0, "whole cache lines");
 static_assert(TINY_SLABS_OFFSET + TINY_UNITS * sizeof(struct slab) <= TINY_FIRST_UNIT * UNIT_SIZE, "TINY header");
 static_assert(SMALL_SLABS_OFFSET + SMALL_SLABS * sizeof(struct small_slab) <= SMALL_FIRST_UNIT * UNIT_SIZE,
               "SMALL header");
@@ -112,6 +113,17 @@ static inline struct small_slab *small_slab(uintptr_t address)
 static inline uint32_t small_state_of(unsigned kind, size_t requested)
 {
     return (uint32_t)(kind << SMALL_KIND_SHIFT | requested);
+}
+
+/* Slabs lie in their heap, so it follows from their address; the zone from their class. */
+static inline struct heap *slab_heap(const struct slab *slab)
+{
+    return heap_at((uintptr_t)slab, slab->class < TINY_CLASSES ? 0 : TAG_SMALL);
+}
+
+static inline uintptr_t slab_start(const struct slab *slab)
+{
+    return slab_heap(slab)->base + (uintptr_t)slab->first_unit * UNIT_SIZE;
 }
 
 /* What an identity says. */
