@@ -10,8 +10,10 @@
 
 #include <errno.h>
 
-API void *API_NAME(aligned_alloc)(size_t align, size_t size) __attribute__((malloc, alloc_align(1), alloc_size(2)));
-API void *API_NAME(memalign)(size_t align, size_t size) __attribute__((malloc, alloc_align(1), alloc_size(2)));
+API void *API_NAME(aligned_alloc)(size_t align, size_t size)
+    __attribute__((malloc, alloc_align(1), alloc_size(2)));
+API void *API_NAME(memalign)(size_t align, size_t size)
+    __attribute__((malloc, alloc_align(1), alloc_size(2)));
 API int API_NAME(posix_memalign)(void **result, size_t align, size_t size);
 API void *API_NAME(valloc)(size_t size) __attribute__((malloc, alloc_size(1)));
 API void *API_NAME(pvalloc)(size_t size) __attribute__((malloc));
@@ -23,7 +25,7 @@ static unsigned aligned_class(size_t align, size_t size)
 
     if (align > UNIT_SIZE || size > SMALL_MAX)
         return SIZE_CLASSES;
-    for (class = size_class_of(size > align ? size : align); class < SIZE_CLASSES; class++) {
+    for (class = size_class_of(size > align ? size : align); class < SIZE_CLASSES; class ++) {
         bool fits = size_classes[class].size % align == 0;
 
         /* A TINY state cannot tell of more slack than this. */

@@ -55,15 +55,19 @@ void *api_alloc_small(size_t size);
 static inline void *api_alloc(size_t size)
 {
     struct bin *bin;
+    uint32_t count, slack;
     void *chunk;
 
     if (unlikely(size > TINY_MAX))
         return api_alloc_small(size);
-    bin = &thread_self.arena->bins[tiny_class(size)];
-    if (unlikely(bin->count == 0))
+    bin = arena_tiny_bin(thread_self.arena, size);
+    count = bin->count;
+    slack = bin->size - (uint32_t)size;
+    if (unlikely(count == 0))
         return api_alloc_slow(size, CALL_MALLOC);
-    chunk = bin_pop(bin);
-    tiny_mark_live((uintptr_t)chunk, bin->size - size);
+    chunk = bin->slots[count - 1];
+    bin->count = count - 1;
+    tiny_mark_live((uintptr_t)chunk, slack);
     return chunk;
 }
 
@@ -78,11 +82,14 @@ static inline bool tiny_free(struct arena *arena, void *pointer)
     _Atomic uint8_t *state = tiny_state(address);
     uint8_t what = atomic_load_explicit(state, memory_order_relaxed);
     struct bin *bin = &arena->bins[atomic_load_explicit(tiny_unit_class(address), memory_order_relaxed)];
+    uint32_t count = bin->count;
+    void **slots = bin->slots;
 
-    if (unlikely((int8_t)what <= 0 || address % CHUNK_ALIGN != 0 || bin->count >= bin->limit))
+    if (unlikely((int8_t)what <= 0 || address % CHUNK_ALIGN != 0 || count >= bin->limit))
         return false;
     atomic_store_explicit(state, what ^ tiny_state_of(STATE_LIVE ^ STATE_FREE, 0), memory_order_relaxed);
-    bin->slots[bin->count++] = pointer;
+    bin->count = count + 1;
+    slots[count] = pointer;
     return true;
 }
 

@@ -19,11 +19,11 @@
 #include <string.h>
 
 API int API_NAME(malloc_trim)(size_t pad);
-API int API_NAME(mallopt)(int parameter, int value);
+API int API_NAME(mallopt)(int param, int val);
 API struct mallinfo API_NAME(mallinfo)(void);
 API struct mallinfo2 API_NAME(mallinfo2)(void);
 API void API_NAME(malloc_stats)(void);
-API int API_NAME(malloc_info)(int options_value, FILE *stream);
+API int API_NAME(malloc_info)(int options, FILE *fp);
 
 /* Returns 1 if memory went back to the kernel. Arenas in use by other threads do it at their next slow call. */
 int API_NAME(malloc_trim)(size_t pad)
@@ -44,10 +44,10 @@ int API_NAME(malloc_trim)(size_t pad)
     return bytes > 0;
 }
 
-int API_NAME(mallopt)(int parameter, int value)
+int API_NAME(mallopt)(int param, int val)
 {
     /* The other parameters of glibc describe an allocator that this is not. */
-    return parameter == M_ARENA_MAX && value > 0 && pool_limit((unsigned)value);
+    return param == M_ARENA_MAX && val > 0 && pool_limit((unsigned)val);
 }
 
 struct mallinfo2 API_NAME(mallinfo2)(void)
@@ -154,16 +154,15 @@ static bool put_into_stream(const struct text *text, FILE *stream)
     return true;
 }
 
-int API_NAME(malloc_info)(int options_value, FILE *stream)
+int API_NAME(malloc_info)(int options, FILE *fp)
 {
     struct text text = {.fd = -1};
 
-    if (options_value != 0) {
-        errno = EINVAL;
-        return -1;
-    }
+    /* The error itself, not -1: as glibc. */
+    if (options != 0)
+        return EINVAL;
     compose_info(&text);
-    if (put_into_stream(&text, stream))
+    if (put_into_stream(&text, fp))
         return 0;
     errno = ENOSPC;
     return -1;

@@ -86,7 +86,7 @@ void *arena_alloc(struct arena *arena, unsigned class, size_t requested, bool *c
 size_t arena_trim(struct arena *arena)
 {
     remote_receive_all(arena);
-    for (unsigned class = 0; class < SIZE_CLASSES; class++)
+    for (unsigned class = 0; class < SIZE_CLASSES; class ++)
         bin_flush(&arena->bins[class]);
     return heap_set_trim(&arena->tiny) + heap_set_trim(&arena->small);
 }

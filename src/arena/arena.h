@@ -17,7 +17,16 @@
 enum arena_use { ARENA_ACTIVE, ARENA_POOLED, ARENA_SHARED };
 
 /* What FT_MALLOC_STATS counts. */
-enum call_kind { CALL_MALLOC, CALL_FREE, CALL_REALLOC, CALL_CALLOC, CALL_ALIGNED, CALL_REMOTE, CALL_BYTES, CALL_KINDS };
+enum call_kind {
+    CALL_MALLOC,
+    CALL_FREE,
+    CALL_REALLOC,
+    CALL_CALLOC,
+    CALL_ALIGNED,
+    CALL_REMOTE,
+    CALL_BYTES,
+    CALL_KINDS
+};
 
 struct parcel;
 
@@ -30,6 +39,7 @@ struct outgoing {
     unsigned chunks;
     unsigned room;
     size_t bytes;
+    unsigned fork; /* fork_generation when the first chunk came */
 };
 
 struct arena {
@@ -80,6 +90,13 @@ extern _Atomic(struct arena *) arena_list;
 
 /* A new arena, or NULL: no memory. */
 struct arena *arena_create(enum arena_use use);
+
+/* The bin for a size of at most TINY_MAX: a shift and a load, for the fast path. */
+static inline struct bin *arena_tiny_bin(struct arena *arena, size_t size)
+{
+    return (struct bin *)(void *)((char *)arena->bins +
+                                  tiny_bin_offsets[(size + CHUNK_ALIGN - 1) / CHUNK_ALIGN]);
+}
 
 /* One chunk of a class: for the slow path, with the arena entered. NULL: no memory. */
 void *arena_alloc(struct arena *arena, unsigned class, size_t requested, bool *clean);

@@ -2,22 +2,17 @@
  * Repair after fork. The states are the truth: what is not live is free. Bit maps, lists, caches, free runs
  * and inboxes are rebuilt from them. In the surviving thread's own arena all of that is sound, and only the
  * chunks are missing that other threads had freed and not sent home, or that were in its inbox.
+ *
+ * The fork may have been made by a signal handler, in the middle of malloc. The handler here therefore changes
+ * nothing that such a call could still be working on; repairs are made at the beginning of the next slow call.
  */
 #include "arena/fork.h"
 
 #include "arena/pool.h"
+#include "arena/remote.h"
 #include "arena/thread.h"
 #include "large/large.h"
 #include "os/structure_lock.h"
-
-static void forget_parcels(struct arena *arena)
-{
-    /* Whatever is in them is marked as on its way, in arenas that will all be repaired. */
-    for (unsigned i = 0; i < PARCELS; i++)
-        arena->outgoing[i] = (struct outgoing){.owner = NULL};
-    arena->unpacking = NULL;
-    atomic_store_explicit(&arena->inbox, NULL, memory_order_relaxed); /* one thread only */
-}
 
 void arena_after_fork(void)
 {
@@ -25,16 +20,18 @@ void arena_after_fork(void)
     struct arena *arena = atomic_load_explicit(&arena_list, memory_order_relaxed); /* one thread only */
 
     structure_lock_renew();
-    pool_after_fork(survivor);
+    if (!thread_self.binding)
+        pool_after_fork(survivor);
     large_after_fork();
     /* With a single arena there never was another thread that could have changed or freed anything. */
     if (arena == NULL || (arena == survivor && arena->next == NULL))
         return;
+    fork_generation++;
     for (; arena != NULL; arena = arena->next) {
-        bool own = arena == survivor && atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_ACTIVE;
+        bool own =
+            arena == survivor && atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_ACTIVE;
         bool before = atomic_load_explicit(&arena->damaged, memory_order_relaxed);
 
-        forget_parcels(arena);
         /* An arena still damaged from the fork before this one needs the larger repair. */
         atomic_store_explicit(&arena->survivor, own && (!before || atomic_load(&arena->survivor)),
                               memory_order_relaxed);
@@ -98,11 +95,12 @@ void arena_repair(struct arena *arena)
 {
     if (!atomic_load_explicit(&arena->damaged, memory_order_relaxed)) /* the lock orders it */
         return;
+    remote_forget(arena);
     if (atomic_load_explicit(&arena->survivor, memory_order_relaxed)) {
         each_slab(arena, &arena->tiny, collect_slab);
         each_slab(arena, &arena->small, collect_slab);
     } else {
-        for (unsigned class = 0; class < SIZE_CLASSES; class++)
+        for (unsigned class = 0; class < SIZE_CLASSES; class ++)
             bin_reset(&arena->bins[class]);
         heap_set_reset(&arena->tiny);
         heap_set_reset(&arena->small);

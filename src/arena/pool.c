@@ -159,7 +159,8 @@ size_t pool_trim(struct arena *own)
                 arena_repair(arena);
             bytes += arena_trim(arena);
         } else {
-            atomic_store_explicit(&arena->trim_wanted, true, memory_order_relaxed); /* a wish, orders nothing */
+            atomic_store_explicit(&arena->trim_wanted, true,
+                                  memory_order_relaxed); /* a wish, orders nothing */
         }
         pthread_mutex_unlock(&arena->lock);
     }

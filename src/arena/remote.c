@@ -28,6 +28,8 @@ enum {
 
 static_assert(sizeof(struct parcel) <= CHUNK_ALIGN, "the smallest chunk can be a parcel");
 
+unsigned fork_generation;
+
 static unsigned parcel_room(size_t usable)
 {
     size_t room = (usable - sizeof(struct parcel)) / sizeof(void *);
@@ -50,9 +52,18 @@ static void push(struct arena *owner, struct parcel *newest, struct parcel *olde
 
 static void send(struct outgoing *outgoing)
 {
-    if (outgoing->owner != NULL && outgoing->newest != NULL)
+    if (outgoing->newest != NULL && outgoing->fork == fork_generation)
         push(outgoing->owner, outgoing->newest, outgoing->oldest);
     *outgoing = (struct outgoing){.owner = NULL};
+}
+
+void remote_forget(struct arena *arena)
+{
+    for (unsigned i = 0; i < PARCELS; i++)
+        arena->outgoing[i] = (struct outgoing){.owner = NULL};
+    arena->unpacking = NULL;
+    /* Relaxed: whoever pushes now marks only, with the arena's lock: see leave_for_repair(). */
+    atomic_store_explicit(&arena->inbox, NULL, memory_order_relaxed);
 }
 
 void remote_send_all(struct arena *self)
@@ -86,9 +97,10 @@ static void collect_for(struct arena *self, struct arena *owner, uintptr_t addre
 {
     struct outgoing *outgoing = &self->outgoing[owner->id % PARCELS];
 
-    if (unlikely(outgoing->owner != owner)) {
+    if (unlikely(outgoing->owner != owner || outgoing->fork != fork_generation)) {
         send(outgoing);
         outgoing->owner = owner;
+        outgoing->fork = fork_generation;
     }
     collect(outgoing, address, usable);
     if (unlikely(outgoing->chunks >= BATCH_CHUNKS || outgoing->bytes >= BATCH_BYTES))
@@ -120,7 +132,7 @@ void remote_free(struct arena *self, const struct chunk *chunk)
         return;
     chunk_mark(chunk, STATE_REMOTE);
     if (unlikely(self == NULL)) {
-        struct outgoing alone = {.owner = owner};
+        struct outgoing alone = {.owner = owner, .fork = fork_generation};
 
         collect(&alone, chunk->start, chunk->usable);
         send(&alone);
@@ -150,8 +162,8 @@ static bool arrived(struct arena *arena, uintptr_t address, struct chunk *chunk)
 {
     uint16_t tag = heap_map_tag(address);
 
-    if ((tag == arena->tiny_tag || tag == arena->small_tag) && chunk_find(address, tag, chunk) == CHUNK_FREED &&
-        chunk->kind == STATE_REMOTE)
+    if ((tag == arena->tiny_tag || tag == arena->small_tag) &&
+        chunk_find(address, tag, chunk) == CHUNK_FREED && chunk->kind == STATE_REMOTE)
         return true;
     report_corruption("memory written to after free, or freed twice at once: found", address);
     return false;

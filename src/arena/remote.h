@@ -9,6 +9,15 @@
 
 #include "arena/arena.h"
 
+/*
+ * How many forks lie between this process and the one that loaded the library. What was collected before the
+ * last of them is not sent: the repair has found it by its marks. Written in the child while it has one thread.
+ */
+extern unsigned fork_generation;
+
+/* Forgets what was collected and what has arrived: the repair finds it. The arena is entered, or locked. */
+void remote_forget(struct arena *arena);
+
 /* Marks a live chunk of another arena as freed, and keeps it for its owner; `self` may be NULL. */
 void remote_free(struct arena *self, const struct chunk *chunk);
 

@@ -48,10 +48,14 @@ static struct arena *bind(void)
     struct arena *arena;
 
     thread_runtime_init(NULL);
+    thread_self.binding = true;
+    atomic_signal_fence(memory_order_seq_cst);
     arena = thread_self.ended || !have_key ? pool_get_shared() : pool_get();
+    thread_self.home = arena;
+    atomic_signal_fence(memory_order_seq_cst);
+    thread_self.binding = false;
     if (arena == NULL)
         return NULL;
-    thread_self.home = arena;
     if (atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_SHARED)
         return arena;
     if (!options_watch_calls())

@@ -12,6 +12,8 @@ struct thread {
     struct arena *arena;
     struct arena *home;
     bool ended;
+    /* In the middle of getting an arena: a fork made now, by a signal handler, leaves the pool alone. */
+    bool binding;
 };
 
 extern _Thread_local struct thread thread_self;

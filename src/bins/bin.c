@@ -10,8 +10,8 @@ enum {
     FIRST_LIMIT_TINY = 16,
     FIRST_LIMIT_SMALL = 8,
     /* The longer stacks are bounded in chunks and in bytes. */
-    LIMIT_TINY = 256,
-    LIMIT_TINY_BYTES = 32 << 10,
+    LIMIT_TINY = 1024,
+    LIMIT_TINY_BYTES = 64 << 10,
     LIMIT_SMALL = 64,
     LIMIT_SMALL_BYTES = 256 << 10,
     LIMIT_SMALL_MIN = 2,
@@ -21,6 +21,14 @@ enum {
     REFILLS = 8,
     /* An empty slab no longer than this is kept in reserve; longer ones go to their heap at once. */
     SPARE_UNITS_MAX = 4,
+};
+
+#define AT(class) ((class) * sizeof(struct bin))
+#define AT_2(class) AT(class), AT(class)
+const uint16_t tiny_bin_offsets[TINY_MAX / CHUNK_ALIGN + 1] = {
+    AT(0),    AT(0),    AT(1),    AT(2),    AT(3),    AT(4),    AT(5),    AT(6),  AT(7),
+    AT(8),    AT(9),    AT(10),   AT(11),   AT(12),   AT(13),   AT(14),   AT(15), AT_2(16),
+    AT_2(17), AT_2(18), AT_2(19), AT_2(20), AT_2(21), AT_2(22), AT_2(23),
 };
 
 static unsigned at_most(unsigned value, unsigned limit)
@@ -48,25 +56,25 @@ size_t bins_slots(void)
 {
     size_t slots = 0;
 
-    for (unsigned class = 0; class < SIZE_CLASSES; class++)
+    for (unsigned class = 0; class < SIZE_CLASSES; class ++)
         slots += first_limit(class) + longer_limit(class);
     return slots;
 }
 
 void bins_init(struct bin *bins, void **slots, struct heap_set *tiny, struct heap_set *small)
 {
-    for (unsigned class = 0; class < SIZE_CLASSES; class++) {
+    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
         bins[class] = (struct bin){
             .slots = slots,
             .limit = first_limit(class),
             .size = size_classes[class].size,
             .limit_max = (uint16_t)longer_limit(class),
-            .class = (uint8_t)class,
+            .class = (uint8_t) class,
             .heaps = class < TINY_CLASSES ? tiny : small,
         };
         slots += first_limit(class);
     }
-    for (unsigned class = 0; class < SIZE_CLASSES; class++) {
+    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
         bins[class].slots_max = slots;
         slots += longer_limit(class);
     }
@@ -184,13 +192,13 @@ static void retire(struct bin *bin, struct slab *slab)
     }
 }
 
-/* What a slab that took a chunk back has to do with it, if it is full no more, or empty. */
-static void change_place(struct bin *bin, struct slab *slab)
+/* Where a slab that took chunks back goes, if it is full no more, or empty. */
+static __attribute__((noinline)) void change_place(struct bin *bin, struct slab *slab)
 {
     const struct size_class *class = &size_classes[bin->class];
 
     if (slab->place == SLAB_CURRENT) {
-        if (class->units > SPARE_UNITS_MAX) {
+        if (slab->free == class->chunks && class->units > SPARE_UNITS_MAX) {
             bin->current = NULL;
             slab_destroy(slab);
         }
@@ -204,34 +212,74 @@ static void change_place(struct bin *bin, struct slab *slab)
     }
 }
 
-static inline void to_slab(struct bin *bin, uintptr_t chunk, const struct size_class *class)
+/* How many chunks from here on lie side by side, each `step` behind the one before; at most `most`. */
+static unsigned row_length(void **chunks, unsigned most, intptr_t step)
 {
-    struct slab *slab;
-    uint32_t offset;
+    unsigned length = 1;
 
-    if (bin->class < TINY_CLASSES) {
-        slab = tiny_slab(chunk);
-        offset = chunk & (UNIT_SIZE - 1);
-    } else {
-        slab = &small_slab(chunk)->slab;
-        offset = (uint32_t)(chunk & (SMALL_HEAP_SIZE - 1)) - slab->first_unit * UNIT_SIZE;
+    while (length < most && (intptr_t)chunks[length] - (intptr_t)chunks[length - 1] == step)
+        length++;
+    return length;
+}
+
+/*
+ * Gives a row of chunks to its slab and returns its length. What is freed in the order of its allocation, or
+ * in the reverse, comes in rows; both are set in the bit map at once.
+ */
+static unsigned put_row(struct slab *slab, unsigned index, void **chunks, unsigned count)
+{
+    const struct size_class *class = &size_classes[slab->class];
+    bool upward = (uintptr_t)chunks[1] > (uintptr_t)chunks[0];
+    unsigned most = upward ? class->chunks - index : index + 1;
+    unsigned row = row_length(chunks, count < most ? count : most,
+                              upward ? (intptr_t) class->size : -(intptr_t) class->size);
+
+    slab_put_row(slab, upward ? index : index - (row - 1), row);
+    return row;
+}
+
+/* Gives chunks to their slabs. */
+static inline void to_slabs_of(struct bin *bin, void **chunks, unsigned count, bool tiny)
+{
+    const struct size_class class = size_classes[bin->class];
+    void **end = chunks + count;
+
+    while (chunks < end) {
+        uintptr_t chunk = (uintptr_t)*chunks;
+        struct slab *slab = tiny ? tiny_slab(chunk) : &small_slab(chunk)->slab;
+        uintptr_t start = tiny ? chunk & ~(uintptr_t)(UNIT_SIZE - 1) : slab_start(slab);
+        unsigned index = chunk_index(&class, (uint32_t)(chunk - start));
+        unsigned taken = 1;
+
+        if (end - chunks > 1 &&
+            ((uintptr_t)chunks[1] - chunk == class.size || chunk - (uintptr_t)chunks[1] == class.size))
+            taken = put_row(slab, index, chunks, (unsigned)(end - chunks));
+        else
+            slab_put(slab, index);
+        chunks += taken;
+        slab->free = (uint16_t)(slab->free + taken);
+        if (unlikely(slab->free == class.chunks || slab->place == SLAB_FULL))
+            change_place(bin, slab);
     }
-    slab_put(slab, chunk_index(class, offset));
-    if (unlikely(slab->free == class->chunks || slab->place == SLAB_FULL))
-        change_place(bin, slab);
+}
+
+static void to_slabs(struct bin *bin, void **chunks, unsigned count)
+{
+    if (bin->class < TINY_CLASSES)
+        to_slabs_of(bin, chunks, count, true);
+    else
+        to_slabs_of(bin, chunks, count, false);
 }
 
 void bin_spill(struct bin *bin)
 {
-    const struct size_class *class = &size_classes[bin->class];
     unsigned half = bin->limit - bin->limit / 2;
 
     if (bin->limit < bin->limit_max) {
         lengthen(bin);
         return;
     }
-    for (unsigned slot = 0; slot < half; slot++)
-        to_slab(bin, (uintptr_t)bin->slots[slot], class);
+    to_slabs(bin, bin->slots, half);
     bin->count -= half;
     memmove(bin->slots, bin->slots + half, bin->count * sizeof bin->slots[0]);
 }
@@ -249,8 +297,8 @@ void bin_adopt(struct bin *bin, struct slab *slab)
 
 void bin_flush(struct bin *bin)
 {
-    while (bin->count > 0)
-        to_slab(bin, (uintptr_t)bin->slots[--bin->count], &size_classes[bin->class]);
+    to_slabs(bin, bin->slots, bin->count);
+    bin->count = 0;
     if (bin->spare != NULL) {
         slab_destroy(bin->spare);
         bin->spare = NULL;

@@ -30,6 +30,9 @@ struct bin {
 
 static_assert(sizeof(struct bin) == 64, "one cache line");
 
+/* Where the bin of a TINY size stands in an array of bins, by the size in units of CHUNK_ALIGN, rounded up. */
+extern const uint16_t tiny_bin_offsets[TINY_MAX / CHUNK_ALIGN + 1];
+
 /* How many slots all bins of an arena need, for their first and for their longer stacks. */
 size_t bins_slots(void);
 

@@ -50,7 +50,8 @@ static inline void tiny_mark_live(uintptr_t address, size_t slack)
 static inline void small_mark_live(uintptr_t address, size_t requested)
 {
     struct small_slab *slab = small_slab(address);
-    uint64_t identity = atomic_load_explicit(&slab->slab.identity, memory_order_relaxed); /* the owner's own */
+    uint64_t identity =
+        atomic_load_explicit(&slab->slab.identity, memory_order_relaxed); /* the owner's own */
     uint32_t offset = (uint32_t)(address & (SMALL_HEAP_SIZE - 1)) - identity_unit(identity) * UNIT_SIZE;
 
     atomic_store_explicit(&slab->state[chunk_index(&size_classes[identity_class(identity)], offset)],

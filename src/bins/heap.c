@@ -76,8 +76,9 @@ static uintptr_t *own_entry(struct heap_set *set, uintptr_t base, uintptr_t *num
 static void own_insert(struct heap_set *set, uintptr_t base)
 {
     uintptr_t number;
+    uintptr_t *entry = own_entry(set, base, &number);
 
-    *own_entry(set, base, &number) = number;
+    *entry = number;
 }
 
 static void own_remove(struct heap_set *set, uintptr_t base)

@@ -129,7 +129,8 @@ static inline struct heap *heap_at(uintptr_t address, uint16_t tag)
 {
     uintptr_t size = tag & TAG_SMALL ? SMALL_HEAP_SIZE : TINY_HEAP_SIZE;
 
-    return (struct heap *)((address & ~(size - 1)) + HEAP_HEADER_OFFSET); // NOLINT: an address becomes a pointer
+    return (struct heap *)((address & ~(size - 1)) +
+                           HEAP_HEADER_OFFSET); // NOLINT: an address becomes a pointer
 }
 
 #endif

@@ -41,7 +41,8 @@ static void store_tags(uintptr_t base, size_t size, uint16_t tag)
 {
     for (uintptr_t at = base; at < base + size; at += (uintptr_t)1 << HEAP_SHIFT)
         /* Release: who finds a heap by its tag finds its header complete. */
-        atomic_store_explicit(&leaf_of(at)[at >> HEAP_SHIFT & (MAP_LEAF_SIZE - 1)], tag, memory_order_release);
+        atomic_store_explicit(&leaf_of(at)[at >> HEAP_SHIFT & (MAP_LEAF_SIZE - 1)], tag,
+                              memory_order_release);
 }
 
 bool heap_map_set(uintptr_t base, size_t size, uint16_t tag)

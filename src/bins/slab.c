@@ -71,7 +71,7 @@ struct slab *slab_create(struct heap_set *heaps, unsigned class)
     if (heap == NULL)
         return NULL;
     slab = slab_reserve(heap, first);
-    slab->class = (uint8_t)class;
+    slab->class = (uint8_t) class;
     slab->first_unit = (uint16_t)first;
     slab->fresh = clean ? 0 : size_classes[class].chunks;
     all_vacant(slab, size_classes[class].chunks);
@@ -105,6 +105,16 @@ unsigned slab_take(struct slab *slab, void **out, unsigned most)
     for (unsigned word = 0; left > 0; word++) {
         uint64_t bits = slab->vacant[word];
 
+        if (bits == ~UINT64_C(0) && left >= 64) {
+            /* A word of vacant chunks: the usual case in a slab that is new or came back whole. */
+            char *chunk = start + (size_t)word * 64 * size;
+
+            for (unsigned bit = 0; bit < 64; bit++, chunk += size)
+                out[left - 1 - bit] = chunk;
+            left -= 64;
+            index = word * 64 + 63;
+            bits = 0;
+        }
         for (; bits != 0 && left > 0; bits &= bits - 1) {
             index = word * 64 + (unsigned)__builtin_ctzll(bits);
             out[--left] = start + index * size;
@@ -120,11 +130,23 @@ unsigned slab_take(struct slab *slab, void **out, unsigned most)
 void *slab_take_one(struct slab *slab, bool *clean)
 {
     unsigned fresh = slab->fresh;
-    void *chunk;
+    void *chunk = NULL;
 
     slab_take(slab, &chunk, 1);
     *clean = slab->fresh != fresh;
     return chunk;
+}
+
+void slab_put_row(struct slab *slab, unsigned index, unsigned count)
+{
+    while (count > 0) {
+        unsigned bit = index % 64;
+        unsigned here = count < 64 - bit ? count : 64 - bit;
+
+        slab->vacant[index / 64] |= (~UINT64_C(0) >> (64 - here)) << bit;
+        index += here;
+        count -= here;
+    }
 }
 
 static bool state_live(const struct slab *slab, unsigned index)
@@ -146,7 +168,7 @@ bool slab_rebuild(struct slab *slab, struct heap *heap)
     if ((identity & 1) == 0 || class >= SIZE_CLASSES || (class >= TINY_CLASSES) != heap->set->small ||
         !heap_claim(heap, identity_unit(identity), size_classes[class].units))
         return false;
-    slab->class = (uint8_t)class;
+    slab->class = (uint8_t) class;
     slab->first_unit = (uint16_t)identity_unit(identity);
     chunks = size_classes[class].chunks;
     all_vacant(slab, chunks);

@@ -55,7 +55,8 @@ struct small_slab {
 };
 
 static_assert(sizeof(struct slab) % 64 == 0 && sizeof(struct small_slab) % 64 == 0, "whole cache lines");
-static_assert(TINY_SLABS_OFFSET + TINY_UNITS * sizeof(struct slab) <= TINY_FIRST_UNIT * UNIT_SIZE, "TINY header");
+static_assert(TINY_SLABS_OFFSET + TINY_UNITS * sizeof(struct slab) <= TINY_FIRST_UNIT * UNIT_SIZE,
+              "TINY header");
 static_assert(SMALL_SLABS_OFFSET + SMALL_SLABS * sizeof(struct small_slab) <= SMALL_FIRST_UNIT * UNIT_SIZE,
               "SMALL header");
 
@@ -156,11 +157,13 @@ unsigned slab_take(struct slab *slab, void **out, unsigned most);
 /* The lowest vacant chunk; the slab must have one. Sets *clean if its memory is zero. */
 void *slab_take_one(struct slab *slab, bool *clean);
 
+/* Takes a chunk back, or some that lie side by side; the caller adds them to slab->free. */
 static inline void slab_put(struct slab *slab, unsigned index)
 {
     slab->vacant[index / 64] |= UINT64_C(1) << (index % 64);
-    slab->free++;
 }
+
+void slab_put_row(struct slab *slab, unsigned index, unsigned count);
 
 /* For the repair after fork: the vacant chunks are those that no live state claims. False: not a slab. */
 bool slab_rebuild(struct slab *slab, struct heap *heap);

@@ -30,7 +30,8 @@ struct slab *census_next_slab(struct heap *heap, unsigned *at, uint64_t *identit
 static size_t live_size(bool small, const struct slab *slab, uintptr_t address, unsigned index, size_t size)
 {
     if (small) {
-        uint32_t state = atomic_load_explicit(&((const struct small_slab *)slab)->state[index], memory_order_acquire);
+        uint32_t state =
+            atomic_load_explicit(&((const struct small_slab *)slab)->state[index], memory_order_acquire);
 
         return (int32_t)state > 0 ? (state & SMALL_SIZE_MASK) : SIZE_MAX;
     } else {
@@ -70,7 +71,7 @@ static void sum_heap(struct heap *heap, struct census_zone *zone)
 
         zone->chunks += count;
         zone->usable += (size_t)count * class->size;
-        zone->slabs += (size_t)class->units * UNIT_SIZE;
+        zone->slabs += (size_t) class->units * UNIT_SIZE;
         zone->vacant += class->chunks - count;
         for (unsigned i = 0; i < count; i++)
             zone->requested += chunks[i].requested;

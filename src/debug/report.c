@@ -44,7 +44,8 @@ static void put_invalid(struct text *text, uintptr_t address)
     text_string(text, ": ");
 }
 
-static void put_inside(struct text *text, uintptr_t address, uintptr_t start, const char *zone, size_t requested)
+static void put_inside(struct text *text, uintptr_t address, uintptr_t start, const char *zone,
+                       size_t requested)
 {
     put_invalid(text, address);
     text_string(text, "inside the chunk ");
@@ -58,13 +59,11 @@ static void put_heap_verdict(struct text *text, uintptr_t address, uint16_t tag)
     enum verdict verdict = chunk_find(address, tag, &chunk);
     const char *zone = chunk.zone == ZONE_TINY ? "TINY" : "SMALL";
 
-    if (verdict == CHUNK_FREED) {
+    /* Live: it came to life between the check and the report, because another thread was given it. */
+    if (verdict == CHUNK_FREED || verdict == CHUNK_LIVE) {
         put_double_free(text, address, zone, chunk.requested);
     } else if (verdict == CHUNK_INTERIOR) {
         put_inside(text, address, chunk.start, zone, chunk.requested);
-    } else if (verdict == CHUNK_LIVE) {
-        /* It came to life between the check and the report: another thread was given it. */
-        put_double_free(text, address, zone, chunk.requested);
     } else {
         put_invalid(text, address);
         text_string(text, "no chunk in a ");

@@ -154,7 +154,8 @@ static void collect(struct listing *listing)
 
     structure_lock_read();
     /* Acquire: each arena is complete. */
-    for (arena = atomic_load_explicit(&arena_list, memory_order_acquire); arena != NULL; arena = arena->next) {
+    for (arena = atomic_load_explicit(&arena_list, memory_order_acquire); arena != NULL;
+         arena = arena->next) {
         add_heaps(&listing->places, arena->tiny.heaps, ZONE_TINY);
         add_heaps(&listing->places, arena->small.heaps, ZONE_SMALL);
     }
@@ -196,7 +197,8 @@ static size_t put_place(struct text *text, const struct place *place, const stru
 
 void show_alloc_mem(void)
 {
-    struct listing listing = {.places.item_size = sizeof(struct place), .chunks.item_size = sizeof(struct census_chunk)};
+    struct listing listing = {.places.item_size = sizeof(struct place),
+                              .chunks.item_size = sizeof(struct census_chunk)};
     struct text text = {.fd = STDOUT_FILENO};
     size_t total = 0;
 

@@ -18,7 +18,7 @@ enum {
     EVICT = 4,
 };
 
-/* Structure lock. */
+/* The registry's lock. */
 static struct {
     struct large *lists[BUCKETS];
     struct large *oldest, *newest;
@@ -64,7 +64,8 @@ struct large *cache_take(size_t size)
         struct large *large = cache.lists[bucket];
 
         for (unsigned seen = 0; large != NULL && seen < LOOK; seen++, large = large->next)
-            if (large->mapped >= size && large->mapped <= most && (best == NULL || large->mapped < best->mapped))
+            if (large->mapped >= size && large->mapped <= most &&
+                (best == NULL || large->mapped < best->mapped))
                 best = large;
     }
     if (best != NULL)
@@ -128,5 +129,10 @@ void cache_reset(void)
 
 size_t large_cached_bytes(void)
 {
-    return cache.bytes;
+    size_t bytes;
+
+    registry_lock();
+    bytes = cache.bytes;
+    registry_unlock();
+    return bytes;
 }

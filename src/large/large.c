@@ -5,7 +5,6 @@
 #include "large/registry.h"
 
 #include "os/os.h"
-#include "os/structure_lock.h"
 
 static void *start_of(const struct large *large)
 {
@@ -196,11 +195,11 @@ bool large_find(uintptr_t address, struct large_info *info)
 {
     struct large *large;
 
-    structure_lock_read();
+    registry_lock();
     large = registry_find(address);
     if (large != NULL)
         describe(large, info);
-    structure_unlock();
+    registry_unlock();
     return large != NULL;
 }
 
@@ -226,9 +225,9 @@ bool large_find_around(uintptr_t address, struct large_info *info)
 {
     struct search search = {.address = address, .info = info};
 
-    structure_lock_read();
+    registry_lock();
     registry_each(visit_around, &search);
-    structure_unlock();
+    registry_unlock();
     return search.found;
 }
 
@@ -248,22 +247,24 @@ static void visit_one(void *context, struct large *large)
 
 void large_walk(void (*visit)(void *context, const struct large_info *info), void *context)
 {
+    registry_lock();
     registry_each(visit_one, &(struct walk){visit, context});
+    registry_unlock();
 }
 
 static void cache_again(void *context, struct large *large)
 {
     (void)context;
-    if (atomic_load_explicit(&large->requested, memory_order_relaxed) == 0 && large->reserved == large->mapped)
+    if (atomic_load_explicit(&large->requested, memory_order_relaxed) == 0 &&
+        large->reserved == large->mapped)
         cache_put(large, os_ticks());
 }
 
 void large_after_fork(void)
 {
-    if (!atomic_load_explicit(&registry_busy, memory_order_relaxed))
+    if (!registry_lock_renew())
         return;
     cache_reset();
     registry_rebuild();
     registry_each(cache_again, NULL);
-    atomic_store_explicit(&registry_busy, false, memory_order_relaxed);
 }

@@ -45,10 +45,10 @@ bool large_resize(uintptr_t address, size_t size);
 /* Gives the cache back to the kernel. Returns the bytes given. */
 size_t large_trim(void);
 
-/* Calls visit for each chunk in the registry, in no order. The caller holds the structure lock. */
+/* Calls visit for each chunk in the registry, in no order, with the registry's lock held. */
 void large_walk(void (*visit)(void *context, const struct large_info *info), void *context);
 
-/* Bytes in mappings of the cache. The caller holds the structure lock. */
+/* Bytes in mappings of the cache. */
 size_t large_cached_bytes(void);
 
 /* In the child of a fork: repairs what another thread was changing. */

@@ -5,7 +5,8 @@
 #include "large/registry.h"
 
 #include "os/os.h"
-#include "os/structure_lock.h"
+
+#include <pthread.h>
 
 enum {
     FIRST_BUCKETS = 256,
@@ -35,7 +36,7 @@ static struct large *first_heads[FIRST_BUCKETS];
 static struct table tables[2] = {{.size = FIRST_BUCKETS, .heads = first_heads}};
 static struct large first_items[FIRST_DESCRIPTORS];
 
-/* Structure lock. */
+/* The registry's lock. */
 static struct {
     struct table *table;
     size_t used;
@@ -46,19 +47,40 @@ static struct {
     unsigned gone_next;
 } registry = {.table = &tables[0]};
 
-_Atomic bool registry_busy;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/*
+ * Who is changing the registry: the address of a variable that each thread has one of. Set and cleared by the
+ * holder of the lock, relaxed: only the child of a fork looks at it, alone.
+ */
+static _Atomic(const char *) holder;
+static _Thread_local const char me;
 
 void registry_lock(void)
 {
-    structure_lock_write();
-    /* Relaxed: only the child of a fork looks at it, alone. */
-    atomic_store_explicit(&registry_busy, true, memory_order_relaxed);
+    pthread_mutex_lock(&lock);
+    atomic_store_explicit(&holder, &me, memory_order_relaxed);
+    /* A signal handler that forks must not find changes that nobody seems to be making. */
+    atomic_signal_fence(memory_order_seq_cst);
 }
 
 void registry_unlock(void)
 {
-    atomic_store_explicit(&registry_busy, false, memory_order_relaxed);
-    structure_unlock();
+    atomic_signal_fence(memory_order_seq_cst);
+    atomic_store_explicit(&holder, NULL, memory_order_relaxed);
+    pthread_mutex_unlock(&lock);
+}
+
+bool registry_lock_renew(void)
+{
+    const char *was = atomic_load_explicit(&holder, memory_order_relaxed);
+
+    pthread_mutex_init(&lock, NULL);
+    /* The surviving thread itself, interrupted by a signal: it will finish what it began. */
+    if (was == NULL || was == &me)
+        return false;
+    atomic_store_explicit(&holder, NULL, memory_order_relaxed);
+    return true;
 }
 
 static bool add_block(void)
@@ -144,7 +166,7 @@ void registry_insert(struct large *large, uintptr_t address)
 {
     if (registry.used >= registry.table->size)
         grow();
-    /* Relaxed: walkers hold the lock; a child of a fork sees a descriptor without address as unused. */
+    /* Relaxed: the lock orders it; a child of a fork sees a descriptor without address as unused. */
     atomic_store_explicit(&large->address, address, memory_order_relaxed);
     link_in(large);
 }
@@ -169,7 +191,8 @@ struct large *registry_find(uintptr_t address)
     return large;
 }
 
-static void visit_items(struct large *items, unsigned count, void (*visit)(void *, struct large *), void *context)
+static void visit_items(struct large *items, unsigned count, void (*visit)(void *, struct large *),
+                        void *context)
 {
     for (unsigned item = 0; item < count; item++)
         if (atomic_load_explicit(&items[item].address, memory_order_relaxed) != 0)
@@ -210,7 +233,7 @@ bool large_find_gone(uintptr_t address, struct large_info *info)
 {
     bool found = false;
 
-    structure_lock_read();
+    registry_lock();
     /* The latest first: the address may have been in use several times. */
     for (unsigned back = 1; back <= GONE && !found; back++) {
         const struct gone *gone = &registry.gone[(registry.gone_next - back) % GONE];
@@ -218,6 +241,6 @@ bool large_find_gone(uintptr_t address, struct large_info *info)
         found = address != 0 && gone->address == address;
         *info = (struct large_info){.start = gone->address, .requested = gone->requested};
     }
-    structure_unlock();
+    registry_unlock();
     return found;
 }

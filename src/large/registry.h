@@ -1,6 +1,6 @@
 /*
  * Internal to src/large: the descriptors of LARGE chunks, their hash by address, and the cache of freed
- * mappings. All functions here want the structure lock held for writing, if they do not say otherwise.
+ * mappings. All functions here want the registry's lock held, if they do not say otherwise.
  *
  * Which of the two a descriptor is in follows from itself: address 0: unused; requested 0: in the cache;
  * else live. So a walk over the descriptors can build hash and cache anew after a fork.
@@ -13,26 +13,29 @@
 #include <stdatomic.h>
 
 struct large {
-    /* Written with the structure lock, last of all when a descriptor comes into use; walkers hold it too. */
+    /* Written with the lock, last of all when a descriptor comes into use. */
     _Atomic uintptr_t address;
     /* The requested size + 1. The holder of the chunk writes it, relaxed: walkers take any value it had. */
     _Atomic size_t requested;
-    /* Bytes of memory, and of address space from `address` on. Holder only; structure lock in the cache. */
+    /* Bytes of memory, and of address space from `address` on. Holder only; in the cache, with the lock. */
     size_t mapped;
     size_t reserved;
-    /* Chain of the hash, or of unused descriptors. Structure lock, like the rest. */
+    /* Chain of the hash, or of unused descriptors. With the lock, like the rest. */
     struct large *chain;
     struct large *next, *prev;
     struct large *older, *newer;
     uint64_t freed_at;
 };
 
-/* The registry is between two consistent states while it is set. */
-extern _Atomic bool registry_busy;
-
-/* Takes the structure lock for writing, and marks the registry as being changed. */
+/*
+ * The registry's lock, a mutex: it is held for moments only, and unlike a pthread_rwlock_t it can be made new
+ * in the child of a fork whatever the surviving thread was doing with it, waiting or holding.
+ */
 void registry_lock(void);
 void registry_unlock(void);
+
+/* In the child of a fork: true if a thread that is gone was in the middle of a change. The lock is new. */
+bool registry_lock_renew(void);
 
 /* An unused descriptor, or NULL: no memory. */
 struct large *registry_new(void);
@@ -41,7 +44,6 @@ void registry_drop(struct large *large);
 void registry_insert(struct large *large, uintptr_t address);
 void registry_remove(struct large *large);
 
-/* Structure lock for reading is enough. */
 struct large *registry_find(uintptr_t address);
 void registry_each(void (*visit)(void *context, struct large *large), void *context);
 

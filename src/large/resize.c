@@ -5,7 +5,6 @@
 #include "large/registry.h"
 
 #include "os/os.h"
-#include "os/structure_lock.h"
 
 /* Less than this is not worth a system call, unless it is an eighth of the chunk. */
 enum { GIVE_BACK_MIN = 64 << 10 };
@@ -19,10 +18,10 @@ static char *end_of(const struct large *large)
 static void mapped_store(struct large *large, size_t mapped, size_t reserved)
 {
     /* Under the lock only for those that walk. */
-    structure_lock_write();
+    registry_lock();
     large->mapped = mapped;
     large->reserved = reserved;
-    structure_unlock();
+    registry_unlock();
 }
 
 static bool grow(struct large *large, size_t needed)
@@ -61,9 +60,9 @@ bool large_resize(uintptr_t address, size_t size)
     size_t needed = round_up(size, os_page_size());
     struct large *large;
 
-    structure_lock_read();
+    registry_lock();
     large = registry_find(address);
-    structure_unlock();
+    registry_unlock();
     if (large == NULL || needed < size || (needed > large->mapped && !grow(large, needed)))
         return false;
     if (needed < large->mapped)

@@ -1,0 +1,206 @@
+/*
+ * realloc and reallocarray: the rules for NULL and 0, contents across every zone border, failures that leave the old
+ * block as it was.
+ */
+#include "support/pattern.h"
+#include "support/prefixed.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static void test_null_allocates(void **state)
+{
+    (void)state;
+    void *block = ft_realloc(NULL, 100);
+    assert_non_null(block);
+    pattern_write(block, 0, 100, 1);
+    void *array = ft_reallocarray(NULL, 10, 10);
+    assert_non_null(array);
+    pattern_write(array, 0, 100, 2);
+    void *empty = ft_realloc(NULL, 0);
+    assert_non_null(empty);
+    assert_int_equal(pattern_mismatch(block, 100, 1), 100);
+    assert_int_equal(pattern_mismatch(array, 100, 2), 100);
+    ft_free(block);
+    ft_free(array);
+    ft_free(empty);
+}
+
+static void test_zero_frees(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {0, 42, 600, 262144, 300000};
+    struct mallinfo2 before = ft_mallinfo2();
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        void *block = ft_malloc(sizes[i]);
+        assert_non_null(block);
+        assert_null(ft_realloc(block, 0));
+        block = ft_malloc(sizes[i]);
+        assert_non_null(block);
+        assert_null(ft_reallocarray(block, 0, 10));
+    }
+    struct mallinfo2 after = ft_mallinfo2();
+    assert_int_equal(after.uordblks + after.hblkhd, before.uordblks + before.hblkhd);
+}
+
+static void test_contents_across_all_borders(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {0,      1,      16,     17,     128,    129,    511,     512,    513,
+                                   1024,   1025,   4096,   5000,   65535,  65536,  65537,   200000, 262143,
+                                   262144, 262145, 300000, 524288, 524289, 999999, 1048576, 5000000};
+    enum { COUNT = sizeof sizes / sizeof *sizes };
+    for (size_t from = 0; from < COUNT; from++) {
+        for (size_t to = 1; to < COUNT; to++) {
+            void *block = ft_malloc(sizes[from]);
+            assert_non_null(block);
+            pattern_write(block, 0, sizes[from], from);
+            block = ft_realloc(block, sizes[to]);
+            assert_non_null(block);
+            assert_int_equal((uintptr_t)block % 16, 0);
+            size_t kept = smaller(sizes[from], sizes[to]);
+            assert_int_equal(pattern_mismatch(block, kept, from), kept);
+            pattern_write(block, 0, sizes[to], to);
+            assert_int_equal(pattern_mismatch(block, sizes[to], to), sizes[to]);
+            ft_free(block);
+        }
+    }
+}
+
+static void test_growth_step_by_step(void **state)
+{
+    (void)state;
+    unsigned char *block = NULL;
+    size_t size = 0;
+    while (size < 6000000) {
+        size_t larger = size < 3000 ? size + 1 : size + size / 50;
+        block = ft_realloc(block, larger);
+        assert_non_null(block);
+        pattern_write(block, size, larger, 7);
+        size = larger;
+    }
+    assert_int_equal(pattern_mismatch(block, size, 7), size);
+    while (size > 1) {
+        size = size > 3000 ? size - size / 40 : size - 1;
+        block = ft_realloc(block, size);
+        assert_non_null(block);
+        if (size % 16 == 0 || size > 3000)
+            assert_int_equal(pattern_mismatch(block, size, 7), size);
+    }
+    assert_int_equal(pattern_mismatch(block, 1, 7), 1);
+    ft_free(block);
+}
+
+/* Many blocks that grow by turns: growth in place must not run into a neighbour. */
+static void test_neighbours_that_grow_by_turns(void **state)
+{
+    (void)state;
+    enum { COUNT = 12, STEPS = 120 };
+    unsigned char *blocks[COUNT] = {0};
+    size_t sizes[COUNT] = {0};
+    for (size_t step = 0; step < STEPS; step++) {
+        for (size_t n = 0; n < COUNT; n++) {
+            size_t larger = sizes[n] + 997 + n * 4096;
+            blocks[n] = ft_realloc(blocks[n], larger);
+            assert_non_null(blocks[n]);
+            pattern_write(blocks[n], sizes[n], larger, n);
+            sizes[n] = larger;
+        }
+    }
+    for (size_t n = 0; n < COUNT; n++) {
+        assert_int_equal(pattern_mismatch(blocks[n], sizes[n], n), sizes[n]);
+        ft_free(blocks[n]);
+    }
+}
+
+static void assert_refused(void *result)
+{
+    assert_null(result);
+    assert_int_equal(errno, ENOMEM);
+    errno = 0;
+}
+
+static void test_failure_keeps_the_old_block(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {1, 42, 512, 700, 262144, 300000};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        void *block = ft_malloc(sizes[i]);
+        assert_non_null(block);
+        pattern_write(block, 0, sizes[i], i);
+        errno = 0;
+        assert_refused(ft_realloc(block, SIZE_MAX));
+        assert_refused(ft_realloc(block, SIZE_MAX - 4095));
+        assert_refused(ft_realloc(block, (size_t)PTRDIFF_MAX + 1));
+        assert_refused(ft_realloc(block, PTRDIFF_MAX));
+        assert_refused(ft_reallocarray(block, SIZE_MAX, 2));
+        assert_refused(ft_reallocarray(block, (size_t)1 << 33, (size_t)1 << 33));
+        assert_refused(ft_reallocarray(block, SIZE_MAX, 1));
+        assert_int_equal(pattern_mismatch(block, sizes[i], i), sizes[i]);
+        block = ft_realloc(block, sizes[i] + 1);
+        assert_non_null(block);
+        assert_int_equal(pattern_mismatch(block, sizes[i], i), sizes[i]);
+        ft_free(block);
+    }
+    errno = 0;
+    assert_refused(ft_reallocarray(NULL, SIZE_MAX, 2));
+    assert_refused(ft_realloc(NULL, SIZE_MAX));
+}
+
+static void test_array_holds_the_product(void **state)
+{
+    (void)state;
+    void *block = ft_reallocarray(NULL, 7, 11);
+    assert_non_null(block);
+    assert_true(ft_malloc_usable_size(block) >= 77);
+    pattern_write(block, 0, 77, 3);
+    block = ft_reallocarray(block, 1000, 1000);
+    assert_non_null(block);
+    assert_true(ft_malloc_usable_size(block) >= 1000000);
+    assert_int_equal(pattern_mismatch(block, 77, 3), 77);
+    ft_free(block);
+}
+
+static void test_realloc_of_aligned_blocks(void **state)
+{
+    (void)state;
+    for (size_t alignment = 32; alignment <= (size_t)4 << 20; alignment *= 2) {
+        void *block = ft_aligned_alloc(alignment, 1000);
+        assert_non_null(block);
+        pattern_write(block, 0, 1000, alignment);
+        block = ft_realloc(block, 400000);
+        assert_non_null(block);
+        assert_int_equal(pattern_mismatch(block, 1000, alignment), 1000);
+        block = ft_realloc(block, 300);
+        assert_non_null(block);
+        assert_int_equal(pattern_mismatch(block, 300, alignment), 300);
+        ft_free(block);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_null_allocates),
+        cmocka_unit_test(test_zero_frees),
+        cmocka_unit_test(test_contents_across_all_borders),
+        cmocka_unit_test(test_growth_step_by_step),
+        cmocka_unit_test(test_neighbours_that_grow_by_turns),
+        cmocka_unit_test(test_failure_keeps_the_old_block),
+        cmocka_unit_test(test_array_holds_the_product),
+        cmocka_unit_test(test_realloc_of_aligned_blocks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,59 @@
+/*
+ * Ten thousand threads in waves: memory stays bounded and arenas are reused. FT_MALLOC_ARENA_MAX bounds the arenas.
+ */
+#include "lifecycle/runner.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static void test_memory_is_bounded_over_10000_threads(void **state)
+{
+    (void)state;
+    struct child_result result;
+    struct child_stats stats;
+    size_t sizes[2];
+    size_t resident[2];
+    life_run(&(struct life){.program = "life_threads", .arguments = {"625", "16"}, .timeout_s = 120},
+             child_library(), &result);
+    assert_true(child_succeeded(&result));
+    assert_int_equal(sscanf(result.out, "10000 threads, size %zu to %zu, resident %zu to %zu", &sizes[0],
+                            &sizes[1], &resident[0], &resident[1]),
+                     4);
+    printf("%s", result.out);
+    assert_true(sizes[1] <= sizes[0] + sizes[0] / 4 + 8192);
+    assert_true(resident[1] <= resident[0] + resident[0] / 4 + 4096);
+    assert_true(child_read_stats(&result, &stats));
+    /* One for each thread of a wave and one for the main thread, and some that ending threads share. */
+    assert_true(stats.arenas <= 16 + 1 + 16);
+    child_free(&result);
+}
+
+static void test_arena_maximum(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *setting;
+        unsigned maximum;
+    } cases[] = {{"FT_MALLOC_ARENA_MAX=1", 1}, {"FT_MALLOC_ARENA_MAX=2", 2}, {"FT_MALLOC_ARENA_MAX=4", 4}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct child_stats stats;
+        life_require(&(struct life){.program = "life_threads",
+                                    .arguments = {"40", "16"},
+                                    .environment = cases[i].setting},
+                     &stats);
+        assert_int_equal(stats.arenas, cases[i].maximum);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_memory_is_bounded_over_10000_threads),
+        cmocka_unit_test(test_arena_maximum),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

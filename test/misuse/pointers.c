@@ -1,0 +1,250 @@
+/*
+ * Makes the wrong pointers: freed chunks (by whom, and how long ago), addresses inside chunks, foreign addresses.
+ */
+#include "misuse/pointers.h"
+
+#include "support/require.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* glibc's own allocator, which a preloaded library does not replace under these names. */
+extern void *__libc_malloc(size_t size); // NOLINT(bugprone-reserved-identifier)
+
+struct zone {
+    const char *name;
+    const char *shown;
+    size_t size;
+};
+
+static const struct zone zones[] = {
+    {"tiny", "TINY", 42}, {"small", "SMALL", 3725}, {"large", "LARGE", 484847}};
+
+static unsigned char static_bytes[64];
+
+static void *allocate(size_t size)
+{
+    void *chunk = malloc(size);
+    REQUIRE(chunk != NULL, "no memory for %zu bytes", size);
+    memset(chunk, 0x5A, size);
+    return chunk;
+}
+
+static void *free_in_thread(void *chunk)
+{
+    free(chunk);
+    return NULL;
+}
+
+static void *allocate_in_thread(void *size)
+{
+    return allocate((size_t)(uintptr_t)size);
+}
+
+static void *run_in_thread(void *(*function)(void *), void *argument)
+{
+    pthread_t thread;
+    void *result = NULL;
+    REQUIRE(pthread_create(&thread, NULL, function, argument) == 0, "pthread_create failed");
+    pthread_join(thread, &result);
+    return result;
+}
+
+static void *freed_now(const struct zone *zone)
+{
+    void *chunk = allocate(zone->size);
+    free(chunk);
+    return chunk;
+}
+
+static void *freed_by_thread(const struct zone *zone)
+{
+    void *chunk = allocate(zone->size);
+    run_in_thread(free_in_thread, chunk);
+    return chunk;
+}
+
+static void *freed_for_thread(const struct zone *zone)
+{
+    void *chunk = run_in_thread(allocate_in_thread, (void *)(uintptr_t)zone->size);
+    free(chunk);
+    return chunk;
+}
+
+/* Ten thousand operations on other sizes in between. */
+static void *freed_long_ago(const struct zone *zone)
+{
+    void *chunk = allocate(zone->size);
+    void *held[100] = {0};
+    free(chunk);
+    for (size_t n = 0; n < 10000; n++) {
+        free(held[n % 100]);
+        held[n % 100] = allocate(zone->size / 8 + n % 7);
+    }
+    for (size_t n = 0; n < 100; n++)
+        free(held[n]);
+    return chunk;
+}
+
+/* Chunks on both sides are handed out again, this one is not. */
+static void *freed_among_reused(const struct zone *zone)
+{
+    enum { COUNT = 9 };
+    void *chunks[COUNT];
+    for (size_t n = 0; n < COUNT; n++)
+        chunks[n] = allocate(zone->size);
+    free(chunks[COUNT / 2]);
+    for (size_t n = 0; n < COUNT; n++)
+        if (n != COUNT / 2)
+            free(chunks[n]);
+    for (size_t n = 0; n < COUNT / 2; n++)
+        REQUIRE(allocate(zone->size) != chunks[COUNT / 2], "the oldest free chunk is reused first");
+    return chunks[COUNT / 2];
+}
+
+/* What realloc moved away from. */
+static void *freed_by_realloc(const struct zone *zone)
+{
+    void *chunk = allocate(zone->size);
+    void *wall = allocate(zone->size);
+    void *moved = realloc(chunk, zone->size * 40);
+    free(wall);
+    REQUIRE(moved != NULL, "no memory");
+    /* A LARGE chunk may have grown where it was. */
+    if (moved == chunk)
+        free(chunk);
+    return chunk;
+}
+
+static const struct {
+    const char *name;
+    void *(*make)(const struct zone *zone);
+} freed_kinds[] = {
+    {"freed", freed_now},
+    {"freed-by-thread", freed_by_thread},
+    {"freed-for-thread", freed_for_thread},
+    {"freed-long-ago", freed_long_ago},
+    {"freed-among-reused", freed_among_reused},
+    {"freed-by-realloc", freed_by_realloc},
+};
+
+static bool make_freed(const char *name, const struct zone *zone, struct wrong_pointer *wrong)
+{
+    for (size_t i = 0; i < sizeof freed_kinds / sizeof *freed_kinds; i++) {
+        if (strcmp(name, freed_kinds[i].name) != 0)
+            continue;
+        wrong->pointer = freed_kinds[i].make(zone);
+        (void)snprintf(wrong->verdict, sizeof wrong->verdict, "double free of %p (%s, ", wrong->pointer,
+                       zone->shown);
+        /* When LARGE memory grew in place, it was freed with its last size. */
+        if (strcmp(name, "freed-by-realloc") != 0 || zone->size <= 262144)
+            (void)snprintf(wrong->verdict, sizeof wrong->verdict, "double free of %p (%s, %zu bytes)",
+                           wrong->pointer, zone->shown, zone->size);
+        return true;
+    }
+    return false;
+}
+
+/* "interior-N": N bytes behind the chunk's start, or in front of its end when N is negative. */
+static bool make_interior(const char *name, const struct zone *zone, struct wrong_pointer *wrong)
+{
+    if (strncmp(name, "interior", 8) != 0)
+        return false;
+    long offset = strtol(name + 8, NULL, 10);
+    unsigned char *chunk = allocate(zone->size);
+    wrong->pointer = chunk + (offset >= 0 ? offset : (long)zone->size + offset);
+    (void)snprintf(wrong->verdict, sizeof wrong->verdict,
+                   "invalid pointer %p: inside the chunk %p (%s, %zu bytes)", wrong->pointer, (void *)chunk,
+                   zone->shown, zone->size);
+    return true;
+}
+
+static void *unmapped_address(void)
+{
+    void *address = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(address != MAP_FAILED && munmap(address, 4096) == 0, "cannot find an unmapped address");
+    return address;
+}
+
+static void *inaccessible_address(void)
+{
+    void *address = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(address != MAP_FAILED, "cannot map an inaccessible page");
+    return address;
+}
+
+static void *mapped_address(void)
+{
+    void *address = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(address != MAP_FAILED, "cannot map memory");
+    return address;
+}
+
+static bool make_foreign(const char *name, struct wrong_pointer *wrong)
+{
+    static const struct {
+        const char *name;
+        uintptr_t address;
+    } addresses[] = {
+        {"one", 1},
+        {"five", 5},
+        {"sixteen", 16},
+        {"low", 0xFFF0},
+        {"half-of-user-space", 0x400000000000},
+        {"end-of-user-space", 0x7FFFFFFFFFF0},
+        {"five-level-user", 0x00FFFFFFFFFFFFF0},
+        {"non-canonical", 0x8000000000000010},
+        {"non-canonical-low", 0x0000800000000000},
+        {"kernel", 0xFFFF888000000010},
+        {"kernel-text", 0xFFFFFFFF81000000},
+        {"last", UINTPTR_MAX},
+    };
+    static unsigned char *stack_bytes;
+    unsigned char on_stack[64];
+    stack_bytes = on_stack;
+    wrong->pointer = NULL;
+    for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++)
+        if (strcmp(name, addresses[i].name) == 0)
+            wrong->pointer = (void *)addresses[i].address;
+    if (strcmp(name, "stack") == 0)
+        wrong->pointer = stack_bytes;
+    else if (strcmp(name, "static") == 0)
+        wrong->pointer = static_bytes + 16;
+    else if (strcmp(name, "code") == 0)
+        wrong->pointer = (void *)(uintptr_t)&wrong_pointer_make;
+    else if (strcmp(name, "unmapped") == 0)
+        wrong->pointer = unmapped_address();
+    else if (strcmp(name, "inaccessible") == 0)
+        wrong->pointer = inaccessible_address();
+    else if (strcmp(name, "mapped") == 0)
+        wrong->pointer = mapped_address();
+    else if (strcmp(name, "libc") == 0)
+        wrong->pointer = __libc_malloc(100);
+    else if (strcmp(name, "libc-large") == 0)
+        wrong->pointer = __libc_malloc(1000000);
+    (void)snprintf(wrong->verdict, sizeof wrong->verdict, "invalid pointer %p: not from this allocator",
+                   wrong->pointer);
+    return wrong->pointer != NULL;
+}
+
+bool wrong_pointer_make(const char *name, struct wrong_pointer *wrong)
+{
+    char kind[40];
+    const char *colon = strchr(name, ':');
+    if (colon == NULL)
+        return make_foreign(name, wrong);
+    size_t length = (size_t)(colon - name);
+    if (length >= sizeof kind)
+        return false;
+    memcpy(kind, name, length);
+    kind[length] = '\0';
+    for (size_t i = 0; i < sizeof zones / sizeof *zones; i++)
+        if (strcmp(colon + 1, zones[i].name) == 0)
+            return make_freed(kind, &zones[i], wrong) || make_interior(kind, &zones[i], wrong);
+    return false;
+}
