@@ -2,20 +2,33 @@
  * Load and exit. The first arena is made when the library is loaded, so that a program's first malloc is as
  * cheap as the others; but malloc works before this constructor, too.
  */
-#include "arena/thread.h"
+#include "api/api.h"
 #include "debug/stats.h"
-#include "os/os.h"
+
+/* One chunk of each zone: what the first calls of a program would have to map and touch is there then. */
+static void touch_arena(void)
+{
+    enum { A_TINY_SIZE = 64, A_SMALL_SIZE = 1024 };
+    struct arena *arena = arena_enter();
+    static const size_t sizes[] = {A_TINY_SIZE, A_SMALL_SIZE};
+
+    if (arena == NULL)
+        return;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        void *chunk = arena_alloc(arena, size_class_of(sizes[i]), sizes[i], NULL);
+
+        if (chunk != NULL)
+            arena_free_chunk(arena, (uintptr_t)chunk);
+    }
+    arena_leave(arena);
+}
 
 /* The C library hands constructors what main() gets: arguments, and behind them the environment. */
 __attribute__((constructor)) static void at_load(int argc, char **argv, char **environment)
 {
-    struct arena *arena;
-
     (void)environment;
     thread_runtime_init(argv == NULL ? NULL : argv + argc + 1);
-    arena = arena_enter();
-    if (arena != NULL)
-        arena_leave(arena);
+    touch_arena();
     thread_register_fork();
 }
 

@@ -99,7 +99,7 @@ __attribute__((noinline)) void *api_alloc_zeroed_slow(size_t size)
 static bool free_in_heap(uintptr_t address, uint16_t tag)
 {
     struct chunk chunk;
-    struct arena *arena = arena_enter();
+    struct arena *arena = arena_enter_to_free();
     bool live = chunk_find(address, tag, &chunk) == CHUNK_LIVE;
 
     if (live && chunk.arena == arena) {
@@ -120,7 +120,7 @@ static bool free_in_heap(uintptr_t address, uint16_t tag)
 static bool free_large(uintptr_t address)
 {
     count_large(CALL_FREE, 0);
-    return large_free(address) == LARGE_FREED;
+    return large_free(address, true) == LARGE_FREED;
 }
 
 __attribute__((noinline)) void api_free_slow(void *pointer)

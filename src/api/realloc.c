@@ -50,7 +50,11 @@ static void *move(void *pointer, const struct chunk *chunk, size_t size)
         return api_no_memory();
     /* All of what malloc_usable_size() allowed, not just what was asked for. */
     memcpy(moved, pointer, grows ? chunk->usable : size);
-    api_free(pointer);
+    /* What grew out of its mapping will hardly want one of this size again. */
+    if (chunk->zone == ZONE_LARGE && grows)
+        large_free(chunk->start, false);
+    else
+        api_free(pointer);
     return moved;
 }
 

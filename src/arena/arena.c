@@ -83,6 +83,16 @@ void *arena_alloc(struct arena *arena, unsigned class, size_t requested, bool *c
     return chunk;
 }
 
+void arena_free_chunk(struct arena *arena, uintptr_t address)
+{
+    struct chunk chunk;
+
+    if (chunk_find(address, heap_map_tag(address), &chunk) != CHUNK_LIVE)
+        return;
+    chunk_mark(&chunk, STATE_FREE);
+    arena_free(arena, &chunk);
+}
+
 size_t arena_trim(struct arena *arena)
 {
     remote_receive_all(arena);

@@ -107,6 +107,9 @@ static inline void arena_free(struct arena *arena, const struct chunk *chunk)
     bin_free(&arena->bins[chunk->class], (void *)chunk->start); // NOLINT: an address becomes a pointer
 }
 
+/* Frees a live chunk of this arena by its address. */
+void arena_free_chunk(struct arena *arena, uintptr_t address);
+
 /* Gives everything unused back to the kernel. Returns the bytes. The arena is entered, or locked. */
 size_t arena_trim(struct arena *arena);
 

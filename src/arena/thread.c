@@ -103,6 +103,11 @@ struct arena *arena_enter(void)
     return arena;
 }
 
+struct arena *arena_enter_to_free(void)
+{
+    return thread_self.ended && thread_self.home == NULL ? NULL : arena_enter();
+}
+
 void arena_leave(struct arena *arena)
 {
     if (unlikely(shared(arena)))

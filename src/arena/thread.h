@@ -22,6 +22,9 @@ extern _Thread_local struct thread thread_self;
 struct arena *arena_enter(void);
 void arena_leave(struct arena *arena);
 
+/* The same for a free: a thread that is ending needs no arena for it, and gets NULL if it has none. */
+struct arena *arena_enter_to_free(void);
+
 /* Once, before anything else; more calls do nothing. `initial_environment`: see options_load(). */
 void thread_runtime_init(char **initial_environment);
 

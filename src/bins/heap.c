@@ -5,6 +5,7 @@
  */
 #include "bins/heap.h"
 
+#include "large/large.h"
 #include "os/os.h"
 #include "os/structure_lock.h"
 
@@ -109,6 +110,26 @@ static void open_remove(struct heap_set *set, struct heap *heap)
         heap->next_open->prev_open = heap->prev_open;
 }
 
+/* The list that walkers follow. Structure lock. */
+static void heaps_insert(struct heap_set *set, struct heap *heap)
+{
+    heap->prev = NULL;
+    heap->next = set->heaps;
+    if (set->heaps != NULL)
+        set->heaps->prev = heap;
+    set->heaps = heap;
+}
+
+static void heaps_remove(struct heap_set *set, struct heap *heap)
+{
+    if (heap->prev != NULL)
+        heap->prev->next = heap->next;
+    else
+        set->heaps = heap->next;
+    if (heap->next != NULL)
+        heap->next->prev = heap->prev;
+}
+
 static void *map_heap(size_t size)
 {
     /* Where the last heap of this size went: the kernel maps downward, so below it is often free and aligned. */
@@ -149,6 +170,8 @@ static struct heap *heap_create(struct heap_set *set)
     struct heap *heap;
     bool entered;
 
+    if (memory == NULL && large_trim() > 0)
+        memory = map_heap(size);
     if (memory == NULL)
         return NULL;
     heap = (struct heap *)(void *)(memory + HEAP_HEADER_OFFSET);
@@ -158,10 +181,8 @@ static struct heap *heap_create(struct heap_set *set)
     all_free(heap);
     structure_lock_write();
     entered = heap_map_set(heap->base, size, set->tag);
-    if (entered) {
-        heap->next = set->heaps;
-        set->heaps = heap;
-    }
+    if (entered)
+        heaps_insert(set, heap);
     structure_unlock();
     if (!entered) {
         os_unmap(memory, size);
@@ -176,24 +197,20 @@ static struct heap *heap_create(struct heap_set *set)
 static bool heap_destroy(struct heap *heap)
 {
     struct heap_set *set = heap->set;
-    struct heap **link = &set->heaps;
     uintptr_t base = heap->base;
     size_t size = heap_size(heap);
     bool gone;
 
     /* The mapping goes under the lock: no walker may be inside. A refusal is undone before anyone looks. */
     structure_lock_write();
-    while (*link != heap)
-        link = &(*link)->next;
     open_remove(set, heap);
     own_remove(set, base);
-    *link = heap->next;
+    heaps_remove(set, heap);
     heap_map_clear(base, size);
     gone = os_unmap((void *)base, size); // NOLINT: an address becomes a pointer
     if (!gone) {
         heap_map_set(base, size, set->tag);
-        heap->next = set->heaps;
-        set->heaps = heap;
+        heaps_insert(set, heap);
         open_insert(set, heap);
         own_insert(set, base);
     }

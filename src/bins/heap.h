@@ -48,6 +48,7 @@ struct heap {
 
     /* All heaps of the set. Structure lock to write; the owner and readers with the lock may read. */
     _Alignas(64) struct heap *next;
+    struct heap *prev;
     /* The heaps of the set that have free units. Owner only, like all below. */
     struct heap *next_open, *prev_open;
     /* Units in no slab. */

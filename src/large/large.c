@@ -147,35 +147,44 @@ static bool drop_headroom(struct large *large)
     return true;
 }
 
-enum large_freed large_free(uintptr_t address)
+/* The live chunk at the address, marked as freed; NULL and why there is none. */
+static struct large *take_live(uintptr_t address, enum large_freed *result)
+{
+    struct large *large = registry_find(address);
+    size_t requested = large == NULL ? 0 : atomic_load_explicit(&large->requested, memory_order_relaxed);
+
+    *result = large == NULL ? LARGE_UNKNOWN : requested == 0 ? LARGE_WAS_FREE : LARGE_FREED;
+    if (*result != LARGE_FREED)
+        return NULL;
+    registry_note_gone(address, requested - 1);
+    atomic_store_explicit(&large->requested, 0, memory_order_relaxed);
+    return large;
+}
+
+enum large_freed large_free(uintptr_t address, bool keep)
 {
     uint64_t now = os_ticks();
-    enum large_freed result = LARGE_FREED;
+    enum large_freed result;
     struct large *evicted = NULL;
     struct large *large;
 
     registry_lock();
-    large = registry_find(address);
-    if (large == NULL) {
-        result = LARGE_UNKNOWN;
-    } else if (atomic_load_explicit(&large->requested, memory_order_relaxed) == 0) {
-        result = LARGE_WAS_FREE;
-    } else {
-        registry_note_gone(address, atomic_load_explicit(&large->requested, memory_order_relaxed) - 1);
-        atomic_store_explicit(&large->requested, 0, memory_order_relaxed);
-        if (large->reserved == large->mapped) {
-            cache_put(large, now);
-            large = NULL;
-        }
+    large = take_live(address, &result);
+    if (large != NULL && keep && large->reserved == large->mapped) {
+        cache_put(large, now);
+        large = NULL;
     }
-    evicted = result == LARGE_FREED ? cache_evict(now, false) : NULL;
+    if (result == LARGE_FREED)
+        evicted = cache_evict(now, false);
     registry_unlock();
-    if (result == LARGE_FREED && large != NULL) {
-        /* Nobody else can find it alive, so its headroom goes without the lock. */
-        drop_headroom(large);
+    /* From here on it is in neither hash list of the living nor cache: nobody else touches it. */
+    if (large != NULL && keep && drop_headroom(large)) {
         registry_lock();
         cache_put(large, now);
         registry_unlock();
+    } else if (large != NULL) {
+        large->next = evicted;
+        evicted = large;
     }
     unmap_list(evicted);
     return result;

@@ -26,8 +26,11 @@ void *large_alloc_growing(size_t size);
 
 enum large_freed { LARGE_FREED, LARGE_WAS_FREE, LARGE_UNKNOWN };
 
-/* Frees the live chunk that starts at the address; otherwise changes nothing. */
-enum large_freed large_free(uintptr_t address);
+/*
+ * Frees the live chunk that starts at the address; otherwise changes nothing. `keep`: its mapping may wait in
+ * the cache for the next request; not if the next one is known to be larger.
+ */
+enum large_freed large_free(uintptr_t address, bool keep);
 
 /* The chunk, live or cached, that starts at the address. */
 bool large_find(uintptr_t address, struct large_info *info);
