@@ -226,7 +226,8 @@ static unsigned row_length(void **chunks, unsigned most, intptr_t step)
  * Gives a row of chunks to its slab and returns its length. What is freed in the order of its allocation, or
  * in the reverse, comes in rows; both are set in the bit map at once.
  */
-static unsigned put_row(struct slab *slab, unsigned index, void **chunks, unsigned count)
+static __attribute__((noinline)) unsigned put_row(struct slab *slab, unsigned index, void **chunks,
+                                                  unsigned count)
 {
     const struct size_class *class = &size_classes[slab->class];
     bool upward = (uintptr_t)chunks[1] > (uintptr_t)chunks[0];
@@ -238,28 +239,49 @@ static unsigned put_row(struct slab *slab, unsigned index, void **chunks, unsign
     return row;
 }
 
-/* Gives chunks to their slabs. */
-static inline void to_slabs_of(struct bin *bin, void **chunks, unsigned count, bool tiny)
+static inline struct slab *slab_around(uintptr_t chunk, bool tiny, uintptr_t *start)
+{
+    struct slab *slab = tiny ? tiny_slab(chunk) : &small_slab(chunk)->slab;
+
+    *start = tiny ? chunk & ~(uintptr_t)(UNIT_SIZE - 1) : slab_start(slab);
+    return slab;
+}
+
+static inline void added(struct bin *bin, struct slab *slab, unsigned count, unsigned all)
+{
+    slab->free = (uint16_t)(slab->free + count);
+    if (unlikely(slab->free == all || slab->place == SLAB_FULL))
+        change_place(bin, slab);
+}
+
+static inline bool side_by_side(void **chunks, uint32_t size)
+{
+    uintptr_t distance = (uintptr_t)chunks[1] - (uintptr_t)chunks[0];
+
+    return distance == size || distance == -(uintptr_t)size;
+}
+
+/* Gives chunks to their slabs, in rows where there are any. `tiny` is a constant at each call. */
+static inline __attribute__((always_inline)) void to_slabs_of(struct bin *bin, void **chunks, unsigned count,
+                                                              bool tiny)
 {
     const struct size_class class = size_classes[bin->class];
     void **end = chunks + count;
+    bool rows =
+        count > 2 && (side_by_side(chunks, class.size) || side_by_side(chunks + count / 2, class.size));
 
     while (chunks < end) {
-        uintptr_t chunk = (uintptr_t)*chunks;
-        struct slab *slab = tiny ? tiny_slab(chunk) : &small_slab(chunk)->slab;
-        uintptr_t start = tiny ? chunk & ~(uintptr_t)(UNIT_SIZE - 1) : slab_start(slab);
-        unsigned index = chunk_index(&class, (uint32_t)(chunk - start));
+        uintptr_t start;
+        struct slab *slab = slab_around((uintptr_t)*chunks, tiny, &start);
+        unsigned index = chunk_index(&class, (uint32_t)((uintptr_t)*chunks - start));
         unsigned taken = 1;
 
-        if (end - chunks > 1 &&
-            ((uintptr_t)chunks[1] - chunk == class.size || chunk - (uintptr_t)chunks[1] == class.size))
+        if (rows && end - chunks > 1 && side_by_side(chunks, class.size))
             taken = put_row(slab, index, chunks, (unsigned)(end - chunks));
         else
             slab_put(slab, index);
         chunks += taken;
-        slab->free = (uint16_t)(slab->free + taken);
-        if (unlikely(slab->free == class.chunks || slab->place == SLAB_FULL))
-            change_place(bin, slab);
+        added(bin, slab, taken, class.chunks);
     }
 }
 
