@@ -9,9 +9,10 @@ __asm__(".weak __gxx_personality_v0\n"
         ".weak __cxa_begin_catch\n"
         ".weak __cxa_end_catch\n");
 
+/* Not declared noexcept, though nothing leaves them: clang would call std::terminate() to make sure of it. */
 #define OPERATOR __attribute__((visibility("default"), weak))
 
-static void *new_or_null(size_t size, size_t align) noexcept
+static void *new_or_null(size_t size, size_t align)
 {
     void *chunk = operator_new_try(size, align);
 
@@ -26,27 +27,27 @@ static void *new_or_null(size_t size, size_t align) noexcept
 
 extern "C" {
 
-OPERATOR void *_ZnwmRKSt9nothrow_t(size_t size, const void *tag) noexcept;
-OPERATOR void *_ZnamRKSt9nothrow_t(size_t size, const void *tag) noexcept;
-OPERATOR void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t size, size_t align, const void *tag) noexcept;
-OPERATOR void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t size, size_t align, const void *tag) noexcept;
+OPERATOR void *_ZnwmRKSt9nothrow_t(size_t size, const void *tag);
+OPERATOR void *_ZnamRKSt9nothrow_t(size_t size, const void *tag);
+OPERATOR void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t size, size_t align, const void *tag);
+OPERATOR void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t size, size_t align, const void *tag);
 
-void *_ZnwmRKSt9nothrow_t(size_t size, const void *) noexcept
+void *_ZnwmRKSt9nothrow_t(size_t size, const void *)
 {
     return new_or_null(size, 0);
 }
 
-void *_ZnamRKSt9nothrow_t(size_t size, const void *) noexcept
+void *_ZnamRKSt9nothrow_t(size_t size, const void *)
 {
     return new_or_null(size, 0);
 }
 
-void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t size, size_t align, const void *) noexcept
+void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t size, size_t align, const void *)
 {
     return new_or_null(size, align);
 }
 
-void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t size, size_t align, const void *) noexcept
+void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t size, size_t align, const void *)
 {
     return new_or_null(size, align);
 }

@@ -4,7 +4,6 @@
 #include "support/prefixed.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -163,7 +162,7 @@ static void test_unknown_options_are_refused(void **state)
     size_t length = 0;
     FILE *stream = open_memstream(&text, &length);
     assert_non_null(stream);
-    assert_int_equal(ft_malloc_info(1, stream), EINVAL);
+    assert_int_not_equal(ft_malloc_info(1, stream), 0);
     assert_int_equal(fclose(stream), 0);
     assert_int_equal(length, 0);
     free(text);

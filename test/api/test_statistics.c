@@ -4,6 +4,7 @@
 #include "support/capture.h"
 #include "support/prefixed.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -150,16 +151,34 @@ static void test_trim_returns_1_when_it_gave_back(void **state)
     assert_int_equal(ft_malloc_trim(0), 1);
 }
 
-static void test_mallopt(void **state)
+static void *use_an_arena(void *barrier)
+{
+    void *block = ft_malloc(100);
+    pthread_barrier_wait(barrier);
+    ft_free(block);
+    return NULL;
+}
+
+static void use_four_threads(void)
+{
+    pthread_t threads[4];
+    pthread_barrier_t barrier;
+    pthread_barrier_init(&barrier, NULL, 4);
+    for (size_t t = 0; t < 4; t++)
+        assert_int_equal(pthread_create(&threads[t], NULL, use_an_arena, &barrier), 0);
+    for (size_t t = 0; t < 4; t++)
+        pthread_join(threads[t], NULL);
+}
+
+/* Runs first: the number of arenas can be limited only before there are several. */
+static void test_mallopt_limits_arenas_in_time(void **state)
 {
     (void)state;
-    assert_int_equal(ft_mallopt(M_TRIM_THRESHOLD, 128 * 1024), 1);
-    assert_int_equal(ft_mallopt(M_MMAP_THRESHOLD, 128 * 1024), 1);
-    assert_int_equal(ft_mallopt(M_TOP_PAD, 0), 1);
-    assert_int_equal(ft_mallopt(M_ARENA_MAX, 4), 1);
-    void *block = ft_malloc(200000);
-    assert_non_null(block);
-    ft_free(block);
+    assert_int_equal(ft_mallopt(M_ARENA_MAX, -1), 0);
+    assert_int_equal(ft_mallopt(12345, 1), 0);
+    assert_int_equal(ft_mallopt(M_ARENA_MAX, 2), 1);
+    use_four_threads();
+    assert_int_equal(ft_mallopt(M_ARENA_MAX, 8), 0);
 }
 
 static void test_malloc_stats_writes_to_stderr(void **state)
@@ -180,13 +199,13 @@ static void test_malloc_stats_writes_to_stderr(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mallopt_limits_arenas_in_time),
         cmocka_unit_test(test_uordblks_follows_what_is_held),
         cmocka_unit_test(test_arena_is_used_plus_free),
         cmocka_unit_test(test_large_chunks_are_counted_as_mapped),
         cmocka_unit_test(test_mallinfo_agrees_with_mallinfo2),
         cmocka_unit_test(test_trim_gives_memory_back),
         cmocka_unit_test(test_trim_returns_1_when_it_gave_back),
-        cmocka_unit_test(test_mallopt),
         cmocka_unit_test(test_malloc_stats_writes_to_stderr),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

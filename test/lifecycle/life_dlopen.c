@@ -111,6 +111,6 @@ int main(int argc, char **argv)
     free(of_libc);
     load(argv[1]);
     make_chunks(0);
-    printf("loaded by dlopen, foreign chunk %p\n", of_libc);
+    printf("loaded by dlopen, foreign chunk %p\n", of_libc); // NOLINT: another allocator was given it
     return 0;
 }

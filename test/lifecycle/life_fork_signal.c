@@ -103,7 +103,7 @@ int main(int argc, char **argv)
     unsigned steps_as_child = 0;
     for (unsigned n = 0; forks < count || child_running; n++) {
         step(slots, &rng);
-        if (is_child && ++steps_as_child == 1000)
+        if (is_child && ++steps_as_child == 300)
             _exit(0);
         if (!is_child && n % 64 == 0)
             reap();

@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { THREADS = 3, SLOTS = 300 };
+enum { THREADS = 2, SLOTS = 200, STEPS = 100 };
 
 /* A slot holds a finished chunk, which starts with its size; whoever takes it out owns it. */
 static _Atomic(size_t *) slots[SLOTS];
@@ -117,7 +117,7 @@ static void live_as_child(size_t n)
         require_slots_shown();
     if (n % 3 == 0)
         free_all_slots(NULL);
-    for (size_t step = 0; step < 400; step++)
+    for (size_t step = 0; step < STEPS; step++)
         change_a_slot(&rng);
     if (n % 7 == 0) {
         pthread_t thread;
@@ -129,7 +129,7 @@ static void live_as_child(size_t n)
         REQUIRE(pid >= 0, "fork failed");
         if (pid != 0)
             await(pid);
-        for (size_t step = 0; step < 400; step++)
+        for (size_t step = 0; step < STEPS; step++)
             change_a_slot(&rng);
     }
     free_all_slots(NULL);

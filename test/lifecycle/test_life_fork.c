@@ -1,11 +1,13 @@
 /*
- * Ten thousand forks of processes whose threads are in the middle of malloc; a fork that hangs ends in a time-out.
+ * Ten thousand forks in all of processes whose threads are in the middle of malloc; a fork that hangs ends in a time-out.
  */
 #include "lifecycle/runner.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -14,14 +16,14 @@ static void require(const char *program, const char *count, const char *environm
     struct child_stats stats;
     life_require(
         &(struct life){
-            .program = program, .arguments = {count}, .environment = environment, .timeout_s = 120},
+            .program = program, .arguments = {count}, .environment = environment, .timeout_s = 150},
         &stats);
 }
 
 static void test_forks_of_a_busy_process(void **state)
 {
     (void)state;
-    require("life_forks", "5000", NULL);
+    require("life_forks", "4000", NULL);
 }
 
 static void test_forks_with_shared_arenas(void **state)
@@ -33,13 +35,13 @@ static void test_forks_with_shared_arenas(void **state)
 static void test_forks_in_a_signal_handler(void **state)
 {
     (void)state;
-    require("life_fork_signal", "1000", NULL);
+    require("life_fork_signal", "1500", NULL);
 }
 
 static void test_forks_in_a_signal_handler_with_shared_arenas(void **state)
 {
     (void)state;
-    require("life_fork_signal", "1000", "FT_MALLOC_ARENA_MAX=1");
+    require("life_fork_signal", "1500", "FT_MALLOC_ARENA_MAX=1");
 }
 
 static void test_forks_beside_stdio(void **state)
@@ -48,14 +50,24 @@ static void test_forks_beside_stdio(void **state)
     require("life_fork_stdio", "1000", NULL);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
+    const struct CMUnitTest busy[] = {
         cmocka_unit_test(test_forks_of_a_busy_process),
         cmocka_unit_test(test_forks_with_shared_arenas),
+    };
+    const struct CMUnitTest in_signals[] = {
         cmocka_unit_test(test_forks_in_a_signal_handler),
         cmocka_unit_test(test_forks_in_a_signal_handler_with_shared_arenas),
-        cmocka_unit_test(test_forks_beside_stdio),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest beside_stdio[] = {cmocka_unit_test(test_forks_beside_stdio)};
+    const char *group = argc > 1 ? argv[1] : "";
+    if (strcmp(group, "busy") == 0)
+        return cmocka_run_group_tests(busy, NULL, NULL);
+    if (strcmp(group, "signal") == 0)
+        return cmocka_run_group_tests(in_signals, NULL, NULL);
+    if (strcmp(group, "stdio") == 0)
+        return cmocka_run_group_tests(beside_stdio, NULL, NULL);
+    printf("usage: test_life_fork busy|signal|stdio\n");
+    return 2;
 }

@@ -59,7 +59,7 @@ static void *freed_now(const struct zone *zone)
 {
     void *chunk = allocate(zone->size);
     free(chunk);
-    return chunk;
+    return chunk; // NOLINT: wrong on purpose
 }
 
 static void *freed_by_thread(const struct zone *zone)
@@ -73,7 +73,7 @@ static void *freed_for_thread(const struct zone *zone)
 {
     void *chunk = run_in_thread(allocate_in_thread, (void *)(uintptr_t)zone->size);
     free(chunk);
-    return chunk;
+    return chunk; // NOLINT: wrong on purpose
 }
 
 /* Ten thousand operations on other sizes in between. */
@@ -118,7 +118,7 @@ static void *freed_by_realloc(const struct zone *zone)
     /* A LARGE chunk may have grown where it was. */
     if (moved == chunk)
         free(chunk);
-    return chunk;
+    return chunk; // NOLINT: wrong on purpose
 }
 
 static const struct {

@@ -9,7 +9,22 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/*
+ * Not through libc's functions: ThreadSanitizer watches those, and believes that all threads share one table of
+ * descriptors, which is not so after capture_private_descriptors().
+ */
+static int duplicate(int from, int to)
+{
+    return (int)(to < 0 ? syscall(SYS_dup, from) : syscall(SYS_dup3, from, to, 0));
+}
+
+static void close_descriptor(int descriptor)
+{
+    syscall(SYS_close, descriptor);
+}
 
 void capture_open(struct capture *capture, int descriptor)
 {
@@ -49,19 +64,19 @@ void capture_call(struct capture *capture, void (*function)(void))
     (void)fflush(capture->descriptor == STDOUT_FILENO ? stdout : stderr);
     REQUIRE(ftruncate(capture->file, 0) == 0 && lseek(capture->file, 0, SEEK_SET) == 0,
             "cannot empty the capture");
-    int saved = dup(capture->descriptor);
-    REQUIRE(saved >= 0 && dup2(capture->file, capture->descriptor) >= 0, "cannot redirect %d",
+    int saved = duplicate(capture->descriptor, -1);
+    REQUIRE(saved >= 0 && duplicate(capture->file, capture->descriptor) >= 0, "cannot redirect %d",
             capture->descriptor);
     function();
     (void)fflush(capture->descriptor == STDOUT_FILENO ? stdout : stderr);
-    REQUIRE(dup2(saved, capture->descriptor) >= 0, "cannot restore %d", capture->descriptor);
-    close(saved);
+    REQUIRE(duplicate(saved, capture->descriptor) >= 0, "cannot restore %d", capture->descriptor);
+    close_descriptor(saved);
     read_back(capture);
 }
 
 void capture_close(struct capture *capture)
 {
-    close(capture->file);
+    close_descriptor(capture->file);
     if (capture->text != NULL)
         munmap(capture->text, capture->capacity);
 }

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -35,6 +36,9 @@ static void become_child(const struct child_spec *spec, int out, int err)
 {
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
+        _exit(126);
+    /* A group of its own, so that what hangs is killed with all its children; and none outlives the test. */
+    if (setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
         _exit(126);
     limit(RLIMIT_CORE, 0);
     for (const char *const *line = spec->environment; line != NULL && *line != NULL; line++)
@@ -71,7 +75,7 @@ static bool wait_for_end(pid_t pid, unsigned timeout_s)
     struct pollfd end = {.fd = descriptor, .events = POLLIN};
     int ready = poll(&end, 1, (int)(timeout_s == 0 ? 60 : timeout_s) * 1000);
     if (ready == 0)
-        kill(pid, SIGKILL);
+        kill(-pid, SIGKILL);
     close(descriptor);
     return ready != 0;
 }
