@@ -31,7 +31,15 @@ set_target_properties(ft_malloc PROPERTIES LINKER_LANGUAGE C)
 target_link_options(ft_malloc PRIVATE
     -Wl,-z,nodelete -Wl,-z,now -Wl,--no-undefined -Wl,--exclude-libs,ALL -Wl,--hash-style=gnu)
 
-add_library(ft_malloc_static STATIC $<TARGET_OBJECTS:ft_malloc_objects>)
+# One object in the archive: a program that refers to malloc() alone must get all of the family, or the C
+# library's own realloc() would be handed our chunks; and the constructor.
+set(ft_malloc_whole ${CMAKE_CURRENT_BINARY_DIR}/ft_malloc_whole.o)
+add_custom_command(OUTPUT ${ft_malloc_whole}
+    COMMAND ${CMAKE_LINKER} -r -o ${ft_malloc_whole} $<TARGET_OBJECTS:ft_malloc_objects>
+    DEPENDS ft_malloc_objects $<TARGET_OBJECTS:ft_malloc_objects>
+    COMMAND_EXPAND_LISTS VERBATIM)
+set_source_files_properties(${ft_malloc_whole} PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)
+add_library(ft_malloc_static STATIC ${ft_malloc_whole})
 set_target_properties(ft_malloc_static PROPERTIES OUTPUT_NAME ft_malloc LINKER_LANGUAGE C)
 target_link_libraries(ft_malloc_static INTERFACE Threads::Threads)
 

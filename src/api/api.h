@@ -81,11 +81,16 @@ static inline bool tiny_free(struct arena *arena, void *pointer)
     /* Relaxed, here and at the store: only the holder of a chunk touches its state. */
     _Atomic uint8_t *state = tiny_state(address);
     uint8_t what = atomic_load_explicit(state, memory_order_relaxed);
-    struct bin *bin = &arena->bins[atomic_load_explicit(tiny_unit_class(address), memory_order_relaxed)];
-    uint32_t count = bin->count;
-    void **slots = bin->slots;
+    struct bin *bin;
+    void **slots;
+    uint32_t count;
 
-    if (unlikely((int8_t)what <= 0 || address % CHUNK_ALIGN != 0 || count >= bin->limit))
+    if (unlikely((int8_t)what <= 0 || address % CHUNK_ALIGN != 0))
+        return false;
+    bin = &arena->bins[tiny_class_around(address)];
+    count = bin->count;
+    slots = bin->slots;
+    if (unlikely(count >= bin->limit))
         return false;
     atomic_store_explicit(state, what ^ tiny_state_of(STATE_LIVE ^ STATE_FREE, 0), memory_order_relaxed);
     bin->count = count + 1;

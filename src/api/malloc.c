@@ -67,7 +67,8 @@ static void *alloc_any(size_t size, enum call_kind kind, bool *clean)
 
         if (arena != NULL) {
             chunk = arena_alloc(arena, size_class_of(size), size, clean);
-            count_call(arena, kind, chunk != NULL ? size : 0);
+            if (chunk != NULL)
+                count_call(arena, kind, size);
             arena_leave(arena);
         }
     }

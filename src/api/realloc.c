@@ -1,6 +1,6 @@
 /*
  * realloc, reallocarray and malloc_usable_size. A chunk stays where it is when its size class stays, or when
- * moving it would save less than half of it.
+ * moving it would save less than half of it (TINY: less than its state can tell).
  */
 #include "api/api.h"
 
@@ -46,8 +46,13 @@ static void *move(void *pointer, const struct chunk *chunk, size_t size)
     void *moved = grows && size > SMALL_MAX && chunk->usable > SMALL_MAX / 2 ? large_alloc_growing(size)
                                                                              : api_alloc(size);
 
-    if (moved == NULL)
+    if (moved == NULL && grows)
         return api_no_memory();
+    if (moved == NULL) {
+        /* There is room enough where it is, if not a way to say how much less is wanted. */
+        chunk_resize(chunk, size);
+        return pointer;
+    }
     /* All of what malloc_usable_size() allowed, not just what was asked for. */
     memcpy(moved, pointer, grows ? chunk->usable : size);
     /* What grew out of its mapping will hardly want one of this size again. */

@@ -37,6 +37,8 @@ struct outgoing {
     struct arena *owner;
     struct parcel *newest, *oldest;
     unsigned chunks;
+    /* Of the newest parcel; kept here, where a write to freed memory cannot reach it. */
+    unsigned filled;
     unsigned room;
     size_t bytes;
     unsigned fork; /* fork_generation when the first chunk came */

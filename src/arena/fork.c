@@ -14,22 +14,26 @@
 #include "large/large.h"
 #include "os/structure_lock.h"
 
+/* True for the surviving thread's own arena; one that it shares, other threads may have been changing. */
+static bool owned(struct arena *arena, struct arena *survivor)
+{
+    return arena == survivor && atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_ACTIVE;
+}
+
 void arena_after_fork(void)
 {
     struct arena *survivor = thread_self.home;
     struct arena *arena = atomic_load_explicit(&arena_list, memory_order_relaxed); /* one thread only */
 
     structure_lock_renew();
-    if (!thread_self.binding)
-        pool_after_fork(survivor);
+    pool_after_fork(survivor, !thread_self.binding);
     large_after_fork();
     /* With a single arena there never was another thread that could have changed or freed anything. */
-    if (arena == NULL || (arena == survivor && arena->next == NULL))
+    if (arena == NULL || (owned(arena, survivor) && arena->next == NULL))
         return;
     fork_generation++;
     for (; arena != NULL; arena = arena->next) {
-        bool own =
-            arena == survivor && atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_ACTIVE;
+        bool own = owned(arena, survivor);
         bool before = atomic_load_explicit(&arena->damaged, memory_order_relaxed);
 
         /* An arena still damaged from the fork before this one needs the larger repair. */
@@ -107,5 +111,6 @@ void arena_repair(struct arena *arena)
         each_slab(arena, &arena->tiny, rebuild_slab);
         each_slab(arena, &arena->small, rebuild_slab);
     }
-    atomic_store_explicit(&arena->damaged, false, memory_order_relaxed); /* the lock orders it */
+    /* Release: who sees it without the lock, sees the repair. */
+    atomic_store_explicit(&arena->damaged, false, memory_order_release);
 }

@@ -167,26 +167,34 @@ size_t pool_trim(struct arena *own)
     return bytes;
 }
 
-void pool_after_fork(struct arena *survivor)
+static void sort_after_fork(struct arena *arena, const struct arena *survivor)
+{
+    if (atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_SHARED) {
+        if (pool.shared_count < SHARED_MAX)
+            pool.shared[pool.shared_count++] = arena;
+        return;
+    }
+    pool.owned++;
+    if (arena != survivor) {
+        atomic_store_explicit(&arena->use, ARENA_POOLED, memory_order_relaxed);
+        arena->next_pooled = pool.idle;
+        pool.idle = arena;
+    }
+}
+
+void pool_after_fork(struct arena *survivor, bool sort)
 {
     struct arena *arena = atomic_load_explicit(&arena_list, memory_order_relaxed); /* one thread only */
 
     pthread_mutex_init(&pool_lock, NULL);
-    pool.idle = NULL;
-    pool.owned = 0;
-    pool.shared_count = 0;
+    if (sort) {
+        pool.idle = NULL;
+        pool.owned = 0;
+        pool.shared_count = 0;
+    }
     for (; arena != NULL; arena = arena->next) {
-        bool shared = atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_SHARED;
-
         pthread_mutex_init(&arena->lock, NULL);
-        if (shared && pool.shared_count < SHARED_MAX)
-            pool.shared[pool.shared_count++] = arena;
-        if (!shared)
-            pool.owned++;
-        if (!shared && arena != survivor) {
-            atomic_store_explicit(&arena->use, ARENA_POOLED, memory_order_relaxed);
-            arena->next_pooled = pool.idle;
-            pool.idle = arena;
-        }
+        if (sort)
+            sort_after_fork(arena, survivor);
     }
 }

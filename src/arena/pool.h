@@ -22,7 +22,10 @@ bool pool_limit(unsigned arenas);
 /* Trims all arenas but the caller's own: those in use by other threads when they next get to it. Bytes given. */
 size_t pool_trim(struct arena *own);
 
-/* In the child of a fork: everything but the surviving thread's arena is ownerless, and may be damaged. */
-void pool_after_fork(struct arena *survivor);
+/*
+ * In the child of a fork: makes the locks new; and everything but the surviving thread's arena is ownerless. Not
+ * `sort`: that thread was in the middle of getting an arena, so the pool's lists are left as they are.
+ */
+void pool_after_fork(struct arena *survivor, bool sort);
 
 #endif

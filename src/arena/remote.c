@@ -5,6 +5,7 @@
  * A thread that pushes and then finds the owner's arena in the pool unpacks it there, with the arena's lock;
  * a thread that puts its arena into the pool unpacks it after it has said so. Both the push and the change of
  * use are sequentially consistent, so one of the two sees the other: nothing waits for a thread that is gone.
+ * (If the lock is taken, because the arena is being adopted or trimmed, it waits for the next push or refill.)
  */
 #include "arena/remote.h"
 
@@ -52,8 +53,10 @@ static void push(struct arena *owner, struct parcel *newest, struct parcel *olde
 
 static void send(struct outgoing *outgoing)
 {
-    if (outgoing->newest != NULL && outgoing->fork == fork_generation)
+    if (outgoing->newest != NULL && outgoing->fork == fork_generation) {
+        outgoing->newest->count = outgoing->filled;
         push(outgoing->owner, outgoing->newest, outgoing->oldest);
+    }
     *outgoing = (struct outgoing){.owner = NULL};
 }
 
@@ -76,17 +79,18 @@ static void collect(struct outgoing *outgoing, uintptr_t address, size_t usable)
 {
     struct parcel *parcel = outgoing->newest;
 
-    if (outgoing->room > 0) {
-        parcel->chunks[parcel->count++] = (void *)address; // NOLINT: an address becomes a pointer
-        outgoing->room--;
+    if (outgoing->filled < outgoing->room) {
+        parcel->chunks[outgoing->filled++] = (void *)address; // NOLINT: an address becomes a pointer
     } else {
         struct parcel *fresh = (struct parcel *)address; // NOLINT
 
-        fresh->next = parcel;
-        fresh->count = 0;
         if (parcel == NULL)
             outgoing->oldest = fresh;
+        else
+            parcel->count = outgoing->filled;
+        fresh->next = parcel;
         outgoing->newest = fresh;
+        outgoing->filled = 0;
         outgoing->room = parcel_room(usable);
     }
     outgoing->chunks++;
@@ -111,17 +115,26 @@ static void collect_for(struct arena *self, struct arena *owner, uintptr_t addre
 static bool leave_for_repair(const struct chunk *chunk)
 {
     struct arena *owner = chunk->arena;
-    bool damaged;
 
-    /* Relaxed: set when there was one thread only; the lock orders the clearing. */
-    if (likely(!atomic_load_explicit(&owner->damaged, memory_order_relaxed)))
-        return false;
-    pthread_mutex_lock(&owner->lock);
-    damaged = atomic_load_explicit(&owner->damaged, memory_order_relaxed);
-    if (damaged)
-        chunk_mark(chunk, STATE_REMOTE);
-    pthread_mutex_unlock(&owner->lock);
-    return damaged;
+    /*
+     * Acquire: see arena_repair(). The lock is only tried for: the caller may hold that of an arena it shares,
+     * and whoever holds this one is about to clear the flag, or only marks like us.
+     */
+    while (unlikely(atomic_load_explicit(&owner->damaged, memory_order_acquire))) {
+        bool damaged;
+
+        if (pthread_mutex_trylock(&owner->lock) != 0) {
+            os_pause();
+            continue;
+        }
+        damaged = atomic_load_explicit(&owner->damaged, memory_order_relaxed); /* the lock orders it */
+        if (damaged)
+            chunk_mark(chunk, STATE_REMOTE);
+        pthread_mutex_unlock(&owner->lock);
+        if (damaged)
+            return true;
+    }
+    return false;
 }
 
 void remote_free(struct arena *self, const struct chunk *chunk)
@@ -144,16 +157,15 @@ void remote_free(struct arena *self, const struct chunk *chunk)
 bool remote_free_tiny(struct arena *self, uintptr_t address, uint16_t tag)
 {
     struct arena *owner = heap_at(address, tag)->arena;
-    /* Relaxed, all of them: the holder of a chunk got it with its state and its class. */
+    /* Relaxed: the holder of a chunk got it with its state. */
     _Atomic uint8_t *state = tiny_state(address);
     uint8_t what = atomic_load_explicit(state, memory_order_relaxed);
-    unsigned class = atomic_load_explicit(tiny_unit_class(address), memory_order_relaxed);
 
     if (unlikely((int8_t)what <= 0 || address % CHUNK_ALIGN != 0 ||
-                 atomic_load_explicit(&owner->damaged, memory_order_relaxed)))
+                 atomic_load_explicit(&owner->damaged, memory_order_acquire))) /* see arena_repair() */
         return false;
     atomic_store_explicit(state, what ^ tiny_state_of(STATE_LIVE ^ STATE_REMOTE, 0), memory_order_relaxed);
-    collect_for(self, owner, address, size_classes[class].size);
+    collect_for(self, owner, address, size_classes[tiny_class_around(address)].size);
     return true;
 }
 
@@ -182,7 +194,7 @@ static bool take_tiny_home(struct arena *arena, uintptr_t address)
     if (unlikely(what >> 6 != STATE_REMOTE))
         return false;
     atomic_store_explicit(state, what ^ tiny_state_of(STATE_REMOTE ^ STATE_FREE, 0), memory_order_relaxed);
-    bin_free(&arena->bins[atomic_load_explicit(tiny_unit_class(address), memory_order_relaxed)],
+    bin_free(&arena->bins[tiny_class_around(address)],
              (void *)address); // NOLINT: an address becomes a pointer
     return true;
 }
@@ -225,8 +237,8 @@ static void receive(struct arena *arena, unsigned most)
     struct parcel *parcel = arena->unpacking;
 
     if (parcel == NULL) {
-        /* Relaxed: a hint, the exchange decides. */
-        if (atomic_load_explicit(&arena->inbox, memory_order_relaxed) == NULL)
+        /* Sequentially consistent: a thread that puts its arena into the pool must not read it too early. */
+        if (atomic_load(&arena->inbox) == NULL)
             return;
         /* Acquire: the contents of the parcels. */
         parcel = atomic_exchange_explicit(&arena->inbox, NULL, memory_order_acquire);
@@ -243,6 +255,6 @@ void remote_receive(struct arena *arena)
 
 void remote_receive_all(struct arena *arena)
 {
-    while (arena->unpacking != NULL || atomic_load_explicit(&arena->inbox, memory_order_relaxed) != NULL)
+    while (arena->unpacking != NULL || atomic_load(&arena->inbox) != NULL)
         receive(arena, ~0u);
 }

@@ -64,13 +64,13 @@ enum verdict chunk_find(uintptr_t address, uint16_t tag, struct chunk *chunk)
 
 void chunk_mark(const struct chunk *chunk, unsigned kind)
 {
-    /* Relaxed: the chunk goes to its owner by way of that owner's inbox, which orders it. */
+    /* Release, for a chunk that stays live with another size: see small_mark_live(). */
     if (chunk->zone == ZONE_TINY)
         atomic_store_explicit(tiny_state(chunk->start), tiny_state_of(kind, chunk->usable - chunk->requested),
-                              memory_order_relaxed);
+                              memory_order_release);
     else
         atomic_store_explicit(&((struct small_slab *)chunk->slab)->state[chunk->index],
-                              small_state_of(kind, chunk->requested), memory_order_relaxed);
+                              small_state_of(kind, chunk->requested), memory_order_release);
 }
 
 bool chunk_resize(const struct chunk *chunk, size_t requested)

@@ -16,7 +16,6 @@ enum {
 };
 
 static_assert(TINY_HEAP_SIZE == 1 << TINY_HEAP_SHIFT && SMALL_HEAP_SIZE == 1 << SMALL_HEAP_SHIFT, "shifts");
-static_assert(sizeof(struct heap) <= (3 << 10), "struct heap fits in front of the states of the first unit");
 static_assert((TINY_UNITS - TINY_FIRST_UNIT) * (UNIT_SIZE / TINY_MAX) >= 100, "100 chunks in a TINY heap");
 static_assert((SMALL_UNITS - SMALL_FIRST_UNIT) / SLAB_UNITS_MAX >= 100, "100 chunks in a SMALL heap");
 
@@ -113,11 +112,13 @@ static void open_remove(struct heap_set *set, struct heap *heap)
 /* The list that walkers follow. Structure lock. */
 static void heaps_insert(struct heap_set *set, struct heap *heap)
 {
+    struct heap *first = atomic_load_explicit(&set->heaps, memory_order_relaxed);
+
     heap->prev = NULL;
-    heap->next = set->heaps;
-    if (set->heaps != NULL)
-        set->heaps->prev = heap;
-    set->heaps = heap;
+    heap->next = first;
+    if (first != NULL)
+        first->prev = heap;
+    atomic_store_explicit(&set->heaps, heap, memory_order_release);
 }
 
 static void heaps_remove(struct heap_set *set, struct heap *heap)
@@ -125,7 +126,7 @@ static void heaps_remove(struct heap_set *set, struct heap *heap)
     if (heap->prev != NULL)
         heap->prev->next = heap->next;
     else
-        set->heaps = heap->next;
+        atomic_store_explicit(&set->heaps, heap->next, memory_order_release);
     if (heap->next != NULL)
         heap->next->prev = heap->prev;
 }
@@ -174,7 +175,7 @@ static struct heap *heap_create(struct heap_set *set)
         memory = map_heap(size);
     if (memory == NULL)
         return NULL;
-    heap = (struct heap *)(void *)(memory + HEAP_HEADER_OFFSET);
+    heap = heap_at((uintptr_t)memory, set->tag);
     heap->set = set;
     heap->arena = set->arena;
     heap->base = (uintptr_t)memory;
@@ -351,9 +352,12 @@ size_t heap_set_trim(struct heap_set *set)
 
 void heap_set_reset(struct heap_set *set)
 {
+    struct heap *prev = NULL;
+
     set->open = NULL;
     set->idle = NULL;
-    for (struct heap *heap = set->heaps; heap != NULL; heap = heap->next) {
+    for (struct heap *heap = set->heaps; heap != NULL; prev = heap, heap = heap->next) {
+        heap->prev = prev;
         all_free(heap);
         for (unsigned word = 0; word < UNIT_WORDS; word++) {
             heap->dirty[word] = ~UINT64_C(0);

@@ -3,14 +3,16 @@
  * units hold what the allocator knows about it, so nothing of ours ever lies between the chunks:
  *
  *   TINY, 4 MiB:   0        the class of each unit, a byte each, in the window that the address selects (16 KiB)
- *                  16 KiB   struct heap
  *                  19 KiB   a state byte for each 16 bytes of the heap (state of p: base + (p - base) / 16)
- *                  256 KiB  a struct slab for each unit
+ *                  256 KiB  a struct slab for each unit; in place of the first ones, struct heap
  *                  304 KiB  slabs of one unit each
  *   SMALL, 32 MiB: 0        the slab number + 1 of each unit, 16 bits each
  *                  16 KiB   struct heap
  *                  32 KiB   struct small_slab, by slab number
  *                  480 KiB  slabs of 2 to 16 units
+ *
+ * In a TINY heap, a pointer into the first 304 KiB has its "state" in the first 19 KiB: what lies there must
+ * never look like the state of a live chunk, so classes are stored with the upper bit set.
  *
  * Only the owner of the arena cuts and joins (in the pool: who holds the arena's lock); a heap is added and
  * removed under the structure lock, so that walkers find all of it.
@@ -26,10 +28,12 @@ enum {
     TINY_HEAP_SHIFT = 22,
     SMALL_HEAP_SIZE = 32 << 20,
     SMALL_HEAP_SHIFT = 25,
-    HEAP_HEADER_OFFSET = 16 << 10,
+    TINY_WINDOW_SIZE = 16 << 10,
     TINY_SLABS_OFFSET = 256 << 10,
+    TINY_HEADER_OFFSET = TINY_SLABS_OFFSET,
     TINY_FIRST_UNIT = 19,
     TINY_UNITS = TINY_HEAP_SIZE / UNIT_SIZE,
+    SMALL_HEADER_OFFSET = 16 << 10,
     SMALL_SLABS_OFFSET = 32 << 10,
     SMALL_FIRST_UNIT = 30,
     SMALL_UNITS = SMALL_HEAP_SIZE / UNIT_SIZE,
@@ -84,8 +88,8 @@ struct heap_set {
     uintptr_t *own;
     uint16_t tag;
     bool small;
-    /* Structure lock to write; owner and lock holders read. */
-    struct heap *heaps;
+    /* Structure lock to write; owner and lock holders read. Release: a fork may come between any two stores. */
+    _Atomic(struct heap *) heaps;
     /* Owner only: heaps with free units; one that is wholly free is kept in reserve. */
     struct heap *open;
     struct heap *idle;
@@ -129,9 +133,9 @@ static inline size_t heap_size(const struct heap *heap)
 static inline struct heap *heap_at(uintptr_t address, uint16_t tag)
 {
     uintptr_t size = tag & TAG_SMALL ? SMALL_HEAP_SIZE : TINY_HEAP_SIZE;
+    uintptr_t offset = tag & TAG_SMALL ? SMALL_HEADER_OFFSET : TINY_HEADER_OFFSET;
 
-    return (struct heap *)((address & ~(size - 1)) +
-                           HEAP_HEADER_OFFSET); // NOLINT: an address becomes a pointer
+    return (struct heap *)((address & ~(size - 1)) + offset); // NOLINT: an address becomes a pointer
 }
 
 #endif

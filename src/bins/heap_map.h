@@ -5,8 +5,8 @@
  * each 16 GiB in use. A root entry is the leaf's distance from the empty leaf: no test for "no leaf here".
  *
  * Entries are written under the structure lock, with release ordering after the heap's header is complete.
- * A thread that looks for its own heaps reads them relaxed, since it wrote them itself; everyone else reads
- * with acquire ordering, and then finds the header complete.
+ * Who looks for heaps of an arena that is his own, or whose lock he holds, reads them relaxed; everyone else
+ * reads with acquire ordering, and then finds the header complete.
  */
 #ifndef FT_BINS_HEAP_MAP_H
 #define FT_BINS_HEAP_MAP_H

@@ -42,7 +42,8 @@ static void slab_publish(struct slab *slab, bool there)
     uintptr_t at = slab_start(slab);
 
     if (!slab_heap(slab)->set->small) {
-        atomic_store_explicit(tiny_unit_class(at), slab->class, memory_order_relaxed);
+        atomic_store_explicit(tiny_unit_class(at), (uint8_t)(slab->class + TINY_CLASS_MARK),
+                              memory_order_relaxed);
         return;
     }
     for (unsigned unit = 0; unit < class->units; unit++)

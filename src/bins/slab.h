@@ -1,6 +1,7 @@
 /*
  * A slab: a run of units cut into equal chunks of one size class. What is known of its chunks lies here and
- * in the heap's states, never in the chunks: a program that writes after free() finds no link to destroy.
+ * in the heap's states, never in the chunks: a program that writes after free() finds no link to destroy. (But
+ * for chunks on their way home from another thread, whose addresses travel in some of them: arena/remote.c.)
  *
  *   every chunk is: vacant (its bit is set in slab->vacant)
  *               or: out: live, in a bin's cache, or on its way home from another thread
@@ -54,6 +55,10 @@ struct small_slab {
     _Atomic uint32_t state[SMALL_SLAB_CHUNKS_MAX];
 };
 
+static_assert(TINY_HEADER_OFFSET + sizeof(struct heap) <=
+                  TINY_SLABS_OFFSET + TINY_FIRST_UNIT * sizeof(struct slab),
+              "struct heap lies where the slabs of the header's own units would be");
+static_assert(SMALL_HEADER_OFFSET + sizeof(struct heap) <= SMALL_SLABS_OFFSET, "SMALL header");
 static_assert(sizeof(struct slab) % 64 == 0 && sizeof(struct small_slab) % 64 == 0, "whole cache lines");
 static_assert(TINY_SLABS_OFFSET + TINY_UNITS * sizeof(struct slab) <= TINY_FIRST_UNIT * UNIT_SIZE,
               "TINY header");
@@ -69,12 +74,22 @@ static inline _Atomic uint8_t *tiny_state(uintptr_t address)
     return (_Atomic uint8_t *)(base + (address - base) / CHUNK_ALIGN); // NOLINT: an address becomes a pointer
 }
 
+/* The class of the unit, plus this: see heap.h. */
+enum { TINY_CLASS_MARK = 0x80 };
+
 static inline _Atomic uint8_t *tiny_unit_class(uintptr_t address)
 {
     uintptr_t base = address & ~(uintptr_t)(TINY_HEAP_SIZE - 1);
 
     /* The window differs from heap to heap, so that they do not all compete for the same cache lines. */
-    return (_Atomic uint8_t *)(base + (address >> UNIT_SHIFT & (HEAP_HEADER_OFFSET - 1))); // NOLINT
+    return (_Atomic uint8_t *)(base + (address >> UNIT_SHIFT & (TINY_WINDOW_SIZE - 1))); // NOLINT
+}
+
+/* Only where there is a slab, such as around a live chunk. */
+static inline unsigned tiny_class_around(uintptr_t address)
+{
+    /* Relaxed: the holder of a chunk got it together with its class. */
+    return atomic_load_explicit(tiny_unit_class(address), memory_order_relaxed) - TINY_CLASS_MARK;
 }
 
 static inline struct slab *tiny_slab(uintptr_t address)

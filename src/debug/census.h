@@ -27,7 +27,7 @@ struct census {
 /* Takes the structure lock for reading; the caller holds none. */
 void census_take(struct census *census);
 
-/* A live chunk; false from the visitor ends the walk. */
+/* A live chunk. */
 struct census_chunk {
     uintptr_t start;
     size_t requested;

@@ -1,6 +1,7 @@
 /*
- * The options that the environment sets, read once, before the first arena exists; ignored in set-user-ID
- * programs. Constant afterwards, so anyone reads them freely.
+ * The options that the environment sets, read once, at the first allocation or at load, while the process has
+ * one thread; ignored in set-user-ID programs. Constant afterwards, so anyone reads them freely; but for
+ * arena_max, which mallopt() may set before the pool has looked at it, with the pool's lock.
  */
 #ifndef FT_DEBUG_OPTIONS_H
 #define FT_DEBUG_OPTIONS_H

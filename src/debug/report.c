@@ -79,7 +79,7 @@ static void put_verdict(struct text *text, uintptr_t address)
 
     if (tag != TAG_NONE) {
         put_heap_verdict(text, address, tag);
-    } else if (large_find_gone(address, &info)) {
+    } else if (large_find(address, &info) || large_find_gone(address, &info)) {
         put_double_free(text, address, "LARGE", info.requested);
     } else if (large_find_around(address, &info)) {
         put_inside(text, address, info.start, "LARGE", info.requested);

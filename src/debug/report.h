@@ -1,16 +1,16 @@
 /*
  * What happens on misuse: one line on stderr that names the function, the pointer, its zone and size; then
- * SIGABRT, or with FT_MALLOC_ON_ERROR=report nothing more. The caller holds no lock.
+ * SIGABRT, or with FT_MALLOC_ON_ERROR=report nothing more.
  */
 #ifndef FT_DEBUG_REPORT_H
 #define FT_DEBUG_REPORT_H
 
 #include <stdint.h>
 
-/* `function`: as the user knows it, such as "free()". Returns only in report mode. */
+/* `function`: as the user knows it, such as "free()". Returns only in report mode. The caller holds no lock. */
 void report_misuse(const char *function, uintptr_t address);
 
-/* A chunk that came home twice, or whose list was overwritten after it was freed. */
+/* A chunk that came home twice, or that was written to after it was freed. The arena may be locked. */
 void report_corruption(const char *what, uintptr_t address);
 
 #endif

@@ -27,6 +27,7 @@ static size_t unmap_list(struct large *list)
 
         list = large->next;
         registry_lock();
+        registry_note_gone((uintptr_t)start, large->was);
         registry_remove(large);
         registry_unlock();
         if (os_unmap(start, size)) {
@@ -156,7 +157,7 @@ static struct large *take_live(uintptr_t address, enum large_freed *result)
     *result = large == NULL ? LARGE_UNKNOWN : requested == 0 ? LARGE_WAS_FREE : LARGE_FREED;
     if (*result != LARGE_FREED)
         return NULL;
-    registry_note_gone(address, requested - 1);
+    large->was = requested - 1;
     atomic_store_explicit(&large->requested, 0, memory_order_relaxed);
     return large;
 }
@@ -196,7 +197,7 @@ static void describe(const struct large *large, struct large_info *info)
 
     info->start = atomic_load_explicit(&large->address, memory_order_relaxed);
     info->live = requested != 0;
-    info->requested = requested != 0 ? requested - 1 : 0;
+    info->requested = requested != 0 ? requested - 1 : large->was;
     info->usable = large->mapped;
 }
 

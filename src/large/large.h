@@ -13,7 +13,7 @@
 /* A chunk that was looked up. */
 struct large_info {
     uintptr_t start;
-    size_t requested;
+    size_t requested; /* of one in the cache: what it was */
     size_t usable;
     bool live; /* else it waits in the cache */
 };

@@ -20,6 +20,8 @@ struct large {
     /* Bytes of memory, and of address space from `address` on. Holder only; in the cache, with the lock. */
     size_t mapped;
     size_t reserved;
+    /* What `requested` was when it was freed: for reports. */
+    size_t was;
     /* Chain of the hash, or of unused descriptors. With the lock, like the rest. */
     struct large *chain;
     struct large *next, *prev;
