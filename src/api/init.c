@@ -29,7 +29,6 @@ __attribute__((constructor)) static void at_load(int argc, char **argv, char **e
     (void)environment;
     thread_runtime_init(argv == NULL ? NULL : argv + argc + 1);
     touch_arena();
-    thread_register_fork();
 }
 
 __attribute__((destructor)) static void at_exit(void)

@@ -73,10 +73,16 @@ static void each_slab(struct arena *arena, struct heap_set *set, slab_visit *vis
 
 static void rebuild_slab(struct arena *arena, struct heap *heap, struct slab *slab)
 {
-    if (slab_rebuild(slab, heap))
-        bin_adopt(&arena->bins[slab->class], slab);
-    else
+    (void)arena;
+    if (!slab_rebuild(slab, heap))
         atomic_store_explicit(&slab->identity, 0, memory_order_relaxed);
+}
+
+/* Only when all slabs have claimed their units: an empty one goes to its heap, which may purge what is free. */
+static void adopt_slab(struct arena *arena, struct heap *heap, struct slab *slab)
+{
+    (void)heap;
+    bin_adopt(&arena->bins[slab->class], slab);
 }
 
 static void collect_slab(struct arena *arena, struct heap *heap, struct slab *slab)
@@ -110,6 +116,8 @@ void arena_repair(struct arena *arena)
         heap_set_reset(&arena->small);
         each_slab(arena, &arena->tiny, rebuild_slab);
         each_slab(arena, &arena->small, rebuild_slab);
+        each_slab(arena, &arena->tiny, adopt_slab);
+        each_slab(arena, &arena->small, adopt_slab);
     }
     /* Release: who sees it without the lock, sees the repair. */
     atomic_store_explicit(&arena->damaged, false, memory_order_release);

@@ -43,6 +43,15 @@ void thread_runtime_init(char **initial_environment)
         options_load(initial_environment);
 }
 
+/* Once, by the first thread that has an arena. */
+static void register_fork(void)
+{
+    static _Atomic bool registered;
+
+    if (!atomic_exchange_explicit(&registered, true, memory_order_relaxed)) /* only who is first matters */
+        pthread_atfork(NULL, NULL, arena_after_fork);
+}
+
 static struct arena *bind(void)
 {
     struct arena *arena;
@@ -56,11 +65,14 @@ static struct arena *bind(void)
     thread_self.binding = false;
     if (arena == NULL)
         return NULL;
-    if (atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_SHARED)
+    if (atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_SHARED) {
+        register_fork();
         return arena;
+    }
     if (!options_watch_calls())
         thread_self.arena = arena;
-    /* May allocate (a thread's keys past the 32nd), so it comes last. */
+    /* These may allocate, so they come last. */
+    register_fork();
     if (pthread_setspecific(key, arena) != 0) {
         thread_self = (struct thread){.arena = &arena_none};
         pool_put(arena);
@@ -112,9 +124,4 @@ void arena_leave(struct arena *arena)
 {
     if (unlikely(shared(arena)))
         pthread_mutex_unlock(&arena->lock);
-}
-
-void thread_register_fork(void)
-{
-    pthread_atfork(NULL, NULL, arena_after_fork);
 }

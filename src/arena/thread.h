@@ -28,7 +28,4 @@ struct arena *arena_enter_to_free(void);
 /* Once, before anything else; more calls do nothing. `initial_environment`: see options_load(). */
 void thread_runtime_init(char **initial_environment);
 
-/* Registers what has to happen in the child of a fork. */
-void thread_register_fork(void);
-
 #endif

@@ -82,6 +82,9 @@ void bins_init(struct bin *bins, void **slots, struct heap_set *tiny, struct hea
 
 void bin_reset(struct bin *bin)
 {
+    /* The longer stack: which one was in use may be half said. */
+    bin->slots = bin->slots_max;
+    bin->limit = bin->limit_max;
     bin->count = 0;
     bin->current = NULL;
     bin->partial = NULL;

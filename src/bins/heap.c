@@ -354,6 +354,8 @@ void heap_set_reset(struct heap_set *set)
 {
     struct heap *prev = NULL;
 
+    /* Nothing ages while slabs come home of which others do not know yet. */
+    set->next_tick = os_ticks() + (uint64_t)TICKS * OS_TICKS_TENTH;
     set->open = NULL;
     set->idle = NULL;
     for (struct heap *heap = set->heaps; heap != NULL; prev = heap, heap = heap->next) {

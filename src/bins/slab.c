@@ -150,14 +150,28 @@ void slab_put_row(struct slab *slab, unsigned index, unsigned count)
     }
 }
 
-static bool state_live(const struct slab *slab, unsigned index)
+/* Whether the chunk is live; one that was on its way home from another thread has arrived. */
+static bool settle_state(struct slab *slab, unsigned index)
 {
     uintptr_t at = slab_start(slab) + (uintptr_t)index * size_classes[slab->class].size;
 
-    if (!slab_heap(slab)->set->small)
-        return (int8_t)atomic_load_explicit(tiny_state(at), memory_order_relaxed) > 0;
-    return (int32_t)atomic_load_explicit(&((const struct small_slab *)slab)->state[index],
-                                         memory_order_relaxed) > 0;
+    /* Relaxed: the arena's lock is held, and nobody else has it. */
+    if (!slab_heap(slab)->set->small) {
+        uint8_t state = atomic_load_explicit(tiny_state(at), memory_order_relaxed);
+
+        if (state >> 6 == STATE_REMOTE)
+            atomic_store_explicit(tiny_state(at), state ^ tiny_state_of(STATE_REMOTE ^ STATE_FREE, 0),
+                                  memory_order_relaxed);
+        return (int8_t)state > 0;
+    } else {
+        _Atomic uint32_t *where = &((struct small_slab *)slab)->state[index];
+        uint32_t state = atomic_load_explicit(where, memory_order_relaxed);
+
+        if (state >> SMALL_KIND_SHIFT == STATE_REMOTE)
+            atomic_store_explicit(where, state ^ small_state_of(STATE_REMOTE ^ STATE_FREE, 0),
+                                  memory_order_relaxed);
+        return (int32_t)state > 0;
+    }
 }
 
 bool slab_rebuild(struct slab *slab, struct heap *heap)
@@ -175,7 +189,7 @@ bool slab_rebuild(struct slab *slab, struct heap *heap)
     all_vacant(slab, chunks);
     slab->fresh = (uint16_t)chunks;
     for (unsigned index = 0; index < chunks; index++)
-        if (state_live(slab, index)) {
+        if (settle_state(slab, index)) {
             slab->vacant[index / 64] &= ~(UINT64_C(1) << (index % 64));
             slab->free--;
         }

@@ -171,22 +171,20 @@ enum large_freed large_free(uintptr_t address, bool keep)
 
     registry_lock();
     large = take_live(address, &result);
-    if (large != NULL && keep && large->reserved == large->mapped) {
-        cache_put(large, now);
-        large = NULL;
-    }
-    if (result == LARGE_FREED)
-        evicted = cache_evict(now, false);
-    registry_unlock();
-    /* From here on it is in neither hash list of the living nor cache: nobody else touches it. */
-    if (large != NULL && keep && drop_headroom(large)) {
-        registry_lock();
-        cache_put(large, now);
+    if (large != NULL && keep && large->reserved > large->mapped) {
+        /* Marked as free and not in the cache: nobody else touches it while its headroom goes. */
         registry_unlock();
+        keep = drop_headroom(large);
+        registry_lock();
+    }
+    if (large != NULL && keep) {
+        cache_put(large, now);
+        evicted = cache_evict(now, false);
     } else if (large != NULL) {
-        large->next = evicted;
+        large->next = NULL;
         evicted = large;
     }
+    registry_unlock();
     unmap_list(evicted);
     return result;
 }

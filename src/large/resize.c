@@ -33,7 +33,9 @@ static bool grow(struct large *large, size_t needed)
             mapped_store(large, needed, large->reserved);
             return true;
         }
-        /* What is behind may be a hole now, which is not ours any more. */
+        /* That part may be a hole now, which is not ours any more; what is behind it goes. */
+        if (large->reserved > needed)
+            os_unmap(end_of(large) + more, large->reserved - needed);
         mapped_store(large, large->mapped, large->mapped);
         return false;
     }
