@@ -86,10 +86,10 @@ static inline _Atomic uint8_t *tiny_unit_class(uintptr_t address)
 }
 
 /* Only where there is a slab, such as around a live chunk. */
-static inline unsigned tiny_class_around(uintptr_t address)
+static inline size_t tiny_class_around(uintptr_t address)
 {
     /* Relaxed: the holder of a chunk got it together with its class. */
-    return atomic_load_explicit(tiny_unit_class(address), memory_order_relaxed) - TINY_CLASS_MARK;
+    return (size_t)atomic_load_explicit(tiny_unit_class(address), memory_order_relaxed) - TINY_CLASS_MARK;
 }
 
 static inline struct slab *tiny_slab(uintptr_t address)
