@@ -50,7 +50,10 @@ static void *move(void *pointer, const struct chunk *chunk, size_t size)
         return api_no_memory();
     if (moved == NULL) {
         /* There is room enough where it is, if not a way to say how much less is wanted. */
-        chunk_resize(chunk, size);
+        if (chunk->zone == ZONE_LARGE)
+            large_resize(chunk->start, size);
+        else
+            chunk_resize(chunk, size);
         return pointer;
     }
     /* All of what malloc_usable_size() allowed, not just what was asked for. */
