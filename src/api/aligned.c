@@ -4,7 +4,6 @@
  */
 #include "api/api.h"
 
-#include "debug/options.h"
 #include "large/large.h"
 #include "os/os.h"
 
@@ -47,20 +46,18 @@ void *api_alloc_aligned(size_t align, size_t size)
     if (size > PTRDIFF_MAX)
         return api_no_memory();
     class = aligned_class(align, size);
-    if (class < SIZE_CLASSES || options_watch_calls())
+    if (class < SIZE_CLASSES)
         arena = arena_enter();
     if (arena != NULL) {
-        if (class < SIZE_CLASSES)
-            chunk = arena_alloc(arena, class, size, NULL);
-        if (options_watch_calls()) {
-            arena_count(arena, CALL_ALIGNED, 1);
-            arena_count(arena, CALL_BYTES, size);
-        }
+        chunk = arena_alloc(arena, class, size, NULL);
         arena_leave(arena);
     }
     if (chunk == NULL)
         chunk = large_alloc(size, align, &clean);
-    return chunk != NULL ? chunk : api_no_memory();
+    if (chunk == NULL)
+        return api_no_memory();
+    api_count(CALL_ALIGNED, size);
+    return chunk;
 }
 
 static bool power_of_two(size_t value)

@@ -5,7 +5,6 @@
 #include "api/api.h"
 
 #include "arena/remote.h"
-#include "debug/options.h"
 #include "debug/report.h"
 #include "large/large.h"
 #include "os/os.h"
@@ -26,56 +25,38 @@ void *api_no_memory(void)
     return NULL;
 }
 
-static void count_call(struct arena *arena, enum call_kind kind, size_t bytes)
+void api_count_watched(enum call_kind kind, size_t bytes)
 {
-    if (likely(!options_watch_calls()))
+    struct arena *arena = arena_enter_to_free();
+
+    if (arena == NULL)
         return;
     arena_count(arena, kind, 1);
     arena_count(arena, CALL_BYTES, bytes);
-}
-
-/* Counted like the others, which never see a LARGE chunk's thread. */
-static void count_large(enum call_kind kind, size_t bytes)
-{
-    struct arena *arena;
-
-    if (likely(!options_watch_calls()))
-        return;
-    arena = arena_enter();
-    if (arena == NULL)
-        return;
-    count_call(arena, kind, bytes);
     arena_leave(arena);
-}
-
-static void *alloc_large(size_t size, enum call_kind kind, bool *clean)
-{
-    bool unused;
-    void *chunk = size > PTRDIFF_MAX ? NULL : large_alloc(size, 1, clean != NULL ? clean : &unused);
-
-    count_large(kind, chunk != NULL ? size : 0);
-    return chunk;
 }
 
 /* A request of any size, with every means. `clean`: NULL, or says whether the memory is zero. */
 static void *alloc_any(size_t size, enum call_kind kind, bool *clean)
 {
     void *chunk = NULL;
+    bool unused;
 
     if (size <= SMALL_MAX) {
         struct arena *arena = arena_enter();
 
         if (arena != NULL) {
             chunk = arena_alloc(arena, size_class_of(size), size, clean);
-            if (chunk != NULL)
-                count_call(arena, kind, size);
             arena_leave(arena);
         }
     }
     /* A heap needs much address space at once; where that is short, a mapping of a few pages may still fit. */
+    if (chunk == NULL && size <= PTRDIFF_MAX)
+        chunk = large_alloc(size, 1, clean != NULL ? clean : &unused);
     if (chunk == NULL)
-        chunk = alloc_large(size, kind, clean);
-    return chunk != NULL ? chunk : api_no_memory();
+        return api_no_memory();
+    api_count(kind, size);
+    return chunk;
 }
 
 __attribute__((noinline)) void *api_alloc_slow(size_t size, enum call_kind kind)
@@ -102,26 +83,19 @@ static bool free_in_heap(uintptr_t address, uint16_t tag)
     struct chunk chunk;
     struct arena *arena = arena_enter_to_free();
     bool live = chunk_find(address, tag, &chunk) == CHUNK_LIVE;
+    bool remote = live && chunk.arena != arena;
 
-    if (live && chunk.arena == arena) {
+    if (remote) {
+        remote_free(arena, &chunk);
+    } else if (live) {
         chunk_mark(&chunk, STATE_FREE);
         arena_free(arena, &chunk);
-    } else if (live) {
-        remote_free(arena, &chunk);
     }
-    if (arena != NULL) {
-        count_call(arena, CALL_FREE, 0);
-        if (options_watch_calls() && live && chunk.arena != arena)
-            arena_count(arena, CALL_REMOTE, 1);
+    if (arena != NULL)
         arena_leave(arena);
-    }
+    if (remote)
+        api_count(CALL_REMOTE, 0);
     return live;
-}
-
-static bool free_large(uintptr_t address)
-{
-    count_large(CALL_FREE, 0);
-    return large_free(address, true) == LARGE_FREED;
 }
 
 __attribute__((noinline)) void api_free_slow(void *pointer)
@@ -133,7 +107,9 @@ __attribute__((noinline)) void api_free_slow(void *pointer)
     if (pointer == NULL)
         return;
     tag = heap_map_tag(address);
-    if (!(tag != TAG_NONE ? free_in_heap(address, tag) : free_large(address)))
+    if (tag != TAG_NONE ? free_in_heap(address, tag) : large_free(address, true) == LARGE_FREED)
+        api_count(CALL_FREE, 0);
+    else
         report_misuse("free()", address);
     errno = saved_errno;
 }

@@ -4,7 +4,6 @@
  */
 #include "api/api.h"
 
-#include "debug/options.h"
 #include "debug/report.h"
 #include "large/large.h"
 #include "os/os.h"
@@ -66,20 +65,6 @@ static void *move(void *pointer, const struct chunk *chunk, size_t size)
     return moved;
 }
 
-static void count_realloc(size_t size)
-{
-    struct arena *arena;
-
-    if (likely(!options_watch_calls()))
-        return;
-    arena = arena_enter();
-    if (arena == NULL)
-        return;
-    arena_count(arena, CALL_REALLOC, 1);
-    arena_count(arena, CALL_BYTES, size);
-    arena_leave(arena);
-}
-
 void *API_NAME(realloc)(void *pointer, size_t size)
 {
     struct chunk chunk;
@@ -90,13 +75,11 @@ void *API_NAME(realloc)(void *pointer, size_t size)
         report_misuse("realloc()", (uintptr_t)pointer);
         return NULL;
     }
-    count_realloc(size);
+    api_count(CALL_REALLOC, size);
     if (size == 0) {
         api_free(pointer);
         return NULL;
     }
-    if (size > PTRDIFF_MAX)
-        return api_no_memory();
     return resize_in_place(&chunk, size) ? pointer : move(pointer, &chunk, size);
 }
 

@@ -126,6 +126,7 @@ void pool_put(struct arena *arena)
     atomic_store(&arena->use, ARENA_POOLED);
     remote_receive_all(arena);
     pthread_mutex_unlock(&arena->lock);
+    remote_drain_pooled(arena);
     pthread_mutex_lock(&pool_lock);
     arena->next_pooled = pool.idle;
     pool.idle = arena;
@@ -163,6 +164,7 @@ size_t pool_trim(struct arena *own)
                                   memory_order_relaxed); /* a wish, orders nothing */
         }
         pthread_mutex_unlock(&arena->lock);
+        remote_drain_pooled(arena);
     }
     return bytes;
 }

@@ -5,7 +5,7 @@
  * A thread that pushes and then finds the owner's arena in the pool unpacks it there, with the arena's lock;
  * a thread that puts its arena into the pool unpacks it after it has said so. Both the push and the change of
  * use are sequentially consistent, so one of the two sees the other: nothing waits for a thread that is gone.
- * (If the lock is taken, because the arena is being adopted or trimmed, it waits for the next push or refill.)
+ * Who finds the lock taken leaves it to the holder, who looks once more after unlocking.
  */
 #include "arena/remote.h"
 
@@ -38,17 +38,25 @@ static unsigned parcel_room(size_t usable)
     return room < ADDRESSES_MAX ? (unsigned)room : ADDRESSES_MAX;
 }
 
+/* Unpacks what lies in the inbox of an arena without a thread, until it is empty or somebody else does it. */
+void remote_drain_pooled(struct arena *arena)
+{
+    /* Looked at again after each unlocking: what is pushed meanwhile finds the lock taken, and relies on us. */
+    while (atomic_load(&arena->use) == ARENA_POOLED && !atomic_load(&arena->damaged) &&
+           atomic_load(&arena->inbox) != NULL && pthread_mutex_trylock(&arena->lock) == 0) {
+        if (atomic_load(&arena->use) == ARENA_POOLED && !atomic_load(&arena->damaged))
+            remote_receive_all(arena);
+        pthread_mutex_unlock(&arena->lock);
+    }
+}
+
 static void push(struct arena *owner, struct parcel *newest, struct parcel *oldest)
 {
     oldest->next = atomic_load_explicit(&owner->inbox, memory_order_relaxed); /* checked by the exchange */
     /* Sequentially consistent (so release, too: the contents): see above. */
     while (!atomic_compare_exchange_weak(&owner->inbox, &oldest->next, newest))
         continue;
-    if (atomic_load(&owner->use) == ARENA_POOLED && pthread_mutex_trylock(&owner->lock) == 0) {
-        if (atomic_load(&owner->use) == ARENA_POOLED && !atomic_load(&owner->damaged))
-            remote_receive_all(owner);
-        pthread_mutex_unlock(&owner->lock);
-    }
+    remote_drain_pooled(owner);
 }
 
 static void send(struct outgoing *outgoing)
@@ -97,9 +105,23 @@ static void collect(struct outgoing *outgoing, uintptr_t address, size_t usable)
     outgoing->bytes += usable;
 }
 
+/* Where the chunks of an owner are collected: one of two places, so that two owners in turn do not collide. */
+static struct outgoing *outgoing_for(struct arena *self, const struct arena *owner)
+{
+    struct outgoing *first = &self->outgoing[owner->id % PARCELS];
+    struct outgoing *second =
+        &self->outgoing[(owner->id + owner->id / PARCELS % (PARCELS - 1) + 1) % PARCELS];
+
+    if (likely(first->owner == owner))
+        return first;
+    if (second->owner == owner)
+        return second;
+    return first->chunks <= second->chunks ? first : second;
+}
+
 static void collect_for(struct arena *self, struct arena *owner, uintptr_t address, size_t usable)
 {
-    struct outgoing *outgoing = &self->outgoing[owner->id % PARCELS];
+    struct outgoing *outgoing = outgoing_for(self, owner);
 
     if (unlikely(outgoing->owner != owner || outgoing->fork != fork_generation)) {
         send(outgoing);
@@ -111,37 +133,46 @@ static void collect_for(struct arena *self, struct arena *owner, uintptr_t addre
         send(outgoing);
 }
 
-/* In a child of fork, until its arena is repaired, the mark alone is enough: the repair finds it. */
-static bool leave_for_repair(const struct chunk *chunk)
+/*
+ * The lock of a damaged arena. A caller that holds the lock of an arena it shares only tries for it, again and
+ * again until the arena is repaired: two such callers could wait for each other.
+ */
+static bool lock_damaged(struct arena *self, struct arena *owner)
 {
-    struct arena *owner = chunk->arena;
-
-    /*
-     * Acquire: see arena_repair(). The lock is only tried for: the caller may hold that of an arena it shares,
-     * and whoever holds this one is about to clear the flag, or only marks like us.
-     */
-    while (unlikely(atomic_load_explicit(&owner->damaged, memory_order_acquire))) {
-        bool damaged;
-
-        if (pthread_mutex_trylock(&owner->lock) != 0) {
-            os_pause();
-            continue;
-        }
-        damaged = atomic_load_explicit(&owner->damaged, memory_order_relaxed); /* the lock orders it */
-        if (damaged)
-            chunk_mark(chunk, STATE_REMOTE);
-        pthread_mutex_unlock(&owner->lock);
-        if (damaged)
+    if (self == NULL || atomic_load_explicit(&self->use, memory_order_relaxed) != ARENA_SHARED) {
+        pthread_mutex_lock(&owner->lock);
+        return true;
+    }
+    /* Acquire: see arena_repair(). */
+    while (atomic_load_explicit(&owner->damaged, memory_order_acquire)) {
+        if (pthread_mutex_trylock(&owner->lock) == 0)
             return true;
+        os_pause();
     }
     return false;
+}
+
+/* In a child of fork, until its arena is repaired, the mark alone is enough: the repair finds it. */
+static bool leave_for_repair(struct arena *self, const struct chunk *chunk)
+{
+    struct arena *owner = chunk->arena;
+    bool damaged;
+
+    /* Acquire: see arena_repair(). */
+    if (likely(!atomic_load_explicit(&owner->damaged, memory_order_acquire)) || !lock_damaged(self, owner))
+        return false;
+    damaged = atomic_load_explicit(&owner->damaged, memory_order_relaxed); /* the lock orders it */
+    if (damaged)
+        chunk_mark(chunk, STATE_REMOTE);
+    pthread_mutex_unlock(&owner->lock);
+    return damaged;
 }
 
 void remote_free(struct arena *self, const struct chunk *chunk)
 {
     struct arena *owner = chunk->arena;
 
-    if (leave_for_repair(chunk))
+    if (leave_for_repair(self, chunk))
         return;
     chunk_mark(chunk, STATE_REMOTE);
     if (unlikely(self == NULL)) {

@@ -27,6 +27,9 @@ bool remote_free_tiny(struct arena *self, uintptr_t address, uint16_t tag);
 /* Sends everything home: when the thread ends, or on malloc_trim. */
 void remote_send_all(struct arena *self);
 
+/* The same for an arena in the pool, by whoever has held its lock or has pushed to it; takes the lock. */
+void remote_drain_pooled(struct arena *arena);
+
 /* Unpacks some of what has arrived, if anything. The arena is entered, or locked. */
 void remote_receive(struct arena *arena);
 void remote_receive_all(struct arena *arena);

@@ -110,6 +110,7 @@ struct arena *arena_enter(void)
     }
     if (unlikely(atomic_load_explicit(&arena->trim_wanted, memory_order_relaxed))) {
         atomic_store_explicit(&arena->trim_wanted, false, memory_order_relaxed);
+        remote_send_all(arena);
         arena_trim(arena);
     }
     return arena;

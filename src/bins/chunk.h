@@ -11,8 +11,7 @@ enum verdict {
     CHUNK_LIVE,
     CHUNK_FREED,    /* was a chunk: freed, and not handed out since */
     CHUNK_INTERIOR, /* inside the live chunk that `chunk` describes */
-    CHUNK_NONE,     /* in memory of ours, but in no chunk that was ever handed out */
-    CHUNK_FOREIGN,  /* not in memory of ours */
+    CHUNK_NONE,     /* in no chunk that was ever handed out */
 };
 
 enum zone { ZONE_TINY, ZONE_SMALL, ZONE_LARGE };

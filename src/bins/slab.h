@@ -154,7 +154,7 @@ static inline unsigned identity_unit(uint64_t identity)
     return identity >> 16 & 0xffff;
 }
 
-/* The index of the chunk that starts `offset` bytes into a slab; any other number if none does. */
+/* The index of the chunk that starts `offset` bytes into a slab. If none does, index * size is not offset. */
 static inline uint32_t chunk_index(const struct size_class *class, uint32_t offset)
 {
     return (uint32_t)((uint64_t)offset * class->inverse >> 32);

@@ -47,16 +47,22 @@ static const char *after(const char *text, const char *prefix)
     return text;
 }
 
+static bool set_bool(bool *option, const char *value, const char *off, const char *on)
+{
+    if (!equal(value, off) && !equal(value, on))
+        return false;
+    *option = equal(value, on);
+    return true;
+}
+
 static bool set_on_error(const char *value)
 {
-    options.report_only = equal(value, "report");
-    return options.report_only || equal(value, "abort");
+    return set_bool(&options.report_only, value, "abort", "report");
 }
 
 static bool set_stats(const char *value)
 {
-    options.stats = equal(value, "1");
-    return options.stats || equal(value, "0");
+    return set_bool(&options.stats, value, "0", "1");
 }
 
 static bool set_arena_max(const char *value)

@@ -1,0 +1,242 @@
+/*
+ * The cache of freed LARGE mappings: which one is taken, what it may hold, and what goes first.
+ */
+#include "unit/unit.h"
+
+#include "large/large.h"
+#include "large/registry.h"
+#include "os/os.h"
+
+#include <string.h>
+
+enum { MIB = 1 << 20, BYTES_MAX = 64 * MIB, CHUNK_MAX = 32 * MIB };
+
+static char *allocate(size_t size)
+{
+    bool clean;
+    char *chunk = large_alloc(size, 1, &clean);
+
+    assert_non_null(chunk);
+    return chunk;
+}
+
+static void release(char *chunk)
+{
+    assert_int_equal(large_free((uintptr_t)chunk, true), LARGE_FREED);
+}
+
+static bool cached(const char *chunk)
+{
+    struct large_info info;
+
+    return large_find((uintptr_t)chunk, &info) && !info.live;
+}
+
+static int empty(void **state)
+{
+    (void)state;
+    large_trim();
+    return large_cached_bytes() == 0 ? 0 : -1;
+}
+
+static void test_a_freed_mapping_serves_the_next_request(void **state)
+{
+    (void)state;
+    struct large_info info;
+    bool clean = true;
+    char *chunk = allocate(MIB);
+
+    memset(chunk, 0xee, MIB);
+    release(chunk);
+    assert_int_equal(large_cached_bytes(), MIB);
+    struct os_counters before = os_counted();
+    assert_ptr_equal(large_alloc(MIB - 5000, 1, &clean), chunk);
+    assert_false(clean);
+    assert_int_equal(os_counted().mmap + os_counted().munmap, before.mmap + before.munmap);
+    assert_int_equal(large_cached_bytes(), 0);
+    assert_true(large_find((uintptr_t)chunk, &info));
+    assert_true(info.live && info.requested == MIB - 5000 && info.usable == MIB);
+    release(chunk);
+}
+
+static void test_the_best_fit_is_taken(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {1300, 1100, 1040, 1200, 1000};
+    char *chunks[5];
+
+    for (size_t n = 0; n < 5; n++)
+        chunks[n] = allocate(sizes[n] << 10);
+    for (size_t n = 0; n < 5; n++)
+        release(chunks[n]);
+    assert_ptr_equal(allocate(1090 << 10), chunks[1]);
+    assert_ptr_equal(allocate(1090 << 10), chunks[3]);
+    assert_ptr_equal(allocate(1000 << 10), chunks[4]);
+    assert_ptr_equal(allocate(1000 << 10), chunks[2]);
+    assert_ptr_equal(allocate(1250 << 10), chunks[0]);
+    for (size_t n = 0; n < 5; n++)
+        release(chunks[n]);
+}
+
+static void test_a_mapping_that_is_much_too_large_is_not_taken(void **state)
+{
+    (void)state;
+    for (size_t size = 300000; size < 10 * MIB; size += size / 3) {
+        char *large = allocate(size), *fitting;
+        struct large_info info;
+
+        release(large);
+        assert_ptr_not_equal(fitting = allocate(size / 2), large);
+        assert_true(large_find((uintptr_t)fitting, &info));
+        assert_true(info.usable <= size / 2 + size / 8 + OS_PAGE);
+        release(fitting);
+        large_trim();
+    }
+}
+
+static void test_no_more_than_its_bytes_and_the_oldest_go_first(void **state)
+{
+    (void)state;
+    enum { COUNT = 24 };
+    char *chunks[COUNT];
+
+    for (size_t n = 0; n < COUNT; n++)
+        chunks[n] = allocate(4 * MIB);
+    for (size_t n = 0; n < COUNT; n++) {
+        release(chunks[n]);
+        assert_true(large_cached_bytes() <= BYTES_MAX);
+        assert_true(cached(chunks[n]));
+    }
+    assert_int_equal(large_cached_bytes(), BYTES_MAX);
+    for (size_t n = 0; n < COUNT; n++)
+        assert_int_equal(cached(chunks[n]), n >= COUNT - BYTES_MAX / (4 * MIB));
+}
+
+static void test_a_very_large_mapping_is_not_kept(void **state)
+{
+    (void)state;
+    char *chunk = allocate(CHUNK_MAX + OS_PAGE);
+
+    release(chunk);
+    assert_false(cached(chunk));
+    assert_int_equal(large_cached_bytes(), 0);
+    release(chunk = allocate(CHUNK_MAX));
+    assert_true(cached(chunk));
+}
+
+static void test_neither_is_one_that_had_headroom(void **state)
+{
+    (void)state;
+    char *chunk = large_alloc_growing(CHUNK_MAX + OS_PAGE);
+
+    assert_non_null(chunk);
+    release(chunk);
+    assert_int_equal(large_cached_bytes(), 0);
+    for (unsigned n = 0; n < 5; n++) {
+        chunk = large_alloc_growing(20 * MIB);
+        assert_non_null(chunk);
+        assert_true(large_resize((uintptr_t)chunk, 30 * MIB));
+        release(chunk);
+        assert_true(large_cached_bytes() <= BYTES_MAX);
+    }
+}
+
+static void put_in(size_t size, uint64_t freed_at)
+{
+    struct large *large;
+
+    release(allocate(size));
+    registry_lock();
+    large = cache_take(size);
+    cache_put(large, freed_at);
+    registry_unlock();
+}
+
+static void test_what_is_old_goes_with_a_later_free(void **state)
+{
+    (void)state;
+    char *young;
+    uint64_t now = os_ticks();
+
+    put_in(MIB, now - (uint64_t)100 * OS_TICKS_TENTH);
+    put_in(3 * MIB, now - (uint64_t)90 * OS_TICKS_TENTH);
+    /* The second has sent the first away. */
+    assert_int_equal(large_cached_bytes(), 3 * MIB);
+    release(young = allocate(5 * MIB));
+    assert_int_equal(large_cached_bytes(), 5 * MIB);
+    assert_true(cached(young));
+}
+
+static void test_a_trim_empties_it(void **state)
+{
+    (void)state;
+    char *chunks[50];
+
+    for (size_t n = 0; n < 50; n++)
+        chunks[n] = allocate(300000 + n * 10000);
+    size_t bytes = 0;
+    for (size_t n = 0; n < 50; n++) {
+        release(chunks[n]);
+        bytes += round_up(300000 + n * 10000, OS_PAGE);
+    }
+    assert_int_equal(large_cached_bytes(), bytes);
+    assert_int_equal(large_trim(), bytes);
+    assert_int_equal(large_cached_bytes(), 0);
+    assert_int_equal(large_trim(), 0);
+}
+
+static void test_what_the_kernel_refuses_to_unmap_stays(void **state)
+{
+    (void)state;
+    char *chunk = allocate(MIB), *huge = allocate(CHUNK_MAX + OS_PAGE);
+
+    release(chunk);
+    os_fail_after(1, true);
+    assert_int_equal(large_trim(), 0);
+    assert_true(cached(chunk));
+    release(huge);
+    assert_true(cached(huge));
+    assert_ptr_equal(allocate(MIB), chunk);
+    os_fail_after(0, false);
+    release(chunk);
+    assert_int_equal(large_trim(), CHUNK_MAX + OS_PAGE + MIB);
+}
+
+static void test_sizes_at_the_borders_of_the_lists(void **state)
+{
+    (void)state;
+    /* Around each list's first size: what is cached serves a request of its own size. */
+    for (size_t size = 16 * (size_t)OS_PAGE; size <= 4 * MIB; size += size / 8) {
+        size_t base = size & ~(size_t)(OS_PAGE - 1);
+
+        for (size_t each = base - OS_PAGE; each <= base + OS_PAGE; each += OS_PAGE) {
+            char *chunk = allocate(each);
+
+            release(chunk);
+            assert_ptr_equal(allocate(each), chunk);
+            release(chunk);
+            large_trim();
+        }
+    }
+    registry_lock();
+    assert_null(cache_take(SIZE_MAX & ~(size_t)(OS_PAGE - 1)));
+    assert_null(cache_take((size_t)1 << 63));
+    registry_unlock();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_a_freed_mapping_serves_the_next_request, empty),
+        cmocka_unit_test_setup(test_the_best_fit_is_taken, empty),
+        cmocka_unit_test_setup(test_a_mapping_that_is_much_too_large_is_not_taken, empty),
+        cmocka_unit_test_setup(test_no_more_than_its_bytes_and_the_oldest_go_first, empty),
+        cmocka_unit_test_setup(test_a_very_large_mapping_is_not_kept, empty),
+        cmocka_unit_test_setup(test_neither_is_one_that_had_headroom, empty),
+        cmocka_unit_test_setup(test_what_is_old_goes_with_a_later_free, empty),
+        cmocka_unit_test_setup(test_a_trim_empties_it, empty),
+        cmocka_unit_test_setup(test_what_the_kernel_refuses_to_unmap_stays, empty),
+        cmocka_unit_test_setup(test_sizes_at_the_borders_of_the_lists, empty),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,213 @@
+/*
+ * The census: sums to the byte, and what a walk sees while other threads go on.
+ */
+#include "unit/unit.h"
+
+#include "debug/census.h"
+#include "os/structure_lock.h"
+#include "support/prefixed.h"
+#include "support/require.h"
+#include "support/rng.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { STABLE = 400, WALKS = 150 };
+
+static size_t stable_size(size_t n)
+{
+    return n % 4 == 3 ? 600 + n * 53 : n * 37 % 513;
+}
+
+static void test_the_sums_of_each_zone(void **state)
+{
+    (void)state;
+    struct census before, after;
+    struct arena *arena = unit_arena();
+    void *large[3];
+    size_t requested[3] = {0}, usable[3] = {0};
+
+    census_take(&before);
+    for (size_t n = 0; n < STABLE; n++) {
+        size_t size = stable_size(n);
+        struct chunk chunk = unit_chunk(unit_alloc(arena, size));
+
+        requested[chunk.zone] += size;
+        usable[chunk.zone] += chunk.usable;
+    }
+    for (size_t n = 0; n < 3; n++) {
+        large[n] = ft_malloc(SMALL_MAX + 1 + n);
+        assert_non_null(large[n]);
+        requested[ZONE_LARGE] += SMALL_MAX + 1 + n;
+        usable[ZONE_LARGE] += SMALL_MAX + OS_PAGE;
+    }
+    census_take(&after);
+    for (unsigned zone = ZONE_TINY; zone <= ZONE_LARGE; zone++) {
+        size_t chunks = zone == ZONE_TINY ? STABLE / 4 * 3 : zone == ZONE_SMALL ? STABLE / 4 : 3;
+
+        assert_int_equal(after.zone[zone].chunks - before.zone[zone].chunks, chunks);
+        assert_int_equal(after.zone[zone].requested - before.zone[zone].requested, requested[zone]);
+        assert_int_equal(after.zone[zone].usable - before.zone[zone].usable, usable[zone]);
+        assert_true(after.zone[zone].slabs >= after.zone[zone].usable);
+    }
+    assert_int_equal(after.zone[ZONE_TINY].heaps,
+                     unit_count_heaps(&arena->tiny) + before.zone[ZONE_TINY].heaps);
+    assert_int_equal(after.zone[ZONE_LARGE].heaps, before.zone[ZONE_LARGE].heaps + 3);
+    for (size_t n = 0; n < 3; n++)
+        ft_free(large[n]);
+    census_take(&before);
+    assert_int_equal(before.zone[ZONE_LARGE].chunks, after.zone[ZONE_LARGE].chunks - 3);
+    assert_true(before.cached > after.cached);
+}
+
+static void test_what_is_not_live_is_vacant(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    struct census before, after;
+    void *chunks[100];
+
+    for (size_t n = 0; n < 100; n++)
+        chunks[n] = unit_alloc(arena, 64);
+    census_take(&before);
+    for (size_t n = 0; n < 100; n += 2)
+        unit_free(arena, chunks[n]);
+    census_take(&after);
+    assert_int_equal(before.zone[ZONE_TINY].chunks - after.zone[ZONE_TINY].chunks, 50);
+    assert_int_equal(after.zone[ZONE_TINY].vacant - before.zone[ZONE_TINY].vacant, 50);
+    assert_int_equal(after.zone[ZONE_TINY].slabs, before.zone[ZONE_TINY].slabs);
+}
+
+static void test_slabs_come_in_the_order_of_addresses(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    struct census_chunk chunks[TINY_SLAB_CHUNKS_MAX];
+    uintptr_t last = 0;
+    size_t seen = 0;
+    unsigned at;
+    uint64_t identity;
+    struct slab *slab;
+
+    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++)
+        unit_alloc(arena, size_classes[class].size);
+    assert_int_equal(unit_count_heaps(&arena->small), 1);
+    at = heap_first_unit(arena->small.heaps);
+    while ((slab = census_next_slab(arena->small.heaps, &at, &identity)) != NULL) {
+        unsigned count = census_slab(arena->small.heaps, slab, identity, chunks);
+
+        for (unsigned n = 0; n < count; n++) {
+            assert_true(chunks[n].start > last);
+            last = chunks[n].start;
+        }
+        seen += count;
+    }
+    assert_int_equal(seen, SIZE_CLASSES - TINY_CLASSES);
+}
+
+static void test_a_slab_that_is_another_by_now_has_no_chunks(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    struct census_chunk chunks[TINY_SLAB_CHUNKS_MAX];
+    struct chunk chunk = unit_chunk(unit_alloc(arena, 1000));
+    uint64_t identity = atomic_load(&chunk.slab->identity);
+
+    assert_int_equal(census_slab(arena->small.heaps, chunk.slab, identity, chunks), 1);
+    assert_int_equal(chunks[0].start, chunk.start);
+    assert_int_equal(chunks[0].requested, 1000);
+    assert_int_equal(census_slab(arena->small.heaps, chunk.slab, identity + ((uint64_t)1 << 32), chunks), 0);
+}
+
+static _Atomic bool stop;
+
+static void *go_on(void *argument)
+{
+    struct rng rng = rng_stream(*(const uint64_t *)argument, 0);
+    void *chunks[200] = {NULL};
+
+    while (!atomic_load(&stop)) {
+        size_t n = rng_below(&rng, 200);
+
+        ft_free(chunks[n]);
+        chunks[n] = ft_malloc(rng_below(&rng, 16) == 0 ? rng_below(&rng, 200000) : rng_below(&rng, 600));
+        REQUIRE(chunks[n] != NULL, "no memory");
+        if (rng_below(&rng, 5000) == 0)
+            ft_malloc_trim(0);
+    }
+    for (size_t n = 0; n < 200; n++)
+        ft_free(chunks[n]);
+    return NULL;
+}
+
+/* How many of the chunks of a heap are in a sorted list, with the sizes in the list. */
+static size_t find_in_heap(struct heap *heap, const struct census_chunk *sorted, size_t count)
+{
+    static struct census_chunk chunks[TINY_SLAB_CHUNKS_MAX];
+    unsigned at = heap_first_unit(heap);
+    uint64_t identity;
+    struct slab *slab;
+    size_t found = 0;
+
+    while ((slab = census_next_slab(heap, &at, &identity)) != NULL) {
+        unsigned seen = census_slab(heap, slab, identity, chunks);
+
+        for (unsigned n = 0; n < seen; n++)
+            for (size_t i = 0; i < count; i++)
+                found += chunks[n].start == sorted[i].start && chunks[n].requested == sorted[i].requested;
+    }
+    return found;
+}
+
+static void test_what_is_live_all_the_time_is_seen_every_time(void **state)
+{
+    (void)state;
+    static struct census_chunk stable[STABLE];
+    static void *freed[STABLE];
+    static const uint64_t seeds[2] = {3, 4};
+    pthread_t threads[2];
+
+    for (size_t n = 0; n < STABLE; n++) {
+        stable[n].start = (uintptr_t)ft_malloc(stable_size(n));
+        stable[n].requested = stable_size(n);
+        assert_true(stable[n].start != 0);
+        freed[n] = ft_malloc(stable_size(n));
+    }
+    for (size_t n = 0; n < STABLE; n++)
+        ft_free(freed[n]);
+    for (size_t n = 0; n < 2; n++)
+        assert_int_equal(pthread_create(&threads[n], NULL, go_on, (void *)(uintptr_t)&seeds[n]), 0);
+    for (unsigned walk = 0; walk < WALKS; walk++) {
+        struct census census;
+        size_t found = 0;
+
+        census_take(&census);
+        assert_true(census.zone[ZONE_TINY].chunks >= STABLE / 4 * 3);
+        structure_lock_read();
+        for (struct arena *arena = atomic_load(&arena_list); arena != NULL; arena = arena->next) {
+            for (struct heap *heap = arena->tiny.heaps; heap != NULL; heap = heap->next)
+                found += find_in_heap(heap, stable, STABLE);
+            for (struct heap *heap = arena->small.heaps; heap != NULL; heap = heap->next)
+                found += find_in_heap(heap, stable, STABLE);
+        }
+        structure_unlock();
+        assert_int_equal(found, STABLE);
+    }
+    atomic_store(&stop, true);
+    for (size_t n = 0; n < 2; n++)
+        assert_int_equal(pthread_join(threads[n], NULL), 0);
+    for (size_t n = 0; n < STABLE; n++)
+        ft_free((void *)stable[n].start);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_sums_of_each_zone),
+        cmocka_unit_test(test_what_is_not_live_is_vacant),
+        cmocka_unit_test(test_slabs_come_in_the_order_of_addresses),
+        cmocka_unit_test(test_a_slab_that_is_another_by_now_has_no_chunks),
+        cmocka_unit_test(test_what_is_live_all_the_time_is_seen_every_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,249 @@
+/*
+ * Repair after a fork, of arenas whose threads were in the middle of anything: all but states and identities is
+ * broken on purpose.
+ */
+#include "unit/unit.h"
+
+#include "arena/fork.h"
+#include "support/pattern.h"
+
+#include <pthread.h>
+#include <string.h>
+
+enum { CHUNKS = 600 };
+
+static const size_t sizes[] = {1, 16, 40, 100, 260, 512, 513, 1000, 3000, 9000, 33000, 100000};
+
+static size_t size_of(size_t n)
+{
+    return sizes[n % (sizeof sizes / sizeof sizes[0])];
+}
+
+static void repair(struct arena *arena)
+{
+    atomic_store(&arena->damaged, true);
+    pthread_mutex_lock(&arena->lock);
+    arena_repair(arena);
+    pthread_mutex_unlock(&arena->lock);
+    assert_false(atomic_load(&arena->damaged));
+}
+
+/* Whatever a thread may have been doing to them: nothing but the states and identities is left as it was. */
+static void break_heaps(struct heap_set *set)
+{
+    for (struct heap *heap = set->heaps; heap != NULL; heap = heap->next) {
+        memset(heap->vacant, 0x5a, sizeof heap->vacant);
+        memset(heap->dirty, 0, sizeof heap->dirty);
+        memset(heap->aged, 0xff, sizeof heap->aged);
+        memset(heap->free_numbers, 0, sizeof heap->free_numbers);
+        heap->free_units = 77777;
+        heap->next_open = heap->prev_open = heap->prev = (struct heap *)16; // NOLINT: not to be followed
+        for (unsigned unit = heap_first_unit(heap); unit < heap_units(heap); unit++) {
+            uintptr_t at = heap->base + (uintptr_t)unit * UNIT_SIZE;
+            struct slab *slab = set->small ? (struct slab *)small_slab(at) : tiny_slab(at);
+
+            if (slab == NULL)
+                continue;
+            memset(slab->vacant, 0xa5, sizeof slab->vacant);
+            slab->free = 12345;
+            slab->next = slab->prev = (struct slab *)16; // NOLINT: not to be followed
+            slab->place = SLAB_CURRENT;
+        }
+    }
+    set->open = set->idle = (struct heap *)16; // NOLINT: not to be followed
+}
+
+static void break_everything(struct arena *arena)
+{
+    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
+        arena->bins[class].count = 0;
+        arena->bins[class].current = arena->bins[class].partial = (struct slab *)16; // NOLINT
+        arena->bins[class].spare = (struct slab *)16;                                // NOLINT
+    }
+    break_heaps(&arena->tiny);
+    break_heaps(&arena->small);
+    for (unsigned i = 0; i < PARCELS; i++)
+        arena->outgoing[i] =
+            (struct outgoing){.owner = arena, .newest = (struct parcel *)16, .room = 5}; // NOLINT
+    arena->unpacking = (struct parcel *)16;                                              // NOLINT
+}
+
+static void fill(struct arena *arena, char **chunks)
+{
+    for (size_t n = 0; n < CHUNKS; n++) {
+        chunks[n] = unit_alloc(arena, size_of(n));
+        pattern_write(chunks[n], 0, size_of(n), n);
+    }
+    for (size_t n = 0; n < CHUNKS; n++) {
+        struct chunk chunk = unit_chunk(chunks[n]);
+
+        if (n % 5 == 1)
+            unit_free(arena, chunks[n]);
+        else if (n % 5 == 2)
+            chunk_mark(&chunk, STATE_REMOTE); /* on its way, in a parcel that is lost */
+        else if (n % 5 == 3)
+            chunk_mark(&chunk, STATE_FREE); /* freed, but in no list yet */
+    }
+}
+
+static bool survives(size_t n)
+{
+    return n % 5 == 0 || n % 5 == 4;
+}
+
+static void check_survivors(char **chunks)
+{
+    for (size_t n = 0; n < CHUNKS; n++)
+        if (survives(n)) {
+            assert_int_equal(unit_chunk(chunks[n]).kind, STATE_LIVE);
+            assert_int_equal(unit_chunk(chunks[n]).requested, size_of(n));
+            assert_int_equal(pattern_mismatch(chunks[n], size_of(n), n), size_of(n));
+        }
+}
+
+static void use_and_empty(struct arena *arena, char **chunks)
+{
+    static void *more[2 * CHUNKS];
+
+    check_survivors(chunks);
+    assert_int_equal(unit_count_state(arena, STATE_REMOTE), 0);
+    for (size_t n = 0; n < sizeof more / sizeof more[0]; n++)
+        memset(more[n] = unit_alloc(arena, size_of(n)), 0xdd, size_of(n));
+    check_survivors(chunks);
+    for (size_t n = 0; n < sizeof more / sizeof more[0]; n++)
+        unit_free(arena, more[n]);
+    for (size_t n = 0; n < CHUNKS; n++)
+        if (survives(n))
+            unit_free(arena, chunks[n]);
+    arena_trim(arena);
+    assert_null(arena->tiny.heaps);
+    assert_null(arena->small.heaps);
+}
+
+static void test_an_arena_is_rebuilt_from_its_states(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    char *chunks[CHUNKS];
+
+    fill(arena, chunks);
+    break_everything(arena);
+    repair(arena);
+    use_and_empty(arena, chunks);
+}
+
+static void test_of_the_survivor_only_lost_chunks_are_collected(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    char *chunks[CHUNKS];
+
+    fill(arena, chunks);
+    /* These are in no list, which cannot be in an arena that is sound. */
+    for (size_t n = 3; n < CHUNKS; n += 5) {
+        struct chunk chunk = unit_chunk(chunks[n]);
+
+        arena_free(arena, &chunk);
+    }
+    atomic_store(&arena->survivor, true);
+    repair(arena);
+    use_and_empty(arena, chunks);
+}
+
+static void test_a_repaired_arena_can_survive_the_next_fork(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    char *chunks[CHUNKS];
+
+    fill(arena, chunks);
+    break_everything(arena);
+    repair(arena);
+    /* What the first repair found on its way is home: the second must not bring it home again. */
+    atomic_store(&arena->survivor, true);
+    repair(arena);
+    use_and_empty(arena, chunks);
+}
+
+static void test_a_heap_can_be_unmapped_after_a_repair(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    char *chunks[300];
+
+    for (size_t n = 0; n < 300; n++)
+        chunks[n] = unit_alloc(arena, SMALL_MAX);
+    assert_true(unit_count_heaps(&arena->small) >= 3);
+    break_everything(arena);
+    repair(arena);
+    /* From the first heap on: the one that was mapped first is the last in the list. */
+    for (size_t n = 0; n < 300; n++) {
+        size_t heaps = 0;
+
+        unit_free(arena, chunks[n]);
+        if (n % 50 == 0)
+            arena_trim(arena);
+        for (struct heap *heap = arena->small.heaps, *before = NULL; heap != NULL;
+             before = heap, heap = heap->next) {
+            assert_ptr_equal(heap->prev, before);
+            heaps++;
+        }
+        assert_true(heaps <= 3);
+    }
+    arena_trim(arena);
+    assert_null(arena->small.heaps);
+}
+
+static void test_no_time_passes_during_a_repair(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+
+    /* Empty slabs go back to their heap while others are not claimed yet: nothing may age then. */
+    for (unsigned n = 0; n < 20; n++) {
+        struct chunk tiny = unit_chunk(unit_alloc(arena, 512)), small = unit_chunk(unit_alloc(arena, 20000));
+
+        chunk_mark(&tiny, STATE_FREE);
+        chunk_mark(&small, STATE_FREE);
+    }
+    arena->tiny.next_tick = arena->small.next_tick = 0;
+    repair(arena);
+    for (unsigned word = 0; word < UNIT_WORDS; word++) {
+        assert_int_equal(arena->tiny.heaps->aged[word], 0);
+        assert_int_equal(arena->small.heaps->aged[word], 0);
+    }
+}
+
+static void test_a_longer_stack_is_used_whole_after_a_repair(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    struct bin *bin = &arena->bins[0], *next = &arena->bins[1];
+    void *chunks[200], **before = bin->slots;
+
+    assert_true(bin->limit < bin->limit_max);
+    for (size_t n = 0; n < 200; n++)
+        chunks[n] = unit_alloc(arena, 16);
+    while (next->count == 0)
+        unit_alloc(arena, 32);
+    /* Between the two stores that lengthen the stack, in the order in which they must not be seen. */
+    bin->slots = before;
+    bin->limit = bin->limit_max;
+    repair(arena);
+    for (size_t n = 0; n < 200; n++)
+        unit_free(arena, chunks[n]);
+    assert_true(bin->slots != before || bin->count <= (unsigned)(next->slots - before));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_arena_is_rebuilt_from_its_states),
+        cmocka_unit_test(test_of_the_survivor_only_lost_chunks_are_collected),
+        cmocka_unit_test(test_a_repaired_arena_can_survive_the_next_fork),
+        cmocka_unit_test(test_a_heap_can_be_unmapped_after_a_repair),
+        cmocka_unit_test(test_no_time_passes_during_a_repair),
+        cmocka_unit_test(test_a_longer_stack_is_used_whole_after_a_repair),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

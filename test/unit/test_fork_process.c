@@ -1,0 +1,283 @@
+/*
+ * Forks of a process with threads: that the handler runs in the child, and that the child can use and free what
+ * all threads had, whatever they were doing.
+ */
+#include "unit/unit.h"
+
+#include "arena/fork.h"
+#include "arena/remote.h"
+#include "arena/thread.h"
+#include "debug/census.h"
+#include "large/large.h"
+#include "large/registry.h"
+#include "support/child.h"
+#include "support/pattern.h"
+#include "support/prefixed.h"
+#include "support/require.h"
+#include "support/rng.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+enum { SLOTS = 128, WORKERS = 3, STABLE = 60, FORKS = 12, SLOTS_OF_MAIN = 1000 };
+
+static size_t size_of(size_t n)
+{
+    static const size_t sizes[] = {1, 16, 40, 100, 260, 512, 513, 1000, 3000, 9000, 33000, 100000};
+
+    return sizes[n % (sizeof sizes / sizeof sizes[0])];
+}
+
+static void need_generation(void *argument)
+{
+    REQUIRE(fork_generation == *(unsigned *)argument + 1, "the handler in the child did not run");
+}
+
+static void test_the_handler_is_registered(void **state)
+{
+    (void)state;
+    unsigned before = fork_generation;
+
+    assert_non_null(ft_malloc(1));
+    unit_arena();
+    assert_true(unit_child_succeeds(need_generation, &before));
+}
+
+/* For the children below, whether or not the handler has run. */
+static void after_fork(unsigned generation)
+{
+    if (fork_generation == generation)
+        arena_after_fork();
+}
+
+static void one_arena_shared_by_all(void)
+{
+    struct arena *arena;
+
+    REQUIRE(ft_malloc(1) != NULL, "no memory");
+    arena = thread_self.home;
+    REQUIRE(atomic_load(&arena->use) == ARENA_SHARED && arena->next == NULL,
+            "not the only arena, or not shared");
+    /* Another thread could have been anywhere in it. */
+    arena_after_fork();
+    REQUIRE(atomic_load(&arena->damaged), "an arena that others use was taken for sound");
+    REQUIRE(ft_malloc(1) != NULL && !atomic_load(&arena->damaged), "not repaired");
+}
+
+static void test_the_only_arena_may_be_shared(void **state)
+{
+    (void)state;
+    static const char *const argv[] = {"/proc/self/exe", "shared", NULL};
+    static const char *const environment[] = {"FT_MALLOC_ARENA_MAX=1", NULL};
+    const struct child_spec spec = {.argv = argv, .environment = environment};
+    struct child_result result;
+
+    child_run(&spec, &result);
+    assert_true(child_succeeded(&result));
+    child_free(&result);
+}
+
+/* The process whose threads never rest. */
+static struct {
+    _Atomic(void *) slots[SLOTS];
+    void *stable[WORKERS][STABLE];
+    _Atomic unsigned ready;
+    _Atomic bool stop;
+    size_t live_before; /* what there was before them */
+    unsigned generation;
+} busy;
+
+static size_t random_size(struct rng *rng)
+{
+    size_t kind = rng_below(rng, 64);
+
+    if (kind == 0)
+        return SMALL_MAX + 1 + rng_below(rng, 300000);
+    return kind < 4 ? rng_below(rng, 100000) : rng_below(rng, 1500);
+}
+
+static void *work(void *argument)
+{
+    size_t self = (size_t)argument;
+    struct rng rng = rng_stream(7, self);
+
+    for (size_t n = 0; n < STABLE; n++) {
+        busy.stable[self][n] = ft_malloc(size_of(n));
+        REQUIRE(busy.stable[self][n] != NULL, "no memory");
+        pattern_write(busy.stable[self][n], 0, size_of(n), n);
+    }
+    atomic_fetch_add(&busy.ready, 1);
+    while (!atomic_load(&busy.stop)) {
+        size_t size = random_size(&rng);
+        char *fresh = ft_malloc(size);
+
+        REQUIRE(fresh != NULL, "no memory");
+        memset(fresh, (int)size, size < 64 ? size : 64);
+        ft_free(atomic_exchange(&busy.slots[rng_below(&rng, SLOTS)], fresh));
+    }
+    return NULL;
+}
+
+static size_t live_in_all_arenas(void)
+{
+    size_t live = 0;
+
+    for (struct arena *arena = atomic_load(&arena_list); arena != NULL; arena = arena->next)
+        live += unit_count_state(arena, STATE_LIVE);
+    return live;
+}
+
+static void free_what_threads_left(void)
+{
+    for (size_t worker = 0; worker < WORKERS; worker++)
+        for (size_t n = 0; n < STABLE; n++) {
+            REQUIRE(pattern_mismatch(busy.stable[worker][n], size_of(n), n) == size_of(n),
+                    "the contents changed");
+            ft_free(busy.stable[worker][n]);
+        }
+    for (size_t slot = 0; slot < SLOTS; slot++)
+        ft_free(atomic_load(&busy.slots[slot]));
+}
+
+static void go_on_in_the_child(void *argument)
+{
+    (void)argument;
+    static char *more[SLOTS_OF_MAIN];
+    struct census census;
+    size_t live;
+
+    after_fork(busy.generation);
+    for (size_t n = 0; n < SLOTS_OF_MAIN; n++) {
+        more[n] = ft_malloc(size_of(n));
+        REQUIRE(more[n] != NULL, "no memory");
+        pattern_write(more[n], 0, size_of(n), n);
+    }
+    free_what_threads_left();
+    (void)ft_malloc_trim(0);
+    /* Of each thread, what it had in its hands when the process was forked is lost: one chunk. */
+    live = live_in_all_arenas() - busy.live_before;
+    census_take(&census);
+    REQUIRE(live >= SLOTS_OF_MAIN && live <= SLOTS_OF_MAIN + WORKERS, "%zu chunks are live", live);
+    REQUIRE(census.zone[ZONE_TINY].chunks + census.zone[ZONE_SMALL].chunks == live + busy.live_before,
+            "the census says another number");
+    REQUIRE(census.zone[ZONE_LARGE].chunks <= WORKERS, "%zu LARGE chunks are left",
+            census.zone[ZONE_LARGE].chunks);
+    for (size_t n = 0; n < SLOTS_OF_MAIN; n++) {
+        REQUIRE(pattern_mismatch(more[n], size_of(n), n) == size_of(n), "the contents changed");
+        ft_free(more[n]);
+    }
+}
+
+static void test_forks_of_a_busy_process(void **state)
+{
+    (void)state;
+    pthread_t threads[WORKERS];
+    bool good = true;
+
+    assert_non_null(ft_malloc(1));
+    busy.live_before = live_in_all_arenas();
+    for (size_t n = 0; n < WORKERS; n++)
+        assert_int_equal(pthread_create(&threads[n], NULL, work, (void *)n), 0); // NOLINT: a number
+    while (atomic_load(&busy.ready) < WORKERS)
+        continue;
+    for (unsigned n = 0; n < FORKS && good; n++) {
+        busy.generation = fork_generation;
+        good = unit_child_succeeds(go_on_in_the_child, NULL);
+    }
+    atomic_store(&busy.stop, true);
+    for (size_t n = 0; n < WORKERS; n++)
+        assert_int_equal(pthread_join(threads[n], NULL), 0);
+    assert_true(good);
+}
+
+/* A thread that has taken a mapping out of the cache, and holds the registry's lock while others fork. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool taken, forked;
+} taker = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, false};
+
+static void *take_from_cache(void *argument)
+{
+    struct large *large;
+
+    registry_lock();
+    large = cache_take(*(size_t *)argument);
+    REQUIRE(large != NULL, "the cache is empty");
+    pthread_mutex_lock(&taker.lock);
+    taker.taken = true;
+    pthread_cond_signal(&taker.changed);
+    while (!taker.forked)
+        pthread_cond_wait(&taker.changed, &taker.lock);
+    pthread_mutex_unlock(&taker.lock);
+    cache_put(large, 0);
+    registry_unlock();
+    return NULL;
+}
+
+struct expected {
+    unsigned generation;
+    size_t size, cached;
+    char *live;
+};
+
+static void find_it_in_the_cache(void *argument)
+{
+    const struct expected *expected = argument;
+    struct large_info info;
+    bool clean;
+
+    after_fork(expected->generation);
+    REQUIRE(large_cached_bytes() == expected->cached, "%zu bytes are cached", large_cached_bytes());
+    REQUIRE(large_find((uintptr_t)expected->live, &info) && info.live && info.requested == expected->size,
+            "lost");
+    REQUIRE(large_alloc(expected->size, 1, &clean) != NULL && !clean, "what was cached is not found");
+    REQUIRE(large_free((uintptr_t)expected->live, true) == LARGE_FREED, "not freed");
+}
+
+static void test_a_fork_in_the_middle_of_a_change_of_the_registry(void **state)
+{
+    (void)state;
+    struct expected expected = {.size = 1 << 20};
+    pthread_t thread;
+    bool clean, good;
+    char *cached;
+
+    unit_arena();
+    (void)large_trim();
+    expected.live = large_alloc(expected.size, 1, &clean);
+    cached = large_alloc(expected.size, 1, &clean);
+    assert_true(expected.live != NULL && cached != NULL);
+    assert_int_equal(large_free((uintptr_t)cached, true), LARGE_FREED);
+    expected.cached = large_cached_bytes();
+    assert_int_equal(pthread_create(&thread, NULL, take_from_cache, &expected.size), 0);
+    pthread_mutex_lock(&taker.lock);
+    while (!taker.taken)
+        pthread_cond_wait(&taker.changed, &taker.lock);
+    pthread_mutex_unlock(&taker.lock);
+    expected.generation = fork_generation;
+    good = unit_child_succeeds(find_it_in_the_cache, &expected);
+    pthread_mutex_lock(&taker.lock);
+    taker.forked = true;
+    pthread_cond_signal(&taker.changed);
+    pthread_mutex_unlock(&taker.lock);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(good);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_handler_is_registered),
+        cmocka_unit_test(test_the_only_arena_may_be_shared),
+        cmocka_unit_test(test_forks_of_a_busy_process),
+        cmocka_unit_test(test_a_fork_in_the_middle_of_a_change_of_the_registry),
+    };
+
+    if (argc > 1 && strcmp(argv[1], "shared") == 0) {
+        one_arena_shared_by_all();
+        return 0;
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,378 @@
+/*
+ * Heaps: taking and giving runs of units, joining, what is clean, what goes back to the kernel and when.
+ */
+#include "unit/unit.h"
+
+#include "bins/heap.h"
+#include "os/os.h"
+#include "support/pattern.h"
+
+#include <string.h>
+
+static char *address_of(const struct heap *heap, unsigned unit)
+{
+    return (char *)(heap->base + (uintptr_t)unit * UNIT_SIZE);
+}
+
+static unsigned units_per_heap(const struct heap_set *set)
+{
+    return set->small ? SMALL_UNITS - SMALL_FIRST_UNIT : TINY_UNITS - TINY_FIRST_UNIT;
+}
+
+static struct heap *take(struct heap_set *set, unsigned units, unsigned *first)
+{
+    bool clean;
+    struct heap *heap = heap_set_take(set, units, first, &clean);
+
+    assert_non_null(heap);
+    assert_true(*first >= heap_first_unit(heap) && *first + units <= heap_units(heap));
+    return heap;
+}
+
+static void test_a_heap_holds_a_hundred_of_the_largest_chunks(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+
+    for (size_t i = 0; i < 100; i++) {
+        unit_alloc(arena, TINY_MAX);
+        unit_alloc(arena, SMALL_MAX);
+    }
+    assert_int_equal(unit_count_heaps(&arena->tiny), 1);
+    assert_int_equal(unit_count_heaps(&arena->small), 1);
+    assert_int_equal(TINY_HEAP_SIZE % OS_PAGE, 0);
+    assert_int_equal(SMALL_HEAP_SIZE % OS_PAGE, 0);
+}
+
+static void test_units_are_handed_out_once_lowest_first(struct heap_set *set)
+{
+    unsigned count = units_per_heap(set), first;
+    struct heap *heap = take(set, 1, &first);
+
+    assert_int_equal(heap->base % heap_size(heap), 0);
+    for (unsigned i = 0; i < count; i++) {
+        assert_int_equal(first, heap_first_unit(heap) + i);
+        pattern_write(address_of(heap, first), 0, UNIT_SIZE, first);
+        if (i + 1 < count)
+            assert_ptr_equal(take(set, 1, &first), heap);
+    }
+    assert_int_equal(heap->free_units, 0);
+    for (unsigned unit = heap_first_unit(heap); unit < heap_units(heap); unit++)
+        assert_int_equal(pattern_mismatch(address_of(heap, unit), UNIT_SIZE, unit), UNIT_SIZE);
+    /* The heap is full: the next run comes from another. */
+    assert_ptr_not_equal(take(set, 1, &first), heap);
+    assert_int_equal(unit_count_heaps(set), 2);
+}
+
+static void test_units_of_tiny_heaps(void **state)
+{
+    (void)state;
+    test_units_are_handed_out_once_lowest_first(&unit_arena()->tiny);
+}
+
+static void test_units_of_small_heaps(void **state)
+{
+    (void)state;
+    test_units_are_handed_out_once_lowest_first(&unit_arena()->small);
+}
+
+static void test_neighbouring_runs_join(void **state)
+{
+    (void)state;
+    struct heap_set *set = &unit_arena()->tiny;
+    unsigned count = units_per_heap(set), first;
+    struct heap *heap = take(set, 1, &first);
+
+    for (unsigned i = 1; i < count; i++)
+        take(set, 1, &first);
+    for (unsigned step = 0; step < 3; step++)
+        for (unsigned unit = heap_first_unit(heap) + step; unit < heap_units(heap); unit += 3)
+            heap_give(heap, unit, 1);
+    assert_int_equal(heap->free_units, count);
+    assert_ptr_equal(take(set, count, &first), heap);
+    assert_int_equal(unit_count_heaps(set), 1);
+}
+
+static void test_a_run_that_is_too_short_is_passed_over(void **state)
+{
+    (void)state;
+    struct heap_set *set = &unit_arena()->small;
+    unsigned first[5], again;
+    struct heap *heap = take(set, 4, &first[0]);
+
+    for (unsigned i = 1; i < 5; i++)
+        assert_ptr_equal(take(set, 4, &first[i]), heap);
+    heap_give(heap, first[0], 4);
+    heap_give(heap, first[2], 4);
+    heap_give(heap, first[3], 4);
+    take(set, 5, &again);
+    assert_int_equal(again, first[2]);
+    take(set, 4, &again);
+    assert_int_equal(again, first[0]);
+    take(set, 4, &again);
+    assert_true(again > first[4]);
+}
+
+static void test_fresh_units_are_clean_and_used_ones_are_not(void **state)
+{
+    (void)state;
+    struct heap_set *set = &unit_arena()->small;
+    unsigned first, again;
+    bool clean = false;
+    struct heap *heap = heap_set_take(set, 3, &first, &clean);
+
+    assert_true(clean);
+    memset(address_of(heap, first), 0xee, 3 * (size_t)UNIT_SIZE);
+    heap_give(heap, first, 3);
+    assert_ptr_equal(heap_set_take(set, 2, &again, &clean), heap);
+    assert_int_equal(again, first);
+    assert_false(clean);
+    heap_give(heap, again, 2);
+    /* Partly clean is not clean. */
+    assert_ptr_equal(heap_set_take(set, 8, &again, &clean), heap);
+    assert_false(clean);
+    assert_ptr_equal(heap_set_take(set, 8, &again, &clean), heap);
+    assert_true(clean);
+    assert_int_equal(pattern_first_nonzero(address_of(heap, again), 8 * (size_t)UNIT_SIZE),
+                     8 * (size_t)UNIT_SIZE);
+}
+
+static void test_one_empty_heap_is_kept_and_the_second_unmapped(void **state)
+{
+    (void)state;
+    struct heap_set *set = &unit_arena()->tiny;
+    unsigned count = units_per_heap(set), first[2];
+    struct heap *heaps[2] = {take(set, count, &first[0]), take(set, count, &first[1])};
+    uintptr_t bases[2] = {heaps[0]->base, heaps[1]->base};
+
+    assert_ptr_not_equal(heaps[0], heaps[1]);
+    assert_true(heap_owned(set->own, bases[1], TINY_HEAP_SHIFT));
+    heap_give(heaps[0], first[0], count);
+    assert_int_equal(unit_count_heaps(set), 2);
+    heap_give(heaps[1], first[1], count);
+    assert_int_equal(unit_count_heaps(set), 1);
+    assert_ptr_equal(set->heaps, heaps[0]);
+    assert_int_equal(heap_map_tag(bases[0]), set->tag);
+    assert_int_equal(heap_map_tag(bases[1]), TAG_NONE);
+    assert_false(heap_owned(set->own, bases[1], TINY_HEAP_SHIFT));
+    /* The reserve is used again before a new heap is made. */
+    assert_ptr_equal(take(set, 1, &first[0]), heaps[0]);
+    assert_null(set->idle);
+}
+
+static void test_every_address_of_a_heap_is_owned_and_no_other(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    unsigned first;
+    struct heap *heap = take(&arena->small, 1, &first);
+    uintptr_t end = heap->base + SMALL_HEAP_SIZE;
+
+    for (uintptr_t at = heap->base; at < end; at += UNIT_SIZE)
+        assert_true(heap_owned(arena->own_small, at, SMALL_HEAP_SHIFT));
+    assert_true(heap_owned(arena->own_small, end - 1, SMALL_HEAP_SHIFT));
+    assert_false(heap_owned(arena->own_small, heap->base - 1, SMALL_HEAP_SHIFT));
+    assert_false(heap_owned(arena->own_small, end, SMALL_HEAP_SHIFT));
+    /* No value is taken for an entry that is empty. */
+    for (uintptr_t number = 0; number < 4 * OWN_HEAPS; number++) {
+        assert_false(heap_owned(arena->own_tiny, number << TINY_HEAP_SHIFT, TINY_HEAP_SHIFT));
+        assert_false(heap_owned(arena_none.own_small, number << SMALL_HEAP_SHIFT, SMALL_HEAP_SHIFT));
+    }
+}
+
+static void test_trim_unmaps_empty_heaps_and_purges_the_rest(void **state)
+{
+    (void)state;
+    struct heap_set *set = &unit_arena()->small;
+    unsigned kept, given, again;
+    bool clean = false;
+    struct heap *heap = take(set, 2, &kept);
+
+    assert_ptr_equal(take(set, 3, &given), heap);
+    pattern_write(address_of(heap, kept), 0, 2 * (size_t)UNIT_SIZE, 7);
+    memset(address_of(heap, given), 0xee, 3 * (size_t)UNIT_SIZE);
+    heap_give(heap, given, 3);
+    assert_int_equal(heap_set_trim(set), 3 * UNIT_SIZE);
+    assert_int_equal(heap_set_trim(set), 0);
+    assert_int_equal(pattern_first_nonzero(address_of(heap, given), 3 * (size_t)UNIT_SIZE),
+                     3 * (size_t)UNIT_SIZE);
+    assert_int_equal(pattern_mismatch(address_of(heap, kept), 2 * (size_t)UNIT_SIZE, 7),
+                     2 * (size_t)UNIT_SIZE);
+    assert_ptr_equal(heap_set_take(set, 3, &again, &clean), heap);
+    assert_true(again == given && clean);
+    heap_give(heap, again, 3);
+    heap_give(heap, kept, 2);
+    assert_int_equal(heap_set_trim(set), SMALL_HEAP_SIZE);
+    assert_null(set->heaps);
+    assert_null(set->open);
+}
+
+static bool is_clean(struct heap_set *set, unsigned units, unsigned expected)
+{
+    unsigned first;
+    bool clean = false;
+    struct heap *heap = heap_set_take(set, units, &first, &clean);
+
+    assert_int_equal(first, expected);
+    heap_give(heap, first, units);
+    return clean;
+}
+
+static void test_long_runs_that_stay_free_go_back_at_the_second_tick(void **state)
+{
+    (void)state;
+    struct heap_set *set = &unit_arena()->small;
+    unsigned long_run, other, short_run, last;
+    struct heap *heap = take(set, 32, &long_run);
+
+    take(set, 1, &other);
+    take(set, 2, &short_run);
+    take(set, 1, &last);
+    memset(address_of(heap, long_run), 0xee, 32 * (size_t)UNIT_SIZE);
+    memset(address_of(heap, short_run), 0xee, 2 * (size_t)UNIT_SIZE);
+    set->next_tick = UINT64_MAX;
+    heap_give(heap, long_run, 32);
+    heap_give(heap, short_run, 2);
+    /* The first tick notes what is free, the second gives it back. */
+    for (unsigned tick = 0; tick < 2; tick++) {
+        assert_int_equal(*address_of(heap, long_run + 31), (char)0xee);
+        set->next_tick = 0;
+        heap_give(heap, last, 1);
+        set->next_tick = UINT64_MAX;
+        take(set, 1, &last);
+        heap_give(heap, last, 1);
+        take(set, 1, &last);
+    }
+    assert_int_equal(pattern_first_nonzero(address_of(heap, long_run + 1), 31 * (size_t)UNIT_SIZE),
+                     31 * (size_t)UNIT_SIZE);
+    assert_int_equal(*address_of(heap, short_run), (char)0xee);
+}
+
+static void test_a_unit_in_use_at_the_first_tick_stays_at_the_second(void **state)
+{
+    (void)state;
+    struct heap_set *set = &unit_arena()->small;
+    unsigned run, last;
+    struct heap *heap = take(set, 32, &run);
+
+    take(set, 1, &last);
+    heap_give(heap, run, 32);
+    set->next_tick = 0;
+    heap_give(heap, last, 1);
+    set->next_tick = UINT64_MAX;
+    take(set, 33, &run);
+    memset(address_of(heap, run), 0xee, 33 * (size_t)UNIT_SIZE);
+    take(set, 1, &last);
+    heap_give(heap, run, 33);
+    set->next_tick = 0;
+    heap_give(heap, last, 1);
+    assert_int_equal(*address_of(heap, run), (char)0xee);
+    assert_int_equal(*address_of(heap, run + 32), (char)0xee);
+    assert_false(is_clean(set, 32, run));
+}
+
+static void test_without_memory_for_a_heap(void **state)
+{
+    (void)state;
+    struct heap_set *set = &unit_arena()->small;
+    unsigned first;
+    bool clean;
+
+    os_fail_after(1, true);
+    assert_null(heap_set_take(set, 1, &first, &clean));
+    os_fail_after(0, false);
+    assert_null(set->heaps);
+    assert_null(set->open);
+    take(set, 1, &first);
+}
+
+static void test_a_heap_that_the_kernel_keeps_stays_usable(void **state)
+{
+    (void)state;
+    struct heap_set *set = &unit_arena()->tiny;
+    unsigned count = units_per_heap(set), first;
+    struct heap *heap = take(set, 1, &first);
+
+    heap_give(heap, first, 1);
+    os_fail_after(1, true);
+    assert_int_equal(heap_set_trim(set), 0);
+    os_fail_after(0, false);
+    assert_ptr_equal(set->heaps, heap);
+    assert_int_equal(heap_map_tag(heap->base), set->tag);
+    assert_true(heap_owned(set->own, heap->base, TINY_HEAP_SHIFT));
+    /* Its dirty unit could not be renewed, and may be a hole now: it is never handed out again. */
+    assert_int_equal(heap->free_units, count - 1);
+    for (unsigned i = 1; i < count; i++) {
+        unsigned unit;
+
+        assert_ptr_equal(take(set, 1, &unit), heap);
+        assert_int_not_equal(unit, first);
+    }
+    assert_ptr_not_equal(take(set, 1, &first), heap);
+}
+
+static void test_a_heap_with_lost_units_is_never_unmapped(void **state)
+{
+    (void)state;
+    struct heap_set *set = &unit_arena()->tiny;
+    unsigned kept, lost;
+    struct heap *heap = take(set, 1, &kept);
+
+    take(set, 1, &lost);
+    heap_give(heap, lost, 1);
+    os_fail_after(1, false);
+    assert_int_equal(heap_set_trim(set), 0);
+    os_fail_after(0, false);
+    heap_give(heap, kept, 1);
+    (void)heap_set_trim(set);
+    assert_ptr_equal(set->heaps, heap);
+    heap_set_reset(set);
+    assert_int_equal(heap->free_units, units_per_heap(set) - 1);
+    assert_false(heap_claim(heap, lost, 1));
+}
+
+static void test_after_a_reset_what_is_claimed_is_taken(void **state)
+{
+    (void)state;
+    struct heap_set *set = &unit_arena()->small;
+    unsigned first, again;
+    struct heap *heap = take(set, 40, &first);
+
+    pattern_write(address_of(heap, first), 0, 40 * (size_t)UNIT_SIZE, 3);
+    heap_set_reset(set);
+    assert_int_equal(heap->free_units, units_per_heap(set));
+    assert_true(heap_claim(heap, first + 4, 4));
+    assert_false(heap_claim(heap, first + 4, 4));
+    assert_false(heap_claim(heap, first + 1, 4));
+    assert_false(heap_claim(heap, first + 7, 2));
+    assert_false(heap_claim(heap, 0, 1));
+    assert_false(heap_claim(heap, SMALL_FIRST_UNIT - 1, 2));
+    assert_false(heap_claim(heap, SMALL_UNITS - 1, 2));
+    assert_false(is_clean(set, 4, first));
+    take(set, 5, &again);
+    assert_int_equal(again, first + 8);
+    assert_int_equal(pattern_mismatch(address_of(heap, first), 40 * (size_t)UNIT_SIZE, 3),
+                     40 * (size_t)UNIT_SIZE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_heap_holds_a_hundred_of_the_largest_chunks),
+        cmocka_unit_test(test_units_of_tiny_heaps),
+        cmocka_unit_test(test_units_of_small_heaps),
+        cmocka_unit_test(test_neighbouring_runs_join),
+        cmocka_unit_test(test_a_run_that_is_too_short_is_passed_over),
+        cmocka_unit_test(test_fresh_units_are_clean_and_used_ones_are_not),
+        cmocka_unit_test(test_one_empty_heap_is_kept_and_the_second_unmapped),
+        cmocka_unit_test(test_every_address_of_a_heap_is_owned_and_no_other),
+        cmocka_unit_test(test_trim_unmaps_empty_heaps_and_purges_the_rest),
+        cmocka_unit_test(test_long_runs_that_stay_free_go_back_at_the_second_tick),
+        cmocka_unit_test(test_a_unit_in_use_at_the_first_tick_stays_at_the_second),
+        cmocka_unit_test(test_without_memory_for_a_heap),
+        cmocka_unit_test(test_a_heap_that_the_kernel_keeps_stays_usable),
+        cmocka_unit_test(test_a_heap_with_lost_units_is_never_unmapped),
+        cmocka_unit_test(test_after_a_reset_what_is_claimed_is_taken),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

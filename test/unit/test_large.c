@@ -1,0 +1,238 @@
+/*
+ * LARGE chunks: allocating, finding, freeing, walking; alignment; and what happens without memory.
+ */
+#include "unit/unit.h"
+
+#include "large/large.h"
+#include "os/os.h"
+#include "support/pattern.h"
+
+#include <string.h>
+
+enum { MIB = 1 << 20 };
+
+static char *allocate(size_t size, size_t align)
+{
+    bool clean = false;
+    char *chunk = large_alloc(size, align, &clean);
+
+    assert_non_null(chunk);
+    assert_int_equal((uintptr_t)chunk % align, 0);
+    if (clean)
+        assert_int_equal(pattern_first_nonzero(chunk, size), size);
+    memset(chunk, 0xee, size);
+    return chunk;
+}
+
+static void release(char *chunk)
+{
+    assert_int_equal(large_free((uintptr_t)chunk, true), LARGE_FREED);
+}
+
+static void test_the_requested_size_is_known_to_the_byte(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {0, 1, OS_PAGE - 1, OS_PAGE, OS_PAGE + 1, 300000, MIB, 5 * MIB + 12345};
+    struct large_info info;
+
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        char *chunk = allocate(sizes[i], 1);
+
+        assert_true(large_find((uintptr_t)chunk, &info));
+        assert_true(info.live);
+        assert_int_equal(info.start, (uintptr_t)chunk);
+        assert_int_equal(info.requested, sizes[i]);
+        assert_true(info.usable >= sizes[i] && info.usable % OS_PAGE == 0);
+        memset(chunk, 1, info.usable);
+        release(chunk);
+    }
+    large_trim();
+}
+
+static void test_alignment_up_to_a_gigabyte(void **state)
+{
+    (void)state;
+    struct large_info info;
+
+    for (size_t align = 16; align <= (size_t)1 << 30; align *= 2) {
+        char *chunk = allocate(100000, align);
+
+        assert_true(large_find((uintptr_t)chunk, &info) && info.live);
+        release(chunk);
+        large_trim();
+        assert_false(large_find((uintptr_t)chunk, &info));
+    }
+}
+
+static void test_impossible_sizes(void **state)
+{
+    (void)state;
+    bool clean;
+
+    assert_null(large_alloc(SIZE_MAX, 1, &clean));
+    assert_null(large_alloc(SIZE_MAX - OS_PAGE, 1, &clean));
+    assert_null(large_alloc((size_t)1 << 62, 1, &clean));
+    assert_null(large_alloc((size_t)1 << 62, (size_t)1 << 62, &clean));
+    assert_null(large_alloc(PTRDIFF_MAX, (size_t)1 << 63, &clean));
+    assert_null(large_alloc(16, (size_t)1 << 63, &clean));
+    assert_null(large_alloc_growing(SIZE_MAX));
+    assert_null(large_alloc_growing((size_t)1 << 62));
+}
+
+static void test_only_a_live_chunk_can_be_freed(void **state)
+{
+    (void)state;
+    char *chunk = allocate(MIB, 1);
+    uintptr_t address = (uintptr_t)chunk;
+    struct large_info info;
+
+    assert_int_equal(large_free(address + 16, true), LARGE_UNKNOWN);
+    assert_int_equal(large_free(address + OS_PAGE, true), LARGE_UNKNOWN);
+    assert_int_equal(large_free(0, true), LARGE_UNKNOWN);
+    release(chunk);
+    assert_int_equal(large_free(address, true), LARGE_WAS_FREE);
+    assert_true(large_find(address, &info) && !info.live);
+    large_trim();
+    assert_int_equal(large_free(address, true), LARGE_UNKNOWN);
+    assert_true(large_find_gone(address, &info));
+    assert_int_equal(info.requested, MIB);
+}
+
+static void test_a_chunk_is_found_from_inside(void **state)
+{
+    (void)state;
+    char *chunk = allocate(MIB + 1, 1);
+    struct large_info info;
+
+    assert_true(large_find_around((uintptr_t)chunk + MIB, &info));
+    assert_int_equal(info.start, (uintptr_t)chunk);
+    assert_int_equal(info.requested, MIB + 1);
+    assert_false(large_find_around((uintptr_t)&info, &info));
+    release(chunk);
+    assert_false(large_find_around((uintptr_t)chunk + MIB, &info));
+    large_trim();
+}
+
+static void test_a_mapping_that_is_not_kept_goes_at_once(void **state)
+{
+    (void)state;
+    size_t before = large_cached_bytes();
+    char *chunk = allocate(MIB, 1);
+    struct large_info info;
+
+    assert_int_equal(large_free((uintptr_t)chunk, false), LARGE_FREED);
+    assert_int_equal(large_cached_bytes(), before);
+    assert_false(large_find((uintptr_t)chunk, &info));
+}
+
+struct seen {
+    size_t live, cached, bytes;
+};
+
+static void see(void *context, const struct large_info *info)
+{
+    struct seen *seen = context;
+
+    *(info->live ? &seen->live : &seen->cached) += 1;
+    seen->bytes += info->live ? info->requested : 0;
+}
+
+static void test_a_walk_sees_live_and_cached_chunks(void **state)
+{
+    (void)state;
+    char *chunks[20];
+    struct seen before = {0}, seen = {0};
+
+    large_trim();
+    large_walk(see, &before);
+    for (size_t n = 0; n < 20; n++)
+        chunks[n] = allocate(300000 + n, 1);
+    for (size_t n = 0; n < 20; n += 4)
+        release(chunks[n]);
+    large_walk(see, &seen);
+    assert_int_equal(seen.live - before.live, 15);
+    assert_int_equal(seen.cached - before.cached, 5);
+    for (size_t n = 0; n < 20; n++)
+        if (n % 4 != 0) {
+            before.bytes += 300000 + n;
+            release(chunks[n]);
+        }
+    assert_int_equal(seen.bytes, before.bytes);
+    large_trim();
+}
+
+static void test_without_memory_for_the_mapping(void **state)
+{
+    (void)state;
+    bool clean;
+
+    large_trim();
+    os_fail_after(1, true);
+    assert_null(large_alloc(MIB, 1, &clean));
+    assert_null(large_alloc(MIB, MIB, &clean));
+    assert_null(large_alloc_growing(MIB));
+    os_fail_after(0, false);
+    release(allocate(MIB, 1));
+}
+
+static void test_a_failure_that_goes_by_is_survived(void **state)
+{
+    (void)state;
+    /* What is cached is given up, and that is enough. */
+    release(allocate(MIB, 1));
+    bool clean;
+    os_fail_after(1, false);
+    char *chunk = large_alloc(3 * MIB, 1, &clean);
+    os_fail_after(0, false);
+    assert_non_null(chunk);
+    assert_true(clean);
+    release(chunk);
+    large_trim();
+}
+
+static void test_without_memory_for_a_descriptor_the_mapping_goes_back(void **state)
+{
+    (void)state;
+    static char *chunks[5000];
+    struct seen before = {0}, seen = {0};
+    size_t count = 0;
+    bool clean;
+
+    large_trim();
+    large_walk(see, &before);
+    for (; count < 5000; count++) {
+        /* The second call is for a block of descriptors, when one is needed. */
+        os_fail_after(2, true);
+        chunks[count] = large_alloc(OS_PAGE, 1, &clean);
+        os_fail_after(0, false);
+        if (chunks[count] == NULL)
+            break;
+    }
+    assert_true(count < 5000);
+    large_walk(see, &seen);
+    assert_int_equal(seen.live, before.live + count);
+    chunks[count] = allocate(OS_PAGE, 1);
+    for (size_t n = 0; n <= count; n++)
+        release(chunks[n]);
+    large_trim();
+    seen = (struct seen){0};
+    large_walk(see, &seen);
+    assert_int_equal(seen.live + seen.cached, before.live);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_requested_size_is_known_to_the_byte),
+        cmocka_unit_test(test_alignment_up_to_a_gigabyte),
+        cmocka_unit_test(test_impossible_sizes),
+        cmocka_unit_test(test_only_a_live_chunk_can_be_freed),
+        cmocka_unit_test(test_a_chunk_is_found_from_inside),
+        cmocka_unit_test(test_a_mapping_that_is_not_kept_goes_at_once),
+        cmocka_unit_test(test_a_walk_sees_live_and_cached_chunks),
+        cmocka_unit_test(test_without_memory_for_the_mapping),
+        cmocka_unit_test(test_a_failure_that_goes_by_is_survived),
+        cmocka_unit_test(test_without_memory_for_a_descriptor_the_mapping_goes_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

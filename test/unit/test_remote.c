@@ -1,0 +1,398 @@
+/*
+ * Remote frees, with one thread that plays owner and freeing thread in turn: what is collected, when it is sent,
+ * that all of it comes home, and that parcels which were written to are noticed.
+ */
+#include "unit/unit.h"
+
+#include "arena/remote.h"
+#include "debug/options.h"
+#include "support/require.h"
+
+#include <signal.h>
+#include <string.h>
+
+enum { MANY = 1000 };
+
+static void free_remotely(struct arena *self, void *pointer)
+{
+    struct chunk chunk = unit_chunk(pointer);
+
+    REQUIRE(chunk.kind == STATE_LIVE, "%p is not live", pointer);
+    remote_free(self, &chunk);
+}
+
+static struct parcel *inbox(struct arena *arena)
+{
+    return atomic_load(&arena->inbox);
+}
+
+static unsigned number_of_chunks(unsigned class)
+{
+    return class < TINY_CLASSES ? 300 : size_classes[class].size <= 8192 ? 100 : 20;
+}
+
+static void check_class(struct arena *self, struct arena *owner, unsigned class)
+{
+    unsigned count = number_of_chunks(class);
+    size_t size = size_classes[class].size;
+    static void *chunks[MANY];
+
+    for (unsigned n = 0; n < count; n++)
+        memset(chunks[n] = unit_alloc(owner, size), 0xee, size);
+    for (unsigned n = 0; n < count; n++) {
+        free_remotely(self, chunks[n]);
+        assert_int_equal(unit_chunk(chunks[n]).kind, STATE_REMOTE);
+        assert_int_equal(unit_chunk(chunks[n]).requested, size);
+    }
+    remote_send_all(self);
+    assert_non_null(inbox(owner));
+    remote_receive_all(owner);
+    assert_null(inbox(owner));
+    /* Free, or nothing any more: with the last chunk of it, a slab may go. */
+    for (unsigned n = 0; n < count; n++)
+        assert_true(unit_chunk(chunks[n]).kind == STATE_FREE || unit_chunk(chunks[n]).kind == 0);
+}
+
+static void test_chunks_of_every_class_come_home(void **state)
+{
+    (void)state;
+    struct arena *self = unit_arena(), *owner = unit_arena();
+
+    for (unsigned class = 0; class < SIZE_CLASSES; class ++)
+        check_class(self, owner, class);
+    assert_int_equal(unit_count_state(owner, STATE_REMOTE), 0);
+    arena_trim(owner);
+    assert_null(owner->tiny.heaps);
+    assert_null(owner->small.heaps);
+}
+
+static void test_chunks_of_mixed_sizes_in_one_batch(void **state)
+{
+    (void)state;
+    struct arena *self = unit_arena(), *owner = unit_arena();
+    void *chunks[MANY];
+
+    for (unsigned n = 0; n < MANY; n++)
+        chunks[n] = unit_alloc(owner, n * 37 % 3000);
+    for (unsigned n = 0; n < MANY; n++)
+        free_remotely(self, chunks[n]);
+    remote_send_all(self);
+    remote_receive_all(owner);
+    assert_int_equal(unit_count_state(owner, STATE_REMOTE), 0);
+    assert_int_equal(unit_count_state(owner, STATE_LIVE), 0);
+}
+
+static void test_a_batch_is_sent_as_one(void **state)
+{
+    (void)state;
+    struct arena *self = unit_arena(), *owner = unit_arena();
+    struct parcel *before = NULL;
+    unsigned pushes = 0;
+
+    for (unsigned n = 0; n < MANY; n++) {
+        free_remotely(self, unit_alloc(owner, 64));
+        pushes += inbox(owner) != before;
+        before = inbox(owner);
+    }
+    assert_true(pushes >= 1 && pushes <= MANY / 16);
+}
+
+static void test_much_memory_is_not_kept_back(void **state)
+{
+    (void)state;
+    struct arena *self = unit_arena(), *owner = unit_arena();
+
+    free_remotely(self, unit_alloc(owner, SMALL_MAX));
+    assert_non_null(inbox(owner));
+    remote_receive_all(owner);
+    for (unsigned n = 0; n < 8; n++)
+        free_remotely(self, unit_alloc(owner, 32 << 10));
+    assert_non_null(inbox(owner));
+}
+
+static void test_batches_for_many_owners(void **state)
+{
+    (void)state;
+    enum { OWNERS = 2 * PARCELS + 3 };
+    struct arena *self = unit_arena(), *owners[OWNERS];
+
+    for (unsigned n = 0; n < OWNERS; n++)
+        owners[n] = unit_arena();
+    for (unsigned round = 0; round < 100; round++)
+        for (unsigned n = 0; n < OWNERS; n++)
+            free_remotely(self, unit_alloc(owners[n], 48));
+    remote_send_all(self);
+    for (unsigned n = 0; n < OWNERS; n++) {
+        remote_receive_all(owners[n]);
+        assert_int_equal(unit_count_state(owners[n], STATE_REMOTE), 0);
+        assert_int_equal(unit_count_state(owners[n], STATE_LIVE), 0);
+    }
+}
+
+static void test_a_thread_without_arena_sends_each_chunk(void **state)
+{
+    (void)state;
+    struct arena *owner = unit_arena();
+
+    for (unsigned class = 0; class < SIZE_CLASSES; class += 5) {
+        void *chunk = unit_alloc(owner, size_classes[class].size);
+
+        free_remotely(NULL, chunk);
+        assert_non_null(inbox(owner));
+        remote_receive_all(owner);
+        assert_int_equal(unit_chunk(chunk).kind, STATE_FREE);
+    }
+}
+
+static void test_a_bin_that_runs_empty_takes_what_has_arrived(void **state)
+{
+    (void)state;
+    struct arena *self = unit_arena(), *owner = unit_arena();
+    struct bin *bin = &owner->bins[size_class_of(400)];
+    void *chunk = unit_alloc(owner, 400);
+
+    while (bin->count > 0)
+        unit_alloc(owner, 400);
+    free_remotely(self, chunk);
+    remote_send_all(self);
+    assert_ptr_equal(unit_alloc(owner, 400), chunk);
+}
+
+static void test_a_long_backlog_is_received_in_steps(void **state)
+{
+    (void)state;
+    struct arena *self = unit_arena(), *owner = unit_arena();
+    unsigned steps = 0;
+
+    for (unsigned n = 0; n < 5 * MANY; n++)
+        free_remotely(self, unit_alloc(owner, 16));
+    remote_send_all(self);
+    do {
+        remote_receive(owner);
+        steps++;
+    } while (owner->unpacking != NULL || inbox(owner) != NULL);
+    assert_true(steps > 1);
+    assert_int_equal(unit_count_state(owner, STATE_REMOTE), 0);
+}
+
+static void test_the_inbox_of_a_pooled_arena_is_unpacked_by_the_pusher(void **state)
+{
+    (void)state;
+    struct arena *self = unit_arena(), *owner = unit_arena();
+    void *chunks[100];
+
+    for (unsigned n = 0; n < 100; n++)
+        chunks[n] = unit_alloc(owner, 200 + n);
+    atomic_store(&owner->use, ARENA_POOLED);
+    for (unsigned n = 0; n < 100; n++)
+        free_remotely(self, chunks[n]);
+    remote_send_all(self);
+    assert_null(inbox(owner));
+    assert_int_equal(unit_count_state(owner, STATE_REMOTE), 0);
+    assert_int_equal(unit_count_state(owner, STATE_LIVE), 0);
+}
+
+static void test_a_damaged_arena_only_gets_marks(void **state)
+{
+    (void)state;
+    struct arena *self = unit_arena(), *owner = unit_arena();
+    void *chunk = unit_alloc(owner, 100);
+
+    atomic_store(&owner->damaged, true);
+    assert_false(remote_free_tiny(self, (uintptr_t)chunk, owner->tiny_tag));
+    free_remotely(self, chunk);
+    assert_int_equal(unit_chunk(chunk).kind, STATE_REMOTE);
+    remote_send_all(self);
+    assert_null(inbox(owner));
+}
+
+static void test_the_short_way_for_tiny_chunks(void **state)
+{
+    (void)state;
+    struct arena *self = unit_arena(), *owner = unit_arena();
+
+    for (unsigned class = 0; class < TINY_CLASSES; class ++) {
+        char *chunk = unit_alloc(owner, size_classes[class].size - 3);
+        uintptr_t address = (uintptr_t)chunk;
+
+        /* Inside the chunk, behind it, and after it was freed: refused, and nothing has changed. */
+        assert_false(remote_free_tiny(self, address + 1, owner->tiny_tag));
+        assert_true(class == 0 || !remote_free_tiny(self, address + 16, owner->tiny_tag));
+        assert_int_equal(unit_chunk(chunk).kind, STATE_LIVE);
+        assert_true(remote_free_tiny(self, address, owner->tiny_tag));
+        assert_int_equal(unit_chunk(chunk).kind, STATE_REMOTE);
+        assert_int_equal(unit_chunk(chunk).requested, size_classes[class].size - 3);
+        assert_false(remote_free_tiny(self, address, owner->tiny_tag));
+    }
+    remote_send_all(self);
+    remote_receive_all(owner);
+    assert_int_equal(unit_count_state(owner, STATE_REMOTE), 0);
+}
+
+static void test_what_is_forgotten_is_not_sent(void **state)
+{
+    (void)state;
+    struct arena *self = unit_arena(), *owner = unit_arena();
+
+    free_remotely(self, unit_alloc(owner, 100));
+    remote_forget(self);
+    remote_send_all(self);
+    assert_null(inbox(owner));
+    /* Neither is what was collected before a fork. */
+    free_remotely(self, unit_alloc(owner, 100));
+    fork_generation++;
+    remote_send_all(self);
+    assert_null(inbox(owner));
+    free_remotely(self, unit_alloc(owner, 100));
+    remote_send_all(self);
+    assert_non_null(inbox(owner));
+}
+
+/* How a program writes to chunks that another thread has freed. */
+struct corruption {
+    size_t size;
+    unsigned victim; /* which of the freed chunks */
+    size_t offset;
+    unsigned char bytes[8];
+    bool before_more; /* and then frees more chunks */
+};
+
+static void corrupt(void *argument)
+{
+    const struct corruption *corruption = argument;
+    struct arena *self = unit_arena(), *owner = unit_arena();
+    char *chunks[20];
+
+    for (unsigned n = 0; n < 20; n++)
+        chunks[n] = unit_alloc(owner, corruption->size);
+    for (unsigned n = 0; n < 20; n++) {
+        if (n == corruption->victim + 1 && corruption->before_more)
+            memcpy(chunks[corruption->victim] + corruption->offset, corruption->bytes, 8);
+        free_remotely(self, chunks[n]);
+    }
+    if (!corruption->before_more)
+        memcpy(chunks[corruption->victim] + corruption->offset, corruption->bytes, 8);
+    remote_send_all(self);
+    remote_receive_all(owner);
+}
+
+static void test_a_parcel_that_was_written_to_is_reported(void **state)
+{
+    (void)state;
+    static const struct corruption cases[] = {
+        /* The address of a chunk: no address at all, or one of ours that is not freed. */
+        {256, 0, 16, "\x41\x41\x41\x41\x41\x41\x41\x41", false},
+        {256, 0, 24, "\0\0\0\0\0\0\0", false},
+        {4096, 0, 16, "\xff\xff\xff\xff\xff\xff\xff\xff", false},
+        /* The number of chunks, in a parcel that is full. */
+        {64, 0, 8, "\x41\x41\x41\x41\x41\x41\x41\x41", false},
+        /* The link to the next parcel: of 16 bytes each is one, of 64 every seventh. */
+        {16, 7, 0, "\x41\x41\x41\x41\x41\x41\x41\x41", false},
+        {64, 7, 0, "\x10\0\0\0\0\0\0", false},
+        /* The same, while the parcel is being filled: then it is not looked at, and no harm is done. */
+        {256, 0, 8, "\x41\x41\x41\x41\x41\x41\x41\x41", true},
+        {256, 0, 8, "\xff\xff\xff\xff\xff\xff\xff\xff", true},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct corruption one = cases[i];
+        struct unit_end end;
+
+        unit_in_child(corrupt, &one, &end);
+        if (one.before_more) {
+            assert_int_equal(end.exit_code, 0);
+            continue;
+        }
+        if (end.signal != SIGABRT || strstr(end.err, "ft_malloc: memory written to after free") != end.err)
+            print_error("case %zu: exit code %d, signal %d, stderr: %s\n", i, end.exit_code, end.signal,
+                        end.err);
+        assert_int_equal(end.signal, SIGABRT);
+        assert_ptr_equal(strstr(end.err, "ft_malloc: memory written to after free"), end.err);
+        assert_int_equal(end.err_lines, 1);
+    }
+}
+
+static void corrupt_and_go_on(void *argument)
+{
+    (void)argument;
+    struct arena *self = unit_arena(), *owner = unit_arena();
+    char *chunks[20];
+
+    options.report_only = true;
+    for (unsigned n = 0; n < 20; n++)
+        chunks[n] = unit_alloc(owner, 256);
+    for (unsigned n = 0; n < 20; n++)
+        free_remotely(self, chunks[n]);
+    memset(chunks[0] + 16, 0x41, 8);
+    remote_send_all(self);
+    remote_receive_all(owner);
+    /* The one chunk whose address was lost does not come home; the others did. */
+    REQUIRE(unit_count_state(owner, STATE_REMOTE) == 1, "%zu chunks are on their way",
+            unit_count_state(owner, STATE_REMOTE));
+    for (unsigned n = 0; n < 1000; n++)
+        memset(unit_alloc(owner, 256), 0, 256);
+}
+
+static void test_in_report_mode_the_rest_comes_home(void **state)
+{
+    (void)state;
+    struct unit_end end;
+
+    unit_in_child(corrupt_and_go_on, NULL, &end);
+    assert_int_equal(end.exit_code, 0);
+    assert_int_equal(end.err_lines, 1);
+}
+
+static void free_twice_at_once(void *argument)
+{
+    const bool *report = argument;
+    struct arena *self[2] = {unit_arena(), unit_arena()}, *owner = unit_arena();
+    struct chunk chunk = unit_chunk(unit_alloc(owner, 100));
+
+    /* Two threads that both saw it live. */
+    options.report_only = *report;
+    remote_free(self[0], &chunk);
+    remote_free(self[1], &chunk);
+    remote_send_all(self[0]);
+    remote_receive_all(owner);
+    remote_send_all(self[1]);
+    remote_receive_all(owner);
+    REQUIRE(unit_alloc(owner, 100) != unit_alloc(owner, 100), "a chunk was handed out twice");
+}
+
+static void test_a_chunk_freed_by_two_threads_at_once_is_reported(void **state)
+{
+    (void)state;
+    struct unit_end end;
+    bool report = false;
+
+    unit_in_child(free_twice_at_once, &report, &end);
+    assert_int_equal(end.signal, SIGABRT);
+    assert_non_null(strstr(end.err, "freed twice at once"));
+    report = true;
+    unit_in_child(free_twice_at_once, &report, &end);
+    assert_int_equal(end.exit_code, 0);
+    assert_int_equal(end.err_lines, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_chunks_of_every_class_come_home),
+        cmocka_unit_test(test_chunks_of_mixed_sizes_in_one_batch),
+        cmocka_unit_test(test_a_batch_is_sent_as_one),
+        cmocka_unit_test(test_much_memory_is_not_kept_back),
+        cmocka_unit_test(test_batches_for_many_owners),
+        cmocka_unit_test(test_a_thread_without_arena_sends_each_chunk),
+        cmocka_unit_test(test_a_bin_that_runs_empty_takes_what_has_arrived),
+        cmocka_unit_test(test_a_long_backlog_is_received_in_steps),
+        cmocka_unit_test(test_the_inbox_of_a_pooled_arena_is_unpacked_by_the_pusher),
+        cmocka_unit_test(test_a_damaged_arena_only_gets_marks),
+        cmocka_unit_test(test_the_short_way_for_tiny_chunks),
+        cmocka_unit_test(test_what_is_forgotten_is_not_sent),
+        cmocka_unit_test(test_a_parcel_that_was_written_to_is_reported),
+        cmocka_unit_test(test_in_report_mode_the_rest_comes_home),
+        cmocka_unit_test(test_a_chunk_freed_by_two_threads_at_once_is_reported),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

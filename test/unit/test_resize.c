@@ -1,0 +1,262 @@
+/*
+ * Resizing LARGE chunks in place: into headroom, into free space behind, and back.
+ */
+#include "unit/unit.h"
+
+#include "large/large.h"
+#include "large/registry.h"
+#include "os/os.h"
+#include "support/pattern.h"
+#include "support/require.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+enum { MIB = 1 << 20 };
+
+struct sizes {
+    size_t requested, mapped, reserved;
+};
+
+static struct sizes descriptor(const char *chunk)
+{
+    struct large *large;
+    struct sizes sizes;
+
+    registry_lock();
+    large = registry_find((uintptr_t)chunk);
+    assert_non_null(large);
+    sizes = (struct sizes){atomic_load(&large->requested) - 1, large->mapped, large->reserved};
+    registry_unlock();
+    return sizes;
+}
+
+static bool resize(char *chunk, size_t size)
+{
+    return large_resize((uintptr_t)chunk, size);
+}
+
+static void release(char *chunk)
+{
+    assert_int_equal(large_free((uintptr_t)chunk, true), LARGE_FREED);
+    large_trim();
+}
+
+static bool is_mapped(const char *address)
+{
+    unsigned char resident;
+
+    return mincore((void *)(uintptr_t)address, OS_PAGE, &resident) == 0 || errno != ENOMEM;
+}
+
+static void test_growing_in_place_through_the_headroom(void **state)
+{
+    (void)state;
+    size_t size = MIB;
+    char *chunk = large_alloc_growing(size);
+
+    assert_non_null(chunk);
+    pattern_write(chunk, 0, size, 1);
+    assert_true(descriptor(chunk).reserved >= 4 * MIB);
+    for (; size < 4 * MIB; size += 100001) {
+        assert_true(resize(chunk, size + 100001 > 4 * MIB ? 4 * MIB : size + 100001));
+        assert_true(descriptor(chunk).requested > size);
+        if (size == MIB)
+            assert_int_equal(pattern_first_nonzero(chunk + size, 100001), 100001);
+        pattern_write(chunk, 0, descriptor(chunk).requested, 1);
+    }
+    assert_int_equal(pattern_mismatch(chunk, 4 * MIB, 1), 4 * MIB);
+    release(chunk);
+}
+
+static void test_large_vectors_have_more_headroom(void **state)
+{
+    (void)state;
+    char *chunk = large_alloc_growing(8 * MIB);
+
+    assert_non_null(chunk);
+    assert_true(descriptor(chunk).reserved >= 64 * (size_t)MIB);
+    assert_int_equal(descriptor(chunk).mapped, 8 * MIB);
+    release(chunk);
+    assert_false(is_mapped(chunk + 16 * (size_t)MIB));
+}
+
+static void limited(void *argument)
+{
+    struct rlimit limit = {(rlim_t)1 << 60, RLIM_INFINITY};
+    char *chunk;
+
+    (void)argument;
+    REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0, "no limit");
+    chunk = large_alloc_growing(MIB);
+    REQUIRE(chunk != NULL, "no memory");
+    registry_lock();
+    REQUIRE(registry_find((uintptr_t)chunk)->reserved == MIB, "headroom");
+    registry_unlock();
+}
+
+static void test_no_headroom_under_a_limit_of_address_space(void **state)
+{
+    (void)state;
+    assert_true(unit_child_succeeds(limited, NULL));
+}
+
+static void test_sizes_within_the_mapping(void **state)
+{
+    (void)state;
+    bool clean;
+    char *chunk = large_alloc(MIB, 1, &clean);
+    struct os_counters before = os_counted();
+
+    assert_non_null(chunk);
+    for (size_t size = MIB - 5000; size <= MIB; size++) {
+        assert_true(resize(chunk, size));
+        assert_int_equal(descriptor(chunk).requested, size);
+    }
+    assert_int_equal(os_counted().mmap + os_counted().munmap, before.mmap + before.munmap);
+    release(chunk);
+}
+
+static void test_shrinking_gives_the_pages_back(void **state)
+{
+    (void)state;
+    bool clean;
+    char *chunk = large_alloc(8 * MIB, 1, &clean);
+
+    assert_non_null(chunk);
+    pattern_write(chunk, 0, 8 * MIB, 2);
+    for (size_t size = 7 * MIB; size >= MIB; size -= MIB) {
+        assert_true(resize(chunk, size - 100));
+        assert_int_equal(descriptor(chunk).mapped, size);
+        assert_int_equal(descriptor(chunk).requested, size - 100);
+        assert_true(is_mapped(chunk + size - OS_PAGE));
+        assert_false(is_mapped(chunk + size));
+    }
+    assert_int_equal(pattern_mismatch(chunk, MIB - 100, 2), MIB - 100);
+    release(chunk);
+}
+
+static void test_shrinking_takes_the_headroom_too(void **state)
+{
+    (void)state;
+    char *chunk = large_alloc_growing(3 * MIB);
+
+    assert_non_null(chunk);
+    assert_true(resize(chunk, MIB));
+    assert_int_equal(descriptor(chunk).mapped, MIB);
+    assert_int_equal(descriptor(chunk).reserved, MIB);
+    assert_false(is_mapped(chunk + MIB));
+    assert_false(is_mapped(chunk + 4 * MIB));
+    release(chunk);
+}
+
+static void test_growing_into_what_is_free_behind(void **state)
+{
+    (void)state;
+    bool clean;
+    char *chunk = large_alloc(4 * MIB, 1, &clean), *in_the_way;
+
+    assert_non_null(chunk);
+    assert_true(resize(chunk, 2 * MIB));
+    pattern_write(chunk, 0, 2 * MIB, 3);
+    assert_true(resize(chunk, 3 * MIB));
+    assert_int_equal(descriptor(chunk).mapped, 3 * MIB);
+    assert_int_equal(pattern_mismatch(chunk, 2 * MIB, 3), 2 * MIB);
+    assert_int_equal(pattern_first_nonzero(chunk + 2 * MIB, MIB), MIB);
+    /* Not over somebody else's mapping. */
+    in_the_way = mmap(chunk + 3 * MIB + 8 * OS_PAGE, OS_PAGE, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    assert_ptr_equal(in_the_way, chunk + 3 * MIB + 8 * OS_PAGE);
+    *in_the_way = 'x';
+    assert_false(resize(chunk, 4 * MIB));
+    assert_int_equal(descriptor(chunk).mapped, 3 * MIB);
+    assert_int_equal(descriptor(chunk).requested, 3 * MIB);
+    assert_int_equal(*in_the_way, 'x');
+    assert_true(resize(chunk, 3 * MIB + 8 * OS_PAGE));
+    release(chunk);
+    assert_int_equal(*in_the_way, 'x');
+    munmap(in_the_way, OS_PAGE);
+}
+
+static void test_when_the_headroom_cannot_be_committed(void **state)
+{
+    (void)state;
+    char *chunk = large_alloc_growing(MIB);
+
+    assert_non_null(chunk);
+    size_t reserved = descriptor(chunk).reserved;
+    pattern_write(chunk, 0, MIB, 4);
+    os_fail_after(1, false);
+    assert_false(resize(chunk, 2 * MIB));
+    os_fail_after(0, false);
+    assert_int_equal(descriptor(chunk).requested, MIB);
+    assert_int_equal(descriptor(chunk).mapped, MIB);
+    assert_int_equal(pattern_mismatch(chunk, MIB, 4), MIB);
+    /* The part that was to be committed may be a hole; what lies behind it was ours, and must not be left over. */
+    assert_false(is_mapped(chunk + reserved - OS_PAGE));
+    release(chunk);
+}
+
+static void test_when_the_kernel_keeps_what_is_given_back(void **state)
+{
+    (void)state;
+    bool clean;
+    char *chunk = large_alloc(4 * MIB, 1, &clean);
+
+    assert_non_null(chunk);
+    os_fail_after(1, false);
+    assert_true(resize(chunk, MIB));
+    os_fail_after(0, false);
+    assert_int_equal(descriptor(chunk).mapped, 4 * MIB);
+    assert_int_equal(descriptor(chunk).requested, MIB);
+    release(chunk);
+    assert_false(is_mapped(chunk + 3 * MIB));
+}
+
+static void test_headroom_that_the_kernel_keeps_goes_with_the_chunk(void **state)
+{
+    (void)state;
+    char *chunk = large_alloc_growing(MIB);
+
+    assert_non_null(chunk);
+    size_t reserved = descriptor(chunk).reserved;
+    os_fail_after(1, false);
+    assert_int_equal(large_free((uintptr_t)chunk, true), LARGE_FREED);
+    os_fail_after(0, false);
+    large_trim();
+    assert_false(is_mapped(chunk));
+    assert_false(is_mapped(chunk + reserved - OS_PAGE));
+}
+
+static void test_what_is_no_chunk_and_sizes_that_are_none(void **state)
+{
+    (void)state;
+    bool clean;
+    char *chunk = large_alloc(MIB, 1, &clean);
+
+    assert_non_null(chunk);
+    assert_false(resize(chunk + OS_PAGE, MIB));
+    assert_false(resize(chunk, SIZE_MAX));
+    assert_false(resize(chunk, (size_t)1 << 62));
+    assert_int_equal(descriptor(chunk).requested, MIB);
+    release(chunk);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_growing_in_place_through_the_headroom),
+        cmocka_unit_test(test_large_vectors_have_more_headroom),
+        cmocka_unit_test(test_no_headroom_under_a_limit_of_address_space),
+        cmocka_unit_test(test_sizes_within_the_mapping),
+        cmocka_unit_test(test_shrinking_gives_the_pages_back),
+        cmocka_unit_test(test_shrinking_takes_the_headroom_too),
+        cmocka_unit_test(test_growing_into_what_is_free_behind),
+        cmocka_unit_test(test_when_the_headroom_cannot_be_committed),
+        cmocka_unit_test(test_when_the_kernel_keeps_what_is_given_back),
+        cmocka_unit_test(test_headroom_that_the_kernel_keeps_goes_with_the_chunk),
+        cmocka_unit_test(test_what_is_no_chunk_and_sizes_that_are_none),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,117 @@
+/*
+ * Size classes, exhaustively: every size has the smallest class that holds it, and every offset into a slab of
+ * every class is a chunk's start exactly if the index by multiplication says so.
+ */
+#include "unit/unit.h"
+
+#include "bins/size_class.h"
+
+static void test_every_size_has_the_smallest_class_that_fits(void **state)
+{
+    (void)state;
+    for (size_t size = 0; size <= SMALL_MAX; size++) {
+        unsigned class = size_class_of(size);
+
+        assert_true(class < SIZE_CLASSES);
+        assert_true(size_classes[class].size >= size);
+        assert_true(class == 0 || size_classes[class - 1].size < size);
+    }
+}
+
+static void test_waste_is_at_most_an_eighth_above_128_bytes(void **state)
+{
+    (void)state;
+    for (size_t size = 129; size <= SMALL_MAX; size++)
+        assert_true((size_classes[size_class_of(size)].size - size) * 8 <= size);
+}
+
+static void test_tiny_and_spaced_formulas_agree(void **state)
+{
+    (void)state;
+    for (size_t size = 129; size <= TINY_MAX; size++)
+        assert_int_equal(tiny_class(size), spaced_class(size));
+    assert_int_equal(tiny_class(TINY_MAX), TINY_CLASSES - 1);
+    assert_int_equal(spaced_class(TINY_MAX + 1), TINY_CLASSES);
+}
+
+static void test_classes_are_multiples_of_the_alignment_and_grow(void **state)
+{
+    (void)state;
+    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
+        assert_int_equal(size_classes[class].size % CHUNK_ALIGN, 0);
+        assert_true(class == 0 || size_classes[class].size > size_classes[class - 1].size);
+    }
+    assert_int_equal(size_classes[0].size, CHUNK_ALIGN);
+    assert_int_equal(size_classes[SIZE_CLASSES - 1].size, SMALL_MAX);
+}
+
+static void test_slabs_hold_their_chunks(void **state)
+{
+    (void)state;
+    for (unsigned index = 0; index < SIZE_CLASSES; index++) {
+        const struct size_class *class = &size_classes[index];
+        size_t bytes = (size_t) class->units * UNIT_SIZE;
+
+        assert_int_equal(class->chunks, bytes / class->size);
+        assert_true(class->chunks >= 1 && class->units <= SLAB_UNITS_MAX);
+        if (index < TINY_CLASSES)
+            assert_true(class->units == 1 && class->chunks <= TINY_SLAB_CHUNKS_MAX);
+        else
+            assert_true(class->units >= 2 && class->chunks <= SMALL_SLAB_CHUNKS_MAX);
+        /* What is left at a slab's end is no more than an eighth of it. */
+        assert_true((bytes - (size_t) class->chunks * class->size) * 8 <= bytes);
+    }
+}
+
+static size_t wrong_offsets(const struct size_class *class)
+{
+    size_t wrong = 0;
+
+    for (uint32_t offset = 0; offset < class->units * (uint32_t)UNIT_SIZE; offset++) {
+        uint32_t index = chunk_index(class, offset);
+        bool found = index < class->chunks && index * class->size == offset;
+        bool start = offset % class->size == 0 && offset / class->size < class->chunks;
+
+        wrong += found != start || (start && index != offset / class->size);
+        /* chunk_find() relies on this: the index is that of the chunk around the offset, or the next one's. */
+        wrong += index != offset / class->size && index != offset / class->size + 1;
+    }
+    return wrong;
+}
+
+static void test_every_offset_of_every_slab(void **state)
+{
+    (void)state;
+    for (unsigned class = 0; class < SIZE_CLASSES; class ++)
+        assert_int_equal(wrong_offsets(&size_classes[class]), 0);
+}
+
+static void test_offsets_of_other_slabs_are_no_chunks(void **state)
+{
+    (void)state;
+    /* A stale slab number gives an offset that lies behind the slab, or, wrapped round, in front of it. */
+    for (unsigned index = 0; index < SIZE_CLASSES; index++) {
+        const struct size_class *class = &size_classes[index];
+
+        for (uint32_t distance = 0; distance < 4 * UNIT_SIZE; distance += CHUNK_ALIGN) {
+            uint32_t behind = (uint32_t) class->chunks * class->size + distance;
+
+            assert_true(chunk_index(class, behind) >= class->chunks);
+            assert_true(chunk_index(class, (uint32_t)0 - distance - CHUNK_ALIGN) >= class->chunks);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_size_has_the_smallest_class_that_fits),
+        cmocka_unit_test(test_waste_is_at_most_an_eighth_above_128_bytes),
+        cmocka_unit_test(test_tiny_and_spaced_formulas_agree),
+        cmocka_unit_test(test_classes_are_multiples_of_the_alignment_and_grow),
+        cmocka_unit_test(test_slabs_hold_their_chunks),
+        cmocka_unit_test(test_every_offset_of_every_slab),
+        cmocka_unit_test(test_offsets_of_other_slabs_are_no_chunks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

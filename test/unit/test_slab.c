@@ -1,0 +1,282 @@
+/*
+ * Slabs: the order in which chunks are taken, the counts, what is known to be zero, and rebuilding from states.
+ */
+#include "unit/unit.h"
+
+#include "bins/slab.h"
+#include "support/pattern.h"
+
+#include <string.h>
+
+/* The smallest and the largest of each zone, a size that is no power of two, and one with a rest at the end. */
+static const unsigned some_classes[] = {
+    0, 6, 7, 16, TINY_CLASSES - 1, TINY_CLASSES, 37, 60, SIZE_CLASSES - 1};
+
+enum { SOME_CLASSES = sizeof some_classes / sizeof some_classes[0] };
+
+static struct slab *create(struct arena *arena, unsigned class)
+{
+    struct slab *slab = slab_create(class < TINY_CLASSES ? &arena->tiny : &arena->small, class);
+
+    assert_non_null(slab);
+    return slab;
+}
+
+static void put(struct slab *slab, unsigned index)
+{
+    slab_put(slab, index);
+    slab->free++;
+}
+
+static unsigned vacant_bits(const struct slab *slab)
+{
+    unsigned count = 0;
+
+    for (size_t word = 0; word < sizeof slab->vacant / sizeof slab->vacant[0]; word++)
+        count += (unsigned)__builtin_popcountll(slab->vacant[word]);
+    return count;
+}
+
+static void test_a_new_slab_is_vacant_and_says_who_it_is(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+
+    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
+        struct slab *slab = create(arena, class);
+        uint64_t identity = atomic_load(&slab->identity);
+
+        assert_int_equal(slab->free, size_classes[class].chunks);
+        assert_int_equal(vacant_bits(slab), slab->free);
+        assert_int_equal(slab->fresh, 0);
+        assert_int_equal(identity & 1, 1);
+        assert_int_equal(identity_class(identity), class);
+        assert_int_equal(slab_start(slab),
+                         slab_heap(slab)->base + (uintptr_t)identity_unit(identity) * UNIT_SIZE);
+        assert_ptr_equal(slab_heap(slab)->arena, arena);
+    }
+}
+
+static void test_chunks_come_in_the_order_of_addresses(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    static void *out[TINY_SLAB_CHUNKS_MAX];
+
+    for (unsigned i = 0; i < SOME_CLASSES; i++) {
+        const struct size_class *class = &size_classes[some_classes[i]];
+        struct slab *slab = create(arena, some_classes[i]);
+        unsigned taken = 0;
+
+        /* In portions of 1, 2, 3 ... and one of more than are left. */
+        for (unsigned most = 1; slab->free > 0; most++) {
+            unsigned left = slab->free;
+            unsigned count = slab_take(slab, out, most);
+
+            assert_int_equal(count, most < left ? most : left);
+            assert_int_equal(slab->free, left - count);
+            assert_int_equal(vacant_bits(slab), slab->free);
+            for (unsigned at = 0; at < count; at++)
+                assert_int_equal((uintptr_t)out[count - 1 - at],
+                                 slab_start(slab) + (uintptr_t)(taken + at) * class->size);
+            taken += count;
+        }
+        assert_int_equal(taken, class->chunks);
+    }
+}
+
+static void test_all_chunks_at_once(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    static void *out[TINY_SLAB_CHUNKS_MAX];
+
+    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
+        struct slab *slab = create(arena, class);
+        unsigned count = slab_take(slab, out, TINY_SLAB_CHUNKS_MAX);
+
+        assert_int_equal(count, size_classes[class].chunks);
+        assert_int_equal(vacant_bits(slab), 0);
+        for (unsigned at = 0; at < count; at++)
+            assert_int_equal((uintptr_t)out[count - 1 - at],
+                             slab_start(slab) + (uintptr_t)at * size_classes[class].size);
+    }
+}
+
+static void test_the_lowest_vacant_chunk_comes_first_again(void **state)
+{
+    (void)state;
+    struct slab *slab = create(unit_arena(), 2);
+    static void *out[TINY_SLAB_CHUNKS_MAX];
+    unsigned size = size_classes[2].size;
+
+    slab_take(slab, out, 200);
+    put(slab, 150);
+    put(slab, 3);
+    put(slab, 64);
+    assert_int_equal(slab_take(slab, out, 4), 4);
+    assert_int_equal((uintptr_t)out[3], slab_start(slab) + 3 * (uintptr_t)size);
+    assert_int_equal((uintptr_t)out[2], slab_start(slab) + 64 * (uintptr_t)size);
+    assert_int_equal((uintptr_t)out[1], slab_start(slab) + 150 * (uintptr_t)size);
+    assert_int_equal((uintptr_t)out[0], slab_start(slab) + 200 * (uintptr_t)size);
+}
+
+static void test_only_chunks_that_were_never_out_are_clean(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+
+    for (unsigned i = 0; i < SOME_CLASSES; i++) {
+        const struct size_class *class = &size_classes[some_classes[i]];
+        struct slab *slab = create(arena, some_classes[i]);
+        bool clean = false;
+
+        for (unsigned index = 0; index < class->chunks; index++) {
+            char *chunk = slab_take_one(slab, &clean);
+
+            assert_true(clean);
+            assert_int_equal(pattern_first_nonzero(chunk, class->size), class->size);
+            memset(chunk, 0xee, class->size);
+            /* The same one again is not. */
+            put(slab, index);
+            assert_ptr_equal(slab_take_one(slab, &clean), chunk);
+            assert_false(clean);
+        }
+        assert_int_equal(slab->free, 0);
+    }
+}
+
+static void test_a_slab_in_used_memory_has_no_clean_chunks(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    unsigned class = TINY_CLASSES + 3;
+    struct slab *slab = create(arena, class);
+    void *out[SMALL_SLAB_CHUNKS_MAX];
+    unsigned count = slab_take(slab, out, SMALL_SLAB_CHUNKS_MAX);
+    bool clean = true;
+
+    memset((void *)slab_start(slab), 0xee, size_classes[class].units * (size_t)UNIT_SIZE);
+    for (unsigned index = 0; index < count; index++)
+        put(slab, index);
+    slab_destroy(slab);
+    slab = create(arena, class);
+    assert_int_equal(*(char *)slab_take_one(slab, &clean), (char)0xee);
+    assert_false(clean);
+}
+
+static void test_a_destroyed_slab_is_found_no_more(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+
+    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
+        struct slab *slab = create(arena, class), *again;
+        uintptr_t start = slab_start(slab);
+        uint64_t identity = atomic_load(&slab->identity);
+
+        slab_destroy(slab);
+        assert_int_equal(atomic_load(&slab->identity) & 1, 0);
+        if (class >= TINY_CLASSES)
+            assert_null(small_slab(start));
+        /* The same memory for the same class: a walker can tell the two lives apart. */
+        again = create(arena, class);
+        assert_ptr_equal(again, slab);
+        assert_true(atomic_load(&again->identity) != identity);
+        slab_destroy(again);
+    }
+}
+
+static void test_small_slabs_are_found_from_all_their_units(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+
+    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++) {
+        struct slab *slab = create(arena, class);
+
+        for (unsigned unit = 0; unit < size_classes[class].units; unit++)
+            assert_ptr_equal(small_slab(slab_start(slab) + (uintptr_t)unit * UNIT_SIZE), slab);
+    }
+}
+
+static void test_a_heap_full_of_the_shortest_slabs(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    unsigned count = (SMALL_UNITS - SMALL_FIRST_UNIT) / 2;
+
+    for (unsigned i = 0; i < count; i++)
+        create(arena, TINY_CLASSES);
+    assert_int_equal(unit_count_heaps(&arena->small), 1);
+    assert_int_equal(arena->small.heaps->free_units, 0);
+}
+
+static void rebuild_with_every_third_live(struct arena *arena, unsigned class)
+{
+    struct slab *slab = create(arena, class);
+    struct heap *heap = slab_heap(slab);
+    static void *out[TINY_SLAB_CHUNKS_MAX];
+    unsigned count = slab_take(slab, out, TINY_SLAB_CHUNKS_MAX), live = 0;
+
+    for (unsigned at = 0; at < count; at++) {
+        struct chunk chunk;
+
+        (void)chunk_find((uintptr_t)out[at], heap->set->tag, &chunk);
+        chunk.requested = chunk.usable;
+        chunk_mark(&chunk, at % 3 == 0 ? STATE_LIVE : at % 3 == 1 ? STATE_FREE : STATE_REMOTE);
+        live += at % 3 == 0;
+    }
+    heap_set_reset(heap->set);
+    assert_true(slab_rebuild(slab, heap));
+    assert_int_equal(slab->free, count - live);
+    assert_int_equal(vacant_bits(slab), slab->free);
+    for (unsigned at = 0; at < count; at++) {
+        unsigned index = count - 1 - at;
+
+        assert_int_equal(slab->vacant[index / 64] >> index % 64 & 1, at % 3 != 0);
+    }
+    /* Its units are taken, so it is not built twice. */
+    assert_false(slab_rebuild(slab, heap));
+}
+
+static void test_rebuilding_from_the_states(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < SOME_CLASSES; i++)
+        rebuild_with_every_third_live(unit_arena(), some_classes[i]);
+}
+
+static void test_what_is_no_slab_is_not_rebuilt(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    struct slab *slab = create(arena, 3);
+    uint64_t identity = atomic_load(&slab->identity);
+
+    heap_set_reset(&arena->tiny);
+    atomic_store(&slab->identity, identity & ~UINT64_C(1));
+    assert_false(slab_rebuild(slab, arena->tiny.heaps));
+    atomic_store(&slab->identity, (identity & ~UINT64_C(0xff00)) | (uint64_t)TINY_CLASSES << 8);
+    assert_false(slab_rebuild(slab, arena->tiny.heaps));
+    atomic_store(&slab->identity, identity | 0xff00);
+    assert_false(slab_rebuild(slab, arena->tiny.heaps));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_new_slab_is_vacant_and_says_who_it_is),
+        cmocka_unit_test(test_chunks_come_in_the_order_of_addresses),
+        cmocka_unit_test(test_all_chunks_at_once),
+        cmocka_unit_test(test_the_lowest_vacant_chunk_comes_first_again),
+        cmocka_unit_test(test_only_chunks_that_were_never_out_are_clean),
+        cmocka_unit_test(test_a_slab_in_used_memory_has_no_clean_chunks),
+        cmocka_unit_test(test_a_destroyed_slab_is_found_no_more),
+        cmocka_unit_test(test_small_slabs_are_found_from_all_their_units),
+        cmocka_unit_test(test_a_heap_full_of_the_shortest_slabs),
+        cmocka_unit_test(test_rebuilding_from_the_states),
+        cmocka_unit_test(test_what_is_no_slab_is_not_rebuilt),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,146 @@
+/*
+ * What the unit tests share: children, private arenas, counting.
+ */
+#include "unit/unit.h"
+
+#include "support/require.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void become_child(void (*body)(void *argument), void *argument, int err)
+{
+    static const int caught[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS};
+    struct rlimit none = {0, 0};
+
+    /* cmocka would go on with the next test, in the child. */
+    for (size_t i = 0; i < sizeof caught / sizeof caught[0]; i++)
+        (void)signal(caught[i], SIG_DFL);
+    if (dup2(err, STDERR_FILENO) < 0 || setrlimit(RLIMIT_CORE, &none) != 0)
+        _exit(126);
+    body(argument);
+    (void)fflush(NULL);
+    _exit(0);
+}
+
+static void read_err(int file, struct unit_end *end)
+{
+    char buffer[4096];
+    ssize_t got = pread(file, end->err, sizeof end->err - 1, 0);
+
+    REQUIRE(got >= 0, "cannot read the output of a child");
+    end->err[got] = '\0';
+    REQUIRE(lseek(file, 0, SEEK_SET) == 0, "lseek failed");
+    while ((got = read(file, buffer, sizeof buffer)) > 0)
+        for (ssize_t i = 0; i < got; i++)
+            end->err_lines += buffer[i] == '\n';
+}
+
+void unit_in_child(void (*body)(void *argument), void *argument, struct unit_end *end)
+{
+    int err = memfd_create("stderr", MFD_CLOEXEC);
+    int status = 0;
+    pid_t pid;
+
+    REQUIRE(err >= 0, "memfd_create failed");
+    (void)fflush(NULL);
+    pid = fork();
+    REQUIRE(pid >= 0, "fork failed");
+    if (pid == 0)
+        become_child(body, argument, err);
+    REQUIRE(waitpid(pid, &status, 0) == pid, "waitpid failed");
+    *end = (struct unit_end){.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+                             .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0};
+    read_err(err, end);
+    close(err);
+}
+
+bool unit_child_succeeds(void (*body)(void *argument), void *argument)
+{
+    struct unit_end end;
+
+    unit_in_child(body, argument, &end);
+    if (end.exit_code == 0)
+        return true;
+    printf("child: exit code %d, signal %d, its stderr:\n%s\n", end.exit_code, end.signal, end.err);
+    return false;
+}
+
+struct arena *unit_arena(void)
+{
+    struct arena *arena = arena_create(ARENA_ACTIVE);
+
+    REQUIRE(arena != NULL, "no memory for an arena");
+    return arena;
+}
+
+void *unit_alloc(struct arena *arena, size_t size)
+{
+    void *pointer = arena_alloc(arena, size_class_of(size), size, NULL);
+
+    REQUIRE(pointer != NULL, "no memory for a chunk of %zu bytes", size);
+    return pointer;
+}
+
+struct chunk unit_chunk(const void *pointer)
+{
+    struct chunk chunk;
+    uint16_t tag = heap_map_tag((uintptr_t)pointer);
+
+    REQUIRE(tag != TAG_NONE, "%p is in no heap", pointer);
+    (void)chunk_find((uintptr_t)pointer, tag, &chunk);
+    return chunk;
+}
+
+void unit_free(struct arena *arena, void *pointer)
+{
+    struct chunk chunk = unit_chunk(pointer);
+
+    REQUIRE(chunk.kind == STATE_LIVE && chunk.arena == arena, "%p is no live chunk of this arena", pointer);
+    chunk_mark(&chunk, STATE_FREE);
+    arena_free(arena, &chunk);
+}
+
+static size_t count_in_slab(uintptr_t unit, uint16_t tag, unsigned kind)
+{
+    struct chunk chunk;
+    size_t count = 0;
+
+    for (uintptr_t at = unit; at < unit + UNIT_SIZE; at += CHUNK_ALIGN) {
+        enum verdict verdict = chunk_find(at, tag, &chunk);
+
+        count += (verdict == CHUNK_LIVE || verdict == CHUNK_FREED) && chunk.kind == kind;
+    }
+    return count;
+}
+
+static size_t count_in_set(const struct heap_set *set, unsigned kind)
+{
+    size_t count = 0;
+
+    for (const struct heap *heap = set->heaps; heap != NULL; heap = heap->next)
+        for (unsigned unit = heap_first_unit(heap); unit < heap_units(heap); unit++)
+            count += count_in_slab(heap->base + (uintptr_t)unit * UNIT_SIZE, set->tag, kind);
+    return count;
+}
+
+size_t unit_count_state(struct arena *arena, unsigned kind)
+{
+    return count_in_set(&arena->tiny, kind) + count_in_set(&arena->small, kind);
+}
+
+size_t unit_count_heaps(const struct heap_set *set)
+{
+    size_t count = 0;
+
+    for (const struct heap *heap = set->heaps; heap != NULL; heap = heap->next)
+        count++;
+    return count;
+}

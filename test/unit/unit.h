@@ -1,0 +1,46 @@
+/*
+ * What the unit tests share: arenas that no thread is bound to, so that one thread can play several; functions
+ * run in a child process that is forked for it; and sums over one arena.
+ */
+#ifndef FT_TEST_UNIT_UNIT_H
+#define FT_TEST_UNIT_UNIT_H
+
+#include "arena/arena.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* How a child ended, and what it wrote on stderr (the first part of it, and how many lines in all). */
+struct unit_end {
+    int exit_code; /* -1 if a signal ended it */
+    int signal;
+    char err[4096];
+    size_t err_lines;
+};
+
+/* Forks; the child calls body and exits with 0. A body checks with REQUIRE. */
+void unit_in_child(void (*body)(void *argument), void *argument, struct unit_end *end);
+
+/* The same, for a body that has to come to its end; prints what went wrong otherwise. */
+bool unit_child_succeeds(void (*body)(void *argument), void *argument);
+
+/* A new arena in use by nobody. */
+struct arena *unit_arena(void);
+
+/* A chunk of it, as malloc would hand it out; and its description. */
+void *unit_alloc(struct arena *arena, size_t size);
+struct chunk unit_chunk(const void *pointer);
+
+/* Frees a chunk of the arena, as its owner. */
+void unit_free(struct arena *arena, void *pointer);
+
+/* How many chunks of the arena are in a state (STATE_LIVE ...), and how many heaps a set has. */
+size_t unit_count_state(struct arena *arena, unsigned kind);
+size_t unit_count_heaps(const struct heap_set *set);
+
+#endif
