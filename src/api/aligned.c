@@ -4,6 +4,7 @@
  */
 #include "api/api.h"
 
+#include "debug/options.h"
 #include "large/large.h"
 #include "os/os.h"
 

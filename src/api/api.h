@@ -6,7 +6,6 @@
 #define FT_API_API_H
 
 #include "arena/thread.h"
-#include "debug/options.h"
 
 /* Public functions carry a prefix in the build for tests, so that a process can hold both allocators. */
 #ifdef FT_MALLOC_PREFIXED
@@ -28,13 +27,7 @@ void *api_alloc_aligned(size_t align, size_t size);
 bool api_find(const void *pointer, struct chunk *chunk);
 
 /* Counts a call, if calls are counted. The caller has not entered an arena. */
-void api_count_watched(enum call_kind kind, size_t bytes);
-
-static inline void api_count(enum call_kind kind, size_t bytes)
-{
-    if (unlikely(options_watch_calls()))
-        api_count_watched(kind, bytes);
-}
+void api_count(enum call_kind kind, size_t bytes);
 
 /* Sets errno; returns NULL. */
 void *api_no_memory(void);

@@ -5,6 +5,7 @@
 #include "api/api.h"
 
 #include "arena/remote.h"
+#include "debug/options.h"
 #include "debug/report.h"
 #include "large/large.h"
 #include "os/os.h"
@@ -25,10 +26,13 @@ void *api_no_memory(void)
     return NULL;
 }
 
-void api_count_watched(enum call_kind kind, size_t bytes)
+void api_count(enum call_kind kind, size_t bytes)
 {
-    struct arena *arena = arena_enter_to_free();
+    struct arena *arena;
 
+    if (likely(!options_watch_calls()))
+        return;
+    arena = arena_enter_to_free();
     if (arena == NULL)
         return;
     arena_count(arena, kind, 1);
