@@ -108,8 +108,9 @@ static inline bool small_free(struct arena *arena, void *pointer)
     struct small_slab *slab = small_slab(address);
     const struct size_class *class;
     uint64_t identity;
-    uint32_t offset, index, state;
+    uint32_t offset, index, state, count;
     struct bin *bin;
+    void **slots;
 
     if (unlikely(slab == NULL))
         return false;
@@ -118,14 +119,17 @@ static inline bool small_free(struct arena *arena, void *pointer)
     offset = (uint32_t)(address & (SMALL_HEAP_SIZE - 1)) - identity_unit(identity) * UNIT_SIZE;
     index = chunk_index(class, offset);
     bin = &arena->bins[identity_class(identity)];
-    if (unlikely(index * class->size != offset || index >= class->chunks || bin->count >= bin->limit))
+    count = bin->count;
+    slots = bin->slots;
+    if (unlikely(index * class->size != offset || index >= class->chunks || count >= bin->limit))
         return false;
     state = atomic_load_explicit(&slab->state[index], memory_order_relaxed);
     if (unlikely((int32_t)state <= 0))
         return false;
     atomic_store_explicit(&slab->state[index], state ^ small_state_of(STATE_LIVE ^ STATE_FREE, 0),
                           memory_order_relaxed);
-    bin->slots[bin->count++] = pointer;
+    bin->count = count + 1;
+    slots[count] = pointer;
     return true;
 }
 

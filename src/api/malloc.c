@@ -118,25 +118,30 @@ __attribute__((noinline)) void api_free_slow(void *pointer)
     errno = saved_errno;
 }
 
+/* In no heap of the own-heap tables: of another arena, of ours but not in the tables, LARGE, or nothing. */
+static __attribute__((noinline)) void free_elsewhere(void *pointer)
+{
+    struct arena *arena = thread_self.arena;
+    uint16_t tag = heap_map_tag((uintptr_t)pointer);
+    bool freed = false;
+
+    if (tag == arena->tiny_tag)
+        freed = tiny_free(arena, pointer);
+    else if (tag == arena->small_tag)
+        freed = small_free(arena, pointer);
+    else if (tag != TAG_NONE && (tag & TAG_SMALL) == 0 && arena != &arena_none)
+        freed = remote_free_tiny(arena, (uintptr_t)pointer, tag);
+    if (!freed)
+        api_free_slow(pointer);
+}
+
 __attribute__((noinline)) void api_free_other(void *pointer)
 {
-    uintptr_t address = (uintptr_t)pointer;
     struct arena *arena = thread_self.arena;
-    bool freed = false;
-    uint16_t tag;
 
-    if (likely(heap_owned(arena->own_small, address, SMALL_HEAP_SHIFT))) {
-        freed = small_free(arena, pointer);
-    } else {
-        tag = heap_map_tag(address);
-        if (tag == arena->tiny_tag)
-            freed = tiny_free(arena, pointer);
-        else if (tag == arena->small_tag)
-            freed = small_free(arena, pointer);
-        else if (tag != TAG_NONE && (tag & TAG_SMALL) == 0 && arena != &arena_none)
-            freed = remote_free_tiny(arena, address, tag);
-    }
-    if (unlikely(!freed))
+    if (unlikely(!heap_owned(arena->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT)))
+        free_elsewhere(pointer);
+    else if (unlikely(!small_free(arena, pointer)))
         api_free_slow(pointer);
 }
 

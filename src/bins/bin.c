@@ -250,13 +250,6 @@ static inline struct slab *slab_around(uintptr_t chunk, bool tiny, uintptr_t *st
     return slab;
 }
 
-static inline void added(struct bin *bin, struct slab *slab, unsigned count, unsigned all)
-{
-    slab->free = (uint16_t)(slab->free + count);
-    if (unlikely(slab->free == all || slab->place == SLAB_FULL))
-        change_place(bin, slab);
-}
-
 static inline bool side_by_side(void **chunks, uint32_t size)
 {
     uintptr_t distance = (uintptr_t)chunks[1] - (uintptr_t)chunks[0];
@@ -264,28 +257,56 @@ static inline bool side_by_side(void **chunks, uint32_t size)
     return distance == size || distance == -(uintptr_t)size;
 }
 
-/* Gives chunks to their slabs, in rows where there are any. `tiny` is a constant at each call. */
-static inline __attribute__((always_inline)) void to_slabs_of(struct bin *bin, void **chunks, unsigned count,
-                                                              bool tiny)
+/* Where there are rows. `tiny` is a constant at each call, here and below. */
+static inline __attribute__((always_inline)) void rows_to_slabs(struct bin *bin, void **chunks, void **end,
+                                                                bool tiny)
 {
     const struct size_class class = size_classes[bin->class];
-    void **end = chunks + count;
-    bool rows =
-        count > 2 && (side_by_side(chunks, class.size) || side_by_side(chunks + count / 2, class.size));
 
     while (chunks < end) {
         uintptr_t start;
         struct slab *slab = slab_around((uintptr_t)*chunks, tiny, &start);
         unsigned index = chunk_index(&class, (uint32_t)((uintptr_t)*chunks - start));
-        unsigned taken = 1;
+        unsigned row = 1;
 
-        if (rows && end - chunks > 1 && side_by_side(chunks, class.size))
-            taken = put_row(slab, index, chunks, (unsigned)(end - chunks));
+        if (end - chunks > 1 && side_by_side(chunks, class.size))
+            row = put_row(slab, index, chunks, (unsigned)(end - chunks));
         else
             slab_put(slab, index);
-        chunks += taken;
-        added(bin, slab, taken, class.chunks);
+        chunks += row;
+        slab->free = (uint16_t)(slab->free + row);
+        if (slab->free == class.chunks || slab->place == SLAB_FULL)
+            change_place(bin, slab);
     }
+}
+
+/* Where every chunk lies somewhere else. */
+static inline __attribute__((always_inline)) void singles_to_slabs(struct bin *bin, void **chunks, void **end,
+                                                                   bool tiny)
+{
+    const struct size_class class = size_classes[bin->class];
+
+    for (; chunks < end; chunks++) {
+        uintptr_t start;
+        struct slab *slab = slab_around((uintptr_t)*chunks, tiny, &start);
+        unsigned free = slab->free + 1u;
+
+        slab_put(slab, chunk_index(&class, (uint32_t)((uintptr_t)*chunks - start)));
+        slab->free = (uint16_t)free;
+        /* One comparison for both: the first chunk of a slab that was full, the last one of all. */
+        if (unlikely(free - 2u >= class.chunks - 2u))
+            change_place(bin, slab);
+    }
+}
+
+/* Gives chunks to their slabs; whether they come in rows is seen from a sample. */
+static inline __attribute__((always_inline)) void to_slabs_of(struct bin *bin, void **chunks, unsigned count,
+                                                              bool tiny)
+{
+    if (count > 2 && (side_by_side(chunks, bin->size) || side_by_side(chunks + count / 2, bin->size)))
+        rows_to_slabs(bin, chunks, chunks + count, tiny);
+    else
+        singles_to_slabs(bin, chunks, chunks + count, tiny);
 }
 
 static void to_slabs(struct bin *bin, void **chunks, unsigned count)

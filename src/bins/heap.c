@@ -67,26 +67,21 @@ void heap_set_init(struct heap_set *set, struct arena *arena, uintptr_t *own, ui
     own[0] = 1;
 }
 
-static uintptr_t *own_entry(struct heap_set *set, uintptr_t base, uintptr_t *number)
+static uintptr_t *own_entry(struct heap_set *set, uintptr_t base)
 {
-    *number = base >> (set->small ? SMALL_HEAP_SHIFT : TINY_HEAP_SHIFT);
-    return &set->own[*number & (OWN_HEAPS - 1)];
+    return &set->own[base >> (set->small ? SMALL_HEAP_SHIFT : TINY_HEAP_SHIFT) & (OWN_HEAPS - 1)];
 }
 
 static void own_insert(struct heap_set *set, uintptr_t base)
 {
-    uintptr_t number;
-    uintptr_t *entry = own_entry(set, base, &number);
-
-    *entry = number;
+    *own_entry(set, base) = base;
 }
 
 static void own_remove(struct heap_set *set, uintptr_t base)
 {
-    uintptr_t number;
-    uintptr_t *entry = own_entry(set, base, &number);
+    uintptr_t *entry = own_entry(set, base);
 
-    if (*entry == number)
+    if (*entry == base)
         *entry = entry == set->own ? 1 : 0;
 }
 
@@ -358,8 +353,11 @@ void heap_set_reset(struct heap_set *set)
     set->next_tick = os_ticks() + (uint64_t)TICKS * OS_TICKS_TENTH;
     set->open = NULL;
     set->idle = NULL;
+    for (unsigned entry = 0; entry < OWN_HEAPS; entry++)
+        set->own[entry] = entry == 0 ? 1 : 0;
     for (struct heap *heap = set->heaps; heap != NULL; prev = heap, heap = heap->next) {
         heap->prev = prev;
+        own_insert(set, heap->base);
         all_free(heap);
         for (unsigned word = 0; word < UNIT_WORDS; word++) {
             heap->dirty[word] = ~UINT64_C(0);

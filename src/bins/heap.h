@@ -70,16 +70,17 @@ struct heap {
 };
 
 /*
- * The heaps of a set by address, for the fast path of free(): own[number % OWN_HEAPS] == number, where number
- * is the heap's address in units of its size, says in one comparison that an address lies in a heap of ours.
- * Of heaps that fall on the same place one is in the table; the others are found by the heap map. An entry
- * that holds none holds a number that belongs elsewhere: 0, and in the first place 1.
+ * The heaps of a set by address, for the fast path of free(): own[number % OWN_HEAPS] == base, where base is
+ * where the heap of an address would begin, and number that in units of a heap's size, says in one comparison
+ * that the address lies in a heap of ours. Of heaps that fall on the same place one is in the table; the others
+ * are found by the heap map. An entry that holds none holds what no heap in its place has: 0, and in the first
+ * place 1.
  */
 enum { OWN_HEAPS = 128 };
 
 static inline bool heap_owned(const uintptr_t *own, uintptr_t address, unsigned shift)
 {
-    return own[address >> shift & (OWN_HEAPS - 1)] == address >> shift;
+    return own[address >> shift & (OWN_HEAPS - 1)] == address >> shift << shift;
 }
 
 /* An arena's heaps of one zone. */

@@ -95,36 +95,54 @@ void slab_destroy(struct slab *slab)
     heap_give(heap, slab->first_unit, size_classes[slab->class].units);
 }
 
+/* Stores the addresses of the chunks whose bits are set, downward from `end`; `first` is that of bit 0. */
+static inline void **put_addresses(void **end, uint64_t bits, char *first, size_t size)
+{
+    if (bits == ~UINT64_C(0)) {
+        /* The usual case in a slab that is new or came back whole. */
+        for (unsigned bit = 0; bit < 64; bit++, first += size)
+            *--end = first;
+        return end;
+    }
+    for (; bits != 0; bits &= bits - 1)
+        *--end = first + (size_t)__builtin_ctzll(bits) * size;
+    return end;
+}
+
+/* The lowest `count` of the set bits, or all if there are not as many. */
+static uint64_t lowest_of(uint64_t bits, unsigned count)
+{
+    uint64_t rest = bits;
+
+    while (count-- > 0 && rest != 0)
+        rest &= rest - 1;
+    return bits ^ rest;
+}
+
 unsigned slab_take(struct slab *slab, void **out, unsigned most)
 {
-    char *start = (char *)slab_start(slab); // NOLINT: an address becomes a pointer
     size_t size = size_classes[slab->class].size;
+    char *first = (char *)slab_start(slab); // NOLINT: an address becomes a pointer
     unsigned count = most < slab->free ? most : slab->free;
-    unsigned left = count;
-    unsigned index = 0;
+    void **end = out + count;
+    unsigned word = 0;
+    uint64_t taken = 0;
 
-    for (unsigned word = 0; left > 0; word++) {
+    for (; end > out; word++, first += 64 * size) {
         uint64_t bits = slab->vacant[word];
+        unsigned left = (unsigned)(end - out);
 
-        if (bits == ~UINT64_C(0) && left >= 64) {
-            /* A word of vacant chunks: the usual case in a slab that is new or came back whole. */
-            char *chunk = start + (size_t)word * 64 * size;
-
-            for (unsigned bit = 0; bit < 64; bit++, chunk += size)
-                out[left - 1 - bit] = chunk;
-            left -= 64;
-            index = word * 64 + 63;
-            bits = 0;
-        }
-        for (; bits != 0 && left > 0; bits &= bits - 1) {
-            index = word * 64 + (unsigned)__builtin_ctzll(bits);
-            out[--left] = start + index * size;
-        }
-        slab->vacant[word] = bits;
+        if (bits == 0)
+            continue;
+        /* Fewer than a word are wanted only at the end, and mostly not even there. */
+        taken = left >= 64 || count == slab->free ? bits : lowest_of(bits, left);
+        end = put_addresses(end, taken, first, size);
+        slab->vacant[word] = bits ^ taken;
     }
     slab->free = (uint16_t)(slab->free - count);
-    if (index >= slab->fresh)
-        slab->fresh = (uint16_t)(index + 1);
+    /* The highest chunk that was taken lies in the word before; all below it have been out before it. */
+    if (word * 64 - (unsigned)__builtin_clzll(taken) > slab->fresh)
+        slab->fresh = (uint16_t)(word * 64 - (unsigned)__builtin_clzll(taken));
     return count;
 }
 

@@ -67,11 +67,16 @@ static_assert(SMALL_SLABS_OFFSET + SMALL_SLABS * sizeof(struct small_slab) <= SM
 
 /* TINY: everything follows from the address. */
 
+/* The heap as the bytes that describe it. */
+static inline _Atomic uint8_t *tiny_heap(uintptr_t address)
+{
+    return (_Atomic uint8_t *)(address &
+                               ~(uintptr_t)(TINY_HEAP_SIZE - 1)); // NOLINT: an address becomes a pointer
+}
+
 static inline _Atomic uint8_t *tiny_state(uintptr_t address)
 {
-    uintptr_t base = address & ~(uintptr_t)(TINY_HEAP_SIZE - 1);
-
-    return (_Atomic uint8_t *)(base + (address - base) / CHUNK_ALIGN); // NOLINT: an address becomes a pointer
+    return &tiny_heap(address)[(address - (uintptr_t)tiny_heap(address)) / CHUNK_ALIGN];
 }
 
 /* The class of the unit, plus this: see heap.h. */
@@ -79,10 +84,8 @@ enum { TINY_CLASS_MARK = 0x80 };
 
 static inline _Atomic uint8_t *tiny_unit_class(uintptr_t address)
 {
-    uintptr_t base = address & ~(uintptr_t)(TINY_HEAP_SIZE - 1);
-
     /* The window differs from heap to heap, so that they do not all compete for the same cache lines. */
-    return (_Atomic uint8_t *)(base + (address >> UNIT_SHIFT & (TINY_WINDOW_SIZE - 1))); // NOLINT
+    return &tiny_heap(address)[address >> UNIT_SHIFT & (TINY_WINDOW_SIZE - 1)];
 }
 
 /* Only where there is a slab, such as around a live chunk. */
