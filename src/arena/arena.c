@@ -93,6 +93,16 @@ void arena_free_chunk(struct arena *arena, uintptr_t address)
     arena_free(arena, &chunk);
 }
 
+void arena_rest(struct arena *arena)
+{
+    enum { KEEP_UNITS = 64 }; /* 1 MiB */
+
+    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++)
+        bin_flush(&arena->bins[class]);
+    heap_set_purge(&arena->tiny, KEEP_UNITS);
+    heap_set_purge(&arena->small, KEEP_UNITS);
+}
+
 size_t arena_trim(struct arena *arena)
 {
     remote_receive_all(arena);

@@ -112,6 +112,9 @@ static inline void arena_free(struct arena *arena, const struct chunk *chunk)
 /* Frees a live chunk of this arena by its address. */
 void arena_free_chunk(struct arena *arena, uintptr_t address);
 
+/* For an arena that may not be used for long: what SMALL chunks it keeps go to their slabs, much memory goes back. */
+void arena_rest(struct arena *arena);
+
 /* Gives everything unused back to the kernel. Returns the bytes. The arena is entered, or locked. */
 size_t arena_trim(struct arena *arena);
 

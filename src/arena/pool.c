@@ -125,6 +125,7 @@ void pool_put(struct arena *arena)
     /* Sequentially consistent: see remote.c. What was pushed before it is unpacked here. */
     atomic_store(&arena->use, ARENA_POOLED);
     remote_receive_all(arena);
+    arena_rest(arena);
     pthread_mutex_unlock(&arena->lock);
     remote_drain_pooled(arena);
     pthread_mutex_lock(&pool_lock);

@@ -13,8 +13,12 @@ enum {
     LIMIT_TINY = 1024,
     LIMIT_TINY_BYTES = 64 << 10,
     LIMIT_SMALL = 64,
-    LIMIT_SMALL_BYTES = 256 << 10,
-    LIMIT_SMALL_MIN = 2,
+    LIMIT_SMALL_BYTES = 128 << 10,
+    /*
+     * Of chunks above this, one: to cut a slab anew costs little beside touching it, and what the heap holds
+     * serves any class. With more, a thread that asks for every size would keep megabytes for each of them.
+     */
+    SINGLE_FROM = 32 << 10,
     /* How many partial slabs are compared when the fullest is wanted. */
     CANDIDATES = 4,
     /* A first stack filled so often is too short. */
@@ -39,12 +43,10 @@ static unsigned at_most(unsigned value, unsigned limit)
 static unsigned longer_limit(unsigned class)
 {
     unsigned size = size_classes[class].size;
-    unsigned limit;
 
     if (class < TINY_CLASSES)
         return at_most(LIMIT_TINY_BYTES / size, LIMIT_TINY);
-    limit = at_most(LIMIT_SMALL_BYTES / size, LIMIT_SMALL);
-    return limit < LIMIT_SMALL_MIN ? LIMIT_SMALL_MIN : limit;
+    return size > SINGLE_FROM ? 1 : at_most(LIMIT_SMALL_BYTES / size, LIMIT_SMALL);
 }
 
 static unsigned first_limit(unsigned class)

@@ -329,6 +329,22 @@ void heap_give(struct heap *heap, unsigned first, unsigned units)
     }
 }
 
+void heap_set_purge(struct heap_set *set, unsigned keep)
+{
+    struct heap *heap, *next;
+    unsigned units = 0;
+
+    for (heap = set->open; heap != NULL; heap = heap->next_open)
+        for (unsigned word = 0; word < UNIT_WORDS; word++)
+            units += (unsigned)__builtin_popcountll(heap->vacant[word] & heap->dirty[word]);
+    if (units <= keep)
+        return;
+    for (heap = set->open; heap != NULL; heap = next) {
+        next = heap->next_open;
+        purge(heap, false, PURGE_UNITS_MIN);
+    }
+}
+
 size_t heap_set_trim(struct heap_set *set)
 {
     struct heap *heap, *next;

@@ -108,6 +108,9 @@ struct heap *heap_set_take(struct heap_set *set, unsigned units, unsigned *first
 /* Takes a run back; may give it, or what has long been free, to the kernel. */
 void heap_give(struct heap *heap, unsigned first, unsigned units);
 
+/* Gives the larger free runs to the kernel, if all that is free and dirty is more than `keep` units. */
+void heap_set_purge(struct heap_set *set, unsigned keep);
+
 /* Gives all free memory of the set to the kernel. Returns the bytes given. */
 size_t heap_set_trim(struct heap_set *set);
 
