@@ -245,7 +245,6 @@ bool heap_claim(struct heap *heap, unsigned first, unsigned units)
         bit_next(heap->vacant, first, first + units, ~UINT64_C(0)) != first + units)
         return false;
     bits_clear(heap->vacant, first, units);
-    bits_set(heap->dirty, first, units);
     bits_clear(heap->aged, first, units);
     heap->free_units -= units;
     if (heap->free_units == 0)
@@ -308,7 +307,7 @@ static bool wholly_free(const struct heap *heap)
     return heap->free_units == heap_units(heap) - heap_first_unit(heap);
 }
 
-void heap_give(struct heap *heap, unsigned first, unsigned units)
+void heap_give_touched(struct heap *heap, unsigned first, unsigned units, unsigned touched)
 {
     struct heap_set *set = heap->set;
     uint64_t now = os_ticks();
@@ -316,6 +315,7 @@ void heap_give(struct heap *heap, unsigned first, unsigned units)
     if (heap->free_units == 0)
         open_insert(set, heap);
     bits_set(heap->vacant, first, units);
+    bits_set(heap->dirty, first, touched);
     heap->free_units += units;
     if (wholly_free(heap)) {
         if (set->idle == NULL)

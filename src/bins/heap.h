@@ -105,8 +105,16 @@ void heap_set_init(struct heap_set *set, struct arena *arena, uintptr_t *own, ui
  */
 struct heap *heap_set_take(struct heap_set *set, unsigned units, unsigned *first, bool *clean);
 
-/* Takes a run back; may give it, or what has long been free, to the kernel. */
-void heap_give(struct heap *heap, unsigned first, unsigned units);
+/*
+ * Takes a run back, of which the first `touched` units may have been written to; may give it, or what has long
+ * been free, to the kernel.
+ */
+void heap_give_touched(struct heap *heap, unsigned first, unsigned units, unsigned touched);
+
+static inline void heap_give(struct heap *heap, unsigned first, unsigned units)
+{
+    heap_give_touched(heap, first, units, units);
+}
 
 /* Gives the larger free runs to the kernel, if all that is free and dirty is more than `keep` units. */
 void heap_set_purge(struct heap_set *set, unsigned keep);

@@ -74,7 +74,8 @@ struct slab *slab_create(struct heap_set *heaps, unsigned class)
     slab = slab_reserve(heap, first);
     slab->class = (uint8_t) class;
     slab->first_unit = (uint16_t)first;
-    slab->fresh = clean ? 0 : size_classes[class].chunks;
+    slab->fresh = 0;
+    slab->clean = clean;
     all_vacant(slab, size_classes[class].chunks);
     if (heaps->small)
         for (unsigned index = 0; index < size_classes[class].chunks; index++)
@@ -86,13 +87,15 @@ struct slab *slab_create(struct heap_set *heaps, unsigned class)
 
 void slab_destroy(struct slab *slab)
 {
+    const struct size_class *class = &size_classes[slab->class];
     struct heap *heap = slab_heap(slab);
 
     identity_store(slab, false);
     slab_publish(slab, false);
     if (heap->set->small)
         heap->free_numbers[slab_number(slab) / 64] |= UINT64_C(1) << (slab_number(slab) % 64);
-    heap_give(heap, slab->first_unit, size_classes[slab->class].units);
+    heap_give_touched(heap, slab->first_unit, class->units,
+                      (slab->fresh * class->size + UNIT_SIZE - 1) / UNIT_SIZE);
 }
 
 /* Stores the addresses of the chunks whose bits are set, downward from `end`; `first` is that of bit 0. */
@@ -152,7 +155,7 @@ void *slab_take_one(struct slab *slab, bool *clean)
     void *chunk = NULL;
 
     slab_take(slab, &chunk, 1);
-    *clean = slab->fresh != fresh;
+    *clean = slab->clean && slab->fresh != fresh;
     return chunk;
 }
 
@@ -206,6 +209,7 @@ bool slab_rebuild(struct slab *slab, struct heap *heap)
     chunks = size_classes[class].chunks;
     all_vacant(slab, chunks);
     slab->fresh = (uint16_t)chunks;
+    slab->clean = false;
     for (unsigned index = 0; index < chunks; index++)
         if (settle_state(slab, index)) {
             slab->vacant[index / 64] &= ~(UINT64_C(1) << (index % 64));

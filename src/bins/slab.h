@@ -6,7 +6,7 @@
  *   every chunk is: vacant (its bit is set in slab->vacant)
  *               or: out: live, in a bin's cache, or on its way home from another thread
  *   slab->free == the number of bits set in slab->vacant
- *   a chunk at or above slab->fresh was never out since the memory came from the kernel: it is zero
+ *   a chunk at or above slab->fresh was never out of this slab: if slab->clean, it is zero
  *
  * Owner only, except `identity` and the states, which anyone may read at any time.
  */
@@ -33,6 +33,8 @@ struct slab {
     _Atomic uint64_t identity;
     /* Starts in the same cache line: for most classes, taking a chunk back touches no other. */
     uint64_t vacant[TINY_SLAB_CHUNKS_MAX / 64];
+    /* The memory came straight from the kernel. */
+    bool clean;
 };
 
 /*
