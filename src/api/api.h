@@ -116,7 +116,7 @@ static inline bool small_free(struct arena *arena, void *pointer)
         return false;
     identity = atomic_load_explicit(&slab->slab.identity, memory_order_relaxed); /* the owner's own */
     class = &size_classes[identity_class(identity)];
-    offset = (uint32_t)(address & (SMALL_HEAP_SIZE - 1)) - identity_unit(identity) * UNIT_SIZE;
+    offset = small_offset(identity, address);
     index = chunk_index(class, offset);
     bin = &arena->bins[identity_class(identity)];
     count = bin->count;

@@ -8,9 +8,8 @@
 /* One chunk of each zone: what the first calls of a program would have to map and touch is there then. */
 static void touch_arena(void)
 {
-    enum { A_TINY_SIZE = 64, A_SMALL_SIZE = 1024 };
+    static const size_t sizes[] = {64, 1024};
     struct arena *arena = arena_enter();
-    static const size_t sizes[] = {A_TINY_SIZE, A_SMALL_SIZE};
 
     if (arena == NULL)
         return;

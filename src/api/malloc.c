@@ -89,12 +89,10 @@ static bool free_in_heap(uintptr_t address, uint16_t tag)
     bool live = chunk_find(address, tag, &chunk) == CHUNK_LIVE;
     bool remote = live && chunk.arena != arena;
 
-    if (remote) {
+    if (remote)
         remote_free(arena, &chunk);
-    } else if (live) {
-        chunk_mark(&chunk, STATE_FREE);
+    else if (live)
         arena_free(arena, &chunk);
-    }
     if (arena != NULL)
         arena_leave(arena);
     if (remote)
@@ -165,7 +163,7 @@ void *API_NAME(calloc)(size_t count, size_t size)
         return api_no_memory();
     if (total > TINY_MAX)
         return api_alloc_zeroed_slow(total);
-    bin = &thread_self.arena->bins[tiny_class(total)];
+    bin = arena_tiny_bin(thread_self.arena, total);
     if (unlikely(bin->count == 0))
         return api_alloc_zeroed_slow(total);
     chunk = bin_pop(bin);

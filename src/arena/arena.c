@@ -87,10 +87,8 @@ void arena_free_chunk(struct arena *arena, uintptr_t address)
 {
     struct chunk chunk;
 
-    if (chunk_find(address, heap_map_tag(address), &chunk) != CHUNK_LIVE)
-        return;
-    chunk_mark(&chunk, STATE_FREE);
-    arena_free(arena, &chunk);
+    if (chunk_find(address, heap_map_tag(address), &chunk) == CHUNK_LIVE)
+        arena_free(arena, &chunk);
 }
 
 void arena_rest(struct arena *arena)

@@ -103,9 +103,10 @@ static inline struct bin *arena_tiny_bin(struct arena *arena, size_t size)
 /* One chunk of a class: for the slow path, with the arena entered. NULL: no memory. */
 void *arena_alloc(struct arena *arena, unsigned class, size_t requested, bool *clean);
 
-/* Frees a chunk of this arena whose state is already STATE_FREE. */
+/* Takes a chunk of this arena back: one that was live, or on its way home. */
 static inline void arena_free(struct arena *arena, const struct chunk *chunk)
 {
+    chunk_mark(chunk, STATE_FREE);
     bin_free(&arena->bins[chunk->class], (void *)chunk->start); // NOLINT: an address becomes a pointer
 }
 

@@ -94,10 +94,8 @@ static void collect_slab(struct arena *arena, struct heap *heap, struct slab *sl
     for (unsigned index = 0; index < class->chunks; index++) {
         uintptr_t address = slab_start(slab) + (uintptr_t)index * class->size;
 
-        if (chunk_find(address, tag, &chunk) == CHUNK_FREED && chunk.kind == STATE_REMOTE) {
-            chunk_mark(&chunk, STATE_FREE);
+        if (chunk_find(address, tag, &chunk) == CHUNK_FREED && chunk.kind == STATE_REMOTE)
             arena_free(arena, &chunk);
-        }
     }
 }
 

@@ -234,10 +234,8 @@ static void take_home(struct arena *arena, uintptr_t address)
 {
     struct chunk chunk;
 
-    if (likely(take_tiny_home(arena, address)) || !arrived(arena, address, &chunk))
-        return;
-    chunk_mark(&chunk, STATE_FREE);
-    arena_free(arena, &chunk);
+    if (unlikely(!take_tiny_home(arena, address)) && arrived(arena, address, &chunk))
+        arena_free(arena, &chunk);
 }
 
 /* Returns the next parcel of the chain; NULL at its end, or where it is broken. */

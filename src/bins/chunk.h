@@ -51,7 +51,7 @@ static inline void small_mark_live(uintptr_t address, size_t requested)
     struct small_slab *slab = small_slab(address);
     uint64_t identity =
         atomic_load_explicit(&slab->slab.identity, memory_order_relaxed); /* the owner's own */
-    uint32_t offset = (uint32_t)(address & (SMALL_HEAP_SIZE - 1)) - identity_unit(identity) * UNIT_SIZE;
+    uint32_t offset = small_offset(identity, address);
 
     atomic_store_explicit(&slab->state[chunk_index(&size_classes[identity_class(identity)], offset)],
                           small_state_of(STATE_LIVE, requested), memory_order_release);

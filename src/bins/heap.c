@@ -289,6 +289,11 @@ static size_t purge(struct heap *heap, bool aged_only, unsigned least)
     return bytes;
 }
 
+static uint64_t next_tick(uint64_t now)
+{
+    return now + (uint64_t)TICKS * OS_TICKS_TENTH;
+}
+
 /* Once a tick: what was free at the last tick and still is goes back, and what is free now is next. */
 static void heap_set_age(struct heap_set *set)
 {
@@ -324,7 +329,7 @@ void heap_give_touched(struct heap *heap, unsigned first, unsigned units, unsign
             return;
     }
     if (now >= set->next_tick) {
-        set->next_tick = now + (uint64_t)TICKS * OS_TICKS_TENTH;
+        set->next_tick = next_tick(now);
         heap_set_age(set);
     }
 }
@@ -366,7 +371,7 @@ void heap_set_reset(struct heap_set *set)
     struct heap *prev = NULL;
 
     /* Nothing ages while slabs come home of which others do not know yet. */
-    set->next_tick = os_ticks() + (uint64_t)TICKS * OS_TICKS_TENTH;
+    set->next_tick = next_tick(os_ticks());
     set->open = NULL;
     set->idle = NULL;
     for (unsigned entry = 0; entry < OWN_HEAPS; entry++)

@@ -159,6 +159,12 @@ static inline unsigned identity_unit(uint64_t identity)
     return identity >> 16 & 0xffff;
 }
 
+/* How far behind the start of the slab, for an address in a SMALL slab of that identity. */
+static inline uint32_t small_offset(uint64_t identity, uintptr_t address)
+{
+    return (uint32_t)(address & (SMALL_HEAP_SIZE - 1)) - identity_unit(identity) * UNIT_SIZE;
+}
+
 /* The index of the chunk that starts `offset` bytes into a slab. If none does, index * size is not offset. */
 static inline uint32_t chunk_index(const struct size_class *class, uint32_t offset)
 {

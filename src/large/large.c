@@ -54,12 +54,17 @@ size_t large_trim(void)
     return unmap_list(evicted);
 }
 
+static void *map(size_t size, size_t align)
+{
+    return align <= os_page_size() ? os_map(size) : os_map_aligned(size, align);
+}
+
 static void *map_or_trim(size_t size, size_t align)
 {
-    void *start = align <= os_page_size() ? os_map(size) : os_map_aligned(size, align);
+    void *start = map(size, align);
 
     if (start == NULL && large_trim() > 0)
-        start = align <= os_page_size() ? os_map(size) : os_map_aligned(size, align);
+        start = map(size, align);
     return start;
 }
 

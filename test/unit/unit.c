@@ -104,7 +104,6 @@ void unit_free(struct arena *arena, void *pointer)
     struct chunk chunk = unit_chunk(pointer);
 
     REQUIRE(chunk.kind == STATE_LIVE && chunk.arena == arena, "%p is no live chunk of this arena", pointer);
-    chunk_mark(&chunk, STATE_FREE);
     arena_free(arena, &chunk);
 }
 
