@@ -2,10 +2,11 @@
  * What every benchmark program shares: options, clock, random numbers, measuring, the result line.
  *
  * A program describes its work as a body that runs a number of rounds; a round holds a fixed number of
- * operations. bench_measure() warms up, finds how many rounds fill a repetition, keeps the quickest of
- * several repetitions and prints `name ns_per_op peak_rss_kib`. Nothing in here allocates before the
- * measurement is over, so the allocator under test sees the program's own requests only. For programs in
- * bench/ only; each is one translation unit.
+ * operations. bench_run() warms up, finds how many rounds fill a repetition and keeps the quickest of
+ * several repetitions; with --rounds it runs those once, unmeasured. bench_print() writes the result line
+ * `name ns_per_op peak_rss_kib [key=value ...]`; bench_measure() does both. Nothing in here allocates
+ * before the measurement is over, so the allocator under test sees the program's own requests only. For
+ * programs in bench/ only, in C or C++; each is one translation unit.
  */
 #ifndef FT_MALLOC_BENCH_COMMON_H
 #define FT_MALLOC_BENCH_COMMON_H
@@ -16,10 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { BENCH_STATUS_BYTES = 8192 };
+enum { BENCH_STATUS_BYTES = 8192, BENCH_PAGE = 4096 };
 
 /* An option takes a number or, if it has choices (a list that ends with NULL), one of their names: its index.
  */
@@ -34,12 +36,25 @@ struct bench {
     const char *name;
     size_t reps;
     size_t rep_ms;
-    size_t rounds; /* not 0: exactly so many rounds, once, for instruction counting */
+    size_t rounds; /* not 0: exactly so many rounds, once, for counting instructions and system calls */
 };
 
 typedef void bench_body(void *context, size_t rounds);
 
-static inline _Noreturn void bench_fail(const char *what, const char *detail)
+/* What a measurement found; programs may correct it before they print it. */
+struct bench_result {
+    double ns_per_op;
+    size_t peak_rss_kib;
+    size_t counted_ops; /* not 0: nothing was timed, so many operations were run for --rounds */
+};
+
+/* A figure of a program's own, behind the others in the result line: key=value. */
+struct bench_field {
+    const char *key;
+    double value;
+};
+
+__attribute__((noreturn)) static inline void bench_fail(const char *what, const char *detail)
 {
     fprintf(stderr, "bench: %s%s\n", what, detail);
     exit(2);
@@ -81,9 +96,30 @@ static inline void *bench_alloc(size_t size)
 /* A program uses what it allocates: first and last byte. */
 static inline void bench_touch(void *chunk, size_t size)
 {
-    unsigned char *bytes = chunk;
+    unsigned char *bytes = (unsigned char *)chunk;
     bytes[0] = 1;
     bytes[size - 1] = 2;
+}
+
+/* The same for bytes from .. to - 1 of a chunk, so that all their pages become resident. */
+static inline void bench_touch_pages(void *chunk, size_t from, size_t to)
+{
+    unsigned char *bytes = (unsigned char *)chunk;
+    for (size_t i = from; i < to; i += BENCH_PAGE) {
+        bytes[i] = 1;
+    }
+    bytes[to - 1] = 2;
+}
+
+/* Resident memory that is not the allocator's: for the tables of programs that report what it holds. */
+static inline void *bench_map(size_t size)
+{
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (memory == MAP_FAILED) {
+        bench_fail("out of memory", "");
+    }
+    return memory;
 }
 
 static inline size_t bench_number(const char *text, const char *flag)
@@ -122,8 +158,8 @@ static inline const struct bench_option *bench_find(const struct bench_option *o
     return NULL;
 }
 
-static inline _Noreturn void bench_usage(const char *program, const struct bench_option *options,
-                                         size_t count)
+__attribute__((noreturn)) static inline void bench_usage(const char *program,
+                                                         const struct bench_option *options, size_t count)
 {
     printf("usage: %s [--name NAME] [OPTION VALUE]...\n", program);
     for (size_t i = 0; i < count; i++) {
@@ -136,7 +172,7 @@ static inline _Noreturn void bench_usage(const char *program, const struct bench
 static inline struct bench bench_parse(int argc, char **argv, const struct bench_option *own,
                                        size_t own_count)
 {
-    struct bench bench = {.name = argv[0], .reps = 5, .rep_ms = 60, .rounds = 0};
+    struct bench bench = {argv[0], 5, 60, 0}; /* C++17 knows no designated initialisers */
     const struct bench_option common[] = {
         {"--reps", "repetitions, of which the quickest counts", NULL, &bench.reps},
         {"--ms", "milliseconds a repetition", NULL, &bench.rep_ms},
@@ -163,22 +199,39 @@ static inline struct bench bench_parse(int argc, char **argv, const struct bench
             bench_fail("unknown option ", argv[i]);
         }
     }
+    if (bench.reps == 0) {
+        bench_fail("--reps must not be 0", "");
+    }
     return bench;
+}
+
+/* The number of KiB behind a key in a file of /proc/self; 0 if it is not there. */
+static inline size_t bench_proc_kib(const char *path, const char *key)
+{
+    static char text[BENCH_STATUS_BYTES];
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
+    if (file >= 0) {
+        close(file);
+    }
+    text[length > 0 ? length : 0] = '\0';
+    const char *line = strstr(text, key);
+    return line ? (size_t)strtoull(line + strlen(key), NULL, 10) : 0;
 }
 
 /* From VmHWM and not getrusage(): ru_maxrss survives execve(), so it would show the runner's size for small
  * programs. */
 static inline size_t bench_peak_rss_kib(void)
 {
-    static char status[BENCH_STATUS_BYTES];
-    int file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-    ssize_t length = file < 0 ? -1 : read(file, status, sizeof status - 1);
-    if (file >= 0) {
-        close(file);
-    }
-    status[length > 0 ? length : 0] = '\0';
-    const char *line = strstr(status, "VmHWM:");
-    return line ? (size_t)strtoull(line + strlen("VmHWM:"), NULL, 10) : 0;
+    return bench_proc_kib("/proc/self/status", "VmHWM:");
+}
+
+/* What is resident now. smaps_rollup counts the pages; the kernel's own counters, which statm and VmRSS show,
+ * lag behind by some hundred KiB in some of its versions. */
+static inline size_t bench_rss_bytes(void)
+{
+    size_t kib = bench_proc_kib("/proc/self/smaps_rollup", "\nRss:");
+    return 1024 * (kib ? kib : bench_proc_kib("/proc/self/status", "VmRSS:"));
 }
 
 static inline uint64_t bench_time(bench_body *body, void *context, size_t rounds)
@@ -188,35 +241,76 @@ static inline uint64_t bench_time(bench_body *body, void *context, size_t rounds
     return bench_now_ns() - start;
 }
 
-/* Doubles the rounds until they take a sixth of a repetition: this is the warm-up too. */
+/* Doubles the rounds until they take a sixth of a repetition. Each number of them runs twice and the quicker one
+ * counts: while the process gets its memory, it is much slower than later. */
 static inline size_t bench_rounds_per_rep(const struct bench *bench, bench_body *body, void *context)
 {
     const uint64_t rep_ns = (uint64_t)bench->rep_ms * 1000000u;
-    size_t rounds = 1;
-    uint64_t elapsed = bench_time(body, context, rounds);
-    while (elapsed < rep_ns / 6) {
-        rounds *= 2;
-        elapsed = bench_time(body, context, rounds);
+    for (size_t rounds = 1;; rounds *= 2) {
+        const uint64_t first = bench_time(body, context, rounds);
+        const uint64_t second = bench_time(body, context, rounds);
+        const uint64_t elapsed = second < first ? second : first;
+        if (elapsed >= rep_ns / 6) {
+            const double fitting = (double)rounds * (double)rep_ns / (double)(elapsed ? elapsed : 1);
+            return fitting < 1 ? 1 : (size_t)fitting;
+        }
     }
-    size_t fitting = (size_t)((double)rounds * (double)rep_ns / (double)(elapsed ? elapsed : 1));
-    return fitting ? fitting : 1;
+}
+
+/* One round for programs whose work is done once in a process. */
+static inline struct bench_result bench_run_once(const struct bench *bench, bench_body *body, void *context,
+                                                 size_t ops_per_round)
+{
+    const size_t rounds = bench->rounds ? bench->rounds : 1;
+    const uint64_t elapsed = bench_time(body, context, rounds);
+    struct bench_result result = {0, bench_peak_rss_kib(), 0};
+    if (bench->rounds) {
+        result.counted_ops = rounds * ops_per_round;
+    } else {
+        result.ns_per_op = (double)elapsed / (double)ops_per_round;
+    }
+    return result;
+}
+
+static inline struct bench_result bench_run(const struct bench *bench, bench_body *body, void *context,
+                                            size_t ops_per_round)
+{
+    if (bench->rounds) {
+        return bench_run_once(bench, body, context, ops_per_round);
+    }
+    const size_t rounds = bench_rounds_per_rep(bench, body, context);
+    /* Where a single round is longer than a repetition should be, time ends them and not their number. */
+    const uint64_t most_ns = 2 * (uint64_t)bench->reps * bench->rep_ms * 1000000u;
+    uint64_t best = UINT64_MAX;
+    uint64_t spent = 0;
+    for (size_t rep = 0; rep < bench->reps && spent <= most_ns; rep++) {
+        const uint64_t elapsed = bench_time(body, context, rounds);
+        best = elapsed < best ? elapsed : best;
+        spent += elapsed;
+    }
+    struct bench_result result = {0, bench_peak_rss_kib(), 0};
+    result.ns_per_op = (double)best / (double)rounds / (double)ops_per_round;
+    return result;
+}
+
+static inline void bench_print(const struct bench *bench, const struct bench_result *result,
+                               const struct bench_field *fields, size_t field_count)
+{
+    printf("%s %.3f %zu", bench->name, result->ns_per_op, result->peak_rss_kib);
+    if (result->counted_ops) {
+        printf(" ops=%zu", result->counted_ops);
+    }
+    for (size_t i = 0; i < field_count; i++) {
+        printf(" %s=%.3f", fields[i].key, fields[i].value);
+    }
+    printf("\n");
 }
 
 static inline void bench_measure(const struct bench *bench, bench_body *body, void *context,
                                  size_t ops_per_round)
 {
-    if (bench->rounds) {
-        body(context, bench->rounds);
-        return;
-    }
-    const size_t rounds = bench_rounds_per_rep(bench, body, context);
-    uint64_t best = UINT64_MAX;
-    for (size_t rep = 0; rep < bench->reps; rep++) {
-        uint64_t elapsed = bench_time(body, context, rounds);
-        best = elapsed < best ? elapsed : best;
-    }
-    const size_t peak = bench_peak_rss_kib();
-    printf("%s %.3f %zu\n", bench->name, (double)best / (double)rounds / (double)ops_per_round, peak);
+    const struct bench_result result = bench_run(bench, body, context, ops_per_round);
+    bench_print(bench, &result, NULL, 0);
 }
 
 #endif

@@ -2,51 +2,44 @@
 
 import glob
 import os
-import shutil
 import subprocess
 from typing import NamedTuple
 
 OURS = "ft_malloc"
-REFERENCE = "mimalloc"
+GLIBC = "glibc"
+MIMALLOC = "mimalloc"
 LIBC = "libc.so.6"
 START_TIMEOUT_S = 60
 
-# name: Debian package, pattern of the library's path
+# name: Debian package, pattern of the path of the library to preload
 DEBIAN_PEERS = {
-    REFERENCE: ("libmimalloc2.0", "/usr/lib/*/libmimalloc.so.2.0"),
+    MIMALLOC: ("libmimalloc2.0", "/usr/lib/*/libmimalloc.so.2.0"),
     "jemalloc": ("libjemalloc2", "/usr/lib/*/libjemalloc.so.2"),
     "tcmalloc": ("libtcmalloc-minimal4", "/usr/lib/*/libtcmalloc_minimal.so.4"),
+    "tbbmalloc": ("libtbbmalloc2", "/usr/lib/*/libtbbmalloc_proxy.so.2"),
 }
+PACKAGES = tuple(package for package, _ in DEBIAN_PEERS.values())
 
 
 class Allocator(NamedTuple):
     name: str
     library: str  # the preloaded file; empty for the C library's own
+    package: str = ""  # Debian's, whose version is reported
 
 
-def environment(allocator):
-    """The caller's environment with this allocator preloaded and no other."""
-    result = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
-    if allocator.library:
-        result["LD_PRELOAD"] = allocator.library
-    return result
-
-
-def install_peers():
-    """Installs the missing Debian peers; returns a message if that cannot be done, else None."""
-    missing = [package for package, pattern in DEBIAN_PEERS.values() if not glob.glob(pattern)]
-    if not missing:
-        return None
-    command = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
-    if os.geteuid() != 0:
-        if not shutil.which("sudo"):
-            return "to install the peers, run as root: " + " ".join(command)
-        command.insert(0, "sudo")
-    try:
-        installed = subprocess.run(command, check=False).returncode == 0
-    except FileNotFoundError:
-        installed = False
-    return None if installed else "could not install the peers: " + " ".join(command)
+def clean_environment():
+    """The caller's environment, in which nothing is preloaded and no allocator is tuned."""
+    tuned = (
+        "LD_PRELOAD",
+        "MALLOC_",
+        "GLIBC_TUNABLES",
+        "MIMALLOC_",
+        "TCMALLOC_",
+        "TBB_MALLOC_",
+        "FT_MALLOC_",
+        "BENCH_",
+    )
+    return {key: value for key, value in os.environ.items() if not key.startswith(tuned)}
 
 
 def collect(our_library, named_peers):
@@ -56,11 +49,11 @@ def collect(our_library, named_peers):
         found.append(Allocator(OURS, os.path.realpath(our_library)))
     else:
         notes.append(f"{OURS}: no {our_library}: build it or name it with --lib; only the peers are measured")
-    found.append(Allocator("glibc", ""))
+    found.append(Allocator(GLIBC, "", "libc6"))
     for name, (package, pattern) in DEBIAN_PEERS.items():
         paths = sorted(glob.glob(pattern))
         if paths:
-            found.append(Allocator(name, os.path.realpath(paths[0])))
+            found.append(Allocator(name, os.path.realpath(paths[0]), package))
         else:
             notes.append(f"{name}: package {package} is not installed (--install-peers installs it)")
     for name, path in named_peers:
@@ -73,9 +66,13 @@ def collect(our_library, named_peers):
 
 def preload_problem(allocator, whose):
     """Asks a child (the program `whose`) which object serves malloc; returns what is wrong, or None."""
+    environment = clean_environment()
+    if allocator.library:
+        environment["LD_PRELOAD"] = allocator.library
     try:
-        child = subprocess.run([whose], env=environment(allocator), capture_output=True, text=True,
-                               check=False, timeout=START_TIMEOUT_S)
+        child = subprocess.run(
+            [whose], env=environment, capture_output=True, text=True, check=False, timeout=START_TIMEOUT_S
+        )
     except subprocess.TimeoutExpired:
         return f"{allocator.name}: a small program hangs under it."
     errors = child.stderr.strip()
@@ -90,3 +87,16 @@ def preload_problem(allocator, whose):
         if not served:
             return f"{allocator.name}: the preload has no effect: {function} comes from {path}. {errors}"
     return None
+
+
+def select(our_library, named_peers, whose):
+    """The allocators that are there and that really serve a program; and notes on those that are left out."""
+    found, notes = collect(our_library, named_peers)
+    working = []
+    for allocator in found:
+        problem = preload_problem(allocator, whose)
+        if problem:
+            notes.append(f"{problem} It is left out.")
+        else:
+            working.append(allocator)
+    return working, notes

@@ -1,19 +1,23 @@
 /*
- * replace: a table of live chunks; each operation frees a random one and puts a new one of random size in its
- * place.
+ * replace: a table of live chunks; each operation frees a random one and puts a new one in its place.
  *
  * Stresses the mix of size classes and of slabs: neighbours in memory die at unrelated times, so partial
  * slabs, cache misses and fragmentation show. The pattern is the one-thread core of Larson and Krishnan's
- * server simulation
- * ("Memory Allocation for Long-Running Server Applications", ISMM 1998). First and last byte of each chunk
- * are written.
+ * server simulation ("Memory Allocation for Long-Running Server Applications", ISMM 1998). First and last
+ * byte of each chunk are written; with --touch pages a byte of each page, so that what large chunks cost in
+ * page faults is part of the figure.
  */
 #include "common.h"
+
+enum touch { TOUCH_ENDS, TOUCH_PAGES };
+
+static const char *const touch_names[] = {"ends", "pages", NULL};
 
 struct replace {
     size_t live;
     size_t min_size;
     size_t max_size;
+    size_t touch;
     void **chunks;
     uint64_t seed;
 };
@@ -22,7 +26,11 @@ static void *replace_new_chunk(const struct replace *table, uint32_t random_bits
 {
     size_t size = table->min_size + bench_scale(random_bits, table->max_size - table->min_size + 1);
     void *chunk = bench_alloc(size);
-    bench_touch(chunk, size);
+    if (table->touch == TOUCH_PAGES) {
+        bench_touch_pages(chunk, 0, size);
+    } else {
+        bench_touch(chunk, size);
+    }
     return chunk;
 }
 
@@ -46,6 +54,7 @@ int main(int argc, char **argv)
         {"--live", "live chunks", NULL, &table.live},
         {"--min", "smallest size", NULL, &table.min_size},
         {"--max", "largest size", NULL, &table.max_size},
+        {"--touch", "what is written: ends or pages", touch_names, &table.touch},
     };
     const struct bench bench = bench_parse(argc, argv, options, sizeof options / sizeof *options);
     if (table.live == 0 || table.min_size == 0 || table.max_size < table.min_size) {

@@ -1,0 +1,114 @@
+"""The cases with several threads. Programs: bench/threads/."""
+
+import os
+
+from case import Case
+
+# 1 to 256, and the number of cores, up to which the speed can grow.
+THREADS = tuple(sorted({*(2**power for power in range(9)), os.cpu_count() or 1}))
+MOST_IN_TABLE = 16
+ONE_SIZE = ("--min", "64", "--max", "64")
+MIXED_SIZES = ("--min", "16", "--max", "527")
+BURSTS = ("--bundle", "5000", "--bundles", "1")
+BACKLOG = ("--behind", "10000")
+
+
+def threads_case(name, program, threads, about, *options, **fields):
+    command = (program, "--threads", str(threads), *options)
+    return Case(name, command, about, "threads", **fields)
+
+
+def scaling_cases(series, about, quick):
+    """A program at all numbers of threads; `quick` are those that belong to --quick."""
+    for threads in THREADS:
+        yield threads_case(
+            f"{series}-{threads}t",
+            series,
+            threads,
+            about,
+            quick=threads in quick,
+            series=series,
+            x=threads,
+            scaling_only=threads > MOST_IN_TABLE,
+        )
+
+
+def prodcons_case(name, threads, about, *options, **fields):
+    return threads_case(name, "prodcons", threads, about, *options, **fields)
+
+
+def prodcons_series():
+    """Half of the threads produce, so an odd number of cores has no place here."""
+    for threads in THREADS:
+        if threads % 2 == 0:
+            yield prodcons_case(
+                "prodcons-mixed" if threads == 2 else f"prodcons-mixed-{threads}t",
+                threads,
+                f"the same with sizes from 16 to 527 bytes, {threads // 2} : {threads // 2} threads",
+                *MIXED_SIZES,
+                quick=threads == 2,
+                series="prodcons",
+                x=threads,
+                scaling_only=threads > 8,
+            )
+
+
+def prodcons_cases():
+    first = "one thread allocates chunks of 64 bytes, another frees them: remote frees"
+    yield prodcons_case("prodcons-64", 2, first, *ONE_SIZE)
+    yield prodcons_case("prodcons-64-4t", 4, "the same, 2 : 2 threads", *ONE_SIZE)
+    yield prodcons_case("prodcons-64-8t", 8, "the same, 4 : 4 threads", *ONE_SIZE)
+    yield from prodcons_series()
+    for suffix, threads, quick in (("", 2, True), ("-8t", 8, False)):
+        ratio = f"{threads // 2} : {threads // 2} threads"
+        burst = f"the same in bursts of 5,000 chunks, each freed before the next, {ratio}"
+        yield prodcons_case(f"prodcons-burst{suffix}", threads, burst, *MIXED_SIZES, *BURSTS, quick=quick)
+        backlog = f"the same, each consumer 10,000 chunks behind, {ratio}"
+        yield prodcons_case(f"prodcons-backlog{suffix}", threads, backlog, *MIXED_SIZES, *BACKLOG)
+    for threads in (4, 8):
+        about = f"one thread frees what {threads - 1} others allocate"
+        options = ("--consumers", "1", *MIXED_SIZES)
+        yield prodcons_case(f"onefree-{threads}t", threads, about, *options, quick=threads == 4)
+
+
+def sharing_cases():
+    causes = (
+        (
+            "active",
+            (1, 2, 4),
+            "each thread writes to 8-byte chunks of its own: do threads share cache lines?",
+        ),
+        ("passive", (2, 4), "the same after it freed neighbours of the other threads' chunks"),
+    )
+    for cause, numbers, about in causes:
+        for threads in numbers:
+            name = f"sharing-{cause}-{threads}t"
+            quick = (cause, threads) == ("passive", 2)
+            yield threads_case(name, "sharing", threads, about, "--cause", cause, quick=quick)
+
+
+def churn_cases():
+    for threads in (1, 2, 4, 8, 16):
+        about = f"short threads, {threads} at a time: 300 chunks each, of which the parent frees a third"
+        yield threads_case(f"churn-{threads}t", "churn", threads, about, quick=threads == 4)
+
+
+SERVER = "1,000 live chunks pass from each thread to a new one, again and again: frees after the owner's end"
+DISJOINT = "each thread replaces random chunks of its own 1,000: what do threads share inside the allocator?"
+STEAL = "random replacement, sizes by a power law; every eighth operation swaps chunks between threads"
+
+CASES = (
+    *scaling_cases("disjoint", DISJOINT, quick={2}),
+    *prodcons_cases(),
+    *scaling_cases("server", SERVER, quick={2}),
+    *scaling_cases("steal", STEAL, quick={2}),
+    *churn_cases(),
+    *sharing_cases(),
+    threads_case(
+        "idle-1000",
+        "idle",
+        1000,
+        "1,000 threads free a burst of 200 KiB and sleep: what do they keep?",
+        quick=True,
+    ),
+)

@@ -1,0 +1,111 @@
+"""From samples to figures. A grid has a row for each case and in it a value for each allocator, None where
+there is none. Less is better in all of them.
+"""
+
+import math
+import statistics
+
+from allocators import OURS
+
+
+def geometric_mean(values):
+    return math.exp(sum(map(math.log, values)) / len(values)) if values else None
+
+
+def ratio(value, base):
+    return value / base if value and base else None
+
+
+def sample_grid(results, cases, pick, reduce):
+    """reduce() of the pick() of each round's sample."""
+    grid = {}
+    for case in cases:
+        row = grid[case.name] = {}
+        for allocator in results.allocators:
+            values = [pick(sample) for sample in results.samples.get((case.name, allocator.name), ())]
+            known = [value for value in values if value is not None]
+            row[allocator.name] = reduce(known) if known else None
+    return grid
+
+
+def count_grid(results, cases, field, divisor=1):
+    grid = {}
+    for case in cases:
+        counts = {
+            allocator.name: results.counts.get((case.name, allocator.name))
+            for allocator in results.allocators
+        }
+        if any(counts.values()):
+            grid[case.name] = {
+                name: count and getattr(count, field) / divisor for name, count in counts.items()
+            }
+    return grid
+
+
+def extra_grid(results, cases):
+    """A row for each further figure that a case prints, under "case: key"."""
+    grid = {}
+    for case in cases:
+        for allocator in results.allocators:
+            samples = results.samples.get((case.name, allocator.name), ())
+            for key in sorted({key for sample in samples for key in sample.extra}):
+                values = [sample.extra[key] for sample in samples if key in sample.extra]
+                row = grid.setdefault(f"{case.name}: {key}", {})
+                row[allocator.name] = statistics.median(values)
+    return {
+        name: {allocator.name: row.get(allocator.name) for allocator in results.allocators}
+        for name, row in grid.items()
+    }
+
+
+def spread(values):
+    """How far the median lies above the minimum: 0.05 is 5 %."""
+    return statistics.median(values) / min(values) - 1
+
+
+def best(row, without=()):
+    """(name, value) of the lowest value of a row, or (None, None)."""
+    known = [(value, name) for name, value in row.items() if value is not None and name not in without]
+    value, name = min(known) if known else (None, None)
+    return name, value
+
+
+def best_peer(row):
+    return best(row, without=(OURS,))
+
+
+def comparable(grid):
+    """The rows in which every allocator has a value; one that has none in the whole grid has no say."""
+    names = [name for name in next(iter(grid.values()), {}) if any(row[name] for row in grid.values())]
+    return [{name: row[name] for name in names} for row in grid.values() if all(row[name] for name in names)]
+
+
+def mean_ratios(grid, base):
+    """{allocator: geometric mean of its ratios to the allocator `base`} over the comparable rows."""
+    rows = comparable(grid)
+    if not rows or base not in rows[0]:
+        return {}
+    return {name: geometric_mean([row[name] / row[base] for row in rows]) for name in rows[0]}
+
+
+def mean_to_best_peer(grid):
+    """Geometric mean of our ratios to whichever peer is best in each row."""
+    rows = [row for row in comparable(grid) if OURS in row and len(row) > 1]
+    return geometric_mean([row[OURS] / best_peer(row)[1] for row in rows])
+
+
+def wins(grid):
+    """{allocator: in how many rows it is the best}; rows in which only one has a value do not count."""
+    names = [best(row)[0] for row in grid.values() if sum(value is not None for value in row.values()) > 1]
+    return {name: names.count(name) for name in next(iter(grid.values()), {})}
+
+
+def behind(grid, factor):
+    """(ratio, row, best peer) where ours is worse than `factor` times the best peer, worst first."""
+    found = []
+    for name, row in grid.items():
+        peer, value = best_peer(row)
+        ours = ratio(row.get(OURS), value)
+        if ours and ours > factor:
+            found.append((ours, name, peer))
+    return sorted(found, reverse=True)

@@ -1,0 +1,117 @@
+"""The command line of bench/run."""
+
+import argparse
+import os
+import re
+
+from cases import GROUPS, is_script
+
+FULL = {"rounds": 7, "reps": 5, "ms": 60, "budget": 40.0}
+QUICK = {"rounds": 3, "reps": 3, "ms": 15, "budget": 3.0}
+
+
+def named_peer(argument):
+    name, separator, path = argument.partition("=")
+    if not (name and separator and path):
+        raise argparse.ArgumentTypeError(f"{argument!r} is not NAME=PATH.so")
+    return name, path
+
+
+def positive(argument):
+    if not argument.isdecimal() or int(argument) == 0:
+        raise argparse.ArgumentTypeError(f"{argument!r} is not a number above 0")
+    return int(argument)
+
+
+def pattern(argument):
+    try:
+        return re.compile(argument)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{argument!r}: {error}") from error
+
+
+def parser(about, root):
+    result = argparse.ArgumentParser(
+        prog="bench/run", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    what = result.add_argument_group("what is measured")
+    what.add_argument("--quick", action="store_true", help="few cases and short runs: under 3 minutes")
+    what.add_argument("--only", type=pattern, metavar="REGEX", help="only the cases whose name matches")
+    what.add_argument("--group", action="append", choices=GROUPS, help="only this group; may be repeated")
+    what.add_argument("--no-scaling", action="store_true", help="leave out the cases of the scaling tables")
+    what.add_argument("--no-counts", action="store_true", help="count no system calls and page faults")
+    what.add_argument("--lib", metavar="PATH", help="our library (default: DIR/libft_malloc.so)")
+    what.add_argument(
+        "--peer",
+        type=named_peer,
+        action="append",
+        default=[],
+        metavar="NAME=PATH.so",
+        help="another allocator; may be repeated",
+    )
+    how = result.add_argument_group("how")
+    how.add_argument("--rounds", type=positive, help="rounds (default 7, with --quick 3)")
+    how.add_argument(
+        "--scaling-rounds", type=positive, default=2, help="rounds of the scaling cases (default 2)"
+    )
+    how.add_argument(
+        "--reps", type=positive, help="repetitions in a run of a program (default 5, with --quick 3)"
+    )
+    how.add_argument(
+        "--ms",
+        type=positive,
+        help="milliseconds of a repetition (default 60, with --quick 15; "
+        "without this option less, if the budget asks for it)",
+    )
+    how.add_argument("--budget", type=float, metavar="MINUTES", help="default 40, with --quick 3")
+    how.add_argument("--build", default=os.path.join(root, "build"), metavar="DIR", help="build directory")
+    out = result.add_argument_group("what comes out")
+    out.add_argument("--out", metavar="DIR", help="where results and plots go (default: DIR/bench/results)")
+    out.add_argument(
+        "--write-docs", action="store_true", help="write docs/BENCHMARKS.md and docs/bench/*.svg"
+    )
+    out.add_argument(
+        "--from",
+        dest="source",
+        metavar="FILE",
+        help="measure nothing: report on the results.json of an earlier run",
+    )
+    out.add_argument("--list", action="store_true", help="print the cases and their commands, run nothing")
+    out.add_argument(
+        "--install-peers",
+        action="store_true",
+        help="first install the Debian packages that are missing: peers, tools, whole programs",
+    )
+    out.add_argument("--packages", action="store_true", help="print the names of these packages, run nothing")
+    return result
+
+
+def parse(about, root, words=None):
+    arguments = parser(about, root).parse_args(words)
+    arguments.fixed_ms = arguments.ms is not None
+    for name, value in (QUICK if arguments.quick else FULL).items():
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, value)
+    arguments.lib = arguments.lib or os.path.join(arguments.build, "libft_malloc.so")
+    arguments.out = arguments.out or os.path.join(arguments.build, "bench", "results")
+    return arguments
+
+
+def select(cases, arguments):
+    """The cases that the options leave."""
+
+    def wanted(case):
+        if arguments.quick and not case.quick or arguments.group and case.group not in arguments.group:
+            return False
+        if case.scaling_only and (arguments.quick or arguments.no_scaling):
+            return False
+        return not arguments.only or arguments.only.search(case.name)
+
+    return [case for case in cases if wanted(case)]
+
+
+def counted(cases, arguments):
+    """The cases whose system calls are counted; whole programs take too long under strace for --quick."""
+    if arguments.no_counts:
+        return []
+    return [case for case in cases if not case.scaling_only and not (arguments.quick and is_script(case))]

@@ -1,0 +1,64 @@
+"""How long a run will take, and how to shorten it to its budget: repetitions get shorter, rounds stay."""
+
+from typing import NamedTuple
+
+from cases import is_script
+
+# A program calibrates itself for about a third of a repetition before it takes them.
+CALIBRATION_REPS = 0.35
+START_S = 0.03
+# Counting takes four short runs of a program, and one of a script, which strace slows down.
+COUNTING_RUNS, COUNTING_RUN_S, STRACE_FACTOR = 5, 0.08, 2.5
+SHORTER_MS = (50, 40, 30, 25, 20, 15)
+
+
+class Shape(NamedTuple):
+    """What a run consists of."""
+
+    allocators: int
+    rounds: int
+    scaling_rounds: int
+    reps: int
+    ms: int
+
+
+def calibrated_s(reps, ms):
+    return (reps + CALIBRATION_REPS) * ms / 1000
+
+
+class Plan:
+    """Estimates from the warm-up, which ran each case once with the repetitions of `shape`."""
+
+    def __init__(self, shape, warm_up, counted):
+        self.shape = shape
+        self.counted = counted  # the cases whose system calls and page faults are counted
+        self.warm_up = warm_up  # {case: seconds}
+        self.ms = shape.ms  # of a repetition, as it will be run
+
+    def run_cost(self, case):
+        """Seconds of one run; a program with a fixed amount of work takes long and does not get shorter."""
+        measured = self.warm_up[case]
+        full = calibrated_s(self.shape.reps, self.shape.ms)
+        if is_script(case) or measured > 3 * full:
+            return measured
+        return max(measured - full + calibrated_s(self.shape.reps, self.ms), START_S)
+
+    def count_cost(self, case):
+        if is_script(case):
+            return STRACE_FACTOR * self.warm_up[case]
+        preparations = max(self.warm_up[case] - calibrated_s(self.shape.reps, self.shape.ms), 0)
+        return COUNTING_RUNS * (COUNTING_RUN_S + preparations)
+
+    def rounds_of(self, case):
+        return self.shape.scaling_rounds if case.scaling_only else self.shape.rounds
+
+    def total(self):
+        seconds = sum(self.rounds_of(case) * self.run_cost(case) for case in self.warm_up)
+        seconds += sum(self.count_cost(case) for case in self.counted)
+        return self.shape.allocators * seconds
+
+    def fit(self, budget_s):
+        """Shortens the repetitions as far as the budget asks, or as far as it makes sense."""
+        for ms in SHORTER_MS:
+            if self.total() > budget_s:
+                self.ms = min(self.ms, ms)

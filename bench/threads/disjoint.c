@@ -1,0 +1,80 @@
+/*
+ * disjoint: each thread replaces random chunks of a table of its own, and no chunk ever changes hands; an
+ * operation is one free and one malloc.
+ *
+ * Stresses nothing but what threads share inside the allocator: locks, counters, cache lines. Time of an
+ * operation is wall time / operations of all threads, so that on N cores perfect scaling divides it by N, and
+ * more threads than cores leave it as it is. The pattern is that of Hoard's threadtest (Berger et al.,
+ * "Hoard: A Scalable Memory Allocator for Multithreaded Applications", ASPLOS 2000), with the random
+ * replacement of `replace` instead of batches.
+ */
+#include "threads.h"
+
+/* The turns are of the whole table: with many threads a repetition is too short for each to warm up. */
+enum { SMALLEST = 16, LARGEST = 527, WARM_UP_TURNS = 10 };
+
+struct table {
+    alignas(LINE_PAIR) void **chunks;
+    uint64_t seed;
+};
+
+struct disjoint {
+    size_t live;
+    struct table *tables; /* one for each thread */
+};
+
+static void disjoint_replace(void *context, size_t member, size_t rounds)
+{
+    const struct disjoint *disjoint = context;
+    struct table *table = &disjoint->tables[member];
+    uint64_t seed = table->seed;
+    for (size_t i = 0; i < rounds; i++) {
+        const uint64_t draw = bench_random(&seed);
+        void **slot = &table->chunks[bench_scale((uint32_t)(draw >> 32), disjoint->live)];
+        free(*slot);
+        *slot = even_chunk(SMALLEST, LARGEST, (uint32_t)draw);
+    }
+    table->seed = seed;
+}
+
+static void disjoint_prepare(void *context, size_t member)
+{
+    const struct disjoint *disjoint = context;
+    struct table *table = &disjoint->tables[member];
+    table->chunks = bench_map(disjoint->live * sizeof *table->chunks);
+    table->seed = member + 1;
+    for (size_t i = 0; i < disjoint->live; i++) {
+        table->chunks[i] = even_chunk(SMALLEST, LARGEST, (uint32_t)bench_random(&table->seed));
+    }
+    disjoint_replace(context, member, WARM_UP_TURNS * disjoint->live);
+}
+
+static void disjoint_free(void *context, size_t member)
+{
+    const struct disjoint *disjoint = context;
+    free_all(disjoint->tables[member].chunks, disjoint->live);
+}
+
+int main(int argc, char **argv)
+{
+    struct disjoint disjoint = {.live = 1000};
+    struct team team = {
+        .threads = 2,
+        .prepare = disjoint_prepare,
+        .work = disjoint_replace,
+        .finish = disjoint_free,
+        .context = &disjoint,
+    };
+    const struct bench_option options[] = {
+        {"--threads", "threads", NULL, &team.threads},
+        {"--live", "live chunks of each thread", NULL, &disjoint.live},
+    };
+    const struct bench bench = bench_parse(argc, argv, options, sizeof options / sizeof *options);
+    threads_check(team.threads);
+    if (disjoint.live == 0) {
+        bench_fail("--live must not be 0", "");
+    }
+    disjoint.tables = bench_map(team.threads * sizeof *disjoint.tables);
+    team_measure(&team, &bench, team.threads);
+    return 0;
+}
