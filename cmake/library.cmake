@@ -29,7 +29,9 @@ set(CMAKE_CXX_IMPLICIT_LINK_LIBRARIES "")
 add_library(ft_malloc SHARED $<TARGET_OBJECTS:ft_malloc_objects>)
 set_target_properties(ft_malloc PROPERTIES LINKER_LANGUAGE C)
 target_link_options(ft_malloc PRIVATE
-    -Wl,-z,nodelete -Wl,-z,now -Wl,--no-undefined -Wl,--exclude-libs,ALL -Wl,--hash-style=gnu)
+    -Wl,-z,nodelete -Wl,-z,now -Wl,--no-undefined -Wl,--exclude-libs,ALL -Wl,--hash-style=gnu
+    # Two segments instead of four: fewer mmaps and page faults at the start of each process.
+    -Wl,-z,noseparate-code)
 
 # One object in the archive: a program that refers to malloc() alone must get all of the family, or the C
 # library's own realloc() would be handed our chunks; and the constructor.

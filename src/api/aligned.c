@@ -26,7 +26,7 @@ static unsigned aligned_class(size_t align, size_t size)
     if (align > UNIT_SIZE || size > SMALL_MAX)
         return SIZE_CLASSES;
     for (class = size_class_of(size > align ? size : align); class < SIZE_CLASSES; class ++) {
-        bool fits = size_classes[class].size % align == 0;
+        bool fits = (size_classes[class].size & (align - 1)) == 0;
 
         /* A TINY state cannot tell of more slack than this. */
         if (fits && (class >= TINY_CLASSES || size_classes[class].size - size <= TINY_SLACK_MAX))
@@ -35,18 +35,14 @@ static unsigned aligned_class(size_t align, size_t size)
     return class;
 }
 
-void *api_alloc_aligned(size_t align, size_t size)
+static __attribute__((noinline)) void *aligned_slow(size_t align, size_t size, unsigned class)
 {
     struct arena *arena = NULL;
     void *chunk = NULL;
-    unsigned class;
     bool clean;
 
-    if (align <= CHUNK_ALIGN && !options_watch_calls())
-        return api_alloc(size);
     if (size > PTRDIFF_MAX)
         return api_no_memory();
-    class = aligned_class(align, size);
     if (class < SIZE_CLASSES)
         arena = arena_enter();
     if (arena != NULL) {
@@ -58,6 +54,25 @@ void *api_alloc_aligned(size_t align, size_t size)
     if (chunk == NULL)
         return api_no_memory();
     api_count(CALL_ALIGNED, size);
+    return chunk;
+}
+
+void *api_alloc_aligned(size_t align, size_t size)
+{
+    unsigned class;
+    struct bin *bin;
+    void *chunk;
+
+    if (align <= CHUNK_ALIGN && !options_watch_calls())
+        return api_alloc(size);
+    class = aligned_class(align, size);
+    if (unlikely(class == SIZE_CLASSES))
+        return aligned_slow(align, size, class);
+    bin = &thread_self.arena->bins.of[class];
+    chunk = bin_pop(bin);
+    if (unlikely(chunk == NULL))
+        return aligned_slow(align, size, class);
+    bin_mark_live(bin, (uintptr_t)chunk, size);
     return chunk;
 }
 

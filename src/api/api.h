@@ -32,11 +32,6 @@ void api_count(enum call_kind kind, size_t bytes);
 /* Sets errno; returns NULL. */
 void *api_no_memory(void);
 
-static inline void *bin_pop(struct bin *bin)
-{
-    return bin->slots[--bin->count];
-}
-
 static inline void *small_alloc(size_t size)
 {
     struct bin *bin;
@@ -44,11 +39,11 @@ static inline void *small_alloc(size_t size)
 
     if (unlikely(size > SMALL_MAX))
         return api_alloc_slow(size, CALL_MALLOC);
-    bin = &thread_self.arena->bins[spaced_class(size)];
-    if (unlikely(bin->count == 0))
-        return api_alloc_slow(size, CALL_MALLOC);
+    bin = &thread_self.arena->bins.of[spaced_class(size)];
     chunk = bin_pop(bin);
-    small_mark_live((uintptr_t)chunk, size);
+    if (unlikely(chunk == NULL))
+        return api_alloc_slow(size, CALL_MALLOC);
+    small_mark_live(bin, (uintptr_t)chunk, size);
     return chunk;
 }
 
@@ -58,46 +53,36 @@ void *api_alloc_small(size_t size);
 static inline void *api_alloc(size_t size)
 {
     struct bin *bin;
-    uint32_t count, slack;
     void *chunk;
 
     if (unlikely(size > TINY_MAX))
         return api_alloc_small(size);
     bin = arena_tiny_bin(thread_self.arena, size);
-    count = bin->count;
-    slack = bin->size - (uint32_t)size;
-    if (unlikely(count == 0))
+    chunk = bin_pop(bin);
+    if (unlikely(chunk == NULL))
         return api_alloc_slow(size, CALL_MALLOC);
-    chunk = bin->slots[count - 1];
-    bin->count = count - 1;
-    tiny_mark_live((uintptr_t)chunk, slack);
+    tiny_mark_live(bin, (uintptr_t)chunk, size);
     return chunk;
 }
 
 /* What is no TINY chunk of the caller's own arena, or is not found at first sight. */
 void api_free_other(void *pointer);
 
-/* Frees a chunk in a TINY heap of the arena. False: it is none, or the stack is full, and nothing was done. */
+/*
+ * Frees a chunk at an aligned address in a TINY heap of the arena. False: it is none, or the stack is full, and
+ * nothing was done.
+ */
 static inline bool tiny_free(struct arena *arena, void *pointer)
 {
     uintptr_t address = (uintptr_t)pointer;
     /* Relaxed, here and at the store: only the holder of a chunk touches its state. */
     _Atomic uint8_t *state = tiny_state(address);
     uint8_t what = atomic_load_explicit(state, memory_order_relaxed);
-    struct bin *bin;
-    void **slots;
-    uint32_t count;
 
-    if (unlikely((int8_t)what <= 0 || address % CHUNK_ALIGN != 0))
-        return false;
-    bin = &arena->bins[tiny_class_around(address)];
-    count = bin->count;
-    slots = bin->slots;
-    if (unlikely(count >= bin->limit))
+    if (unlikely((int8_t)what <= 0) ||
+        unlikely(!bin_push(&arena->bins.of[tiny_class_around(address)], pointer)))
         return false;
     atomic_store_explicit(state, what ^ tiny_state_of(STATE_LIVE ^ STATE_FREE, 0), memory_order_relaxed);
-    bin->count = count + 1;
-    slots[count] = pointer;
     return true;
 }
 
@@ -105,31 +90,13 @@ static inline bool tiny_free(struct arena *arena, void *pointer)
 static inline bool small_free(struct arena *arena, void *pointer)
 {
     uintptr_t address = (uintptr_t)pointer;
-    struct small_slab *slab = small_slab(address);
-    const struct size_class *class;
-    uint64_t identity;
-    uint32_t offset, index, state, count;
-    struct bin *bin;
-    void **slots;
+    _Atomic uint32_t *state = small_state(address);
+    uint32_t what = atomic_load_explicit(state, memory_order_relaxed);
 
-    if (unlikely(slab == NULL))
+    if (unlikely(!small_state_lives(what, address)) ||
+        unlikely(!bin_push(&arena->bins.of[small_state_class(what)], pointer)))
         return false;
-    identity = atomic_load_explicit(&slab->slab.identity, memory_order_relaxed); /* the owner's own */
-    class = &size_classes[identity_class(identity)];
-    offset = small_offset(identity, address);
-    index = chunk_index(class, offset);
-    bin = &arena->bins[identity_class(identity)];
-    count = bin->count;
-    slots = bin->slots;
-    if (unlikely(index * class->size != offset || index >= class->chunks || count >= bin->limit))
-        return false;
-    state = atomic_load_explicit(&slab->state[index], memory_order_relaxed);
-    if (unlikely((int32_t)state <= 0))
-        return false;
-    atomic_store_explicit(&slab->state[index], state ^ small_state_of(STATE_LIVE ^ STATE_FREE, 0),
-                          memory_order_relaxed);
-    bin->count = count + 1;
-    slots[count] = pointer;
+    atomic_store_explicit(state, what ^ small_kinds(STATE_LIVE, STATE_FREE), memory_order_relaxed);
     return true;
 }
 

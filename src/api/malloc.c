@@ -123,12 +123,14 @@ static __attribute__((noinline)) void free_elsewhere(void *pointer)
     uint16_t tag = heap_map_tag((uintptr_t)pointer);
     bool freed = false;
 
-    if (tag == arena->tiny_tag)
+    if ((uintptr_t)pointer % CHUNK_ALIGN != 0)
+        freed = false;
+    else if (tag == arena->tiny_tag)
         freed = tiny_free(arena, pointer);
     else if (tag == arena->small_tag)
         freed = small_free(arena, pointer);
-    else if (tag != TAG_NONE && (tag & TAG_SMALL) == 0 && arena != &arena_none)
-        freed = remote_free_tiny(arena, (uintptr_t)pointer, tag);
+    else if (tag != TAG_NONE && arena != ARENA_NONE)
+        freed = remote_free_aligned(arena, (uintptr_t)pointer, tag);
     if (!freed)
         api_free_slow(pointer);
 }
@@ -164,10 +166,10 @@ void *API_NAME(calloc)(size_t count, size_t size)
     if (total > TINY_MAX)
         return api_alloc_zeroed_slow(total);
     bin = arena_tiny_bin(thread_self.arena, total);
-    if (unlikely(bin->count == 0))
-        return api_alloc_zeroed_slow(total);
     chunk = bin_pop(bin);
-    tiny_mark_live((uintptr_t)chunk, bin->size - total);
+    if (unlikely(chunk == NULL))
+        return api_alloc_zeroed_slow(total);
+    tiny_mark_live(bin, (uintptr_t)chunk, total);
     return memset(chunk, 0, total);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "api/api.h"
 
+#include "debug/options.h"
 #include "debug/report.h"
 #include "large/large.h"
 #include "os/os.h"
@@ -33,17 +34,27 @@ bool api_find(const void *pointer, struct chunk *chunk)
 static bool resize_in_place(const struct chunk *chunk, size_t size)
 {
     if (chunk->zone == ZONE_LARGE)
-        return size > SMALL_MAX && large_resize(chunk->start, size);
+        return (size > SMALL_MAX || size >= chunk->requested) && large_resize(chunk->start, size);
     if (size > chunk->usable || (size <= chunk->usable / 2 && size_class_of(size) != chunk->class))
         return false;
     return chunk_resize(chunk, size);
 }
 
+/* Room for a chunk that has to move because it grows: where it can go on to grow, if it is large already. */
+static void *move_to_grow(const struct chunk *chunk, size_t size)
+{
+    enum { GROWING_FROM = 32 << 10 };
+    void *moved = chunk->usable < GROWING_FROM ? NULL : large_reuse_growing(size);
+
+    if (moved == NULL && size > SMALL_MAX && chunk->usable > SMALL_MAX / 2)
+        moved = large_alloc_growing(size);
+    return moved != NULL ? moved : api_alloc(size);
+}
+
 static void *move(void *pointer, const struct chunk *chunk, size_t size)
 {
     bool grows = size > chunk->usable;
-    void *moved = grows && size > SMALL_MAX && chunk->usable > SMALL_MAX / 2 ? large_alloc_growing(size)
-                                                                             : api_alloc(size);
+    void *moved = grows ? move_to_grow(chunk, size) : api_alloc(size);
 
     if (moved == NULL && grows)
         return api_no_memory();
@@ -65,12 +76,46 @@ static void *move(void *pointer, const struct chunk *chunk, size_t size)
     return moved;
 }
 
+/*
+ * The usual cases, without looking everything up: a chunk of the caller's own arena that stays in its size class.
+ * False: it is none, or another case.
+ */
+static inline bool resize_in_class(struct arena *arena, uintptr_t address, size_t size)
+{
+    struct bin *bin;
+
+    if (heap_owned(arena->own_tiny, address, TINY_HEAP_SHIFT)) {
+        /* Relaxed, here and below: the caller holds the chunk. */
+        if (size > TINY_MAX || size == 0 ||
+            (int8_t)atomic_load_explicit(tiny_state(address), memory_order_relaxed) <= 0)
+            return false;
+        bin = &arena->bins.of[tiny_class_around(address)];
+        if (bin != arena_tiny_bin(arena, size))
+            return false;
+        tiny_mark_live(bin, address, size);
+        return true;
+    }
+    if (heap_owned(arena->own_small, address, SMALL_HEAP_SHIFT)) {
+        uint32_t state = atomic_load_explicit(small_state(address), memory_order_relaxed);
+
+        if (size <= TINY_MAX || size > SMALL_MAX || !small_state_lives(state, address) ||
+            small_state_class(state) != spaced_class(size))
+            return false;
+        small_mark_live(&arena->bins.of[small_state_class(state)], address, size);
+        return true;
+    }
+    return false;
+}
+
 void *API_NAME(realloc)(void *pointer, size_t size)
 {
     struct chunk chunk;
 
     if (pointer == NULL)
         return api_alloc(size);
+    if (resize_in_class(thread_self.arena, (uintptr_t)pointer, size) ||
+        (size > SMALL_MAX && !options_watch_calls() && large_grow_within((uintptr_t)pointer, size)))
+        return pointer;
     if (!api_find(pointer, &chunk)) {
         report_misuse("realloc()", (uintptr_t)pointer);
         return NULL;

@@ -4,11 +4,16 @@
 #include "arena/arena.h"
 
 #include "arena/remote.h"
+#include "bins/space.h"
 #include "os/os.h"
 #include "os/structure_lock.h"
 
-struct arena arena_none = {
-    .tiny_tag = TAG_IMPOSSIBLE, .small_tag = TAG_IMPOSSIBLE, .own_tiny = {1}, .own_small = {1}};
+const struct arena arena_none = {
+    .own_tiny = {OWN_NONE},
+    .own_small = {OWN_NONE},
+    .tiny_tag = TAG_IMPOSSIBLE,
+    .small_tag = TAG_IMPOSSIBLE,
+};
 
 _Atomic(struct arena *) arena_list;
 
@@ -38,11 +43,11 @@ struct arena *arena_create(enum arena_use use)
 {
     size_t head = round_up(sizeof(struct arena), 64);
     size_t size = round_up(head + bins_slots() * sizeof(void *), os_page_size());
-    struct arena *arena = os_map(size);
+    struct arena *arena = space_map(size, os_page_size());
 
     if (arena == NULL)
         return NULL;
-    bins_init(arena->bins, (void **)(void *)((char *)arena + head), &arena->tiny, &arena->small);
+    bins_init(&arena->bins, (void **)(void *)((char *)arena + head), &arena->tiny, &arena->small);
     pthread_mutex_init(&arena->lock, NULL);
     atomic_store_explicit(&arena->use, use, memory_order_relaxed); /* nobody knows it yet */
     if (!enlist(arena)) {
@@ -52,34 +57,24 @@ struct arena *arena_create(enum arena_use use)
     return arena;
 }
 
-static void mark_live(unsigned class, uintptr_t chunk, size_t requested)
-{
-    if (class < TINY_CLASSES)
-        tiny_mark_live(chunk, size_classes[class].size - requested);
-    else
-        small_mark_live(chunk, requested);
-}
-
 void *arena_alloc(struct arena *arena, unsigned class, size_t requested, bool *clean)
 {
-    struct bin *bin = &arena->bins[class];
-    void *chunk;
+    struct bin *bin = &arena->bins.of[class];
+    void *chunk = bin_pop(bin);
 
-    if (bin->count == 0)
+    if (clean != NULL)
+        *clean = false;
+    if (chunk == NULL) {
         remote_receive(arena);
-    if (bin->count == 0 && clean != NULL) {
+        chunk = bin_pop(bin);
+    }
+    if (chunk == NULL && clean != NULL)
         /* Straight from the slab, which knows whether the memory is fresh. */
         chunk = bin_take_one(bin, clean);
-        if (chunk == NULL)
-            return NULL;
-    } else {
-        if (bin->count == 0 && !bin_refill(bin))
-            return NULL;
-        chunk = bin->slots[--bin->count];
-        if (clean != NULL)
-            *clean = false;
-    }
-    mark_live(class, (uintptr_t)chunk, requested);
+    else if (chunk == NULL && bin_refill(bin))
+        chunk = bin_pop(bin);
+    if (chunk != NULL)
+        bin_mark_live(bin, (uintptr_t)chunk, requested);
     return chunk;
 }
 
@@ -96,7 +91,7 @@ void arena_rest(struct arena *arena)
     enum { KEEP_UNITS = 64 }; /* 1 MiB */
 
     for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++)
-        bin_flush(&arena->bins[class]);
+        bin_flush(&arena->bins.of[class]);
     heap_set_purge(&arena->tiny, KEEP_UNITS);
     heap_set_purge(&arena->small, KEEP_UNITS);
 }
@@ -105,6 +100,6 @@ size_t arena_trim(struct arena *arena)
 {
     remote_receive_all(arena);
     for (unsigned class = 0; class < SIZE_CLASSES; class ++)
-        bin_flush(&arena->bins[class]);
+        bin_flush(&arena->bins.of[class]);
     return heap_set_trim(&arena->tiny) + heap_set_trim(&arena->small);
 }

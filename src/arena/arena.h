@@ -46,7 +46,7 @@ struct outgoing {
 
 struct arena {
     /* What the fast paths read, owner only: see heap_owned(). */
-    struct bin bins[SIZE_CLASSES];
+    struct bins bins;
     uintptr_t own_tiny[OWN_HEAPS];
     uintptr_t own_small[OWN_HEAPS];
     /* Constant: the tags of our heaps in the heap map. */
@@ -85,10 +85,29 @@ struct arena {
 };
 
 /* Has no chunk and owns no heap: what a thread's fast pointer names while every call has to be slow. */
-extern struct arena arena_none;
+extern const struct arena arena_none;
+#define ARENA_NONE ((struct arena *)&arena_none)
 
 /* All arenas, newest first. Acquire to read; new ones are put in front with the structure lock. */
 extern _Atomic(struct arena *) arena_list;
+
+static inline void arena_lock(struct arena *arena)
+{
+    os_count_rmw();
+    pthread_mutex_lock(&arena->lock);
+}
+
+static inline bool arena_try_lock(struct arena *arena)
+{
+    os_count_rmw();
+    return pthread_mutex_trylock(&arena->lock) == 0;
+}
+
+static inline void arena_unlock(struct arena *arena)
+{
+    os_count_rmw();
+    pthread_mutex_unlock(&arena->lock);
+}
 
 /* A new arena, or NULL: no memory. */
 struct arena *arena_create(enum arena_use use);
@@ -96,7 +115,7 @@ struct arena *arena_create(enum arena_use use);
 /* The bin for a size of at most TINY_MAX: a shift and a load, for the fast path. */
 static inline struct bin *arena_tiny_bin(struct arena *arena, size_t size)
 {
-    return (struct bin *)(void *)((char *)arena->bins +
+    return (struct bin *)(void *)((char *)arena->bins.of +
                                   tiny_bin_offsets[(size + CHUNK_ALIGN - 1) / CHUNK_ALIGN]);
 }
 
@@ -107,7 +126,7 @@ void *arena_alloc(struct arena *arena, unsigned class, size_t requested, bool *c
 static inline void arena_free(struct arena *arena, const struct chunk *chunk)
 {
     chunk_mark(chunk, STATE_FREE);
-    bin_free(&arena->bins[chunk->class], (void *)chunk->start); // NOLINT: an address becomes a pointer
+    bin_free(&arena->bins.of[chunk->class], (void *)chunk->start); // NOLINT: an address becomes a pointer
 }
 
 /* Frees a live chunk of this arena by its address. */

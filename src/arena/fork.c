@@ -49,10 +49,11 @@ static void each_slab_of_heap(struct arena *arena, struct heap *heap, slab_visit
 {
     bool small = heap->set->small;
     unsigned count = small ? SMALL_SLABS : TINY_UNITS - TINY_FIRST_UNIT;
-    struct slab *first_tiny = tiny_slab(heap->base + (uintptr_t)TINY_FIRST_UNIT * UNIT_SIZE);
+    uintptr_t first_tiny = heap->base + (uintptr_t)TINY_FIRST_UNIT * UNIT_SIZE;
 
     for (unsigned number = 0; number < count; number++) {
-        struct slab *slab = small ? &small_slab_numbered(heap->base, number)->slab : first_tiny + number;
+        struct slab *slab = small ? small_slab_numbered(heap->base, number)
+                                  : tiny_slab(first_tiny + (uintptr_t)number * UNIT_SIZE);
 
         if (atomic_load_explicit(&slab->identity, memory_order_relaxed) & 1) /* the lock orders it */
             visit(arena, heap, slab);
@@ -82,7 +83,7 @@ static void rebuild_slab(struct arena *arena, struct heap *heap, struct slab *sl
 static void adopt_slab(struct arena *arena, struct heap *heap, struct slab *slab)
 {
     (void)heap;
-    bin_adopt(&arena->bins[slab->class], slab);
+    bin_adopt(&arena->bins.of[slab->class], slab);
 }
 
 static void collect_slab(struct arena *arena, struct heap *heap, struct slab *slab)
@@ -108,8 +109,7 @@ void arena_repair(struct arena *arena)
         each_slab(arena, &arena->tiny, collect_slab);
         each_slab(arena, &arena->small, collect_slab);
     } else {
-        for (unsigned class = 0; class < SIZE_CLASSES; class ++)
-            bin_reset(&arena->bins[class]);
+        bins_reset(&arena->bins);
         heap_set_reset(&arena->tiny);
         heap_set_reset(&arena->small);
         each_slab(arena, &arena->tiny, rebuild_slab);

@@ -9,7 +9,7 @@
 #include "debug/options.h"
 #include "os/os.h"
 
-enum { ARENAS_PER_PROCESSOR = 32, ARENAS_MIN = 64, ARENAS_MAX = 4096, SHARED_MAX = 64 };
+enum { ARENAS_PER_PROCESSOR = 32, ARENAS_MIN = 148, ARENAS_MAX = 4096, SHARED_MAX = 64 };
 
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -79,12 +79,12 @@ static struct arena *next_shared(void)
 
 static void adopt(struct arena *arena)
 {
-    pthread_mutex_lock(&arena->lock);
+    arena_lock(arena);
     if (atomic_load_explicit(&arena->damaged, memory_order_relaxed))
         arena_repair(arena);
     /* Sequentially consistent: see remote.c. */
     atomic_store(&arena->use, ARENA_ACTIVE);
-    pthread_mutex_unlock(&arena->lock);
+    arena_unlock(arena);
 }
 
 struct arena *pool_get(void)
@@ -121,12 +121,12 @@ struct arena *pool_get_shared(void)
 void pool_put(struct arena *arena)
 {
     remote_send_all(arena);
-    pthread_mutex_lock(&arena->lock);
+    arena_lock(arena);
     /* Sequentially consistent: see remote.c. What was pushed before it is unpacked here. */
     atomic_store(&arena->use, ARENA_POOLED);
     remote_receive_all(arena);
     arena_rest(arena);
-    pthread_mutex_unlock(&arena->lock);
+    arena_unlock(arena);
     remote_drain_pooled(arena);
     pthread_mutex_lock(&pool_lock);
     arena->next_pooled = pool.idle;
@@ -155,7 +155,7 @@ size_t pool_trim(struct arena *own)
          arena = arena->next) {
         if (arena == own)
             continue;
-        pthread_mutex_lock(&arena->lock);
+        arena_lock(arena);
         if (atomic_load(&arena->use) != ARENA_ACTIVE) {
             if (atomic_load(&arena->damaged))
                 arena_repair(arena);
@@ -164,7 +164,7 @@ size_t pool_trim(struct arena *own)
             atomic_store_explicit(&arena->trim_wanted, true,
                                   memory_order_relaxed); /* a wish, orders nothing */
         }
-        pthread_mutex_unlock(&arena->lock);
+        arena_unlock(arena);
         remote_drain_pooled(arena);
     }
     return bytes;

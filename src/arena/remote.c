@@ -43,10 +43,10 @@ void remote_drain_pooled(struct arena *arena)
 {
     /* Looked at again after each unlocking: what is pushed meanwhile finds the lock taken, and relies on us. */
     while (atomic_load(&arena->use) == ARENA_POOLED && !atomic_load(&arena->damaged) &&
-           atomic_load(&arena->inbox) != NULL && pthread_mutex_trylock(&arena->lock) == 0) {
+           atomic_load(&arena->inbox) != NULL && arena_try_lock(arena)) {
         if (atomic_load(&arena->use) == ARENA_POOLED && !atomic_load(&arena->damaged))
             remote_receive_all(arena);
-        pthread_mutex_unlock(&arena->lock);
+        arena_unlock(arena);
     }
 }
 
@@ -54,8 +54,9 @@ static void push(struct arena *owner, struct parcel *newest, struct parcel *olde
 {
     oldest->next = atomic_load_explicit(&owner->inbox, memory_order_relaxed); /* checked by the exchange */
     /* Sequentially consistent (so release, too: the contents): see above. */
-    while (!atomic_compare_exchange_weak(&owner->inbox, &oldest->next, newest))
-        continue;
+    do
+        os_count_rmw();
+    while (!atomic_compare_exchange_weak(&owner->inbox, &oldest->next, newest));
     remote_drain_pooled(owner);
 }
 
@@ -140,12 +141,12 @@ static void collect_for(struct arena *self, struct arena *owner, uintptr_t addre
 static bool lock_damaged(struct arena *self, struct arena *owner)
 {
     if (self == NULL || atomic_load_explicit(&self->use, memory_order_relaxed) != ARENA_SHARED) {
-        pthread_mutex_lock(&owner->lock);
+        arena_lock(owner);
         return true;
     }
     /* Acquire: see arena_repair(). */
     while (atomic_load_explicit(&owner->damaged, memory_order_acquire)) {
-        if (pthread_mutex_trylock(&owner->lock) == 0)
+        if (arena_try_lock(owner))
             return true;
         os_pause();
     }
@@ -164,7 +165,7 @@ static bool leave_for_repair(struct arena *self, const struct chunk *chunk)
     damaged = atomic_load_explicit(&owner->damaged, memory_order_relaxed); /* the lock orders it */
     if (damaged)
         chunk_mark(chunk, STATE_REMOTE);
-    pthread_mutex_unlock(&owner->lock);
+    arena_unlock(owner);
     return damaged;
 }
 
@@ -185,18 +186,41 @@ void remote_free(struct arena *self, const struct chunk *chunk)
     collect_for(self, owner, chunk->start, chunk->usable);
 }
 
-bool remote_free_tiny(struct arena *self, uintptr_t address, uint16_t tag)
+/* Marks the chunk as on its way home and returns its class; SIZE_CLASSES: it is not live. */
+static unsigned leave_tiny(uintptr_t address)
 {
-    struct arena *owner = heap_at(address, tag)->arena;
-    /* Relaxed: the holder of a chunk got it with its state. */
+    /* Relaxed, here and below: the holder of a chunk got it with its state. */
     _Atomic uint8_t *state = tiny_state(address);
     uint8_t what = atomic_load_explicit(state, memory_order_relaxed);
 
-    if (unlikely((int8_t)what <= 0 || address % CHUNK_ALIGN != 0 ||
-                 atomic_load_explicit(&owner->damaged, memory_order_acquire))) /* see arena_repair() */
-        return false;
+    if (unlikely((int8_t)what <= 0))
+        return SIZE_CLASSES;
     atomic_store_explicit(state, what ^ tiny_state_of(STATE_LIVE ^ STATE_REMOTE, 0), memory_order_relaxed);
-    collect_for(self, owner, address, size_classes[tiny_class_around(address)].size);
+    return (unsigned)tiny_class_around(address);
+}
+
+static unsigned leave_small(uintptr_t address)
+{
+    _Atomic uint32_t *state = small_state(address);
+    uint32_t what = atomic_load_explicit(state, memory_order_relaxed);
+
+    if (unlikely(!small_state_lives(what, address)))
+        return SIZE_CLASSES;
+    atomic_store_explicit(state, what ^ small_kinds(STATE_LIVE, STATE_REMOTE), memory_order_relaxed);
+    return small_state_class(what);
+}
+
+bool remote_free_aligned(struct arena *self, uintptr_t address, uint16_t tag)
+{
+    struct arena *owner = heap_at(address, tag)->arena;
+    unsigned class;
+
+    if (unlikely(atomic_load_explicit(&owner->damaged, memory_order_acquire))) /* see arena_repair() */
+        return false;
+    class = tag & TAG_SMALL ? leave_small(address) : leave_tiny(address);
+    if (unlikely(class == SIZE_CLASSES))
+        return false;
+    collect_for(self, owner, address, size_classes[class].size);
     return true;
 }
 
@@ -212,20 +236,31 @@ static bool arrived(struct arena *arena, uintptr_t address, struct chunk *chunk)
     return false;
 }
 
-/* Most of what arrives: TINY, as it should be. */
+/* Most of what arrives: as it should be. The address lies in a TINY heap of ours, and is aligned. */
 static bool take_tiny_home(struct arena *arena, uintptr_t address)
 {
-    _Atomic uint8_t *state;
+    _Atomic uint8_t *state = tiny_state(address);
     uint8_t what;
 
-    if (unlikely(heap_map_own_tag(address) != arena->tiny_tag || address % CHUNK_ALIGN != 0))
-        return false;
-    state = tiny_state(address);
     what = atomic_load_explicit(state, memory_order_relaxed); /* ordered by the inbox */
-    if (unlikely(what >> 6 != STATE_REMOTE))
+    if (unlikely(what >> TINY_KIND_SHIFT != STATE_REMOTE))
         return false;
     atomic_store_explicit(state, what ^ tiny_state_of(STATE_REMOTE ^ STATE_FREE, 0), memory_order_relaxed);
-    bin_free(&arena->bins[tiny_class_around(address)],
+    bin_free(&arena->bins.of[tiny_class_around(address)],
+             (void *)address); // NOLINT: an address becomes a pointer
+    return true;
+}
+
+static bool take_small_home(struct arena *arena, uintptr_t address)
+{
+    _Atomic uint32_t *state = small_state(address);
+    uint32_t what = atomic_load_explicit(state, memory_order_relaxed); /* ordered by the inbox */
+    uint32_t live = what ^ small_kinds(STATE_REMOTE, STATE_LIVE);
+
+    if (unlikely(!small_state_lives(live, address)))
+        return false;
+    atomic_store_explicit(state, what ^ small_kinds(STATE_REMOTE, STATE_FREE), memory_order_relaxed);
+    bin_free(&arena->bins.of[small_state_class(what)],
              (void *)address); // NOLINT: an address becomes a pointer
     return true;
 }
@@ -234,7 +269,13 @@ static void take_home(struct arena *arena, uintptr_t address)
 {
     struct chunk chunk;
 
-    if (unlikely(!take_tiny_home(arena, address)) && arrived(arena, address, &chunk))
+    if (likely(heap_owned(arena->own_tiny, address, TINY_HEAP_SHIFT)) &&
+        likely(take_tiny_home(arena, address)))
+        return;
+    if (likely(heap_owned(arena->own_small, address, SMALL_HEAP_SHIFT)) &&
+        likely(take_small_home(arena, address)))
+        return;
+    if (arrived(arena, address, &chunk))
         arena_free(arena, &chunk);
 }
 
@@ -271,6 +312,7 @@ static void receive(struct arena *arena, unsigned most)
             return;
         /* Acquire: the contents of the parcels. */
         parcel = atomic_exchange_explicit(&arena->inbox, NULL, memory_order_acquire);
+        os_count_rmw();
     }
     while (parcel != NULL && most-- > 0)
         parcel = unpack(arena, parcel);

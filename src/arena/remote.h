@@ -21,8 +21,11 @@ void remote_forget(struct arena *arena);
 /* Marks a live chunk of another arena as freed, and keeps it for its owner; `self` may be NULL. */
 void remote_free(struct arena *self, const struct chunk *chunk);
 
-/* The same for an address in a TINY heap of another arena, with its tag. False: not live; nothing was done. */
-bool remote_free_tiny(struct arena *self, uintptr_t address, uint16_t tag);
+/*
+ * The same for an address, aligned as a chunk is, in a heap of another arena, with its tag. False: not live, or not
+ * so easily freed; nothing was done.
+ */
+bool remote_free_aligned(struct arena *self, uintptr_t address, uint16_t tag);
 
 /* Sends everything home: when the thread ends, or on malloc_trim. */
 void remote_send_all(struct arena *self);

@@ -11,7 +11,7 @@
 #include "debug/options.h"
 #include "os/os.h"
 
-_Thread_local struct thread thread_self = {.arena = &arena_none};
+_Thread_local struct thread thread_self = {.arena = ARENA_NONE};
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
@@ -22,7 +22,7 @@ static void end_of_thread(void *value)
 {
     struct arena *arena = value;
 
-    thread_self = (struct thread){.arena = &arena_none, .ended = true};
+    thread_self = (struct thread){.arena = ARENA_NONE, .ended = true};
     pool_put(arena);
 }
 
@@ -74,7 +74,7 @@ static struct arena *bind(void)
     /* These may allocate, so they come last. */
     register_fork();
     if (pthread_setspecific(key, arena) != 0) {
-        thread_self = (struct thread){.arena = &arena_none};
+        thread_self = (struct thread){.arena = ARENA_NONE};
         pool_put(arena);
         thread_self.home = pool_get_shared();
     }
@@ -97,15 +97,15 @@ struct arena *arena_enter(void)
             return NULL;
     }
     if (unlikely(shared(arena)))
-        pthread_mutex_lock(&arena->lock);
+        arena_lock(arena);
     /* Relaxed: set when there was one thread only. */
     if (unlikely(atomic_load_explicit(&arena->damaged, memory_order_relaxed))) {
         if (shared(arena)) {
             arena_repair(arena);
         } else {
-            pthread_mutex_lock(&arena->lock);
+            arena_lock(arena);
             arena_repair(arena);
-            pthread_mutex_unlock(&arena->lock);
+            arena_unlock(arena);
         }
     }
     if (unlikely(atomic_load_explicit(&arena->trim_wanted, memory_order_relaxed))) {
@@ -124,5 +124,5 @@ struct arena *arena_enter_to_free(void)
 void arena_leave(struct arena *arena)
 {
     if (unlikely(shared(arena)))
-        pthread_mutex_unlock(&arena->lock);
+        arena_unlock(arena);
 }

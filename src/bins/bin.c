@@ -1,7 +1,10 @@
 /*
- * Bins: everything between the stack of free chunks, which the fast paths use, and the slabs.
+ * The bins of an arena: their stacks of free chunks, which the fast paths use, how long they are, and how they are
+ * filled and emptied.
  */
-#include "bins/bin.h"
+#include "bins/bin_slabs.h"
+
+#include "large/large.h"
 
 #include <string.h>
 
@@ -9,30 +12,40 @@ enum {
     /* First stacks: all of them together fit in two pages. */
     FIRST_LIMIT_TINY = 16,
     FIRST_LIMIT_SMALL = 8,
-    /* The longer stacks are bounded in chunks and in bytes. */
+    /* Of chunks above this, the first stack holds one. */
+    FIRST_SINGLE_FROM = 32 << 10,
+    /* The longer stacks are bounded in chunks and in bytes; those of SMALL chunks also all together. */
     LIMIT_TINY = 1024,
     LIMIT_TINY_BYTES = 64 << 10,
-    LIMIT_SMALL = 64,
-    LIMIT_SMALL_BYTES = 128 << 10,
-    /*
-     * Of chunks above this, one: to cut a slab anew costs little beside touching it, and what the heap holds
-     * serves any class. With more, a thread that asks for every size would keep megabytes for each of them.
-     */
-    SINGLE_FROM = 32 << 10,
-    /* How many partial slabs are compared when the fullest is wanted. */
-    CANDIDATES = 4,
+    LIMIT_SMALL = 256,
+    LIMIT_SMALL_BYTES = 2 << 20,
+    ROOM_OWN = 1 << 20,
+    ROOM_COMMON = 16 << 20,
+    /* How many bins are asked to give up their longer stacks when one needs what is not left. */
+    ASKED = 8,
     /* A first stack filled so often is too short. */
     REFILLS = 8,
-    /* An empty slab no longer than this is kept in reserve; longer ones go to their heap at once. */
-    SPARE_UNITS_MAX = 4,
+    /*
+     * What nobody asked for goes back: free units to the kernel after a tick or two, the chunks of a stack to their
+     * slabs after BINS_FLUSH_TICKS: spread over slabs, they make it touch others.
+     */
+    TICK = OS_TICKS_TENTH / 16,
 };
+
+/*
+ * By how many bytes the SMALL stacks of all arenas may still be lengthened, beyond what each may by itself. Any
+ * thread, relaxed: a sum, which orders nothing.
+ */
+static _Atomic size_t room_common = ROOM_COMMON;
 
 #define AT(class) ((class) * sizeof(struct bin))
 #define AT_2(class) AT(class), AT(class)
+#define AT_4(class) AT_2(class), AT_2(class)
 const uint16_t tiny_bin_offsets[TINY_MAX / CHUNK_ALIGN + 1] = {
-    AT(0),    AT(0),    AT(1),    AT(2),    AT(3),    AT(4),    AT(5),    AT(6),  AT(7),
-    AT(8),    AT(9),    AT(10),   AT(11),   AT(12),   AT(13),   AT(14),   AT(15), AT_2(16),
-    AT_2(17), AT_2(18), AT_2(19), AT_2(20), AT_2(21), AT_2(22), AT_2(23),
+    AT(0),    AT(0),    AT(1),    AT(2),    AT(3),    AT(4),    AT(5),    AT(6),
+    AT(7),    AT(8),    AT(9),    AT(10),   AT(11),   AT(12),   AT(13),   AT(14),
+    AT(15),   AT_2(16), AT_2(17), AT_2(18), AT_2(19), AT_2(20), AT_2(21), AT_2(22),
+    AT_2(23), AT_4(24), AT_4(25), AT_4(26), AT_4(27), AT_4(28), AT_4(29), AT_4(30),
 };
 
 static unsigned at_most(unsigned value, unsigned limit)
@@ -40,319 +53,274 @@ static unsigned at_most(unsigned value, unsigned limit)
     return value < limit ? value : limit;
 }
 
-static unsigned longer_limit(unsigned class)
+static unsigned first_limit(unsigned class)
+{
+    return class < TINY_CLASSES                           ? FIRST_LIMIT_TINY
+           : size_classes[class].size > FIRST_SINGLE_FROM ? 1
+                                                          : FIRST_LIMIT_SMALL;
+}
+
+static unsigned last_limit(unsigned class)
 {
     unsigned size = size_classes[class].size;
 
-    if (class < TINY_CLASSES)
-        return at_most(LIMIT_TINY_BYTES / size, LIMIT_TINY);
-    return size > SINGLE_FROM ? 1 : at_most(LIMIT_SMALL_BYTES / size, LIMIT_SMALL);
+    return class < TINY_CLASSES ? at_most(LIMIT_TINY_BYTES / size, LIMIT_TINY)
+                                : at_most(LIMIT_SMALL_BYTES / size, LIMIT_SMALL);
 }
 
-static unsigned first_limit(unsigned class)
+unsigned bin_limit_max(const struct bin *bin)
 {
-    return at_most(longer_limit(class), class < TINY_CLASSES ? FIRST_LIMIT_TINY : FIRST_LIMIT_SMALL);
+    return last_limit(bin->class);
 }
 
 size_t bins_slots(void)
 {
     size_t slots = 0;
 
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++)
-        slots += first_limit(class) + longer_limit(class);
+    /* A stack that is lengthened leaves its place for another one, twice as long. */
+    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
+        unsigned last = last_limit(class);
+
+        for (unsigned limit = first_limit(class); limit < last; limit *= 2)
+            slots += limit;
+        slots += last;
+    }
     return slots;
 }
 
-void bins_init(struct bin *bins, void **slots, struct heap_set *tiny, struct heap_set *small)
+static uint32_t live_state(unsigned class)
 {
+    uint32_t state =
+        class < TINY_CLASSES ? tiny_state_of(STATE_LIVE, 0) : small_state_of(STATE_LIVE, class, 0, 0);
+
+    return state + size_classes[class].size;
+}
+
+/* Short empty stacks, close together; no slab is known. */
+static void lay_out(struct bins *bins)
+{
+    void **slots = bins->slots;
+
     for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
-        bins[class] = (struct bin){
+        unsigned limit = first_limit(class);
+
+        bins->of[class] = (struct bin){
+            .top = slots,
+            .end = slots + limit,
             .slots = slots,
-            .limit = first_limit(class),
-            .size = size_classes[class].size,
-            .limit_max = (uint16_t)longer_limit(class),
+            .live = live_state(class),
             .class = (uint8_t) class,
-            .heaps = class < TINY_CLASSES ? tiny : small,
+            .capacity = (uint16_t)limit,
         };
-        slots += first_limit(class);
+        slots += limit;
     }
+    bins->next_slots = slots;
+}
+
+void bins_init(struct bins *bins, void **slots, struct heap_set *tiny, struct heap_set *small)
+{
+    bins->tiny = tiny;
+    bins->small = small;
+    bins->slots = slots;
+    bins->room = ROOM_OWN;
+    bins->hand = TINY_CLASSES;
+    lay_out(bins);
+}
+
+/* False: there is not enough, and none was taken. */
+static bool room_take(struct bins *bins, size_t bytes)
+{
+    size_t common = atomic_load_explicit(&room_common, memory_order_relaxed);
+
+    if (bytes <= bins->room) {
+        bins->room -= bytes;
+        return true;
+    }
+    do {
+        if (bytes > common)
+            return false;
+        os_count_rmw();
+    } while (!atomic_compare_exchange_weak_explicit(&room_common, &common, common - bytes,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+static void room_give(struct bins *bins, size_t bytes)
+{
+    size_t own = ROOM_OWN - bins->room;
+
+    own = bytes < own ? bytes : own;
+    bins->room += own;
+    if (bytes > own) {
+        os_count_rmw();
+        atomic_fetch_add_explicit(&room_common, bytes - own, memory_order_relaxed);
+    }
+}
+
+static size_t bytes_of(const struct bin *bin, unsigned chunks)
+{
+    return (size_t)chunks * size_classes[bin->class].size;
+}
+
+/* A stack with no more chunks than the first one takes becomes as short as that. */
+static void shorten(struct bin *bin)
+{
+    unsigned first = first_limit(bin->class), limit = bin_limit(bin);
+
+    bin->end = bin->slots + first;
+    bin->refills = 0;
+    if (bin->class >= TINY_CLASSES)
+        room_give(bins_of(bin), bytes_of(bin, limit - first));
+}
+
+void bins_reset(struct bins *bins)
+{
+    /* How long a stack was may be half said: then a little of what is common to all is lost, and nothing more. */
+    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++) {
+        struct bin *bin = &bins->of[class];
+
+        if (bin_limit(bin) > first_limit(class) && bin_limit(bin) <= bin->capacity)
+            room_give(bins, bytes_of(bin, bin_limit(bin) - first_limit(class)));
+    }
+    lay_out(bins);
+}
+
+static void lengthen(struct bin *bin, unsigned limit)
+{
+    struct bins *bins = bins_of(bin);
+    unsigned count = bin_count(bin);
+
+    if (limit > bin->capacity) {
+        void **slots = bins->next_slots;
+
+        bins->next_slots = slots + limit;
+        memcpy(slots, bin->slots, count * sizeof slots[0]);
+        bin->slots = slots;
+        bin->top = slots + count;
+        bin->capacity = (uint16_t)limit;
+    }
+    bin->refills = 0;
+    bin->end = bin->slots + limit;
+}
+
+void bin_flush(struct bin *bin)
+{
+    bin_to_slabs(bin, bin->slots, bin_count(bin));
+    bin->top = bin->slots;
+    shorten(bin);
+    bin_release_empty(bin);
+}
+
+static void flush_unused(struct bins *bins)
+{
     for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
-        bins[class].slots_max = slots;
-        slots += longer_limit(class);
+        if (!bins->of[class].used)
+            bin_flush(&bins->of[class]);
+        bins->of[class].used = false;
     }
 }
 
-void bin_reset(struct bin *bin)
+/*
+ * Once a tick, at the end of a slow call: the bin is in order, and so are all others. It is not only for the sake
+ * of memory at rest: what is freed in one size is then there for all others before fresh memory is touched.
+ */
+static void tick(struct bin *bin)
 {
-    /* The longer stack: which one was in use may be half said. */
-    bin->slots = bin->slots_max;
-    bin->limit = bin->limit_max;
-    bin->count = 0;
-    bin->current = NULL;
-    bin->partial = NULL;
-    bin->spare = NULL;
-}
+    struct bins *bins = bins_of(bin);
+    uint64_t now = os_ticks();
 
-static void ring_append(struct bin *bin, struct slab *slab)
-{
-    struct slab *head = bin->partial;
-
-    slab->place = SLAB_PARTIAL;
-    if (head == NULL) {
-        slab->next = slab->prev = slab;
-        bin->partial = slab;
+    bin->used = true;
+    if (likely(now < bins->next_tick))
         return;
-    }
-    slab->next = head;
-    slab->prev = head->prev;
-    head->prev->next = slab;
-    head->prev = slab;
-}
-
-static void ring_remove(struct bin *bin, struct slab *slab)
-{
-    if (slab->next == slab) {
-        bin->partial = NULL;
-        return;
-    }
-    slab->next->prev = slab->prev;
-    slab->prev->next = slab->next;
-    if (bin->partial == slab)
-        bin->partial = slab->next;
-}
-
-/* The fullest of the slabs that have waited longest, so that sparse ones drain. */
-static struct slab *ring_pick(struct bin *bin)
-{
-    struct slab *best = bin->partial;
-    struct slab *slab = best;
-
-    if (best == NULL)
-        return NULL;
-    for (unsigned seen = 1; seen < CANDIDATES && slab->next != bin->partial; seen++) {
-        slab = slab->next;
-        if (slab->free < best->free)
-            best = slab;
-    }
-    ring_remove(bin, best);
-    return best;
-}
-
-/* Makes a slab with vacant chunks current. NULL: no memory. */
-static struct slab *next_current(struct bin *bin)
-{
-    struct slab *slab = bin->current;
-
-    if (slab != NULL && slab->free > 0)
-        return slab;
-    if (slab != NULL)
-        slab->place = SLAB_FULL;
-    slab = ring_pick(bin);
-    if (slab == NULL) {
-        slab = bin->spare;
-        bin->spare = NULL;
-    }
-    if (slab == NULL)
-        slab = slab_create(bin->heaps, bin->class);
-    bin->current = slab;
-    if (slab != NULL)
-        slab->place = SLAB_CURRENT;
-    return slab;
-}
-
-static void lengthen(struct bin *bin)
-{
-    for (unsigned slot = 0; slot < bin->count; slot++)
-        bin->slots_max[slot] = bin->slots[slot];
-    bin->slots = bin->slots_max;
-    bin->limit = bin->limit_max;
+    bins->next_tick = now + TICK;
+    if (++bins->ticks % BINS_FLUSH_TICKS == 0)
+        flush_unused(bins);
+    heap_set_age(bins->tiny);
+    heap_set_age(bins->small);
+    large_evict_stale();
 }
 
 bool bin_refill(struct bin *bin)
 {
-    struct slab *slab = next_current(bin);
+    struct slab *slab = bin_next_current(bin);
+    unsigned limit = bin_limit(bin);
 
     if (slab == NULL)
         return false;
-    if (bin->limit < bin->limit_max && ++bin->refills == REFILLS)
-        lengthen(bin);
-    bin->count = slab_take(slab, bin->slots, bin->limit > 1 ? bin->limit / 2 : 1);
+    if (bin->class >= TINY_CLASSES)
+        bin->refills = 1;
+    else if (++bin->refills == REFILLS)
+        lengthen(bin, at_most(limit * 2, last_limit(bin->class)));
+    bin->top = bin->slots + slab_take(slab, bin->slots, limit > 1 ? limit / 2 : 1);
+    tick(bin);
     return true;
 }
 
 void *bin_take_one(struct bin *bin, bool *clean)
 {
-    struct slab *slab = next_current(bin);
+    struct slab *slab = bin_next_current(bin);
 
+    /* The stack was too short this time, too. */
+    if (bin->refills == 0)
+        bin->refills = 1;
     return slab == NULL ? NULL : slab_take_one(slab, clean);
 }
 
-static void retire(struct bin *bin, struct slab *slab)
+/* The chunks that have lain in the stack longest go to their slabs. */
+static void spill(struct bin *bin, unsigned count)
 {
-    if (bin->spare == NULL && size_classes[bin->class].units <= SPARE_UNITS_MAX) {
-        slab->place = SLAB_SPARE;
-        bin->spare = slab;
-    } else {
-        slab_destroy(slab);
-    }
+    unsigned rest = bin_count(bin) - count;
+
+    bin_to_slabs(bin, bin->slots, count);
+    memmove(bin->slots, bin->slots + count, rest * sizeof bin->slots[0]);
+    bin->top = bin->slots + rest;
 }
 
-/* Where a slab that took chunks back goes, if it is full no more, or empty. */
-static __attribute__((noinline)) void change_place(struct bin *bin, struct slab *slab)
+/* Some bins that were not too short since they were asked last fall back to what they had first. */
+static bool ask_for_room(struct bins *bins, size_t wanted)
 {
-    const struct size_class *class = &size_classes[bin->class];
+    for (unsigned asked = 0; asked < ASKED; asked++) {
+        struct bin *bin = &bins->of[bins->hand];
+        unsigned first = first_limit(bin->class);
 
-    if (slab->place == SLAB_CURRENT) {
-        if (slab->free == class->chunks && class->units > SPARE_UNITS_MAX) {
-            bin->current = NULL;
-            slab_destroy(slab);
+        bins->hand = bins->hand + 1 < SIZE_CLASSES ? bins->hand + 1 : TINY_CLASSES;
+        if (bin->refills == 0 && bin_limit(bin) > first) {
+            if (bin_count(bin) > first)
+                spill(bin, bin_count(bin) - first);
+            shorten(bin);
+            if (room_take(bins, wanted))
+                return true;
         }
-    } else if (slab->free == class->chunks) {
-        if (slab->place == SLAB_PARTIAL)
-            ring_remove(bin, slab);
-        retire(bin, slab);
-    } else {
-        /* At the end of the ring: it gathers more vacant chunks before its turn comes. */
-        ring_append(bin, slab);
+        bin->refills = 0;
     }
-}
-
-/* How many chunks from here on lie side by side, each `step` behind the one before; at most `most`. */
-static unsigned row_length(void **chunks, unsigned most, intptr_t step)
-{
-    unsigned length = 1;
-
-    while (length < most && (intptr_t)chunks[length] - (intptr_t)chunks[length - 1] == step)
-        length++;
-    return length;
+    return false;
 }
 
 /*
- * Gives a row of chunks to its slab and returns its length. What is freed in the order of its allocation, or
- * in the reverse, comes in rows; both are set in the bit map at once.
+ * A stack that was filled from slabs and now is full again is too short for how much its class goes up and down; a
+ * SMALL one gets longer if there is room for more in all. (Chunks that are freed in one go overflow any stack.)
  */
-static __attribute__((noinline)) unsigned put_row(struct slab *slab, unsigned index, void **chunks,
-                                                  unsigned count)
+static bool lengthen_if_short(struct bin *bin)
 {
-    const struct size_class *class = &size_classes[slab->class];
-    bool upward = (uintptr_t)chunks[1] > (uintptr_t)chunks[0];
-    unsigned most = upward ? class->chunks - index : index + 1;
-    unsigned row = row_length(chunks, count < most ? count : most,
-                              upward ? (intptr_t) class->size : -(intptr_t) class->size);
+    struct bins *bins = bins_of(bin);
+    unsigned old = bin_limit(bin);
+    unsigned limit = at_most(old * 2, last_limit(bin->class));
+    size_t more = bytes_of(bin, limit - old);
 
-    slab_put_row(slab, upward ? index : index - (row - 1), row);
-    return row;
-}
-
-static inline struct slab *slab_around(uintptr_t chunk, bool tiny, uintptr_t *start)
-{
-    struct slab *slab = tiny ? tiny_slab(chunk) : &small_slab(chunk)->slab;
-
-    *start = tiny ? chunk & ~(uintptr_t)(UNIT_SIZE - 1) : slab_start(slab);
-    return slab;
-}
-
-static inline bool side_by_side(void **chunks, uint32_t size)
-{
-    uintptr_t distance = (uintptr_t)chunks[1] - (uintptr_t)chunks[0];
-
-    return distance == size || distance == -(uintptr_t)size;
-}
-
-/* Where there are rows. `tiny` is a constant at each call, here and below. */
-static inline __attribute__((always_inline)) void rows_to_slabs(struct bin *bin, void **chunks, void **end,
-                                                                bool tiny)
-{
-    const struct size_class class = size_classes[bin->class];
-
-    while (chunks < end) {
-        uintptr_t start;
-        struct slab *slab = slab_around((uintptr_t)*chunks, tiny, &start);
-        unsigned index = chunk_index(&class, (uint32_t)((uintptr_t)*chunks - start));
-        unsigned row = 1;
-
-        if (end - chunks > 1 && side_by_side(chunks, class.size))
-            row = put_row(slab, index, chunks, (unsigned)(end - chunks));
-        else
-            slab_put(slab, index);
-        chunks += row;
-        slab->free = (uint16_t)(slab->free + row);
-        if (slab->free == class.chunks || slab->place == SLAB_FULL)
-            change_place(bin, slab);
-    }
-}
-
-/* Where every chunk lies somewhere else. */
-static inline __attribute__((always_inline)) void singles_to_slabs(struct bin *bin, void **chunks, void **end,
-                                                                   bool tiny)
-{
-    const struct size_class class = size_classes[bin->class];
-
-    for (; chunks < end; chunks++) {
-        uintptr_t start;
-        struct slab *slab = slab_around((uintptr_t)*chunks, tiny, &start);
-        unsigned free = slab->free + 1u;
-
-        slab_put(slab, chunk_index(&class, (uint32_t)((uintptr_t)*chunks - start)));
-        slab->free = (uint16_t)free;
-        /* One comparison for both: the first chunk of a slab that was full, the last one of all. */
-        if (unlikely(free - 2u >= class.chunks - 2u))
-            change_place(bin, slab);
-    }
-}
-
-/* Gives chunks to their slabs; whether they come in rows is seen from a sample. */
-static inline __attribute__((always_inline)) void to_slabs_of(struct bin *bin, void **chunks, unsigned count,
-                                                              bool tiny)
-{
-    if (count > 2 && (side_by_side(chunks, bin->size) || side_by_side(chunks + count / 2, bin->size)))
-        rows_to_slabs(bin, chunks, chunks + count, tiny);
-    else
-        singles_to_slabs(bin, chunks, chunks + count, tiny);
-}
-
-static void to_slabs(struct bin *bin, void **chunks, unsigned count)
-{
-    if (bin->class < TINY_CLASSES)
-        to_slabs_of(bin, chunks, count, true);
-    else
-        to_slabs_of(bin, chunks, count, false);
+    if (bin->refills == 0 || limit == old)
+        return false;
+    if (bin->class >= TINY_CLASSES && !room_take(bins, more) && !ask_for_room(bins, more))
+        return false;
+    lengthen(bin, limit);
+    return true;
 }
 
 void bin_spill(struct bin *bin)
 {
-    unsigned half = bin->limit - bin->limit / 2;
+    unsigned limit = bin_limit(bin);
 
-    if (bin->limit < bin->limit_max) {
-        lengthen(bin);
+    if (lengthen_if_short(bin))
         return;
-    }
-    to_slabs(bin, bin->slots, half);
-    bin->count -= half;
-    memmove(bin->slots, bin->slots + half, bin->count * sizeof bin->slots[0]);
-}
-
-void bin_adopt(struct bin *bin, struct slab *slab)
-{
-    unsigned chunks = size_classes[bin->class].chunks;
-
-    slab->place = SLAB_FULL;
-    if (slab->free == chunks)
-        retire(bin, slab);
-    else if (slab->free > 0)
-        ring_append(bin, slab);
-}
-
-void bin_flush(struct bin *bin)
-{
-    to_slabs(bin, bin->slots, bin->count);
-    bin->count = 0;
-    if (bin->spare != NULL) {
-        slab_destroy(bin->spare);
-        bin->spare = NULL;
-    }
-    if (bin->current != NULL && bin->current->free == size_classes[bin->class].chunks) {
-        slab_destroy(bin->current);
-        bin->current = NULL;
-    }
+    spill(bin, limit - limit / 2);
+    tick(bin);
 }

@@ -12,35 +12,71 @@
 #include "bins/slab.h"
 
 struct bin {
-    /* The stack of free chunks: slots[0 .. count). */
+    /* The stack of free chunks, slots[0] .. top[-1]. All zero, as in an arena that has no chunk, it is empty and full. */
+    void **top;
+    void **end; /* where top is when the stack is full */
     void **slots;
-    uint32_t count;
-    uint32_t limit;
-    uint32_t size;
-    /* A longer stack, taken into use when the first one overflows, or has been filled a few times. */
-    uint16_t limit_max;
+    /* The state of a live chunk without slack, plus the size: less the request, it is the chunk's state. */
+    uint32_t live;
     uint8_t class;
-    uint8_t refills;
-    void **slots_max;
+    uint8_t refills : 7;
+    /* Filled or emptied since stacks that were not used were emptied. */
+    bool used : 1;
+    /* For how many there is room at `slots`. */
+    uint16_t capacity;
     struct slab *current;
     struct slab *partial;
     struct slab *spare;
-    struct heap_set *heaps;
 };
 
-static_assert(sizeof(struct bin) == 64, "one cache line");
+static_assert(sizeof(struct bin) <= 64, "one cache line");
+
+enum { BINS_FLUSH_TICKS = 8 };
+
+/* The bins of an arena. */
+struct bins {
+    _Alignas(64) struct bin of[SIZE_CLASSES];
+    struct heap_set *tiny, *small;
+    /* Memory for the stacks, one behind the other; what is not taken into use yet begins at next_slots. */
+    void **slots;
+    void **next_slots;
+    /*
+     * By how many bytes the stacks of SMALL chunks may still be lengthened, all together. When nothing is left,
+     * there is what all arenas have in common: see bin.c.
+     */
+    size_t room;
+    /* The bin that is the next to give up some of its length. */
+    unsigned hand;
+    /* When the next tick is due; at every BINS_FLUSH_TICKS-th, stacks that were not used are emptied. */
+    uint64_t next_tick;
+    unsigned ticks;
+};
 
 /* Where the bin of a TINY size stands in an array of bins, by the size in units of CHUNK_ALIGN, rounded up. */
 extern const uint16_t tiny_bin_offsets[TINY_MAX / CHUNK_ALIGN + 1];
 
-/* How many slots all bins of an arena need, for their first and for their longer stacks. */
+/* How many slots all bins of an arena need, if each stack becomes as long as it may, step by step. */
 size_t bins_slots(void);
 
 /* Sets up the bins of an arena over `slots`, bins_slots() of them, zero-filled. */
-void bins_init(struct bin *bins, void **slots, struct heap_set *tiny, struct heap_set *small);
+void bins_init(struct bins *bins, void **slots, struct heap_set *tiny, struct heap_set *small);
+
+static inline unsigned bin_count(const struct bin *bin)
+{
+    return (unsigned)(bin->top - bin->slots);
+}
+
+/* How many chunks the stack holds when it is full. */
+static inline unsigned bin_limit(const struct bin *bin)
+{
+    return (unsigned)(bin->end - bin->slots);
+}
+
+/* How many that may become. */
+unsigned bin_limit_max(const struct bin *bin);
 
 /* For the repair after fork: nothing is cached and no slab is known. */
-void bin_reset(struct bin *bin);
+void bins_reset(struct bins *bins);
 
 /* Fills the empty stack with at least one chunk. False: no memory. */
 bool bin_refill(struct bin *bin);
@@ -48,21 +84,67 @@ bool bin_refill(struct bin *bin);
 /* One chunk straight from a slab, for an empty stack; sets *clean if its memory is zero. NULL: no memory. */
 void *bin_take_one(struct bin *bin, bool *clean);
 
-/* Makes room in a full stack. */
+/* Makes room in a full stack, for one chunk at least. */
 void bin_spill(struct bin *bin);
+
+/* NULL: the stack is empty. */
+static inline void *bin_pop(struct bin *bin)
+{
+    void **top = bin->top;
+
+    if (unlikely(top == bin->slots))
+        return NULL;
+    bin->top = top - 1;
+    /* No NULL is ever pushed: the caller's test of the result is the one above. */
+    if (top[-1] == NULL)
+        __builtin_unreachable();
+    return top[-1];
+}
+
+/* False: the stack is full. */
+static inline bool bin_push(struct bin *bin, void *chunk)
+{
+    void **top = bin->top;
+
+    if (unlikely(top >= bin->end))
+        return false;
+    *top = chunk;
+    bin->top = top + 1;
+    return true;
+}
 
 /* Takes back a chunk whose state says so already. */
 static inline void bin_free(struct bin *bin, void *chunk)
 {
-    if (unlikely(bin->count == bin->limit))
+    if (unlikely(bin->top == bin->end))
         bin_spill(bin);
-    bin->slots[bin->count++] = chunk;
+    *bin->top++ = chunk;
+}
+
+/* The state of a chunk that is being handed out. Release: see struct slab, `identity`. */
+static inline void tiny_mark_live(const struct bin *bin, uintptr_t address, size_t requested)
+{
+    atomic_store_explicit(tiny_state(address), (uint8_t)(bin->live - requested), memory_order_release);
+}
+
+static inline void small_mark_live(const struct bin *bin, uintptr_t address, size_t requested)
+{
+    atomic_store_explicit(small_state(address), bin->live - (uint32_t)requested + small_state_place(address),
+                          memory_order_release);
+}
+
+static inline void bin_mark_live(const struct bin *bin, uintptr_t address, size_t requested)
+{
+    if (bin->class < TINY_CLASSES)
+        tiny_mark_live(bin, address, requested);
+    else
+        small_mark_live(bin, address, requested);
 }
 
 /* Enters a slab that a rebuild found, wherever its number of vacant chunks puts it. */
 void bin_adopt(struct bin *bin, struct slab *slab);
 
-/* Gives the stack's chunks to their slabs and all empty slabs to their heaps. */
+/* Gives the stack's chunks to their slabs and all empty slabs to their heaps; the stack gets short again. */
 void bin_flush(struct bin *bin);
 
 #endif

@@ -10,12 +10,11 @@ static unsigned read_state(struct chunk *chunk)
         unsigned state = atomic_load_explicit(tiny_state(chunk->start), memory_order_relaxed);
 
         chunk->requested = chunk->usable - (state & TINY_SLACK_MAX);
-        return state >> 6;
+        return state >> TINY_KIND_SHIFT;
     } else {
-        uint32_t state = atomic_load_explicit(&((struct small_slab *)chunk->slab)->state[chunk->index],
-                                              memory_order_relaxed);
+        uint32_t state = atomic_load_explicit(small_state(chunk->start), memory_order_relaxed);
 
-        chunk->requested = state & SMALL_SIZE_MASK;
+        chunk->requested = chunk->usable - (state & SMALL_SLACK_MAX);
         return state >> SMALL_KIND_SHIFT;
     }
 }
@@ -29,11 +28,9 @@ enum verdict chunk_find(uintptr_t address, uint16_t tag, struct chunk *chunk)
 
     *chunk = (struct chunk){.zone = tag & TAG_SMALL ? ZONE_SMALL : ZONE_TINY, .arena = heap->arena};
     if (chunk->zone == ZONE_SMALL) {
-        struct small_slab *slab = small_slab(address);
-
-        if (address < heap->base + SMALL_FIRST_UNIT * UNIT_SIZE || slab == NULL)
+        chunk->slab = small_slab(address);
+        if (address < heap->base + SMALL_FIRST_UNIT * UNIT_SIZE || chunk->slab == NULL)
             return CHUNK_NONE;
-        chunk->slab = &slab->slab;
     } else {
         if (address < heap->base + TINY_FIRST_UNIT * UNIT_SIZE)
             return CHUNK_NONE;
@@ -64,20 +61,22 @@ enum verdict chunk_find(uintptr_t address, uint16_t tag, struct chunk *chunk)
 
 void chunk_mark(const struct chunk *chunk, unsigned kind)
 {
+    size_t slack = chunk->usable - chunk->requested;
+
     /* Release, for a chunk that stays live with another size: see small_mark_live(). */
     if (chunk->zone == ZONE_TINY)
-        atomic_store_explicit(tiny_state(chunk->start), tiny_state_of(kind, chunk->usable - chunk->requested),
-                              memory_order_release);
+        atomic_store_explicit(tiny_state(chunk->start), tiny_state_of(kind, slack), memory_order_release);
     else
-        atomic_store_explicit(&((struct small_slab *)chunk->slab)->state[chunk->index],
-                              small_state_of(kind, chunk->requested), memory_order_release);
+        atomic_store_explicit(small_state(chunk->start),
+                              small_state_of(kind, chunk->class, chunk->start, slack), memory_order_release);
 }
 
 bool chunk_resize(const struct chunk *chunk, size_t requested)
 {
     struct chunk resized = *chunk;
+    size_t slack_max = chunk->zone == ZONE_TINY ? TINY_SLACK_MAX : SMALL_SLACK_MAX;
 
-    if (requested > chunk->usable || (chunk->zone == ZONE_TINY && chunk->usable - requested > TINY_SLACK_MAX))
+    if (requested > chunk->usable || chunk->usable - requested > slack_max)
         return false;
     resized.requested = requested;
     chunk_mark(&resized, STATE_LIVE);

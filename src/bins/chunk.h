@@ -40,21 +40,4 @@ void chunk_mark(const struct chunk *chunk, unsigned kind);
 /* Records a new requested size; false if the state cannot express it, and nothing has changed. */
 bool chunk_resize(const struct chunk *chunk, size_t requested);
 
-/* The state of a chunk that is being handed out. Release: see struct slab, `identity`. */
-static inline void tiny_mark_live(uintptr_t address, size_t slack)
-{
-    atomic_store_explicit(tiny_state(address), tiny_state_of(STATE_LIVE, slack), memory_order_release);
-}
-
-static inline void small_mark_live(uintptr_t address, size_t requested)
-{
-    struct small_slab *slab = small_slab(address);
-    uint64_t identity =
-        atomic_load_explicit(&slab->slab.identity, memory_order_relaxed); /* the owner's own */
-    uint32_t offset = small_offset(identity, address);
-
-    atomic_store_explicit(&slab->state[chunk_index(&size_classes[identity_class(identity)], offset)],
-                          small_state_of(STATE_LIVE, requested), memory_order_release);
-}
-
 #endif

@@ -5,14 +5,15 @@
  */
 #include "bins/heap.h"
 
+#include "bins/space.h"
+
 #include "large/large.h"
 #include "os/os.h"
 #include "os/structure_lock.h"
 
 enum {
     /* Smaller pieces are left alone when ageing: a system call and its page faults cost more than they give. */
-    PURGE_UNITS_MIN = 8,
-    TICKS = 5,
+    PURGE_UNITS_MIN = 4,
 };
 
 static_assert(TINY_HEAP_SIZE == 1 << TINY_HEAP_SHIFT && SMALL_HEAP_SIZE == 1 << SMALL_HEAP_SHIFT, "shifts");
@@ -46,17 +47,28 @@ static unsigned bit_next(const uint64_t *map, unsigned from, unsigned end, uint6
     return from < end ? from : end;
 }
 
-/* The lowest run of `units` set bits, or `end`. */
+/* Where in the low word runs of `units` set bits begin; they may go on in the high word. `units` is at most 64. */
+static uint64_t run_starts(uint64_t low, uint64_t high, unsigned units)
+{
+    unsigned __int128 bits = (unsigned __int128)high << 64 | low;
+
+    /* After each step, a bit is set where a run of that many more begins. */
+    for (unsigned step; units > 1; units -= step) {
+        step = units / 2;
+        bits &= bits >> step;
+    }
+    return (uint64_t)bits;
+}
+
+/* The lowest run of `units` set bits, or `end`. The last word of a map is followed by no run. */
 static unsigned run_find(const uint64_t *map, unsigned end, unsigned units)
 {
-    unsigned first = bit_next(map, 0, end, 0);
+    for (unsigned word = 0; word < end / 64; word++) {
+        uint64_t next = word + 1 < end / 64 ? map[word + 1] : 0;
+        uint64_t starts = map[word] == 0 ? 0 : run_starts(map[word], next, units);
 
-    while (first < end) {
-        unsigned stop = bit_next(map, first, end, ~UINT64_C(0));
-
-        if (stop - first >= units)
-            return first;
-        first = bit_next(map, stop, end, 0);
+        if (starts != 0)
+            return word * 64 + (unsigned)__builtin_ctzll(starts);
     }
     return end;
 }
@@ -64,7 +76,7 @@ static unsigned run_find(const uint64_t *map, unsigned end, unsigned units)
 void heap_set_init(struct heap_set *set, struct arena *arena, uintptr_t *own, uint16_t tag, bool small)
 {
     *set = (struct heap_set){.arena = arena, .own = own, .tag = tag, .small = small};
-    own[0] = 1;
+    own[0] = OWN_NONE;
 }
 
 static uintptr_t *own_entry(struct heap_set *set, uintptr_t base)
@@ -82,7 +94,7 @@ static void own_remove(struct heap_set *set, uintptr_t base)
     uintptr_t *entry = own_entry(set, base);
 
     if (*entry == base)
-        *entry = entry == set->own ? 1 : 0;
+        *entry = entry == set->own ? OWN_NONE : 0;
 }
 
 static void open_insert(struct heap_set *set, struct heap *heap)
@@ -126,23 +138,6 @@ static void heaps_remove(struct heap_set *set, struct heap *heap)
         heap->next->prev = heap->prev;
 }
 
-static void *map_heap(size_t size)
-{
-    /* Where the last heap of this size went: the kernel maps downward, so below it is often free and aligned. */
-    static _Atomic uintptr_t last[2];
-    _Atomic uintptr_t *hint = &last[size == SMALL_HEAP_SIZE];
-    uintptr_t wanted = atomic_load_explicit(hint, memory_order_relaxed); /* a hint: any value does */
-    void *memory = NULL;
-
-    if (wanted > size && os_map_at((void *)(wanted - size), size)) // NOLINT: an address becomes a pointer
-        memory = (void *)(wanted - size);                          // NOLINT
-    else
-        memory = os_map_aligned(size, size);
-    if (memory != NULL)
-        atomic_store_explicit(hint, (uintptr_t)memory, memory_order_relaxed);
-    return memory;
-}
-
 static void all_free(struct heap *heap)
 {
     unsigned first = heap_first_unit(heap), units = heap_units(heap);
@@ -162,12 +157,12 @@ static void all_free(struct heap *heap)
 static struct heap *heap_create(struct heap_set *set)
 {
     size_t size = set->small ? SMALL_HEAP_SIZE : TINY_HEAP_SIZE;
-    char *memory = map_heap(size);
+    char *memory = space_map(size, size);
     struct heap *heap;
     bool entered;
 
     if (memory == NULL && large_trim() > 0)
-        memory = map_heap(size);
+        memory = space_map(size, size);
     if (memory == NULL)
         return NULL;
     heap = heap_at((uintptr_t)memory, set->tag);
@@ -235,6 +230,8 @@ struct heap *heap_set_take(struct heap_set *set, unsigned units, unsigned *first
         set->idle = NULL;
     *first = unit;
     *clean = bit_next(heap->dirty, unit, unit + units, 0) == unit + units;
+    if (*clean)
+        large_evict_stale();
     heap_claim(heap, unit, units);
     return heap;
 }
@@ -289,13 +286,7 @@ static size_t purge(struct heap *heap, bool aged_only, unsigned least)
     return bytes;
 }
 
-static uint64_t next_tick(uint64_t now)
-{
-    return now + (uint64_t)TICKS * OS_TICKS_TENTH;
-}
-
-/* Once a tick: what was free at the last tick and still is goes back, and what is free now is next. */
-static void heap_set_age(struct heap_set *set)
+void heap_set_age(struct heap_set *set)
 {
     struct heap *heap, *next;
 
@@ -315,7 +306,6 @@ static bool wholly_free(const struct heap *heap)
 void heap_give_touched(struct heap *heap, unsigned first, unsigned units, unsigned touched)
 {
     struct heap_set *set = heap->set;
-    uint64_t now = os_ticks();
 
     if (heap->free_units == 0)
         open_insert(set, heap);
@@ -325,12 +315,8 @@ void heap_give_touched(struct heap *heap, unsigned first, unsigned units, unsign
     if (wholly_free(heap)) {
         if (set->idle == NULL)
             set->idle = heap;
-        else if (set->idle != heap && heap_destroy(heap))
-            return;
-    }
-    if (now >= set->next_tick) {
-        set->next_tick = next_tick(now);
-        heap_set_age(set);
+        else if (set->idle != heap)
+            heap_destroy(heap);
     }
 }
 
@@ -370,12 +356,10 @@ void heap_set_reset(struct heap_set *set)
 {
     struct heap *prev = NULL;
 
-    /* Nothing ages while slabs come home of which others do not know yet. */
-    set->next_tick = next_tick(os_ticks());
     set->open = NULL;
     set->idle = NULL;
     for (unsigned entry = 0; entry < OWN_HEAPS; entry++)
-        set->own[entry] = entry == 0 ? 1 : 0;
+        set->own[entry] = entry == 0 ? OWN_NONE : 0;
     for (struct heap *heap = set->heaps; heap != NULL; prev = heap, heap = heap->next) {
         heap->prev = prev;
         own_insert(set, heap->base);

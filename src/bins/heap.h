@@ -2,17 +2,19 @@
  * A heap: one aligned mmap that an arena cuts into slabs; TINY and SMALL have heaps of their own. Its first
  * units hold what the allocator knows about it, so nothing of ours ever lies between the chunks:
  *
- *   TINY, 4 MiB:   0        the class of each unit, a byte each, in the window that the address selects (16 KiB)
+ *   TINY, 4 MiB:   16 KiB   the class of each unit, a byte each, in the window that the address selects (2 KiB)
  *                  19 KiB   a state byte for each 16 bytes of the heap (state of p: base + (p - base) / 16)
  *                  256 KiB  a struct slab for each unit; in place of the first ones, struct heap
  *                  304 KiB  slabs of one unit each
- *   SMALL, 32 MiB: 0        the slab number + 1 of each unit, 16 bits each
- *                  16 KiB   struct heap
- *                  32 KiB   struct small_slab, by slab number
- *                  480 KiB  slabs of 2 to 16 units
+ *   SMALL, 32 MiB: 0        four bytes of state for each 512 bytes of the heap
+ *                  256 KiB  struct heap
+ *                  258 KiB  the slab number + 1 of each unit, 16 bits each
+ *                  264 KiB  a struct slab for each slab number
+ *                  336 KiB  slabs of 2 to 16 units
  *
  * In a TINY heap, a pointer into the first 304 KiB has its "state" in the first 19 KiB: what lies there must
- * never look like the state of a live chunk, so classes are stored with the upper bit set.
+ * never look like the state of a live chunk, so classes are stored with the upper bit set. In a SMALL heap those
+ * states stay zero.
  *
  * Only the owner of the arena cuts and joins (in the pool: who holds the arena's lock); a heap is added and
  * removed under the structure lock, so that walkers find all of it.
@@ -28,14 +30,18 @@ enum {
     TINY_HEAP_SHIFT = 22,
     SMALL_HEAP_SIZE = 32 << 20,
     SMALL_HEAP_SHIFT = 25,
-    TINY_WINDOW_SIZE = 16 << 10,
+    TINY_WINDOWS_OFFSET = 16 << 10,
+    TINY_WINDOWS_SIZE = 2 << 10,
     TINY_SLABS_OFFSET = 256 << 10,
     TINY_HEADER_OFFSET = TINY_SLABS_OFFSET,
     TINY_FIRST_UNIT = 19,
     TINY_UNITS = TINY_HEAP_SIZE / UNIT_SIZE,
-    SMALL_HEADER_OFFSET = 16 << 10,
-    SMALL_SLABS_OFFSET = 32 << 10,
-    SMALL_FIRST_UNIT = 30,
+    /* Every SMALL chunk is larger, so each starts in a granule of its own. */
+    SMALL_GRANULE = 512,
+    SMALL_HEADER_OFFSET = 256 << 10,
+    SMALL_NUMBERS_OFFSET = 258 << 10,
+    SMALL_SLABS_OFFSET = 264 << 10,
+    SMALL_FIRST_UNIT = 21,
     SMALL_UNITS = SMALL_HEAP_SIZE / UNIT_SIZE,
     SMALL_SLABS = SMALL_UNITS / 2,
     UNIT_WORDS = SMALL_UNITS / 64,
@@ -72,15 +78,17 @@ struct heap {
 /*
  * The heaps of a set by address, for the fast path of free(): own[number % OWN_HEAPS] == base, where base is
  * where the heap of an address would begin, and number that in units of a heap's size, says in one comparison
- * that the address lies in a heap of ours. Of heaps that fall on the same place one is in the table; the others
- * are found by the heap map. An entry that holds none holds what no heap in its place has: 0, and in the first
- * place 1.
+ * that the address lies in a heap of ours, and is aligned as a chunk is. Of heaps that fall on the same place one
+ * is in the table; the others are found by the heap map. An entry that holds none holds what no heap in its place
+ * has: 0, and in the first place OWN_NONE, which is no base at all.
  */
-enum { OWN_HEAPS = 128 };
+enum { OWN_HEAPS = 128, OWN_NONE = CHUNK_ALIGN };
 
 static inline bool heap_owned(const uintptr_t *own, uintptr_t address, unsigned shift)
 {
-    return own[address >> shift & (OWN_HEAPS - 1)] == address >> shift << shift;
+    uintptr_t misaligned = CHUNK_ALIGN - 1;
+
+    return own[address >> shift & (OWN_HEAPS - 1)] == (address & (~(uintptr_t)0 << shift | misaligned));
 }
 
 /* An arena's heaps of one zone. */
@@ -94,7 +102,6 @@ struct heap_set {
     /* Owner only: heaps with free units; one that is wholly free is kept in reserve. */
     struct heap *open;
     struct heap *idle;
-    uint64_t next_tick;
 };
 
 void heap_set_init(struct heap_set *set, struct arena *arena, uintptr_t *own, uint16_t tag, bool small);
@@ -106,8 +113,8 @@ void heap_set_init(struct heap_set *set, struct arena *arena, uintptr_t *own, ui
 struct heap *heap_set_take(struct heap_set *set, unsigned units, unsigned *first, bool *clean);
 
 /*
- * Takes a run back, of which the first `touched` units may have been written to; may give it, or what has long
- * been free, to the kernel.
+ * Takes a run back, of which the first `touched` units may have been written to; may give a heap that is wholly
+ * free to the kernel.
  */
 void heap_give_touched(struct heap *heap, unsigned first, unsigned units, unsigned touched);
 
@@ -115,6 +122,12 @@ static inline void heap_give(struct heap *heap, unsigned first, unsigned units)
 {
     heap_give_touched(heap, first, units, units);
 }
+
+/*
+ * Once a tick: the larger runs that were free at the last tick and still are go back to the kernel; what is free now
+ * is next.
+ */
+void heap_set_age(struct heap_set *set);
 
 /* Gives the larger free runs to the kernel, if all that is free and dirty is more than `keep` units. */
 void heap_set_purge(struct heap_set *set, unsigned keep);

@@ -38,11 +38,11 @@ const struct size_class size_classes[SIZE_CLASSES] = {
 };
 
 const uint8_t tiny_class_by_granule[TINY_MAX / CHUNK_ALIGN + 1] = {
-    0,  0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
-    16, 16, 17, 17, 18, 18, 19, 19, 20, 20, 21, 21, 22, 22, 23, 23,
+    0,  0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 16, 17, 17,
+    18, 18, 19, 19, 20, 20, 21, 21, 22, 22, 23, 23, 24, 24, 24, 24, 25, 25, 25, 25, 26,
+    26, 26, 26, 27, 27, 27, 27, 28, 28, 28, 28, 29, 29, 29, 29, 30, 30, 30, 30,
 };
 
 static_assert(SIZE(TINY_CLASSES - 1) == TINY_MAX, "the last TINY class is the zone's limit");
 static_assert(SIZE(SIZE_CLASSES - 1) == SMALL_MAX, "the last class is the limit of SMALL");
 static_assert(UNITS(SIZE_CLASSES - 1) == SLAB_UNITS_MAX, "no slab is larger than the largest chunk");
-static_assert(2 * UNIT_SIZE / SIZE(TINY_CLASSES) <= SMALL_SLAB_CHUNKS_MAX, "a SMALL slab's states fit in it");

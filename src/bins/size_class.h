@@ -12,9 +12,9 @@
 
 enum {
     CHUNK_ALIGN = 16,
-    TINY_MAX = 512,
+    TINY_MAX = 960,
     SMALL_MAX = 256 * 1024,
-    TINY_CLASSES = 24,
+    TINY_CLASSES = 31,
     SIZE_CLASSES = 96,
     /* A run of memory that a heap hands out: slabs are one or more units. */
     UNIT_SHIFT = 14,
@@ -45,9 +45,10 @@ static inline unsigned tiny_class(size_t size)
 /* For 128 < size <= SMALL_MAX. */
 static inline unsigned spaced_class(size_t size)
 {
-    unsigned log2 = 63 - (unsigned)__builtin_clzl(size - 1);
+    /* An exclusive or, not a difference: compilers see that it undoes what bsr made into clz. */
+    unsigned log2 = 63 ^ (unsigned)__builtin_clzl(size - 1);
 
-    return 8 + (log2 - 7) * 8 + (unsigned)((size - 1) >> (log2 - 3)) - 8;
+    return (log2 - 7) * 8 + (unsigned)((size - 1) >> (log2 - 3));
 }
 
 /* For size <= SMALL_MAX. */

@@ -8,8 +8,8 @@
 
 static void all_vacant(struct slab *slab, unsigned chunks)
 {
-    for (unsigned word = 0; word < sizeof slab->vacant / sizeof slab->vacant[0]; word++) {
-        unsigned left = chunks > word * 64 ? chunks - word * 64 : 0;
+    for (unsigned word = 0; word * 64 < chunks; word++) {
+        unsigned left = chunks - word * 64;
 
         slab->vacant[word] = left >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << left) - 1;
     }
@@ -26,13 +26,13 @@ static struct slab *slab_reserve(struct heap *heap, unsigned first)
             unsigned bit = (unsigned)__builtin_ctzll(heap->free_numbers[word]);
 
             heap->free_numbers[word] &= heap->free_numbers[word] - 1;
-            return &small_slab_numbered(heap->base, word * 64 + bit)->slab;
+            return small_slab_numbered(heap->base, word * 64 + bit);
         }
 }
 
 static unsigned slab_number(const struct slab *slab)
 {
-    return (unsigned)((const struct small_slab *)slab - small_slab_numbered(slab_heap(slab)->base, 0));
+    return (unsigned)(((uintptr_t)slab - slab_heap(slab)->base - SMALL_SLABS_OFFSET) / SMALL_SLAB_STRIDE);
 }
 
 /* Makes the slab findable from the addresses of its chunks, or not any more. */
@@ -62,6 +62,16 @@ static void identity_store(struct slab *slab, bool there)
     atomic_store_explicit(&slab->identity, generation << 32 | what, memory_order_release);
 }
 
+/* Those that its chunks will have: what is left of other chunks elsewhere is never live, and nobody asks for it. */
+static void forget_states(struct slab *slab)
+{
+    const struct size_class *class = &size_classes[slab->class];
+    uintptr_t start = slab_start(slab);
+
+    for (unsigned index = 0; index < class->chunks; index++, start += class->size)
+        atomic_store_explicit(small_state(start), 0, memory_order_relaxed); /* before it is published */
+}
+
 struct slab *slab_create(struct heap_set *heaps, unsigned class)
 {
     unsigned first;
@@ -78,8 +88,7 @@ struct slab *slab_create(struct heap_set *heaps, unsigned class)
     slab->clean = clean;
     all_vacant(slab, size_classes[class].chunks);
     if (heaps->small)
-        for (unsigned index = 0; index < size_classes[class].chunks; index++)
-            atomic_store_explicit(&((struct small_slab *)slab)->state[index], 0, memory_order_relaxed);
+        forget_states(slab);
     identity_store(slab, true);
     slab_publish(slab, true);
     return slab;
@@ -180,16 +189,15 @@ static bool settle_state(struct slab *slab, unsigned index)
     if (!slab_heap(slab)->set->small) {
         uint8_t state = atomic_load_explicit(tiny_state(at), memory_order_relaxed);
 
-        if (state >> 6 == STATE_REMOTE)
+        if (state >> TINY_KIND_SHIFT == STATE_REMOTE)
             atomic_store_explicit(tiny_state(at), state ^ tiny_state_of(STATE_REMOTE ^ STATE_FREE, 0),
                                   memory_order_relaxed);
         return (int8_t)state > 0;
     } else {
-        _Atomic uint32_t *where = &((struct small_slab *)slab)->state[index];
-        uint32_t state = atomic_load_explicit(where, memory_order_relaxed);
+        uint32_t state = atomic_load_explicit(small_state(at), memory_order_relaxed);
 
         if (state >> SMALL_KIND_SHIFT == STATE_REMOTE)
-            atomic_store_explicit(where, state ^ small_state_of(STATE_REMOTE ^ STATE_FREE, 0),
+            atomic_store_explicit(small_state(at), state ^ small_kinds(STATE_REMOTE, STATE_FREE),
                                   memory_order_relaxed);
         return (int32_t)state > 0;
     }

@@ -19,53 +19,73 @@ enum slab_place { SLAB_FULL, SLAB_PARTIAL, SLAB_CURRENT, SLAB_SPARE };
 
 struct slab {
     /* The bin's ring of partial slabs. */
-    _Alignas(64) struct slab *next;
+    struct slab *next;
     struct slab *prev;
     uint16_t free;
     uint16_t fresh;
     uint16_t first_unit;
     uint8_t class;
-    uint8_t place; /* enum slab_place */
+    uint8_t place : 7; /* enum slab_place */
+    /* The memory came straight from the kernel. */
+    bool clean : 1;
     /*
      * 0, or: generation (32 bits), first unit (16), class (8), 1. Written by the owner with release ordering;
      * a walker reads it before and after the states, and what it saw in between holds if both are equal.
      */
     _Atomic uint64_t identity;
-    /* Starts in the same cache line: for most classes, taking a chunk back touches no other. */
-    uint64_t vacant[TINY_SLAB_CHUNKS_MAX / 64];
-    /* The memory came straight from the kernel. */
-    bool clean;
+    /*
+     * As many words as the zone's slabs may need. They start in the same cache line: for most classes, taking a
+     * chunk back touches no other.
+     */
+    uint64_t vacant[];
 };
 
+/* From slab to slab in a heap's header: whole cache lines. */
+enum { TINY_SLAB_STRIDE = 192, SMALL_SLAB_STRIDE = 64 };
+
 /*
- * The state of a chunk, its header out of line. The upper two bits say what it is, the rest is the requested
- * size (SMALL) or by how much the request was smaller than the chunk (TINY). 0: never was a chunk's start.
+ * The state of a chunk, its header out of line. The upper two bits say what it is, the lowest by how much the
+ * request was smaller than the chunk. A SMALL state also says where in its 512 bytes the chunk starts, and its
+ * class, so that free() need not look at the slab. 0: never was a chunk's start.
  * Written by whoever holds the chunk: the thread that frees it, the owner that hands it out. Relaxed is
  * enough between those; live ones are stored with release, for walkers that check the slab's identity.
+ *
+ *   TINY    kind 2 | slack 6
+ *   SMALL   kind 2 | place 5 | class 7 | slack 18
  */
 enum {
     STATE_LIVE = 1,   /* positive as a signed number: a single test on the fast path */
     STATE_FREE = 2,   /* in the slab or in a bin's cache */
     STATE_REMOTE = 3, /* freed by another thread, on its way to the owner */
     TINY_SLACK_MAX = 63,
+    TINY_KIND_SHIFT = 6,
     SMALL_KIND_SHIFT = 30,
-    SMALL_SIZE_MASK = (1 << SMALL_KIND_SHIFT) - 1,
-};
-
-struct small_slab {
-    struct slab slab;
-    _Atomic uint32_t state[SMALL_SLAB_CHUNKS_MAX];
+    SMALL_PLACE_SHIFT = 25,
+    SMALL_CLASS_SHIFT = 18,
+    SMALL_SLACK_MAX = (1 << SMALL_CLASS_SHIFT) - 1,
 };
 
 static_assert(TINY_HEADER_OFFSET + sizeof(struct heap) <=
-                  TINY_SLABS_OFFSET + TINY_FIRST_UNIT * sizeof(struct slab),
+                  TINY_SLABS_OFFSET + TINY_FIRST_UNIT * TINY_SLAB_STRIDE,
               "struct heap lies where the slabs of the header's own units would be");
-static_assert(SMALL_HEADER_OFFSET + sizeof(struct heap) <= SMALL_SLABS_OFFSET, "SMALL header");
-static_assert(sizeof(struct slab) % 64 == 0 && sizeof(struct small_slab) % 64 == 0, "whole cache lines");
-static_assert(TINY_SLABS_OFFSET + TINY_UNITS * sizeof(struct slab) <= TINY_FIRST_UNIT * UNIT_SIZE,
+static_assert(offsetof(struct slab, vacant) + TINY_SLAB_CHUNKS_MAX / 8 <= TINY_SLAB_STRIDE,
+              "TINY bit maps fit");
+static_assert(offsetof(struct slab, vacant) + SMALL_SLAB_CHUNKS_MAX / 8 <= SMALL_SLAB_STRIDE,
+              "SMALL bit maps fit");
+static_assert(TINY_WINDOWS_OFFSET + TINY_WINDOWS_SIZE <= TINY_FIRST_UNIT * UNIT_SIZE / CHUNK_ALIGN &&
+                  TINY_WINDOWS_SIZE >= TINY_UNITS,
+              "the classes lie where the states of the header's own units would be");
+static_assert(TINY_SLABS_OFFSET + TINY_UNITS * TINY_SLAB_STRIDE <= TINY_FIRST_UNIT * UNIT_SIZE,
               "TINY header");
-static_assert(SMALL_SLABS_OFFSET + SMALL_SLABS * sizeof(struct small_slab) <= SMALL_FIRST_UNIT * UNIT_SIZE,
+static_assert(SMALL_HEADER_OFFSET + sizeof(struct heap) <= SMALL_NUMBERS_OFFSET, "SMALL header");
+static_assert(SMALL_NUMBERS_OFFSET + SMALL_UNITS * sizeof(uint16_t) <= SMALL_SLABS_OFFSET, "unit numbers");
+static_assert(SMALL_SLABS_OFFSET + SMALL_SLABS * SMALL_SLAB_STRIDE <= SMALL_FIRST_UNIT * UNIT_SIZE,
               "SMALL header");
+static_assert(SMALL_HEAP_SIZE / SMALL_GRANULE * sizeof(uint32_t) <= SMALL_HEADER_OFFSET, "SMALL states");
+static_assert(SIZE_CLASSES <= 1 << (SMALL_PLACE_SHIFT - SMALL_CLASS_SHIFT) &&
+                  SMALL_GRANULE / CHUNK_ALIGN <= 1 << (SMALL_KIND_SHIFT - SMALL_PLACE_SHIFT) &&
+                  (int)TINY_MAX >= (int)SMALL_GRANULE && SMALL_MAX - 1 <= SMALL_SLACK_MAX,
+              "a SMALL state holds all it has to; no two chunks share one");
 
 /* TINY: everything follows from the address. */
 
@@ -87,7 +107,7 @@ enum { TINY_CLASS_MARK = 0x80 };
 static inline _Atomic uint8_t *tiny_unit_class(uintptr_t address)
 {
     /* The window differs from heap to heap, so that they do not all compete for the same cache lines. */
-    return &tiny_heap(address)[address >> UNIT_SHIFT & (TINY_WINDOW_SIZE - 1)];
+    return &tiny_heap(address)[TINY_WINDOWS_OFFSET + (address >> UNIT_SHIFT & (TINY_WINDOWS_SIZE - 1))];
 }
 
 /* Only where there is a slab, such as around a live chunk. */
@@ -101,39 +121,76 @@ static inline struct slab *tiny_slab(uintptr_t address)
 {
     uintptr_t base = address & ~(uintptr_t)(TINY_HEAP_SIZE - 1);
 
-    return (struct slab *)(base + TINY_SLABS_OFFSET) + (address - base) / UNIT_SIZE; // NOLINT
+    return (struct slab *)(base + TINY_SLABS_OFFSET +
+                           (address - base) / UNIT_SIZE * TINY_SLAB_STRIDE); // NOLINT
 }
 
 static inline uint8_t tiny_state_of(unsigned kind, size_t slack)
 {
-    return (uint8_t)(kind << 6 | slack);
+    return (uint8_t)(kind << TINY_KIND_SHIFT | slack);
 }
 
-/* SMALL: by the heap's table of units. NULL where there is no slab. */
+/* SMALL: the state follows from the address, the slab is found by the heap's table of units. */
+
+/* Of the chunk that starts in the same SMALL_GRANULE; no two do. */
+static inline _Atomic uint32_t *small_state(uintptr_t address)
+{
+    uintptr_t base = address & ~(uintptr_t)(SMALL_HEAP_SIZE - 1);
+
+    return (_Atomic uint32_t *)base +
+           (address - base) / SMALL_GRANULE; // NOLINT: an address becomes a pointer
+}
+
+/* The part of a SMALL state that says where in its granule the chunk starts. */
+static inline uint32_t small_state_place(uintptr_t address)
+{
+    return (uint32_t)(address % SMALL_GRANULE / CHUNK_ALIGN) << SMALL_PLACE_SHIFT;
+}
+
+/* Whether this is the state of a live chunk that starts at the address. */
+static inline bool small_state_lives(uint32_t state, uintptr_t address)
+{
+    uint32_t live = (uint32_t)STATE_LIVE << (SMALL_KIND_SHIFT - SMALL_PLACE_SHIFT);
+
+    return (state >> SMALL_PLACE_SHIFT) * CHUNK_ALIGN == live * CHUNK_ALIGN + address % SMALL_GRANULE;
+}
+
+static inline unsigned small_state_class(uint32_t state)
+{
+    return state >> SMALL_CLASS_SHIFT & ((1 << (SMALL_PLACE_SHIFT - SMALL_CLASS_SHIFT)) - 1);
+}
+
+static inline uint32_t small_state_of(unsigned kind, unsigned class, uintptr_t address, size_t slack)
+{
+    return (uint32_t)kind << SMALL_KIND_SHIFT | small_state_place(address) |
+           (uint32_t) class << SMALL_CLASS_SHIFT | (uint32_t)slack;
+}
+
+/* Changes the kind of a state and nothing else, by exclusive or. */
+static inline uint32_t small_kinds(unsigned one, unsigned other)
+{
+    return (uint32_t)(one ^ other) << SMALL_KIND_SHIFT;
+}
 
 static inline _Atomic uint16_t *small_unit_number(uintptr_t address)
 {
     uintptr_t base = address & ~(uintptr_t)(SMALL_HEAP_SIZE - 1);
 
-    return (_Atomic uint16_t *)base + (address - base) / UNIT_SIZE; // NOLINT: an address becomes a pointer
+    return (_Atomic uint16_t *)(base + SMALL_NUMBERS_OFFSET) + (address - base) / UNIT_SIZE; // NOLINT
 }
 
-static inline struct small_slab *small_slab_numbered(uintptr_t base, unsigned number)
+static inline struct slab *small_slab_numbered(uintptr_t base, unsigned number)
 {
-    return (struct small_slab *)(base + SMALL_SLABS_OFFSET) + number; // NOLINT: an address becomes a pointer
+    return (struct slab *)(base + SMALL_SLABS_OFFSET + (size_t)number * SMALL_SLAB_STRIDE); // NOLINT
 }
 
-static inline struct small_slab *small_slab(uintptr_t address)
+/* NULL where there is no slab. */
+static inline struct slab *small_slab(uintptr_t address)
 {
     /* Acquire: who finds the number, finds the slab complete. */
     unsigned number = atomic_load_explicit(small_unit_number(address), memory_order_acquire);
 
     return number == 0 ? NULL : small_slab_numbered(address & ~(uintptr_t)(SMALL_HEAP_SIZE - 1), number - 1);
-}
-
-static inline uint32_t small_state_of(unsigned kind, size_t requested)
-{
-    return (uint32_t)(kind << SMALL_KIND_SHIFT | requested);
 }
 
 /* Slabs lie in their heap, so it follows from their address; the zone from their class. */
@@ -157,12 +214,6 @@ static inline unsigned identity_class(uint64_t identity)
 static inline unsigned identity_unit(uint64_t identity)
 {
     return identity >> 16 & 0xffff;
-}
-
-/* How far behind the start of the slab, for an address in a SMALL slab of that identity. */
-static inline uint32_t small_offset(uint64_t identity, uintptr_t address)
-{
-    return (uint32_t)(address & (SMALL_HEAP_SIZE - 1)) - identity_unit(identity) * UNIT_SIZE;
 }
 
 /* The index of the chunk that starts `offset` bytes into a slab. If none does, index * size is not offset. */

@@ -12,7 +12,7 @@ struct slab *census_next_slab(struct heap *heap, unsigned *at, uint64_t *identit
     while (*at < heap_units(heap)) {
         unsigned unit = (*at)++;
         uintptr_t address = heap->base + (uintptr_t)unit * UNIT_SIZE;
-        struct slab *slab = heap->set->small ? (struct slab *)small_slab(address) : tiny_slab(address);
+        struct slab *slab = heap->set->small ? small_slab(address) : tiny_slab(address);
 
         if (slab == NULL)
             continue;
@@ -27,13 +27,12 @@ struct slab *census_next_slab(struct heap *heap, unsigned *at, uint64_t *identit
 }
 
 /* Acquire: a state of the slab's next life shows that life's identity to the load after it. */
-static size_t live_size(bool small, const struct slab *slab, uintptr_t address, unsigned index, size_t size)
+static size_t live_size(bool small, uintptr_t address, size_t size)
 {
     if (small) {
-        uint32_t state =
-            atomic_load_explicit(&((const struct small_slab *)slab)->state[index], memory_order_acquire);
+        uint32_t state = atomic_load_explicit(small_state(address), memory_order_acquire);
 
-        return (int32_t)state > 0 ? (state & SMALL_SIZE_MASK) : SIZE_MAX;
+        return (int32_t)state > 0 ? size - (state & SMALL_SLACK_MAX) : SIZE_MAX;
     } else {
         uint8_t state = atomic_load_explicit(tiny_state(address), memory_order_acquire);
 
@@ -48,7 +47,7 @@ unsigned census_slab(struct heap *heap, struct slab *slab, uint64_t identity, st
     unsigned count = 0;
 
     for (unsigned index = 0; index < class->chunks; index++, address += class->size) {
-        size_t requested = live_size(heap->set->small, slab, address, index, class->size);
+        size_t requested = live_size(heap->set->small, address, class->size);
 
         if (requested != SIZE_MAX)
             out[count++] = (struct census_chunk){.start = address, .requested = requested};

@@ -57,6 +57,9 @@ void stats_at_exit(void)
     put(&text, "large", census.zone[ZONE_LARGE].chunks);
     put(&text, "mmap", os.mmap);
     put(&text, "munmap", os.munmap);
+#ifdef FT_MALLOC_COUNT_RMW
+    put(&text, "rmw", os.rmw);
+#endif
     text_string(&text, "\n");
     text_flush(&text);
 }

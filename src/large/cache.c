@@ -11,19 +11,33 @@ enum {
     BUCKETS = (64 - OS_PAGE_SHIFT) * 8,
     CACHE_BYTES = 64 << 20,
     CACHE_CHUNK_BYTES = 32 << 20,
-    CACHE_TENTHS = 10, /* of a second */
+    /*
+     * Ticks. What is not wanted again after this is not worth its memory: touching a MiB anew takes 0.2 ms, so at
+     * worst two percent of the time go into it.
+     */
+    CACHE_AGE = OS_TICKS_TENTH / 8,
     /* How many chunks of a list are looked at: those of the first list may be too small. */
     LOOK = 8,
     /* How many go at a time: no free pays for many, and those that the kernel refuses are not tried again and again. */
     EVICT = 4,
 };
 
-/* The registry's lock. */
+/* The registry's lock; `bytes` may also be read without, relaxed, by those who only want to know if it is worth it. */
 static struct {
     struct large *lists[BUCKETS];
     struct large *oldest, *newest;
-    size_t bytes;
+    _Atomic size_t bytes;
 } cache;
+
+static size_t cached(void)
+{
+    return atomic_load_explicit(&cache.bytes, memory_order_relaxed);
+}
+
+static void set_cached(size_t bytes)
+{
+    atomic_store_explicit(&cache.bytes, bytes, memory_order_relaxed);
+}
 
 static unsigned bucket_of(size_t size)
 {
@@ -50,12 +64,11 @@ static void unlink_large(struct large *large)
         large->newer->older = large->older;
     else
         cache.newest = large->older;
-    cache.bytes -= large->mapped;
+    set_cached(cached() - large->mapped);
 }
 
-struct large *cache_take(size_t size)
+static struct large *take(size_t size, size_t most, bool growing)
 {
-    size_t most = size + size / 4;
     struct large *best = NULL;
 
     if (most < size || size < OS_PAGE)
@@ -65,12 +78,27 @@ struct large *cache_take(size_t size)
 
         for (unsigned seen = 0; large != NULL && seen < LOOK; seen++, large = large->next)
             if (large->mapped >= size && large->mapped <= most &&
+                (!growing || large->reserved > large->mapped) &&
                 (best == NULL || large->mapped < best->mapped))
                 best = large;
     }
     if (best != NULL)
         unlink_large(best);
     return best;
+}
+
+struct large *cache_take(size_t size)
+{
+    /*
+     * One twice as large will do, too: what is too much of it was touched before and waits here anyway, while a
+     * new mapping has to be touched anew.
+     */
+    return take(size, size * 2, false);
+}
+
+struct large *cache_take_growing(size_t size)
+{
+    return cached() == 0 ? NULL : take(size, size * GROWN, true);
 }
 
 void cache_put(struct large *large, uint64_t now)
@@ -90,12 +118,12 @@ void cache_put(struct large *large, uint64_t now)
     else
         cache.oldest = large;
     cache.newest = large;
-    cache.bytes += large->mapped;
+    set_cached(cached() + large->mapped);
 }
 
 static bool due(const struct large *large, uint64_t now)
 {
-    return cache.bytes > CACHE_BYTES || now - large->freed_at > (uint64_t)CACHE_TENTHS * OS_TICKS_TENTH;
+    return cached() > CACHE_BYTES || now - large->freed_at > CACHE_AGE;
 }
 
 struct large *cache_evict(uint64_t now, bool all)
@@ -124,15 +152,10 @@ void cache_reset(void)
     for (unsigned bucket = 0; bucket < BUCKETS; bucket++)
         cache.lists[bucket] = NULL;
     cache.oldest = cache.newest = NULL;
-    cache.bytes = 0;
+    set_cached(0);
 }
 
 size_t large_cached_bytes(void)
 {
-    size_t bytes;
-
-    registry_lock();
-    bytes = cache.bytes;
-    registry_unlock();
-    return bytes;
+    return cached();
 }

@@ -54,6 +54,18 @@ size_t large_trim(void)
     return unmap_list(evicted);
 }
 
+void large_evict_stale(void)
+{
+    struct large *evicted;
+
+    if (large_cached_bytes() == 0)
+        return;
+    registry_lock();
+    evicted = cache_evict(os_ticks(), false);
+    registry_unlock();
+    unmap_list(evicted);
+}
+
 static void *map(size_t size, size_t align)
 {
     return align <= os_page_size() ? os_map(size) : os_map_aligned(size, align);
@@ -91,11 +103,12 @@ static void *enter(void *start, size_t size, size_t mapped, size_t reserved)
 
 void *large_alloc(size_t size, size_t align, bool *clean)
 {
-    size_t mapped = round_up(size > 0 ? size : 1, os_page_size());
+    size_t needed = round_up(size > 0 ? size : 1, os_page_size());
+    size_t mapped = large_mapping_size(needed);
     struct large *large = NULL;
     void *start;
 
-    if (mapped < size)
+    if (needed < size)
         return NULL;
     if (align <= os_page_size()) {
         registry_lock();
@@ -107,31 +120,49 @@ void *large_alloc(size_t size, size_t align, bool *clean)
     *clean = large == NULL;
     if (large != NULL)
         return start_of(large);
+    large_evict_stale();
     start = map_or_trim(mapped, align);
+    if (start == NULL && needed < mapped) {
+        mapped = needed;
+        start = map(mapped, align);
+    }
     return start == NULL ? NULL : enter(start, size, mapped, mapped);
 }
 
 static size_t headroom_for(size_t mapped)
 {
     /*
-     * A vector that grows step by step is copied when it leaves its address space, so that is ample: with 64
-     * times, all the copies together are a sixtieth of the final size. Small ones get less: address space
-     * is free, but users look at it.
+     * A vector that grows step by step is copied when it leaves its address space, so that is ample: all the
+     * copies together are a small part of the final size, in time and in memory. Small ones get less: address
+     * space is free, but users look at it.
      */
-    enum { AMPLE_FROM = 4 << 20 };
+    static const size_t ample_from = (size_t)4 << 20, most = (size_t)1 << 38;
 
-    return mapped < AMPLE_FROM ? mapped * 3 : mapped * 63;
+    if (mapped < ample_from)
+        return mapped * 3;
+    return mapped < most / 1023 ? mapped * 1023 : most;
+}
+
+void *large_reuse_growing(size_t size)
+{
+    struct large *large;
+
+    registry_lock();
+    large = cache_take_growing(round_up(size, os_page_size()));
+    if (large != NULL)
+        atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
+    registry_unlock();
+    return large == NULL ? NULL : start_of(large);
 }
 
 void *large_alloc_growing(size_t size)
 {
-    static const size_t headroom_max = (size_t)1 << 38;
     size_t mapped = round_up(size, os_page_size());
     size_t headroom = headroom_for(mapped);
     bool clean;
     void *start;
 
-    if (mapped < size || headroom / mapped < 3 || headroom > headroom_max || !os_address_space_unlimited())
+    if (mapped < size || mapped > PTRDIFF_MAX - headroom || !os_address_space_unlimited())
         return large_alloc(size, 1, &clean);
     start = os_reserve(mapped + headroom);
     if (start == NULL)
@@ -141,16 +172,6 @@ void *large_alloc_growing(size_t size)
     /* The first part may be a hole by now, and is not ours to unmap; the headroom is. */
     os_unmap((char *)start + mapped, headroom);
     return large_alloc(size, 1, &clean);
-}
-
-/* The headroom of a chunk that is not live any more. False: the kernel would not have it. */
-static bool drop_headroom(struct large *large)
-{
-    if (large->reserved > large->mapped &&
-        !os_unmap((char *)start_of(large) + large->mapped, large->reserved - large->mapped))
-        return false;
-    large->reserved = large->mapped;
-    return true;
 }
 
 /* The live chunk at the address, marked as freed; NULL and why there is none. */
@@ -176,12 +197,6 @@ enum large_freed large_free(uintptr_t address, bool keep)
 
     registry_lock();
     large = take_live(address, &result);
-    if (large != NULL && keep && large->reserved > large->mapped) {
-        /* Marked as free and not in the cache: nobody else touches it while its headroom goes. */
-        registry_unlock();
-        keep = drop_headroom(large);
-        registry_lock();
-    }
     if (large != NULL && keep) {
         cache_put(large, now);
         evicted = cache_evict(now, false);
@@ -268,8 +283,7 @@ void large_walk(void (*visit)(void *context, const struct large_info *info), voi
 static void cache_again(void *context, struct large *large)
 {
     (void)context;
-    if (atomic_load_explicit(&large->requested, memory_order_relaxed) == 0 &&
-        large->reserved == large->mapped)
+    if (atomic_load_explicit(&large->requested, memory_order_relaxed) == 0)
         cache_put(large, os_ticks());
 }
 

@@ -24,6 +24,9 @@ void *large_alloc(size_t size, size_t align, bool *clean);
 /* For a chunk that grows: with address space behind it, where there is enough, so that it can go on. */
 void *large_alloc_growing(size_t size);
 
+/* The same, if one waits in the cache that has grown before; it may be much larger. Else NULL. */
+void *large_reuse_growing(size_t size);
+
 enum large_freed { LARGE_FREED, LARGE_WAS_FREE, LARGE_UNKNOWN };
 
 /*
@@ -45,13 +48,19 @@ bool large_find_gone(uintptr_t address, struct large_info *info);
 /* Changes the size in place: false if that cannot be done, and nothing has changed. The chunk is live. */
 bool large_resize(uintptr_t address, size_t size);
 
+/* The same, at little cost, if the chunk at the address is a live one that has as much room already. */
+bool large_grow_within(uintptr_t address, size_t size);
+
+/* Gives back what has waited in the cache too long, some of it: for when fresh memory is about to be touched. */
+void large_evict_stale(void);
+
 /* Gives the cache back to the kernel. Returns the bytes given. */
 size_t large_trim(void);
 
 /* Calls visit for each chunk in the registry, in no order, with the registry's lock held. */
 void large_walk(void (*visit)(void *context, const struct large_info *info), void *context);
 
-/* Bytes in mappings of the cache. */
+/* Bytes in mappings of the cache, at some moment. */
 size_t large_cached_bytes(void);
 
 /* In the child of a fork: repairs what another thread was changing. */

@@ -58,6 +58,7 @@ static _Thread_local const char me;
 
 void registry_lock(void)
 {
+    os_count_rmw();
     pthread_mutex_lock(&lock);
     atomic_store_explicit(&holder, &me, memory_order_relaxed);
     /* A signal handler that forks must not find changes that nobody seems to be making. */
@@ -68,6 +69,7 @@ void registry_unlock(void)
 {
     atomic_signal_fence(memory_order_seq_cst);
     atomic_store_explicit(&holder, NULL, memory_order_relaxed);
+    os_count_rmw();
     pthread_mutex_unlock(&lock);
 }
 

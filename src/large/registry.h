@@ -9,6 +9,7 @@
 #define FT_LARGE_REGISTRY_H
 
 #include "large/large.h"
+#include "os/os.h"
 
 #include <stdatomic.h>
 
@@ -55,8 +56,29 @@ void registry_rebuild(void);
 /* What was unmapped lately, for reports. */
 void registry_note_gone(uintptr_t address, size_t requested);
 
-/* A cached mapping of at least `size` bytes, not much more; or NULL. It is out of the cache then. */
+/*
+ * The size of a mapping for so many bytes of whole pages: rounded up to an eighth of a doubling, so that a freed one
+ * serves later requests of about its size. What is not touched costs address space only.
+ */
+static inline size_t large_mapping_size(size_t needed)
+{
+    enum { EXACT_BELOW = 128 << 10 };
+    static const size_t exact_from = (size_t)1 << 40;
+
+    if (needed < EXACT_BELOW || needed >= exact_from)
+        return needed;
+    return round_up(needed, (size_t)1 << (60 - __builtin_clzl(needed - 1)));
+}
+
+/* The best fitting cached mapping of at least `size` bytes and at most twice as many, taken out; or NULL. */
 struct large *cache_take(size_t size);
+
+/*
+ * The same of those that have address space behind them, and up to GROWN times as many bytes: what has grown once
+ * will do so again.
+ */
+enum { GROWN = 16 };
+struct large *cache_take_growing(size_t size);
 
 /* Puts a freed chunk in. */
 void cache_put(struct large *large, uint64_t now);

@@ -24,22 +24,32 @@ static void mapped_store(struct large *large, size_t mapped, size_t reserved)
     registry_unlock();
 }
 
+/*
+ * Commits half as much more as is needed, where there is room: untouched it costs nothing, and the next steps need
+ * no system call.
+ */
+static bool grow_into_headroom(struct large *large, size_t needed)
+{
+    size_t mapped =
+        needed < large->reserved - needed / 2 ? round_up(needed + needed / 2, os_page_size()) : needed;
+    size_t more = mapped - large->mapped;
+
+    if (os_renew(end_of(large), more)) {
+        mapped_store(large, mapped, large->reserved);
+        return true;
+    }
+    /* That part may be a hole now, which is not ours any more; what is behind it goes. */
+    if (large->reserved > mapped)
+        os_unmap(end_of(large) + more, large->reserved - mapped);
+    mapped_store(large, large->mapped, large->mapped);
+    return false;
+}
+
 static bool grow(struct large *large, size_t needed)
 {
-    size_t more = needed - large->mapped;
-
-    if (needed <= large->reserved) {
-        if (os_renew(end_of(large), more)) {
-            mapped_store(large, needed, large->reserved);
-            return true;
-        }
-        /* That part may be a hole now, which is not ours any more; what is behind it goes. */
-        if (large->reserved > needed)
-            os_unmap(end_of(large) + more, large->reserved - needed);
-        mapped_store(large, large->mapped, large->mapped);
-        return false;
-    }
-    if (large->reserved == large->mapped && os_map_at(end_of(large), more)) {
+    if (needed <= large->reserved)
+        return grow_into_headroom(large, needed);
+    if (large->reserved == large->mapped && os_map_at(end_of(large), needed - large->mapped)) {
         mapped_store(large, needed, needed);
         return true;
     }
@@ -48,8 +58,12 @@ static bool grow(struct large *large, size_t needed)
 
 static void shrink(struct large *large, size_t needed)
 {
-    size_t less = large->mapped - needed;
+    size_t less;
 
+    needed = large_mapping_size(needed);
+    if (needed >= large->mapped)
+        return;
+    less = large->mapped - needed;
     if (less < GIVE_BACK_MIN && less < large->mapped / 8)
         return;
     /* The headroom goes too: a chunk that shrinks is not the one that will grow for long. */
@@ -67,8 +81,25 @@ bool large_resize(uintptr_t address, size_t size)
     registry_unlock();
     if (large == NULL || needed < size || (needed > large->mapped && !grow(large, needed)))
         return false;
-    if (needed < large->mapped)
+    /* Relaxed: the holder's own. What a growing chunk has in advance stays. */
+    if (size + 1 < atomic_load_explicit(&large->requested, memory_order_relaxed))
         shrink(large, needed);
     atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
     return true;
+}
+
+bool large_grow_within(uintptr_t address, size_t size)
+{
+    struct large *large;
+    size_t requested;
+    bool within;
+
+    registry_lock();
+    large = registry_find(address);
+    requested = large == NULL ? 0 : atomic_load_explicit(&large->requested, memory_order_relaxed);
+    within = requested != 0 && size + 1 >= requested && size <= large->mapped;
+    if (within)
+        atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
+    registry_unlock();
+    return within;
 }

@@ -15,6 +15,14 @@
 
 /* Written by any thread, relaxed: they are only ever read for statistics. */
 static _Atomic uint64_t mmap_calls, munmap_calls;
+#ifdef FT_MALLOC_COUNT_RMW
+static _Atomic uint64_t rmw_count;
+
+void os_count_rmw(void)
+{
+    atomic_fetch_add_explicit(&rmw_count, 1, memory_order_relaxed);
+}
+#endif
 
 #ifdef FT_MALLOC_PREFIXED
 static _Atomic unsigned long fail_countdown;
@@ -183,5 +191,8 @@ struct os_counters os_counted(void)
     return (struct os_counters){
         .mmap = atomic_load_explicit(&mmap_calls, memory_order_relaxed),
         .munmap = atomic_load_explicit(&munmap_calls, memory_order_relaxed),
+#ifdef FT_MALLOC_COUNT_RMW
+        .rmw = atomic_load_explicit(&rmw_count, memory_order_relaxed),
+#endif
     };
 }

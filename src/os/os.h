@@ -21,11 +21,27 @@ static inline size_t round_up(size_t size, size_t unit)
     return (size + unit - 1) & ~(unit - 1);
 }
 
-/* System calls made so far, for the statistics. */
+/* System calls made so far, for the statistics; in a counting build also atomic read-modify-writes, else 0. */
 struct os_counters {
     uint64_t mmap;
     uint64_t munmap;
+    uint64_t rmw;
 };
+
+/*
+ * One more atomic read-modify-write on a way that chunks go; locking a mutex is one, unlocking it another. Counted in
+ * the build for tests and with -DFT_MALLOC_COUNT_RMW, elsewhere nothing.
+ */
+#if defined(FT_MALLOC_PREFIXED) && !defined(FT_MALLOC_COUNT_RMW)
+#define FT_MALLOC_COUNT_RMW
+#endif
+#ifdef FT_MALLOC_COUNT_RMW
+void os_count_rmw(void);
+#else
+static inline void os_count_rmw(void)
+{
+}
+#endif
 
 /* The size of the kernel's page: 4 KiB, or larger on some AArch64 kernels. */
 size_t os_page_size(void);

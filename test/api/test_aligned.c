@@ -1,6 +1,7 @@
 /*
  * aligned_alloc, memalign, posix_memalign, valloc and pvalloc: every power of two up to 1 GiB, refused alignments.
  */
+#include "bins/size_class.h"
 #include "support/pattern.h"
 #include "support/prefixed.h"
 
@@ -17,8 +18,8 @@
 
 enum { PAGE = 4096 };
 
-static const size_t sizes[] = {0,    1,    8,     17,     100,    512,    513,    1000,
-                               4096, 5000, 65536, 100000, 262144, 262145, 1000000};
+static const size_t sizes[] = {0,    1,    8,    17,    100,    512,    513,    TINY_MAX, TINY_MAX + 1,
+                               2000, 4096, 5000, 65536, 100000, 262144, 262145, 1000000};
 enum { SIZE_COUNT = sizeof sizes / sizeof *sizes };
 
 static void *allocate(unsigned way, size_t alignment, size_t size)

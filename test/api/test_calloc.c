@@ -1,6 +1,7 @@
 /*
  * calloc: zero whether the memory is fresh or was dirtied by a former owner, and overflow of the product.
  */
+#include "bins/size_class.h"
 #include "support/pattern.h"
 #include "support/prefixed.h"
 
@@ -60,7 +61,7 @@ static void test_memory_that_changed_its_class_is_zero(void **state)
     (void)state;
     enum { COUNT = 20000 };
     static void *blocks[COUNT];
-    static const size_t sizes[] = {16, 512, 48, 4096, 100, 20000, 700, 64, 300000, 2000};
+    static const size_t sizes[] = {16, TINY_MAX, 48, 4096, 100, 20000, 700, 64, 300000, 2000};
     for (size_t round = 0; round < sizeof sizes / sizeof *sizes; round++) {
         size_t size = sizes[round];
         size_t count = 24U * 1024 * 1024 / size;

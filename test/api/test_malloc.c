@@ -1,6 +1,7 @@
 /*
  * malloc, free, cfree, free_sized and malloc_usable_size: alignment, unique empty blocks, impossible sizes, errno.
  */
+#include "bins/size_class.h"
 #include "support/pattern.h"
 #include "support/prefixed.h"
 
@@ -36,7 +37,8 @@ static void test_neighbours_are_aligned_and_apart(void **state)
 {
     (void)state;
     enum { COUNT = 64 };
-    static const size_t sizes[] = {1, 8, 24, 40, 100, 200, 512, 513, 1500, 40000, 262144, 262145};
+    static const size_t sizes[] = {1,    8,     24,     40,    100, 200, TINY_MAX, TINY_MAX + 1,
+                                   1500, 40000, 262144, 262145};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         unsigned char *blocks[COUNT];
         for (size_t n = 0; n < COUNT; n++) {
@@ -111,7 +113,7 @@ static void free_with(unsigned way, void *block, size_t alignment, size_t size)
 static void test_free_keeps_errno(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {0, 10, 512, 5000, 262144, 300000, 64U << 20};
+    static const size_t sizes[] = {0, 10, TINY_MAX, 5000, 262144, 300000, 64U << 20};
     for (unsigned way = 0; way < 4; way++) {
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
             void *block = way == 3 ? ft_aligned_alloc(16, sizes[i]) : ft_malloc(sizes[i]);
@@ -129,7 +131,7 @@ static void test_free_keeps_errno(void **state)
 static void test_success_keeps_errno(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {0, 10, 512, 5000, 262144, 300000, 64U << 20};
+    static const size_t sizes[] = {0, 10, TINY_MAX, 5000, 262144, 300000, 64U << 20};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         errno = 4242;
         void *block = ft_malloc(sizes[i]);

@@ -2,6 +2,8 @@
  * realloc and reallocarray: the rules for NULL and 0, contents across every zone border, failures that leave the old
  * block as it was.
  */
+#include "bins/size_class.h"
+#include "os/os.h"
 #include "support/pattern.h"
 #include "support/prefixed.h"
 
@@ -41,7 +43,7 @@ static void test_null_allocates(void **state)
 static void test_zero_frees(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {0, 42, 600, 262144, 300000};
+    static const size_t sizes[] = {0, 42, 2000, 262144, 300000};
     struct mallinfo2 before = ft_mallinfo2();
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         void *block = ft_malloc(sizes[i]);
@@ -58,9 +60,10 @@ static void test_zero_frees(void **state)
 static void test_contents_across_all_borders(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {0,      1,      16,     17,     128,    129,    511,     512,    513,
-                                   1024,   1025,   4096,   5000,   65535,  65536,  65537,   200000, 262143,
-                                   262144, 262145, 300000, 524288, 524289, 999999, 1048576, 5000000};
+    static const size_t sizes[] = {
+        0,      1,      16,     17,     128,     129,    512,   513,    TINY_MAX - 1, TINY_MAX, TINY_MAX + 1,
+        1024,   1025,   4096,   5000,   65535,   65536,  65537, 200000, 262143,       262144,   262145,
+        300000, 524288, 524289, 999999, 1048576, 5000000};
     enum { COUNT = sizeof sizes / sizeof *sizes };
     for (size_t from = 0; from < COUNT; from++) {
         for (size_t to = 1; to < COUNT; to++) {
@@ -132,10 +135,58 @@ static void assert_refused(void *result)
     errno = 0;
 }
 
+static void test_a_vector_that_grows_for_long_moves_a_few_times(void **state)
+{
+    (void)state;
+    static const size_t first = (size_t)1 << 20, last = (size_t)64 << 20;
+    char *block = ft_malloc(first);
+    unsigned steps = 0, moves = 0;
+
+    assert_non_null(block);
+    pattern_write(block, 0, first, 9);
+    for (size_t size = first, next; size < last; size = next) {
+        next = size + size / 10;
+        char *grown = ft_realloc(block, next);
+        assert_non_null(grown);
+        moves += grown != block;
+        steps++;
+        block = grown;
+        assert_int_equal(pattern_mismatch(block, first, 9), first);
+        assert_true(ft_malloc_usable_size(block) >= next);
+        memset(block + size, 'x', next - size);
+    }
+    assert_true(steps > 40);
+    /* Out of its first mapping, and once more where there is ample headroom. */
+    assert_true(moves <= 3);
+    ft_free(block);
+}
+
+static void test_a_large_block_that_shrinks_a_little_stays_without_a_system_call(void **state)
+{
+    (void)state;
+    for (size_t size = 300000; size < (size_t)30 << 20; size += size / 2) {
+        /* Without a cached mapping that is larger than it has to be. */
+        (void)ft_malloc_trim(0);
+        char *block = ft_malloc(size);
+        assert_non_null(block);
+        size_t usable = ft_malloc_usable_size(block);
+        pattern_write(block, 0, size, 5);
+        struct os_counters before = os_counted();
+        /* A sixteenth is what any rounding leaves, be it of the old size or of the new. */
+        for (size_t next = usable; next > usable - usable / 16; next -= 1021)
+            assert_ptr_equal(ft_realloc(block, next), block);
+        assert_int_equal(os_counted().mmap + os_counted().munmap, before.mmap + before.munmap);
+        assert_int_equal(ft_malloc_usable_size(block), usable);
+        size_t kept = smaller(size, usable - usable / 16);
+        assert_int_equal(pattern_mismatch(block, kept, 5), kept);
+        ft_free(block);
+    }
+}
+
 static void test_failure_keeps_the_old_block(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {1, 42, 512, 700, 262144, 300000};
+    static const size_t sizes[] = {1, 42, TINY_MAX, 2000, 262144, 300000};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         void *block = ft_malloc(sizes[i]);
         assert_non_null(block);
@@ -198,6 +249,8 @@ int main(void)
         cmocka_unit_test(test_contents_across_all_borders),
         cmocka_unit_test(test_growth_step_by_step),
         cmocka_unit_test(test_neighbours_that_grow_by_turns),
+        cmocka_unit_test(test_a_vector_that_grows_for_long_moves_a_few_times),
+        cmocka_unit_test(test_a_large_block_that_shrinks_a_little_stays_without_a_system_call),
         cmocka_unit_test(test_failure_keeps_the_old_block),
         cmocka_unit_test(test_array_holds_the_product),
         cmocka_unit_test(test_realloc_of_aligned_blocks),

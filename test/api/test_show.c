@@ -1,6 +1,7 @@
 /*
  * show_alloc_mem: the format to the letter, sizes to the byte, zones by size, order, total; what is freed is gone.
  */
+#include "bins/size_class.h"
 #include "support/capture.h"
 #include "support/prefixed.h"
 #include "support/shown.h"
@@ -45,9 +46,9 @@ static void assert_shown(const struct shown *shown, const void *block, size_t si
 
 static enum shown_kind kind_of(size_t size)
 {
-    if (size <= 512)
+    if (size <= TINY_MAX)
         return SHOWN_TINY;
-    return size <= 262144 ? SHOWN_SMALL : SHOWN_LARGE;
+    return size <= SMALL_MAX ? SHOWN_SMALL : SHOWN_LARGE;
 }
 
 static void test_exact_text_of_one_chunk(void **state)
@@ -100,7 +101,8 @@ static void test_every_size_is_shown_to_the_byte(void **state)
 static void test_zone_borders(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {511, 512, 513, 262143, 262144, 262145};
+    static const size_t sizes[] = {TINY_MAX - 1,  TINY_MAX,  TINY_MAX + 1,
+                                   SMALL_MAX - 1, SMALL_MAX, SMALL_MAX + 1};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         void *block = ft_malloc(sizes[i]);
         assert_non_null(block);

@@ -18,7 +18,7 @@ extern "C" {
 namespace
 {
 
-const std::size_t sizes[] = {0, 1, 24, 512, 513, 5000, 262144, 262145, 1000000};
+const std::size_t sizes[] = {0, 1, 24, 512, 513, 960, 961, 5000, 262144, 262145, 1000000};
 
 /* One form of new with the deletes that fit it. */
 struct form {

@@ -3,6 +3,7 @@
  */
 #include "model/model.h"
 
+#include "bins/size_class.h"
 #include "support/pattern.h"
 #include "support/prefixed.h"
 #include "support/require.h"
@@ -32,11 +33,12 @@ void model_destroy(struct model *model)
 
 size_t model_random_size(struct model *model)
 {
-    static const size_t borders[] = {0, 16, 128, 256, 512, 1024, 4096, 65536, 131072, 262144, 524288};
+    static const size_t borders[] = {0,    16,   128,   256,    512,    TINY_MAX - 1,
+                                     1024, 4096, 65536, 131072, 262144, 524288};
     struct rng *rng = &model->rng;
     size_t kind = rng_below(rng, 100);
     if (kind < 50)
-        return rng_below(rng, 600);
+        return rng_below(rng, TINY_MAX + 100);
     if (kind < 65)
         return borders[rng_below(rng, sizeof borders / sizeof *borders)] + rng_below(rng, 3);
     if (kind < 90)

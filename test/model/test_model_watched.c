@@ -3,6 +3,7 @@
  * chunk that was held during the whole call must be in it with its exact size. One more thread holds and releases sets
  * of chunks of sizes that nobody else uses: shown completely while held, not at all while released.
  */
+#include "bins/size_class.h"
 #include "support/capture.h"
 #include "support/prefixed.h"
 #include "support/require.h"
@@ -59,7 +60,7 @@ static void *slot_withdraw(struct slot *slot)
 static size_t random_even_size(struct rng *rng)
 {
     size_t kind = rng_below(rng, 200);
-    size_t limit = kind < 140 ? 600 : kind < 195 ? 9000 : kind < 199 ? 200000 : 1000000;
+    size_t limit = kind < 140 ? TINY_MAX + 100 : kind < 195 ? 9000 : kind < 199 ? 200000 : 1000000;
     return rng_below(rng, limit) & ~(size_t)1;
 }
 

@@ -62,7 +62,8 @@ static void test_a_freed_mapping_serves_the_next_request(void **state)
 static void test_the_best_fit_is_taken(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {1300, 1100, 1040, 1200, 1000};
+    /* In KiB; a mapping's size is the next multiple of an eighth of a doubling, so these are all different. */
+    static const size_t sizes[] = {1300, 1100, 1010, 1200, 950};
     char *chunks[5];
 
     for (size_t n = 0; n < 5; n++)
@@ -71,24 +72,80 @@ static void test_the_best_fit_is_taken(void **state)
         release(chunks[n]);
     assert_ptr_equal(allocate(1090 << 10), chunks[1]);
     assert_ptr_equal(allocate(1090 << 10), chunks[3]);
-    assert_ptr_equal(allocate(1000 << 10), chunks[4]);
-    assert_ptr_equal(allocate(1000 << 10), chunks[2]);
-    assert_ptr_equal(allocate(1250 << 10), chunks[0]);
+    assert_ptr_equal(allocate(950 << 10), chunks[4]);
+    assert_ptr_equal(allocate(950 << 10), chunks[2]);
+    assert_ptr_equal(allocate(1290 << 10), chunks[0]);
     for (size_t n = 0; n < 5; n++)
         release(chunks[n]);
+}
+
+static void test_the_best_fit_in_a_list_is_taken(void **state)
+{
+    (void)state;
+    /* Vectors that have grown have a mapping of any size: these are all in one list. */
+    static const size_t sizes[] = {1100, 1060, 1024, 1140};
+    char *chunks[4];
+
+    for (size_t n = 0; n < 4; n++)
+        assert_non_null(chunks[n] = large_alloc_growing(sizes[n] << 10));
+    for (size_t n = 0; n < 4; n++)
+        release(chunks[n]);
+    assert_ptr_equal(allocate(MIB), chunks[2]);
+    assert_ptr_equal(allocate(MIB), chunks[1]);
+    assert_ptr_equal(allocate(MIB), chunks[0]);
+    assert_ptr_equal(allocate(MIB), chunks[3]);
+    for (size_t n = 0; n < 4; n++)
+        release(chunks[n]);
+}
+
+static size_t mapping_of(size_t size)
+{
+    return large_mapping_size(round_up(size, OS_PAGE));
+}
+
+static void test_a_freed_mapping_serves_requests_of_about_its_size(void **state)
+{
+    (void)state;
+    for (size_t size = 300000; size < 30 * MIB; size += size / 3) {
+        size_t most = mapping_of(size), least = most - most / 8;
+        struct large_info info;
+        char *chunk = allocate(size);
+
+        while (mapping_of(least) < most)
+            least += OS_PAGE;
+        release(chunk);
+        /* All that are rounded up to the same, and some that are not. */
+        for (size_t each = least / 2; each <= most; each += each < least ? OS_PAGE * 17 : OS_PAGE - 1) {
+            struct os_counters before = os_counted();
+
+            if (mapping_of(each) * 2 < most)
+                continue;
+            assert_ptr_equal(allocate(each), chunk);
+            assert_true(large_find((uintptr_t)chunk, &info));
+            assert_true(info.live && info.requested == each && info.usable == most);
+            release(chunk);
+            assert_int_equal(os_counted().mmap + os_counted().munmap, before.mmap + before.munmap);
+        }
+        large_trim();
+    }
 }
 
 static void test_a_mapping_that_is_much_too_large_is_not_taken(void **state)
 {
     (void)state;
     for (size_t size = 300000; size < 10 * MIB; size += size / 3) {
+        size_t mapped = mapping_of(size), less = mapped / 2 - mapped / 16;
         char *large = allocate(size), *fitting;
         struct large_info info;
 
+        /* Twice as large as it has to be, and not more. */
         release(large);
-        assert_ptr_not_equal(fitting = allocate(size / 2), large);
+        assert_ptr_equal(allocate(mapped / 2), large);
+        release(large);
+        assert_true(mapping_of(less) * 2 < mapped);
+        assert_ptr_not_equal(fitting = allocate(less), large);
         assert_true(large_find((uintptr_t)fitting, &info));
-        assert_true(info.usable <= size / 2 + size / 8 + OS_PAGE);
+        assert_true(info.usable <= less + less / 8 + OS_PAGE);
         release(fitting);
         large_trim();
     }
@@ -167,6 +224,48 @@ static void test_what_is_old_goes_with_a_later_free(void **state)
     assert_true(cached(young));
 }
 
+static void test_what_is_old_goes_with_a_later_mapping(void **state)
+{
+    (void)state;
+    uint64_t now = os_ticks();
+
+    put_in(MIB, now - (uint64_t)100 * OS_TICKS_TENTH);
+    assert_int_equal(large_cached_bytes(), MIB);
+    /* It serves this request, old as it is. */
+    char *chunk = allocate(MIB);
+    assert_int_equal(large_cached_bytes(), 0);
+    release(chunk);
+    large_trim();
+    put_in(MIB, now - (uint64_t)100 * OS_TICKS_TENTH);
+    chunk = allocate(20 * MIB);
+    assert_int_equal(large_cached_bytes(), 0);
+    release(chunk);
+}
+
+static void test_a_vector_gets_a_mapping_that_has_grown_before(void **state)
+{
+    (void)state;
+    char *plain = allocate(MIB), *grown = large_alloc_growing(2 * MIB);
+    struct large_info info;
+
+    assert_non_null(grown);
+    release(plain);
+    release(grown);
+    /* Not too small, not without address space behind it, not much too large. */
+    assert_null(large_reuse_growing(2 * MIB + 1));
+    assert_null(large_reuse_growing(2 * MIB / GROWN - OS_PAGE));
+    struct os_counters before = os_counted();
+    assert_ptr_equal(large_reuse_growing(MIB / 2), grown);
+    assert_true(large_find((uintptr_t)grown, &info));
+    assert_true(info.live && info.requested == MIB / 2 && info.usable == 2 * MIB);
+    assert_null(large_reuse_growing(MIB / 2));
+    assert_int_equal(os_counted().mmap + os_counted().munmap, before.mmap + before.munmap);
+    /* Its address space is still there. */
+    assert_true(large_resize((uintptr_t)grown, 7 * MIB));
+    release(grown);
+    assert_true(cached(plain));
+}
+
 static void test_a_trim_empties_it(void **state)
 {
     (void)state;
@@ -177,7 +276,7 @@ static void test_a_trim_empties_it(void **state)
     size_t bytes = 0;
     for (size_t n = 0; n < 50; n++) {
         release(chunks[n]);
-        bytes += round_up(300000 + n * 10000, OS_PAGE);
+        bytes += mapping_of(300000 + n * 10000);
     }
     assert_int_equal(large_cached_bytes(), bytes);
     assert_int_equal(large_trim(), bytes);
@@ -199,7 +298,7 @@ static void test_what_the_kernel_refuses_to_unmap_stays(void **state)
     assert_ptr_equal(allocate(MIB), chunk);
     os_fail_after(0, false);
     release(chunk);
-    assert_int_equal(large_trim(), CHUNK_MAX + OS_PAGE + MIB);
+    assert_int_equal(large_trim(), mapping_of(CHUNK_MAX + OS_PAGE) + MIB);
 }
 
 static void test_sizes_at_the_borders_of_the_lists(void **state)
@@ -229,11 +328,15 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_a_freed_mapping_serves_the_next_request, empty),
         cmocka_unit_test_setup(test_the_best_fit_is_taken, empty),
+        cmocka_unit_test_setup(test_the_best_fit_in_a_list_is_taken, empty),
+        cmocka_unit_test_setup(test_a_freed_mapping_serves_requests_of_about_its_size, empty),
         cmocka_unit_test_setup(test_a_mapping_that_is_much_too_large_is_not_taken, empty),
         cmocka_unit_test_setup(test_no_more_than_its_bytes_and_the_oldest_go_first, empty),
         cmocka_unit_test_setup(test_a_very_large_mapping_is_not_kept, empty),
         cmocka_unit_test_setup(test_neither_is_one_that_had_headroom, empty),
         cmocka_unit_test_setup(test_what_is_old_goes_with_a_later_free, empty),
+        cmocka_unit_test_setup(test_what_is_old_goes_with_a_later_mapping, empty),
+        cmocka_unit_test_setup(test_a_vector_gets_a_mapping_that_has_grown_before, empty),
         cmocka_unit_test_setup(test_a_trim_empties_it, empty),
         cmocka_unit_test_setup(test_what_the_kernel_refuses_to_unmap_stays, empty),
         cmocka_unit_test_setup(test_sizes_at_the_borders_of_the_lists, empty),

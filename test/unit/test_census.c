@@ -4,6 +4,7 @@
 #include "unit/unit.h"
 
 #include "debug/census.h"
+#include "large/registry.h"
 #include "os/structure_lock.h"
 #include "support/prefixed.h"
 #include "support/require.h"
@@ -16,7 +17,7 @@ enum { STABLE = 400, WALKS = 150 };
 
 static size_t stable_size(size_t n)
 {
-    return n % 4 == 3 ? 600 + n * 53 : n * 37 % 513;
+    return n % 4 == 3 ? 2000 + n * 53 : n * 37 % (TINY_MAX + 1);
 }
 
 static void test_the_sums_of_each_zone(void **state)
@@ -39,7 +40,7 @@ static void test_the_sums_of_each_zone(void **state)
         large[n] = ft_malloc(SMALL_MAX + 1 + n);
         assert_non_null(large[n]);
         requested[ZONE_LARGE] += SMALL_MAX + 1 + n;
-        usable[ZONE_LARGE] += SMALL_MAX + OS_PAGE;
+        usable[ZONE_LARGE] += large_mapping_size(SMALL_MAX + OS_PAGE);
     }
     census_take(&after);
     for (unsigned zone = ZONE_TINY; zone <= ZONE_LARGE; zone++) {
@@ -110,12 +111,12 @@ static void test_a_slab_that_is_another_by_now_has_no_chunks(void **state)
     (void)state;
     struct arena *arena = unit_arena();
     struct census_chunk chunks[TINY_SLAB_CHUNKS_MAX];
-    struct chunk chunk = unit_chunk(unit_alloc(arena, 1000));
+    struct chunk chunk = unit_chunk(unit_alloc(arena, 2000));
     uint64_t identity = atomic_load(&chunk.slab->identity);
 
     assert_int_equal(census_slab(arena->small.heaps, chunk.slab, identity, chunks), 1);
     assert_int_equal(chunks[0].start, chunk.start);
-    assert_int_equal(chunks[0].requested, 1000);
+    assert_int_equal(chunks[0].requested, 2000);
     assert_int_equal(census_slab(arena->small.heaps, chunk.slab, identity + ((uint64_t)1 << 32), chunks), 0);
 }
 
@@ -130,7 +131,7 @@ static void *go_on(void *argument)
         size_t n = rng_below(&rng, 200);
 
         ft_free(chunks[n]);
-        chunks[n] = ft_malloc(rng_below(&rng, 16) == 0 ? rng_below(&rng, 200000) : rng_below(&rng, 600));
+        chunks[n] = ft_malloc(rng_below(&rng, rng_below(&rng, 16) == 0 ? 200000 : TINY_MAX + 100));
         REQUIRE(chunks[n] != NULL, "no memory");
         if (rng_below(&rng, 5000) == 0)
             ft_malloc_trim(0);

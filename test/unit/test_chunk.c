@@ -72,9 +72,9 @@ static void check_class(unsigned class)
         struct chunk chunk;
 
         if (class < TINY_CLASSES)
-            tiny_mark_live(at, index % 9);
+            tiny_mark_live(&arena->bins.of[class], at, size_classes[class].size - index % 9);
         else
-            small_mark_live(at, size_classes[class].size - index % 9);
+            small_mark_live(&arena->bins.of[class], at, size_classes[class].size - index % 9);
         assert_int_equal(find(at, &chunk), CHUNK_LIVE);
         assert_ptr_equal(chunk.arena, arena);
         assert_int_equal(chunk.zone, class < TINY_CLASSES ? ZONE_TINY : ZONE_SMALL);
@@ -99,7 +99,7 @@ static void test_where_there_is_no_slab(void **state)
     struct heap *tiny, *small;
 
     unit_alloc(arena, 16);
-    unit_alloc(arena, 1024);
+    unit_alloc(arena, size_classes[TINY_CLASSES].size);
     tiny = arena->tiny.heaps;
     small = arena->small.heaps;
     for (uintptr_t at = tiny->base; at < tiny->base + TINY_FIRST_UNIT * UNIT_SIZE; at += CHUNK_ALIGN)
@@ -109,8 +109,8 @@ static void test_where_there_is_no_slab(void **state)
     for (uintptr_t at = tiny->base + (TINY_FIRST_UNIT + 1) * UNIT_SIZE; at < tiny->base + TINY_HEAP_SIZE;
          at += 4096)
         assert_int_equal(find(at, &chunk), CHUNK_NONE);
-    for (uintptr_t at = small->base + (SMALL_FIRST_UNIT + 2) * UNIT_SIZE; at < small->base + SMALL_HEAP_SIZE;
-         at += 4096)
+    for (uintptr_t at = small->base + (SMALL_FIRST_UNIT + size_classes[TINY_CLASSES].units) * UNIT_SIZE;
+         at < small->base + SMALL_HEAP_SIZE; at += 4096)
         assert_int_equal(find(at, &chunk), CHUNK_NONE);
 }
 
@@ -118,7 +118,7 @@ static void test_a_freed_chunk_whose_slab_is_gone_is_none(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
-    char *kept[2] = {unit_alloc(arena, 16), unit_alloc(arena, 1024)};
+    char *kept[2] = {unit_alloc(arena, 16), unit_alloc(arena, 2000)};
     char *gone[2] = {unit_alloc(arena, 500), unit_alloc(arena, 30000)};
     struct chunk chunk;
 
@@ -136,7 +136,8 @@ static void test_a_freed_chunk_whose_slab_is_gone_is_none(void **state)
 static void test_marking_keeps_the_requested_size(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {0, 1, 15, 16, 17, 100, 128, 129, 500, 512, 513, 1000, 40000, SMALL_MAX};
+    static const size_t sizes[] = {0,   1,        15,           16,   17,    100,           128,      129,
+                                   500, TINY_MAX, TINY_MAX + 1, 2000, 40000, SMALL_MAX - 1, SMALL_MAX};
     struct arena *arena = unit_arena();
 
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
@@ -164,8 +165,8 @@ static void test_resizing_as_far_as_the_state_can_tell(void **state)
         for (size_t size = 0; size <= usable + 1; size += size < 1024 || size + 512 > usable ? 1 : 97) {
             struct chunk chunk = unit_chunk(pointer);
             size_t before = chunk.requested;
-            bool fits =
-                size <= usable && (some_classes[i] >= TINY_CLASSES || usable - size <= TINY_SLACK_MAX);
+            size_t slack_max = some_classes[i] < TINY_CLASSES ? TINY_SLACK_MAX : SMALL_SLACK_MAX;
+            bool fits = size <= usable && usable - size <= slack_max;
 
             assert_int_equal(chunk_resize(&chunk, size), fits);
             assert_int_equal(unit_chunk(pointer).requested, fits ? size : before);

@@ -12,7 +12,7 @@
 
 enum { CHUNKS = 600 };
 
-static const size_t sizes[] = {1, 16, 40, 100, 260, 512, 513, 1000, 3000, 9000, 33000, 100000};
+static const size_t sizes[] = {1, 16, 40, 100, 260, TINY_MAX, TINY_MAX + 1, 2000, 3000, 9000, 33000, 100000};
 
 static size_t size_of(size_t n)
 {
@@ -40,11 +40,12 @@ static void break_heaps(struct heap_set *set)
         heap->next_open = heap->prev_open = heap->prev = (struct heap *)16; // NOLINT: not to be followed
         for (unsigned unit = heap_first_unit(heap); unit < heap_units(heap); unit++) {
             uintptr_t at = heap->base + (uintptr_t)unit * UNIT_SIZE;
-            struct slab *slab = set->small ? (struct slab *)small_slab(at) : tiny_slab(at);
+            struct slab *slab = set->small ? small_slab(at) : tiny_slab(at);
 
             if (slab == NULL)
                 continue;
-            memset(slab->vacant, 0xa5, sizeof slab->vacant);
+            memset(slab->vacant, 0xa5,
+                   (size_classes[slab->class].chunks + 63U) / 64 * sizeof slab->vacant[0]);
             slab->free = 12345;
             slab->next = slab->prev = (struct slab *)16; // NOLINT: not to be followed
             slab->place = SLAB_CURRENT;
@@ -56,9 +57,9 @@ static void break_heaps(struct heap_set *set)
 static void break_everything(struct arena *arena)
 {
     for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
-        arena->bins[class].count = 0;
-        arena->bins[class].current = arena->bins[class].partial = (struct slab *)16; // NOLINT
-        arena->bins[class].spare = (struct slab *)16;                                // NOLINT
+        arena->bins.of[class].top = arena->bins.of[class].slots;
+        arena->bins.of[class].current = arena->bins.of[class].partial = (struct slab *)16; // NOLINT
+        arena->bins.of[class].spare = (struct slab *)16;                                   // NOLINT
     }
     break_heaps(&arena->tiny);
     break_heaps(&arena->small);
@@ -201,12 +202,13 @@ static void test_no_time_passes_during_a_repair(void **state)
 
     /* Empty slabs go back to their heap while others are not claimed yet: nothing may age then. */
     for (unsigned n = 0; n < 20; n++) {
-        struct chunk tiny = unit_chunk(unit_alloc(arena, 512)), small = unit_chunk(unit_alloc(arena, 20000));
+        struct chunk tiny = unit_chunk(unit_alloc(arena, TINY_MAX)),
+                     small = unit_chunk(unit_alloc(arena, 20000));
 
         chunk_mark(&tiny, STATE_FREE);
         chunk_mark(&small, STATE_FREE);
     }
-    arena->tiny.next_tick = arena->small.next_tick = 0;
+    arena->bins.next_tick = 0;
     repair(arena);
     for (unsigned word = 0; word < UNIT_WORDS; word++) {
         assert_int_equal(arena->tiny.heaps->aged[word], 0);
@@ -218,21 +220,21 @@ static void test_a_longer_stack_is_used_whole_after_a_repair(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
-    struct bin *bin = &arena->bins[0], *next = &arena->bins[1];
+    struct bin *bin = &arena->bins.of[0], *next = &arena->bins.of[1];
     void *chunks[200], **before = bin->slots;
 
-    assert_true(bin->limit < bin->limit_max);
+    assert_true(bin_limit(bin) < bin_limit_max(bin));
     for (size_t n = 0; n < 200; n++)
         chunks[n] = unit_alloc(arena, 16);
-    while (next->count == 0)
+    while (bin_count(next) == 0)
         unit_alloc(arena, 32);
     /* Between the two stores that lengthen the stack, in the order in which they must not be seen. */
     bin->slots = before;
-    bin->limit = bin->limit_max;
+    bin->end = before + bin_limit_max(bin);
     repair(arena);
     for (size_t n = 0; n < 200; n++)
         unit_free(arena, chunks[n]);
-    assert_true(bin->slots != before || bin->count <= (unsigned)(next->slots - before));
+    assert_true(bin->slots != before || bin_count(bin) <= (unsigned)(next->slots - before));
 }
 
 int main(void)

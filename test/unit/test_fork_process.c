@@ -24,7 +24,8 @@ enum { SLOTS = 128, WORKERS = 3, STABLE = 60, FORKS = 12, SLOTS_OF_MAIN = 1000 }
 
 static size_t size_of(size_t n)
 {
-    static const size_t sizes[] = {1, 16, 40, 100, 260, 512, 513, 1000, 3000, 9000, 33000, 100000};
+    static const size_t sizes[] = {1,    16,   40,   100,   260,   TINY_MAX, TINY_MAX + 1,
+                                   2000, 3000, 9000, 33000, 100000};
 
     return sizes[n % (sizeof sizes / sizeof sizes[0])];
 }

@@ -76,43 +76,6 @@ static void test_units_of_small_heaps(void **state)
     test_units_are_handed_out_once_lowest_first(&unit_arena()->small);
 }
 
-static void test_neighbouring_runs_join(void **state)
-{
-    (void)state;
-    struct heap_set *set = &unit_arena()->tiny;
-    unsigned count = units_per_heap(set), first;
-    struct heap *heap = take(set, 1, &first);
-
-    for (unsigned i = 1; i < count; i++)
-        take(set, 1, &first);
-    for (unsigned step = 0; step < 3; step++)
-        for (unsigned unit = heap_first_unit(heap) + step; unit < heap_units(heap); unit += 3)
-            heap_give(heap, unit, 1);
-    assert_int_equal(heap->free_units, count);
-    assert_ptr_equal(take(set, count, &first), heap);
-    assert_int_equal(unit_count_heaps(set), 1);
-}
-
-static void test_a_run_that_is_too_short_is_passed_over(void **state)
-{
-    (void)state;
-    struct heap_set *set = &unit_arena()->small;
-    unsigned first[5], again;
-    struct heap *heap = take(set, 4, &first[0]);
-
-    for (unsigned i = 1; i < 5; i++)
-        assert_ptr_equal(take(set, 4, &first[i]), heap);
-    heap_give(heap, first[0], 4);
-    heap_give(heap, first[2], 4);
-    heap_give(heap, first[3], 4);
-    take(set, 5, &again);
-    assert_int_equal(again, first[2]);
-    take(set, 4, &again);
-    assert_int_equal(again, first[0]);
-    take(set, 4, &again);
-    assert_true(again > first[4]);
-}
-
 static void test_fresh_units_are_clean_and_used_ones_are_not(void **state)
 {
     (void)state;
@@ -137,47 +100,43 @@ static void test_fresh_units_are_clean_and_used_ones_are_not(void **state)
                      8 * (size_t)UNIT_SIZE);
 }
 
+/* All units of a heap that has none in use yet, or of a new one. */
+static struct heap *take_all(struct heap_set *set)
+{
+    unsigned first;
+    struct heap *heap = take(set, 1, &first);
+
+    while (heap->free_units > 0)
+        assert_ptr_equal(take(set, 1, &first), heap);
+    return heap;
+}
+
+static void give_all(struct heap *heap)
+{
+    heap_give(heap, heap_first_unit(heap), units_per_heap(heap->set));
+}
+
 static void test_one_empty_heap_is_kept_and_the_second_unmapped(void **state)
 {
     (void)state;
     struct heap_set *set = &unit_arena()->tiny;
-    unsigned count = units_per_heap(set), first[2];
-    struct heap *heaps[2] = {take(set, count, &first[0]), take(set, count, &first[1])};
+    unsigned first;
+    struct heap *heaps[2] = {take_all(set), take_all(set)};
     uintptr_t bases[2] = {heaps[0]->base, heaps[1]->base};
 
     assert_ptr_not_equal(heaps[0], heaps[1]);
     assert_true(heap_owned(set->own, bases[1], TINY_HEAP_SHIFT));
-    heap_give(heaps[0], first[0], count);
+    give_all(heaps[0]);
     assert_int_equal(unit_count_heaps(set), 2);
-    heap_give(heaps[1], first[1], count);
+    give_all(heaps[1]);
     assert_int_equal(unit_count_heaps(set), 1);
     assert_ptr_equal(set->heaps, heaps[0]);
     assert_int_equal(heap_map_tag(bases[0]), set->tag);
     assert_int_equal(heap_map_tag(bases[1]), TAG_NONE);
     assert_false(heap_owned(set->own, bases[1], TINY_HEAP_SHIFT));
     /* The reserve is used again before a new heap is made. */
-    assert_ptr_equal(take(set, 1, &first[0]), heaps[0]);
+    assert_ptr_equal(take(set, 1, &first), heaps[0]);
     assert_null(set->idle);
-}
-
-static void test_every_address_of_a_heap_is_owned_and_no_other(void **state)
-{
-    (void)state;
-    struct arena *arena = unit_arena();
-    unsigned first;
-    struct heap *heap = take(&arena->small, 1, &first);
-    uintptr_t end = heap->base + SMALL_HEAP_SIZE;
-
-    for (uintptr_t at = heap->base; at < end; at += UNIT_SIZE)
-        assert_true(heap_owned(arena->own_small, at, SMALL_HEAP_SHIFT));
-    assert_true(heap_owned(arena->own_small, end - 1, SMALL_HEAP_SHIFT));
-    assert_false(heap_owned(arena->own_small, heap->base - 1, SMALL_HEAP_SHIFT));
-    assert_false(heap_owned(arena->own_small, end, SMALL_HEAP_SHIFT));
-    /* No value is taken for an entry that is empty. */
-    for (uintptr_t number = 0; number < 4 * OWN_HEAPS; number++) {
-        assert_false(heap_owned(arena->own_tiny, number << TINY_HEAP_SHIFT, TINY_HEAP_SHIFT));
-        assert_false(heap_owned(arena_none.own_small, number << SMALL_HEAP_SHIFT, SMALL_HEAP_SHIFT));
-    }
 }
 
 static void test_trim_unmaps_empty_heaps_and_purges_the_rest(void **state)
@@ -230,19 +189,18 @@ static void test_long_runs_that_stay_free_go_back_at_the_second_tick(void **stat
     take(set, 1, &last);
     memset(address_of(heap, long_run), 0xee, 32 * (size_t)UNIT_SIZE);
     memset(address_of(heap, short_run), 0xee, 2 * (size_t)UNIT_SIZE);
-    set->next_tick = UINT64_MAX;
     heap_give(heap, long_run, 32);
     heap_give(heap, short_run, 2);
     /* The first tick notes what is free, the second gives it back. */
     for (unsigned tick = 0; tick < 2; tick++) {
         assert_int_equal(*address_of(heap, long_run + 31), (char)0xee);
-        set->next_tick = 0;
-        heap_give(heap, last, 1);
-        set->next_tick = UINT64_MAX;
+        heap_set_age(set);
+        /* A unit of it that is in use in between starts anew. */
         take(set, 1, &last);
         heap_give(heap, last, 1);
-        take(set, 1, &last);
+        assert_int_equal(last, long_run);
     }
+    assert_int_equal(*address_of(heap, long_run), (char)0xee);
     assert_int_equal(pattern_first_nonzero(address_of(heap, long_run + 1), 31 * (size_t)UNIT_SIZE),
                      31 * (size_t)UNIT_SIZE);
     assert_int_equal(*address_of(heap, short_run), (char)0xee);
@@ -257,15 +215,12 @@ static void test_a_unit_in_use_at_the_first_tick_stays_at_the_second(void **stat
 
     take(set, 1, &last);
     heap_give(heap, run, 32);
-    set->next_tick = 0;
     heap_give(heap, last, 1);
-    set->next_tick = UINT64_MAX;
+    heap_set_age(set);
     take(set, 33, &run);
     memset(address_of(heap, run), 0xee, 33 * (size_t)UNIT_SIZE);
-    take(set, 1, &last);
     heap_give(heap, run, 33);
-    set->next_tick = 0;
-    heap_give(heap, last, 1);
+    heap_set_age(set);
     assert_int_equal(*address_of(heap, run), (char)0xee);
     assert_int_equal(*address_of(heap, run + 32), (char)0xee);
     assert_false(is_clean(set, 32, run));
@@ -361,11 +316,8 @@ int main(void)
         cmocka_unit_test(test_a_heap_holds_a_hundred_of_the_largest_chunks),
         cmocka_unit_test(test_units_of_tiny_heaps),
         cmocka_unit_test(test_units_of_small_heaps),
-        cmocka_unit_test(test_neighbouring_runs_join),
-        cmocka_unit_test(test_a_run_that_is_too_short_is_passed_over),
         cmocka_unit_test(test_fresh_units_are_clean_and_used_ones_are_not),
         cmocka_unit_test(test_one_empty_heap_is_kept_and_the_second_unmapped),
-        cmocka_unit_test(test_every_address_of_a_heap_is_owned_and_no_other),
         cmocka_unit_test(test_trim_unmaps_empty_heaps_and_purges_the_rest),
         cmocka_unit_test(test_long_runs_that_stay_free_go_back_at_the_second_tick),
         cmocka_unit_test(test_a_unit_in_use_at_the_first_tick_stays_at_the_second),

@@ -4,6 +4,7 @@
 #include "unit/unit.h"
 
 #include "large/large.h"
+#include "large/registry.h"
 #include "os/os.h"
 #include "support/pattern.h"
 
@@ -47,6 +48,84 @@ static void test_the_requested_size_is_known_to_the_byte(void **state)
         release(chunk);
     }
     large_trim();
+}
+
+static void check_mapping_size(size_t needed)
+{
+    size_t mapped = large_mapping_size(needed);
+
+    assert_true(mapped >= needed && mapped - needed <= needed / 8);
+    assert_int_equal(mapped % OS_PAGE, 0);
+    /* The larger request never gets the smaller mapping, and a mapping's own size is left as it is. */
+    assert_true(mapped <= large_mapping_size(needed + OS_PAGE));
+    assert_int_equal(large_mapping_size(mapped), mapped);
+}
+
+static void test_mappings_are_rounded_up_by_at_most_an_eighth(void **state)
+{
+    (void)state;
+    static const size_t exact_from = (size_t)1 << 40;
+    size_t sizes = 0, last = 0;
+
+    for (size_t needed = OS_PAGE; needed < 128 << 10; needed += OS_PAGE)
+        assert_int_equal(large_mapping_size(needed), needed);
+    for (size_t needed = OS_PAGE; needed <= 64 * (size_t)MIB; needed += OS_PAGE)
+        check_mapping_size(needed);
+    for (size_t power = 128 << 10; power < exact_from; power *= 2)
+        for (size_t eighth = 0; eighth < 8; eighth++) {
+            size_t border = power + power / 8 * eighth;
+
+            assert_int_equal(large_mapping_size(border), border);
+            assert_int_equal(large_mapping_size(border + OS_PAGE), border + power / 8);
+            check_mapping_size(border - OS_PAGE);
+            check_mapping_size(border + OS_PAGE);
+        }
+    for (size_t needed = MIB + OS_PAGE; needed <= 2 * MIB; needed += OS_PAGE) {
+        sizes += large_mapping_size(needed) != last;
+        last = large_mapping_size(needed);
+    }
+    assert_int_equal(sizes, 8);
+    /* What is that large is not kept, nor may its size overflow. */
+    check_mapping_size(exact_from - OS_PAGE);
+    assert_int_equal(large_mapping_size(exact_from), exact_from);
+    assert_int_equal(large_mapping_size(exact_from + OS_PAGE), exact_from + OS_PAGE);
+    assert_int_equal(large_mapping_size(SIZE_MAX - OS_PAGE + 1), SIZE_MAX - OS_PAGE + 1);
+}
+
+static void test_a_chunk_may_use_all_of_its_mapping(void **state)
+{
+    (void)state;
+    struct large_info info;
+
+    for (size_t size = 1; size < 5 * MIB; size += size / 2 + 1) {
+        char *chunk = allocate(size, 1);
+
+        assert_true(large_find((uintptr_t)chunk, &info));
+        assert_int_equal(info.usable, large_mapping_size(round_up(size, OS_PAGE)));
+        memset(chunk, 1, info.usable);
+        release(chunk);
+        large_trim();
+    }
+}
+
+static void test_where_the_rounding_does_not_fit_the_pages_still_do(void **state)
+{
+    (void)state;
+    struct large_info info;
+    bool clean = false;
+
+    large_trim();
+    /* The first mapping is refused; the one of just as many pages as are needed is not. */
+    os_fail_after(1, false);
+    char *chunk = large_alloc(MIB + 1, 1, &clean);
+    os_fail_after(0, false);
+    assert_non_null(chunk);
+    assert_true(clean);
+    assert_true(large_find((uintptr_t)chunk, &info));
+    assert_int_equal(info.usable, MIB + OS_PAGE);
+    assert_int_equal(pattern_first_nonzero(chunk, info.usable), info.usable);
+    release(chunk);
+    assert_int_equal(large_trim(), MIB + OS_PAGE);
 }
 
 static void test_alignment_up_to_a_gigabyte(void **state)
@@ -224,6 +303,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_requested_size_is_known_to_the_byte),
+        cmocka_unit_test(test_mappings_are_rounded_up_by_at_most_an_eighth),
+        cmocka_unit_test(test_a_chunk_may_use_all_of_its_mapping),
+        cmocka_unit_test(test_where_the_rounding_does_not_fit_the_pages_still_do),
         cmocka_unit_test(test_alignment_up_to_a_gigabyte),
         cmocka_unit_test(test_impossible_sizes),
         cmocka_unit_test(test_only_a_live_chunk_can_be_freed),

@@ -161,6 +161,9 @@ static void allocate_all_sizes(void)
         add(CALL_OF_MALLOC, SMALL_MAX - n, 16);
     for (size_t size = SMALL_MAX + 1; size < 2000000; size += size / 4)
         add(CALL_OF_CALLOC, size, 16);
+    /* Sizes that are not rounded up: what is refused is not made up for by a mapping that is just large enough. */
+    for (size_t size = 2 * SMALL_MAX; size < 2000000; size += size / 2)
+        add(CALL_OF_MALLOC, size, 16);
     for (size_t align = 32; align <= 4 << 20; align *= 8) {
         add(CALL_OF_MEMALIGN, 100, align);
         add(CALL_OF_ALIGNED, 5000, align);
@@ -310,7 +313,7 @@ static void shrink_without_memory(void *argument)
 static void test_a_chunk_can_always_shrink(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {1, 100, 512, 513, 10000, SMALL_MAX, SMALL_MAX + 1, 2000000};
+    static const size_t sizes[] = {1, 100, TINY_MAX, TINY_MAX + 1, 10000, SMALL_MAX, SMALL_MAX + 1, 2000000};
 
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         size_t size = sizes[i];

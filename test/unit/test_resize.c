@@ -70,6 +70,59 @@ static void test_growing_in_place_through_the_headroom(void **state)
     release(chunk);
 }
 
+/* Grows the chunk to `size` by twentieths; how many system calls that made. */
+static uint64_t calls_to_grow_to(char *chunk, size_t size)
+{
+    struct os_counters before = os_counted();
+
+    for (size_t each = descriptor(chunk).requested; each < size;) {
+        each = each + each / 20 < size ? each + each / 20 : size;
+        assert_true(resize(chunk, each));
+        assert_int_equal(descriptor(chunk).requested, each);
+    }
+    return os_counted().mmap + os_counted().munmap - before.mmap - before.munmap;
+}
+
+static void test_growing_inside_what_is_mapped_changes_nothing(void **state)
+{
+    (void)state;
+    bool clean;
+    struct sizes sizes;
+    char *chunk = large_alloc_growing(8 * MIB);
+
+    assert_non_null(chunk);
+    assert_true(resize(chunk, 9 * MIB));
+    sizes = descriptor(chunk);
+    assert_true(sizes.reserved >= 64 * (size_t)MIB);
+    assert_int_equal(calls_to_grow_to(chunk, sizes.mapped), 0);
+    assert_int_equal(descriptor(chunk).mapped, sizes.mapped);
+    assert_int_equal(descriptor(chunk).reserved, sizes.reserved);
+    release(chunk);
+    /* One from the cache, that is larger than it has to be. */
+    chunk = large_alloc(8 * MIB, 1, &clean);
+    assert_non_null(chunk);
+    assert_int_equal(large_free((uintptr_t)chunk, true), LARGE_FREED);
+    assert_ptr_equal(large_alloc(4 * MIB, 1, &clean), chunk);
+    assert_int_equal(calls_to_grow_to(chunk, 8 * MIB), 0);
+    assert_int_equal(descriptor(chunk).mapped, 8 * MIB);
+    release(chunk);
+}
+
+static void test_a_vector_keeps_its_headroom_while_it_grows(void **state)
+{
+    (void)state;
+    char *chunk = large_alloc_growing(8 * MIB);
+    size_t reserved;
+
+    assert_non_null(chunk);
+    reserved = descriptor(chunk).reserved;
+    /* Far fewer system calls than the hundred steps. */
+    assert_true(calls_to_grow_to(chunk, 1024 * (size_t)MIB) <= 50);
+    assert_int_equal(descriptor(chunk).reserved, reserved);
+    release(chunk);
+    assert_false(is_mapped(chunk + reserved - OS_PAGE));
+}
+
 static void test_large_vectors_have_more_headroom(void **state)
 {
     (void)state;
@@ -115,6 +168,54 @@ static void test_sizes_within_the_mapping(void **state)
         assert_int_equal(descriptor(chunk).requested, size);
     }
     assert_int_equal(os_counted().mmap + os_counted().munmap, before.mmap + before.munmap);
+    release(chunk);
+}
+
+static void test_shrinking_inside_the_rounding_costs_nothing(void **state)
+{
+    (void)state;
+    for (size_t size = 300000; size < 20 * MIB; size += size / 3) {
+        bool clean;
+        char *chunk = large_alloc(size, 1, &clean);
+        struct os_counters before = os_counted();
+
+        assert_non_null(chunk);
+        size_t mapped = descriptor(chunk).mapped;
+        assert_int_equal(mapped, large_mapping_size(round_up(size, OS_PAGE)));
+        /* Down to the least that is rounded up to as much, and up again to all of it. */
+        size_t least = mapped - mapped / 8;
+        while (large_mapping_size(least) < mapped)
+            least += OS_PAGE;
+        for (size_t each = size; each > least - OS_PAGE; each -= OS_PAGE / 2) {
+            assert_true(resize(chunk, each));
+            assert_int_equal(descriptor(chunk).requested, each);
+            assert_int_equal(descriptor(chunk).mapped, mapped);
+        }
+        for (size_t each = least; each <= mapped; each += OS_PAGE) {
+            assert_true(resize(chunk, each));
+            assert_int_equal(descriptor(chunk).requested, each);
+            assert_int_equal(descriptor(chunk).mapped, mapped);
+        }
+        assert_int_equal(os_counted().mmap + os_counted().munmap, before.mmap + before.munmap);
+        release(chunk);
+    }
+}
+
+static void test_what_a_chunk_shrinks_to_is_rounded_up_too(void **state)
+{
+    (void)state;
+    bool clean;
+    char *chunk = large_alloc(8 * MIB, 1, &clean);
+    struct os_counters before;
+
+    assert_non_null(chunk);
+    assert_true(resize(chunk, 5 * MIB + 1));
+    assert_int_equal(descriptor(chunk).mapped, 5 * MIB + MIB / 2);
+    assert_false(is_mapped(chunk + 5 * MIB + MIB / 2));
+    before = os_counted();
+    assert_true(resize(chunk, 5 * MIB + MIB / 2));
+    assert_int_equal(os_counted().mmap, before.mmap);
+    pattern_write(chunk, 0, 5 * MIB + MIB / 2, 1);
     release(chunk);
 }
 
@@ -247,9 +348,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_growing_in_place_through_the_headroom),
+        cmocka_unit_test(test_growing_inside_what_is_mapped_changes_nothing),
+        cmocka_unit_test(test_a_vector_keeps_its_headroom_while_it_grows),
         cmocka_unit_test(test_large_vectors_have_more_headroom),
         cmocka_unit_test(test_no_headroom_under_a_limit_of_address_space),
         cmocka_unit_test(test_sizes_within_the_mapping),
+        cmocka_unit_test(test_shrinking_inside_the_rounding_costs_nothing),
+        cmocka_unit_test(test_what_a_chunk_shrinks_to_is_rounded_up_too),
         cmocka_unit_test(test_shrinking_gives_the_pages_back),
         cmocka_unit_test(test_shrinking_takes_the_headroom_too),
         cmocka_unit_test(test_growing_into_what_is_free_behind),

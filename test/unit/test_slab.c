@@ -32,7 +32,7 @@ static unsigned vacant_bits(const struct slab *slab)
 {
     unsigned count = 0;
 
-    for (size_t word = 0; word < sizeof slab->vacant / sizeof slab->vacant[0]; word++)
+    for (size_t word = 0; word * 64 < size_classes[slab->class].chunks; word++)
         count += (unsigned)__builtin_popcountll(slab->vacant[word]);
     return count;
 }
@@ -204,12 +204,19 @@ static void test_a_heap_full_of_the_shortest_slabs(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
-    unsigned count = (SMALL_UNITS - SMALL_FIRST_UNIT) / 2;
+    unsigned units = size_classes[TINY_CLASSES].units;
+    unsigned count = (SMALL_UNITS - SMALL_FIRST_UNIT) / units;
 
+    /* None is shorter, so there is a number for each. */
+    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++)
+        assert_true(size_classes[class].units >= units);
+    assert_true(count <= SMALL_SLABS);
     for (unsigned i = 0; i < count; i++)
         create(arena, TINY_CLASSES);
     assert_int_equal(unit_count_heaps(&arena->small), 1);
-    assert_int_equal(arena->small.heaps->free_units, 0);
+    assert_int_equal(arena->small.heaps->free_units, (SMALL_UNITS - SMALL_FIRST_UNIT) % units);
+    create(arena, TINY_CLASSES);
+    assert_int_equal(unit_count_heaps(&arena->small), 2);
 }
 
 static void rebuild_with_every_third_live(struct arena *arena, unsigned class)

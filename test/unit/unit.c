@@ -78,6 +78,7 @@ struct arena *unit_arena(void)
     struct arena *arena = arena_create(ARENA_ACTIVE);
 
     REQUIRE(arena != NULL, "no memory for an arena");
+    arena->bins.next_tick = UINT64_MAX;
     return arena;
 }
 
@@ -142,4 +143,60 @@ size_t unit_count_heaps(const struct heap_set *set)
     for (const struct heap *heap = set->heaps; heap != NULL; heap = heap->next)
         count++;
     return count;
+}
+
+size_t unit_bin_size(const struct bin *bin)
+{
+    return size_classes[bin->class].size;
+}
+
+unsigned unit_ring_length(const struct bin *bin)
+{
+    unsigned length = 0;
+
+    for (struct slab *slab = bin->partial; slab != NULL;
+         slab = slab->next == bin->partial ? NULL : slab->next) {
+        assert_int_equal(slab->place, SLAB_PARTIAL);
+        assert_true(slab->free > 0 && slab->free < size_classes[bin->class].chunks);
+        assert_ptr_equal(slab->next->prev, slab);
+        length++;
+    }
+    return length;
+}
+
+void unit_check_bin(struct arena *arena, const struct bin *bin, unsigned live)
+{
+    const struct heap_set *heaps = bin->class < TINY_CLASSES ? arena->bins.tiny : arena->bins.small;
+    unsigned chunks = size_classes[bin->class].chunks, slabs = 0, vacant = 0, places[4] = {0};
+
+    for (struct heap *heap = heaps->heaps; heap != NULL; heap = heap->next) {
+        for (unsigned unit = heap_first_unit(heap); unit < heap_units(heap); unit++) {
+            uintptr_t at = heap->base + (uintptr_t)unit * UNIT_SIZE;
+            struct slab *slab = heap->set->small ? small_slab(at) : tiny_slab(at);
+            uint64_t identity = slab == NULL ? 0 : atomic_load(&slab->identity);
+
+            if ((identity & 1) == 0 || identity_unit(identity) != unit ||
+                identity_class(identity) != bin->class)
+                continue;
+            slabs++;
+            vacant += slab->free;
+            places[slab->place]++;
+            assert_true(slab->place != SLAB_FULL || slab->free == 0);
+        }
+    }
+    assert_int_equal(slabs * chunks, vacant + bin_count(bin) + live);
+    assert_int_equal(places[SLAB_CURRENT], bin->current != NULL);
+    assert_int_equal(places[SLAB_SPARE], bin->spare != NULL);
+    assert_int_equal(places[SLAB_PARTIAL], unit_ring_length(bin));
+    assert_true(bin->spare == NULL || bin->spare->free == chunks);
+    assert_true(bin_count(bin) <= bin_limit(bin) && bin_limit(bin) <= bin_limit_max(bin));
+    assert_ptr_equal(heaps->arena, arena);
+}
+
+int unit_flush_all(void **state)
+{
+    (void)state;
+    for (struct arena *arena = atomic_load(&arena_list); arena != NULL; arena = arena->next)
+        arena_trim(arena);
+    return 0;
 }

@@ -29,7 +29,7 @@ void unit_in_child(void (*body)(void *argument), void *argument, struct unit_end
 /* The same, for a body that has to come to its end; prints what went wrong otherwise. */
 bool unit_child_succeeds(void (*body)(void *argument), void *argument);
 
-/* A new arena in use by nobody. */
+/* A new arena in use by nobody. No tick comes in it but where a test asks for one: none depends on time. */
 struct arena *unit_arena(void);
 
 /* A chunk of it, as malloc would hand it out; and its description. */
@@ -42,5 +42,15 @@ void unit_free(struct arena *arena, void *pointer);
 /* How many chunks of the arena are in a state (STATE_LIVE ...), and how many heaps a set has. */
 size_t unit_count_state(struct arena *arena, unsigned kind);
 size_t unit_count_heaps(const struct heap_set *set);
+
+/* The size of a bin's chunks, and how many partial slabs it has. */
+size_t unit_bin_size(const struct bin *bin);
+unsigned unit_ring_length(const struct bin *bin);
+
+/* All chunks that are neither live nor in the stack are vacant in their slabs; lists and places agree. */
+void unit_check_bin(struct arena *arena, const struct bin *bin, unsigned live);
+
+/* SMALL stacks share what they are lengthened by: a test's teardown, gives back what all arenas have taken of it. */
+int unit_flush_all(void **state);
 
 #endif

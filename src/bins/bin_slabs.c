@@ -1,0 +1,235 @@
+/*
+ * The slabs behind a bin's stack: the current one, the ring of partial ones, the spare one, and how chunks get back
+ * to them.
+ */
+#include "bins/bin_slabs.h"
+
+enum {
+    /* How many partial slabs are compared when the fullest is wanted. */
+    CANDIDATES = 4,
+    /* An empty slab no longer than this is kept in reserve; longer ones go to their heap at once. */
+    SPARE_UNITS_MAX = 4,
+};
+
+static void ring_append(struct bin *bin, struct slab *slab)
+{
+    struct slab *head = bin->partial;
+
+    slab->place = SLAB_PARTIAL;
+    if (head == NULL) {
+        slab->next = slab->prev = slab;
+        bin->partial = slab;
+        return;
+    }
+    slab->next = head;
+    slab->prev = head->prev;
+    head->prev->next = slab;
+    head->prev = slab;
+}
+
+static void ring_remove(struct bin *bin, struct slab *slab)
+{
+    if (slab->next == slab) {
+        bin->partial = NULL;
+        return;
+    }
+    slab->next->prev = slab->prev;
+    slab->prev->next = slab->next;
+    if (bin->partial == slab)
+        bin->partial = slab->next;
+}
+
+/* The fullest of the slabs that have waited longest, so that sparse ones drain. */
+static struct slab *ring_pick(struct bin *bin)
+{
+    struct slab *best = bin->partial;
+    struct slab *slab = best;
+
+    if (best == NULL)
+        return NULL;
+    for (unsigned seen = 1; seen < CANDIDATES && slab->next != bin->partial; seen++) {
+        slab = slab->next;
+        if (slab->free < best->free)
+            best = slab;
+    }
+    ring_remove(bin, best);
+    return best;
+}
+
+struct slab *bin_next_current(struct bin *bin)
+{
+    struct slab *slab = bin->current;
+
+    if (slab != NULL && slab->free > 0)
+        return slab;
+    if (slab != NULL)
+        slab->place = SLAB_FULL;
+    slab = ring_pick(bin);
+    if (slab == NULL) {
+        slab = bin->spare;
+        bin->spare = NULL;
+    }
+    if (slab == NULL)
+        slab = slab_create(bin_heaps(bin), bin->class);
+    bin->current = slab;
+    if (slab != NULL)
+        slab->place = SLAB_CURRENT;
+    return slab;
+}
+
+static void retire(struct bin *bin, struct slab *slab)
+{
+    if (bin->spare == NULL && size_classes[bin->class].units <= SPARE_UNITS_MAX) {
+        slab->place = SLAB_SPARE;
+        bin->spare = slab;
+    } else {
+        slab_destroy(slab);
+    }
+}
+
+/* Where a slab that took chunks back goes, if it is full no more, or empty. */
+static __attribute__((noinline)) void change_place(struct bin *bin, struct slab *slab)
+{
+    const struct size_class *class = &size_classes[bin->class];
+
+    if (slab->place == SLAB_CURRENT) {
+        if (slab->free == class->chunks && class->units > SPARE_UNITS_MAX) {
+            bin->current = NULL;
+            slab_destroy(slab);
+        }
+    } else if (slab->free == class->chunks) {
+        if (slab->place == SLAB_PARTIAL)
+            ring_remove(bin, slab);
+        retire(bin, slab);
+    } else {
+        /* At the end of the ring: it gathers more vacant chunks before its turn comes. */
+        ring_append(bin, slab);
+    }
+}
+
+/* How many chunks from here on lie side by side, each `step` behind the one before; at most `most`. */
+static unsigned row_length(void **chunks, unsigned most, intptr_t step)
+{
+    unsigned length = 1;
+
+    while (length < most && (intptr_t)chunks[length] - (intptr_t)chunks[length - 1] == step)
+        length++;
+    return length;
+}
+
+/*
+ * Gives a row of chunks to its slab and returns its length. What is freed in the order of its allocation, or
+ * in the reverse, comes in rows; both are set in the bit map at once.
+ */
+static __attribute__((noinline)) unsigned put_row(struct slab *slab, unsigned index, void **chunks,
+                                                  unsigned count)
+{
+    const struct size_class *class = &size_classes[slab->class];
+    bool upward = (uintptr_t)chunks[1] > (uintptr_t)chunks[0];
+    unsigned most = upward ? class->chunks - index : index + 1;
+    unsigned row = row_length(chunks, count < most ? count : most,
+                              upward ? (intptr_t) class->size : -(intptr_t) class->size);
+
+    slab_put_row(slab, upward ? index : index - (row - 1), row);
+    return row;
+}
+
+static inline struct slab *slab_around(uintptr_t chunk, bool tiny, uintptr_t *start)
+{
+    struct slab *slab = tiny ? tiny_slab(chunk) : small_slab(chunk);
+
+    *start = tiny ? chunk & ~(uintptr_t)(UNIT_SIZE - 1) : slab_start(slab);
+    return slab;
+}
+
+static inline bool side_by_side(void **chunks, uint32_t size)
+{
+    uintptr_t distance = (uintptr_t)chunks[1] - (uintptr_t)chunks[0];
+
+    return distance == size || distance == -(uintptr_t)size;
+}
+
+/* Where there are rows. `tiny` is a constant at each call, here and below. */
+static inline __attribute__((always_inline)) void rows_to_slabs(struct bin *bin, void **chunks, void **end,
+                                                                bool tiny)
+{
+    const struct size_class class = size_classes[bin->class];
+
+    while (chunks < end) {
+        uintptr_t start;
+        struct slab *slab = slab_around((uintptr_t)*chunks, tiny, &start);
+        unsigned index = chunk_index(&class, (uint32_t)((uintptr_t)*chunks - start));
+        unsigned row = 1;
+
+        if (end - chunks > 1 && side_by_side(chunks, class.size))
+            row = put_row(slab, index, chunks, (unsigned)(end - chunks));
+        else
+            slab_put(slab, index);
+        chunks += row;
+        slab->free = (uint16_t)(slab->free + row);
+        if (slab->free == class.chunks || slab->place == SLAB_FULL)
+            change_place(bin, slab);
+    }
+}
+
+/* Where every chunk lies somewhere else. */
+static inline __attribute__((always_inline)) void singles_to_slabs(struct bin *bin, void **chunks, void **end,
+                                                                   bool tiny)
+{
+    const struct size_class class = size_classes[bin->class];
+
+    for (; chunks < end; chunks++) {
+        uintptr_t start;
+        struct slab *slab = slab_around((uintptr_t)*chunks, tiny, &start);
+        unsigned free = slab->free + 1u;
+
+        slab_put(slab, chunk_index(&class, (uint32_t)((uintptr_t)*chunks - start)));
+        slab->free = (uint16_t)free;
+        /* One comparison for both: the first chunk of a slab that was full, the last one of all. */
+        if (unlikely(free - 2u >= class.chunks - 2u))
+            change_place(bin, slab);
+    }
+}
+
+/* Gives chunks to their slabs; whether they come in rows is seen from a sample. */
+static inline __attribute__((always_inline)) void to_slabs_of(struct bin *bin, void **chunks, unsigned count,
+                                                              bool tiny)
+{
+    uint32_t size = size_classes[bin->class].size;
+
+    if (count > 2 && (side_by_side(chunks, size) || side_by_side(chunks + count / 2, size)))
+        rows_to_slabs(bin, chunks, chunks + count, tiny);
+    else
+        singles_to_slabs(bin, chunks, chunks + count, tiny);
+}
+
+void bin_to_slabs(struct bin *bin, void **chunks, unsigned count)
+{
+    if (bin->class < TINY_CLASSES)
+        to_slabs_of(bin, chunks, count, true);
+    else
+        to_slabs_of(bin, chunks, count, false);
+}
+
+void bin_adopt(struct bin *bin, struct slab *slab)
+{
+    unsigned chunks = size_classes[bin->class].chunks;
+
+    slab->place = SLAB_FULL;
+    if (slab->free == chunks)
+        retire(bin, slab);
+    else if (slab->free > 0)
+        ring_append(bin, slab);
+}
+
+void bin_release_empty(struct bin *bin)
+{
+    if (bin->spare != NULL) {
+        slab_destroy(bin->spare);
+        bin->spare = NULL;
+    }
+    if (bin->current != NULL && bin->current->free == size_classes[bin->class].chunks) {
+        slab_destroy(bin->current);
+        bin->current = NULL;
+    }
+}

@@ -1,0 +1,28 @@
+/*
+ * Between a bin's stack and its slabs; internal to src/bins. Owner only, all of it.
+ */
+#ifndef FT_BINS_BIN_SLABS_H
+#define FT_BINS_BIN_SLABS_H
+
+#include "bins/bin.h"
+
+static inline struct bins *bins_of(struct bin *bin)
+{
+    return (struct bins *)(void *)(bin - bin->class);
+}
+
+static inline struct heap_set *bin_heaps(struct bin *bin)
+{
+    return bin->class < TINY_CLASSES ? bins_of(bin)->tiny : bins_of(bin)->small;
+}
+
+/* Makes a slab with vacant chunks current. NULL: no memory. */
+struct slab *bin_next_current(struct bin *bin);
+
+/* Gives chunks, which are in no stack any more, to their slabs. */
+void bin_to_slabs(struct bin *bin, void **chunks, unsigned count);
+
+/* Gives the spare slab, and the current one if it is empty, to their heap. */
+void bin_release_empty(struct bin *bin);
+
+#endif

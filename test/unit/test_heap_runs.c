@@ -1,0 +1,200 @@
+/*
+ * Which runs of units a heap hands out: the lowest that fits, joined from what came back; and whose address is it?
+ */
+#include "unit/unit.h"
+
+#include "bins/heap.h"
+#include "support/rng.h"
+
+/* The longest run that heap_set_take() finds. */
+enum { RUN_UNITS_MAX = 64 };
+
+static unsigned units_per_heap(const struct heap_set *set)
+{
+    return set->small ? SMALL_UNITS - SMALL_FIRST_UNIT : TINY_UNITS - TINY_FIRST_UNIT;
+}
+
+static struct heap *take(struct heap_set *set, unsigned units, unsigned *first)
+{
+    bool clean;
+    struct heap *heap = heap_set_take(set, units, first, &clean);
+
+    assert_non_null(heap);
+    assert_true(*first >= heap_first_unit(heap) && *first + units <= heap_units(heap));
+    return heap;
+}
+
+/* All units of a heap that has none in use yet, or of a new one. */
+static struct heap *take_all(struct heap_set *set)
+{
+    unsigned first;
+    struct heap *heap = take(set, 1, &first);
+
+    while (heap->free_units > 0)
+        assert_ptr_equal(take(set, 1, &first), heap);
+    return heap;
+}
+
+static void give_all(struct heap *heap)
+{
+    heap_give(heap, heap_first_unit(heap), units_per_heap(heap->set));
+}
+
+static void test_neighbouring_runs_join(void **state)
+{
+    (void)state;
+    struct heap_set *set = &unit_arena()->tiny;
+    unsigned count = units_per_heap(set), first;
+    struct heap *heap = take(set, 1, &first);
+
+    for (unsigned i = 1; i < count; i++)
+        take(set, 1, &first);
+    for (unsigned step = 0; step < 3; step++)
+        for (unsigned unit = heap_first_unit(heap) + step; unit < heap_units(heap); unit += 3)
+            heap_give(heap, unit, 1);
+    assert_int_equal(heap->free_units, count);
+    /* The longest runs that may be asked for, one behind the other, leave nothing over. */
+    for (unsigned left = count, next = heap_first_unit(heap), units; left > 0; left -= units) {
+        units = left < RUN_UNITS_MAX ? left : RUN_UNITS_MAX;
+        assert_ptr_equal(take(set, units, &first), heap);
+        assert_int_equal(first, next);
+        next += units;
+    }
+    assert_int_equal(heap->free_units, 0);
+    assert_int_equal(unit_count_heaps(set), 1);
+}
+
+/* The lowest run of vacant units that is long enough, the slow way. */
+static unsigned lowest_run(const struct heap *heap, unsigned units)
+{
+    unsigned length = 0;
+
+    for (unsigned unit = heap_first_unit(heap); unit < heap_units(heap); unit++) {
+        length = heap->vacant[unit / 64] >> unit % 64 & 1 ? length + 1 : 0;
+        if (length == units)
+            return unit + 1 - units;
+    }
+    return heap_units(heap);
+}
+
+static void find_runs_among(struct heap_set *set, unsigned in_use_of_8, struct rng *rng)
+{
+    unsigned count = units_per_heap(set), first, expected;
+    struct heap *heap = take(set, 1, &first);
+
+    for (unsigned i = 1; i < count; i++)
+        assert_ptr_equal(take(set, 1, &first), heap);
+    for (unsigned unit = heap_first_unit(heap); unit < heap_units(heap);) {
+        /* Runs of up to a word and a half, at all places in a word. */
+        unsigned length = 1 + (unsigned)rng_below(rng, 96);
+        bool give = rng_below(rng, 8) >= in_use_of_8;
+
+        length = length < heap_units(heap) - unit ? length : heap_units(heap) - unit;
+        if (give)
+            heap_give(heap, unit, length);
+        unit += length;
+    }
+    for (unsigned units = 1; units <= RUN_UNITS_MAX; units++) {
+        expected = lowest_run(heap, units);
+        /* Where there is none, the run comes from another heap. */
+        if (expected == heap_units(heap))
+            continue;
+        assert_ptr_equal(take(set, units, &first), heap);
+        assert_int_equal(first, expected);
+        if (units % 3 != 0)
+            heap_give(heap, first, units);
+    }
+}
+
+static void test_the_lowest_run_of_any_length_is_found(void **state)
+{
+    (void)state;
+    struct rng rng = rng_stream(7, 1);
+
+    for (unsigned in_use_of_8 = 1; in_use_of_8 < 8; in_use_of_8++) {
+        find_runs_among(&unit_arena()->tiny, in_use_of_8, &rng);
+        find_runs_among(&unit_arena()->small, in_use_of_8, &rng);
+    }
+}
+
+static void test_a_run_that_is_too_short_is_passed_over(void **state)
+{
+    (void)state;
+    struct heap_set *set = &unit_arena()->small;
+    unsigned first[5], again;
+    struct heap *heap = take(set, 4, &first[0]);
+
+    for (unsigned i = 1; i < 5; i++)
+        assert_ptr_equal(take(set, 4, &first[i]), heap);
+    heap_give(heap, first[0], 4);
+    heap_give(heap, first[2], 4);
+    heap_give(heap, first[3], 4);
+    take(set, 5, &again);
+    assert_int_equal(again, first[2]);
+    take(set, 4, &again);
+    assert_int_equal(again, first[0]);
+    take(set, 4, &again);
+    assert_true(again > first[4]);
+}
+
+static void test_every_address_of_a_heap_is_owned_and_no_other(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    unsigned first;
+    struct heap *heap = take(&arena->small, 1, &first);
+    uintptr_t end = heap->base + SMALL_HEAP_SIZE;
+
+    for (uintptr_t at = heap->base; at < end; at += CHUNK_ALIGN)
+        assert_true(heap_owned(arena->own_small, at, SMALL_HEAP_SHIFT));
+    /* What is not aligned is no chunk of anyone. */
+    for (uintptr_t at = heap->base; at < end; at += UNIT_SIZE)
+        for (uintptr_t offset = 1; offset < CHUNK_ALIGN; offset++)
+            assert_false(heap_owned(arena->own_small, at + offset, SMALL_HEAP_SHIFT));
+    assert_false(heap_owned(arena->own_small, end - 1, SMALL_HEAP_SHIFT));
+    assert_false(heap_owned(arena->own_small, heap->base - 1, SMALL_HEAP_SHIFT));
+    assert_false(heap_owned(arena->own_small, heap->base - CHUNK_ALIGN, SMALL_HEAP_SHIFT));
+    assert_false(heap_owned(arena->own_small, end, SMALL_HEAP_SHIFT));
+    /* No value is taken for an entry that is empty, in an arena that never had a heap and in one that had. */
+    assert_int_equal(arena->own_tiny[0], OWN_NONE);
+    for (uintptr_t number = 0; number < 4 * OWN_HEAPS; number++)
+        for (uintptr_t offset = 0; offset <= 2 * CHUNK_ALIGN; offset++) {
+            uintptr_t tiny_at = (number << TINY_HEAP_SHIFT) + offset;
+            uintptr_t small_at = (number << SMALL_HEAP_SHIFT) + offset;
+
+            assert_false(heap_owned(arena->own_tiny, tiny_at, TINY_HEAP_SHIFT));
+            assert_false(heap_owned(arena_none.own_tiny, tiny_at, TINY_HEAP_SHIFT));
+            assert_false(heap_owned(arena_none.own_small, small_at, SMALL_HEAP_SHIFT));
+        }
+}
+
+static void test_an_entry_whose_heap_is_gone_owns_nothing(void **state)
+{
+    (void)state;
+    struct heap_set *set = &unit_arena()->tiny;
+
+    /* Heaps for more entries than there are, so that each is written and cleared again. */
+    for (unsigned n = 0; n < OWN_HEAPS + 8; n++)
+        take_all(set);
+    while (set->heaps != NULL) {
+        give_all(set->heaps);
+        heap_set_trim(set);
+    }
+    for (unsigned entry = 0; entry < OWN_HEAPS; entry++)
+        assert_int_equal(set->own[entry], entry == 0 ? OWN_NONE : 0);
+    heap_set_reset(set);
+    for (unsigned entry = 0; entry < OWN_HEAPS; entry++)
+        assert_int_equal(set->own[entry], entry == 0 ? OWN_NONE : 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_neighbouring_runs_join),
+        cmocka_unit_test(test_the_lowest_run_of_any_length_is_found),
+        cmocka_unit_test(test_a_run_that_is_too_short_is_passed_over),
+        cmocka_unit_test(test_every_address_of_a_heap_is_owned_and_no_other),
+        cmocka_unit_test(test_an_entry_whose_heap_is_gone_owns_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,164 @@
+/*
+ * The states of SMALL chunks: what is put in comes back, no two chunks share one, none is taken for another's, and
+ * nothing is left of a slab that was there before.
+ */
+#include "unit/unit.h"
+
+#include "bins/slab.h"
+
+/* The smallest and the largest class, and some between. */
+static const unsigned some_classes[] = {TINY_CLASSES, 37, 60, SIZE_CLASSES - 1};
+
+enum { SOME_CLASSES = sizeof some_classes / sizeof some_classes[0] };
+
+static struct slab *create(struct arena *arena, unsigned class)
+{
+    struct slab *slab = slab_create(&arena->small, class);
+
+    assert_non_null(slab);
+    return slab;
+}
+
+/* Asked of every address in its granule, the state is that of a live chunk's start for this one only, if at all. */
+static void check_lives(uint32_t what, uintptr_t address, bool live)
+{
+    uintptr_t granule = address - address % SMALL_GRANULE;
+
+    for (uintptr_t at = granule; at < granule + SMALL_GRANULE; at++)
+        if (small_state_lives(what, at) != (live && at == address))
+            fail_msg("the state %x of %zx is wrong at %zx", what, (size_t)address, (size_t)at);
+}
+
+static void check_state(unsigned kind, unsigned class, uintptr_t address, size_t slack)
+{
+    uint32_t what = small_state_of(kind, class, address, slack);
+
+    assert_int_equal(what >> SMALL_KIND_SHIFT, kind);
+    assert_int_equal(small_state_class(what), class);
+    assert_int_equal(what & SMALL_SLACK_MAX, slack);
+    assert_int_equal((int32_t)what > 0, kind == STATE_LIVE);
+    check_lives(what, address, kind == STATE_LIVE);
+    /* Only the kind changes. */
+    for (unsigned next = STATE_LIVE; next <= STATE_REMOTE; next++)
+        assert_int_equal(what ^ small_kinds(kind, next), small_state_of(next, class, address, slack));
+}
+
+static void test_a_small_state_gives_back_what_was_put_in(void **state)
+{
+    (void)state;
+    static const size_t slacks[] = {0, 1, 511, 512, SMALL_SLACK_MAX - 1, SMALL_SLACK_MAX};
+
+    check_lives(0, SMALL_HEAP_SIZE, false);
+    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++)
+        for (uintptr_t place = 0; place < SMALL_GRANULE; place += CHUNK_ALIGN)
+            for (size_t i = 0; i < sizeof slacks / sizeof slacks[0]; i++)
+                for (unsigned kind = STATE_LIVE; kind <= STATE_REMOTE; kind++)
+                    check_state(kind, class, 7 * (uintptr_t)SMALL_HEAP_SIZE + place, slacks[i]);
+}
+
+/* How many addresses of the slab are wrongly taken for a live chunk's start, or wrongly not. */
+static size_t wrong_lives(const struct slab *slab, bool live)
+{
+    uint32_t size = size_classes[slab->class].size;
+    size_t wrong = 0;
+
+    for (uint32_t offset = 0; offset < size_classes[slab->class].units * (uint32_t)UNIT_SIZE; offset++) {
+        uintptr_t at = slab_start(slab) + offset;
+        bool start = offset % size == 0 && offset / size < size_classes[slab->class].chunks;
+        uint32_t what = atomic_load_explicit(small_state(at), memory_order_relaxed);
+
+        wrong += small_state_lives(what, at) != (live && start);
+    }
+    return wrong;
+}
+
+static size_t small_slack(unsigned class, unsigned index)
+{
+    return (index * 37U) % (size_classes[class].size - size_classes[class - 1].size);
+}
+
+static void test_only_the_starts_of_small_chunks_are_live(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+
+    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++) {
+        const struct bin *bin = &arena->bins.of[class];
+        /* Neighbours, so that a state that is written at a wrong place shows. */
+        struct slab *below = create(arena, class), *slab = create(arena, class),
+                    *above = create(arena, class);
+        uint32_t size = size_classes[class].size;
+
+        assert_int_equal(wrong_lives(slab, false), 0);
+        for (unsigned index = 0; index < size_classes[class].chunks; index++)
+            small_mark_live(bin, slab_start(slab) + (uintptr_t)index * size,
+                            size - small_slack(class, index));
+        assert_int_equal(wrong_lives(slab, true), 0);
+        assert_int_equal(wrong_lives(below, false), 0);
+        assert_int_equal(wrong_lives(above, false), 0);
+        for (unsigned index = 0; index < size_classes[class].chunks; index++) {
+            uintptr_t at = slab_start(slab) + (uintptr_t)index * size;
+            _Atomic uint32_t *what = small_state(at);
+
+            assert_int_equal(*what, small_state_of(STATE_LIVE, class, at, small_slack(class, index)));
+            atomic_fetch_xor(what, small_kinds(STATE_LIVE, index % 2 == 0 ? STATE_FREE : STATE_REMOTE));
+        }
+        assert_int_equal(wrong_lives(slab, false), 0);
+    }
+}
+
+static void test_no_two_small_chunks_share_a_state(void **state)
+{
+    (void)state;
+    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++)
+        for (unsigned index = 1; index < size_classes[class].chunks; index++) {
+            uintptr_t at = SMALL_HEAP_SIZE + (uintptr_t)index * size_classes[class].size;
+
+            assert_ptr_not_equal(small_state(at), small_state(at - size_classes[class].size));
+        }
+    /* All of them lie in front of what else the header has. */
+    assert_true((uintptr_t)small_state((uintptr_t)2 * SMALL_HEAP_SIZE - 1) + sizeof(uint32_t) <=
+                (uintptr_t)SMALL_HEAP_SIZE + SMALL_HEADER_OFFSET);
+}
+
+static void test_the_states_of_an_earlier_slab_are_forgotten(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < SOME_CLASSES; i++)
+        for (unsigned j = 0; j < SOME_CLASSES; j++) {
+            unsigned before = some_classes[i], after = some_classes[j];
+            struct arena *arena;
+            struct slab *slab;
+            uintptr_t start;
+
+            arena = unit_arena();
+            slab = create(arena, before);
+            start = slab_start(slab);
+            for (unsigned index = 0; index < size_classes[before].chunks; index++) {
+                uintptr_t at = start + (uintptr_t)index * size_classes[before].size;
+
+                atomic_store(small_state(at), small_state_of(STATE_FREE, before, at, 0));
+            }
+            slab_destroy(slab);
+            slab = create(arena, after);
+            assert_int_equal(slab_start(slab), start);
+            for (uintptr_t at = start; at < start + size_classes[after].units * (uintptr_t)UNIT_SIZE;
+                 at += CHUNK_ALIGN) {
+                struct chunk chunk;
+
+                assert_int_equal(chunk_find(at, arena->small_tag, &chunk), CHUNK_NONE);
+            }
+            arena_trim(arena);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_small_state_gives_back_what_was_put_in),
+        cmocka_unit_test(test_only_the_starts_of_small_chunks_are_live),
+        cmocka_unit_test(test_no_two_small_chunks_share_a_state),
+        cmocka_unit_test(test_the_states_of_an_earlier_slab_are_forgotten),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
