@@ -29,7 +29,7 @@ enum {
      * What nobody asked for goes back: free units to the kernel after a tick or two, the chunks of a stack to their
      * slabs after BINS_FLUSH_TICKS: spread over slabs, they make it touch others.
      */
-    TICK = OS_TICKS_TENTH / 16,
+    TICK = OS_TICKS_TENTH / 4,
 };
 
 /*

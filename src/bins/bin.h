@@ -31,7 +31,7 @@ struct bin {
 
 static_assert(sizeof(struct bin) <= 64, "one cache line");
 
-enum { BINS_FLUSH_TICKS = 8 };
+enum { BINS_FLUSH_TICKS = 2 };
 
 /* The bins of an arena. */
 struct bins {

@@ -13,7 +13,7 @@
 
 enum {
     /* Smaller pieces are left alone when ageing: a system call and its page faults cost more than they give. */
-    PURGE_UNITS_MIN = 4,
+    PURGE_UNITS_MIN = 8,
 };
 
 static_assert(TINY_HEAP_SIZE == 1 << TINY_HEAP_SHIFT && SMALL_HEAP_SIZE == 1 << SMALL_HEAP_SHIFT, "shifts");
