@@ -237,7 +237,7 @@ static void tick(struct bin *bin)
         flush_unused(bins);
     heap_set_age(bins->tiny);
     heap_set_age(bins->small);
-    large_evict_stale();
+    large_make_way(0);
 }
 
 bool bin_refill(struct bin *bin)

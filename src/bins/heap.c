@@ -231,7 +231,7 @@ struct heap *heap_set_take(struct heap_set *set, unsigned units, unsigned *first
     *first = unit;
     *clean = bit_next(heap->dirty, unit, unit + units, 0) == unit + units;
     if (*clean)
-        large_evict_stale();
+        large_make_way((size_t)units * UNIT_SIZE);
     heap_claim(heap, unit, units);
     return heap;
 }

@@ -54,13 +54,14 @@ size_t large_trim(void)
     return unmap_list(evicted);
 }
 
-void large_evict_stale(void)
+void large_make_way(size_t bytes)
 {
     struct large *evicted;
 
     if (large_cached_bytes() == 0)
         return;
     registry_lock();
+    cache_owe(bytes);
     evicted = cache_evict(os_ticks(), false);
     registry_unlock();
     unmap_list(evicted);
@@ -120,7 +121,7 @@ void *large_alloc(size_t size, size_t align, bool *clean)
     *clean = large == NULL;
     if (large != NULL)
         return start_of(large);
-    large_evict_stale();
+    large_make_way(0);
     start = map_or_trim(mapped, align);
     if (start == NULL && needed < mapped) {
         mapped = needed;

@@ -51,8 +51,11 @@ bool large_resize(uintptr_t address, size_t size);
 /* The same, at little cost, if the chunk at the address is a live one that has as much room already. */
 bool large_grow_within(uintptr_t address, size_t size);
 
-/* Gives back what has waited in the cache too long, some of it: for when fresh memory is about to be touched. */
-void large_evict_stale(void);
+/*
+ * So many bytes of fresh memory are about to be touched: as much goes back of what has waited in the cache longest,
+ * and what has waited too long.
+ */
+void large_make_way(size_t bytes);
 
 /* Gives the cache back to the kernel. Returns the bytes given. */
 size_t large_trim(void);

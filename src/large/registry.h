@@ -83,7 +83,10 @@ struct large *cache_take_growing(size_t size);
 /* Puts a freed chunk in. */
 void cache_put(struct large *large, uint64_t now);
 
-/* Takes out what is too old or too much, or all of it; a list by `next`. */
+/* The cache should give back so many bytes, whatever their age, at the next evictions. */
+void cache_owe(size_t bytes);
+
+/* Takes out what is too old, too much or owed, or all of it; a list by `next`. */
 struct large *cache_evict(uint64_t now, bool all);
 
 /* Forgets what is cached; each chunk is put in anew by the caller. */

@@ -242,6 +242,31 @@ static void test_what_is_old_goes_with_a_later_mapping(void **state)
     release(chunk);
 }
 
+static void test_fresh_memory_elsewhere_takes_its_place(void **state)
+{
+    (void)state;
+    char *first = allocate(2 * MIB), *second = allocate(3 * MIB);
+
+    release(first);
+    release(second);
+    large_make_way(0);
+    large_make_way(2 * MIB - 1);
+    assert_int_equal(large_cached_bytes(), 5 * MIB);
+    /* What is owed adds up, and the oldest goes first. */
+    large_make_way(1);
+    assert_int_equal(large_cached_bytes(), 3 * MIB);
+    assert_true(cached(second));
+    large_make_way(MIB);
+    assert_true(cached(second));
+    large_make_way(4 * MIB);
+    assert_int_equal(large_cached_bytes(), 0);
+    /* Of an empty cache nothing is owed: what comes next may stay. */
+    large_make_way(MIB);
+    release(allocate(MIB));
+    large_make_way(0);
+    assert_int_equal(large_cached_bytes(), MIB);
+}
+
 static void test_a_vector_gets_a_mapping_that_has_grown_before(void **state)
 {
     (void)state;
@@ -336,6 +361,7 @@ int main(void)
         cmocka_unit_test_setup(test_neither_is_one_that_had_headroom, empty),
         cmocka_unit_test_setup(test_what_is_old_goes_with_a_later_free, empty),
         cmocka_unit_test_setup(test_what_is_old_goes_with_a_later_mapping, empty),
+        cmocka_unit_test_setup(test_fresh_memory_elsewhere_takes_its_place, empty),
         cmocka_unit_test_setup(test_a_vector_gets_a_mapping_that_has_grown_before, empty),
         cmocka_unit_test_setup(test_a_trim_empties_it, empty),
         cmocka_unit_test_setup(test_what_the_kernel_refuses_to_unmap_stays, empty),
