@@ -7,7 +7,7 @@ import re
 from cases import GROUPS, is_script
 
 FULL = {"rounds": 7, "reps": 5, "ms": 60, "budget": 40.0}
-QUICK = {"rounds": 3, "reps": 3, "ms": 15, "budget": 3.0}
+QUICK = {"rounds": 2, "reps": 3, "ms": 15, "budget": 2.5}
 
 
 def named_peer(argument):

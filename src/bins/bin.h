@@ -13,7 +13,7 @@
 
 struct bin {
     /* The stack of free chunks, slots[0] .. top[-1]. All zero, as in an arena that has no chunk, it is empty and full. */
-    void **top;
+    _Alignas(64) void **top;
     void **end; /* where top is when the stack is full */
     void **slots;
     /* The state of a live chunk without slack, plus the size: less the request, it is the chunk's state. */
@@ -29,13 +29,13 @@ struct bin {
     struct slab *spare;
 };
 
-static_assert(sizeof(struct bin) <= 64, "one cache line");
+static_assert(sizeof(struct bin) == 64, "one cache line, and found by a shift");
 
 enum { BINS_FLUSH_TICKS = 2 };
 
 /* The bins of an arena. */
 struct bins {
-    _Alignas(64) struct bin of[SIZE_CLASSES];
+    struct bin of[SIZE_CLASSES];
     struct heap_set *tiny, *small;
     /* Memory for the stacks, one behind the other; what is not taken into use yet begins at next_slots. */
     void **slots;

@@ -1,9 +1,11 @@
 /*
- * Remote frees: the short way by the address, and arenas that wait for their repair.
+ * Remote frees: the short way by the address, what it costs in atomic operations, and arenas that wait for their
+ * repair.
  */
 #include "unit/unit.h"
 
 #include "arena/remote.h"
+#include "os/os.h"
 #include "support/require.h"
 
 static void free_remotely(struct arena *self, void *pointer)
@@ -64,11 +66,56 @@ static void test_the_short_way(void **state)
     assert_int_equal(unit_count_state(owner, STATE_REMOTE), 0);
 }
 
+enum { ROUNDS = 100, BACKLOG = 64, OWNERS = 24 };
+
+/* Atomic read-modify-writes, both sides, for a free that lies among others to the same owner. */
+static void test_with_a_backlog_one_atomic_operation_serves_many_frees(void **state)
+{
+    (void)state;
+    struct arena *self = unit_arena(), *owner = unit_arena();
+    uint64_t before = os_counted().rmw;
+    static void *chunks[BACKLOG];
+
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned n = 0; n < BACKLOG; n++)
+            chunks[n] = unit_alloc(owner, n % 2 == 0 ? 64 : 2000);
+        for (unsigned n = 0; n < BACKLOG; n++)
+            free_remotely(self, chunks[n]);
+        remote_receive_all(owner);
+    }
+    assert_in_range(os_counted().rmw - before, 1, ROUNDS * BACKLOG / 10);
+}
+
+/* More owners in turn than there are places to collect for: each free is sent by itself. */
+static void test_at_worst_a_free_is_one_atomic_operation(void **state)
+{
+    (void)state;
+    struct arena *self = unit_arena(), *owners[OWNERS];
+    static void *chunks[ROUNDS][OWNERS];
+    uint64_t before;
+
+    for (unsigned n = 0; n < OWNERS; n++) {
+        owners[n] = unit_arena();
+        for (unsigned round = 0; round < ROUNDS; round++)
+            chunks[round][n] = unit_alloc(owners[n], 64);
+    }
+    before = os_counted().rmw;
+    for (unsigned round = 0; round < ROUNDS; round++)
+        for (unsigned n = 0; n < OWNERS; n++)
+            free_remotely(self, chunks[round][n]);
+    remote_send_all(self);
+    assert_in_range(os_counted().rmw - before, ROUNDS * OWNERS / BACKLOG, ROUNDS * OWNERS);
+    for (unsigned n = 0; n < OWNERS; n++)
+        remote_receive_all(owners[n]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_damaged_arena_only_gets_marks),
         cmocka_unit_test(test_the_short_way),
+        cmocka_unit_test(test_with_a_backlog_one_atomic_operation_serves_many_frees),
+        cmocka_unit_test(test_at_worst_a_free_is_one_atomic_operation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
