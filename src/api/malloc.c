@@ -120,12 +120,11 @@ __attribute__((noinline)) void api_free_slow(void *pointer)
 static __attribute__((noinline)) void free_elsewhere(void *pointer)
 {
     struct arena *arena = thread_self.arena;
-    uint16_t tag = heap_map_tag((uintptr_t)pointer);
+    bool aligned = (uintptr_t)pointer % CHUNK_ALIGN == 0;
+    uint16_t tag = aligned ? heap_map_tag((uintptr_t)pointer) : TAG_NONE;
     bool freed = false;
 
-    if ((uintptr_t)pointer % CHUNK_ALIGN != 0)
-        freed = false;
-    else if (tag == arena->tiny_tag)
+    if (tag == arena->tiny_tag)
         freed = tiny_free(arena, pointer);
     else if (tag == arena->small_tag)
         freed = small_free(arena, pointer);

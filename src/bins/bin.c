@@ -250,7 +250,7 @@ bool bin_refill(struct bin *bin)
     if (bin->class >= TINY_CLASSES)
         bin->refills = 1;
     else if (++bin->refills == REFILLS)
-        lengthen(bin, at_most(limit * 2, last_limit(bin->class)));
+        lengthen(bin, at_most(limit * 2, bin_limit_max(bin)));
     bin->top = bin->slots + slab_take(slab, bin->slots, limit > 1 ? limit / 2 : 1);
     tick(bin);
     return true;
@@ -304,7 +304,7 @@ static bool lengthen_if_short(struct bin *bin)
 {
     struct bins *bins = bins_of(bin);
     unsigned old = bin_limit(bin);
-    unsigned limit = at_most(old * 2, last_limit(bin->class));
+    unsigned limit = at_most(old * 2, bin_limit_max(bin));
     size_t more = bytes_of(bin, limit - old);
 
     if (bin->refills == 0 || limit == old)

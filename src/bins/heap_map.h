@@ -5,8 +5,7 @@
  * each 16 GiB in use. A root entry is the leaf's distance from the empty leaf: no test for "no leaf here".
  *
  * Entries are written under the structure lock, with release ordering after the heap's header is complete.
- * Who looks for heaps of an arena that is his own, or whose lock he holds, reads them relaxed; everyone else
- * reads with acquire ordering, and then finds the header complete.
+ * Who reads one does so with acquire ordering, and then finds the header complete.
  */
 #ifndef FT_BINS_HEAP_MAP_H
 #define FT_BINS_HEAP_MAP_H
@@ -40,27 +39,17 @@ struct heap_map {
 
 extern struct heap_map heap_map;
 
-static inline uint16_t heap_map_load(uintptr_t address, memory_order order)
+static inline uint16_t heap_map_tag(uintptr_t address)
 {
     const char *leaf = (const char *)heap_map.empty;
     uintptr_t index = address >> MAP_ROOT_SHIFT;
 
     if (unlikely(index >= MAP_ROOT_SIZE))
         return TAG_NONE;
-    leaf += atomic_load_explicit(&heap_map.root[index], order);
+    leaf += atomic_load_explicit(&heap_map.root[index], memory_order_acquire);
     return atomic_load_explicit(
-        &((const _Atomic uint16_t *)(const void *)leaf)[address >> HEAP_SHIFT & (MAP_LEAF_SIZE - 1)], order);
-}
-
-/* For comparison with the tags of the caller's own arena. */
-static inline uint16_t heap_map_own_tag(uintptr_t address)
-{
-    return heap_map_load(address, memory_order_relaxed);
-}
-
-static inline uint16_t heap_map_tag(uintptr_t address)
-{
-    return heap_map_load(address, memory_order_acquire);
+        &((const _Atomic uint16_t *)(const void *)leaf)[address >> HEAP_SHIFT & (MAP_LEAF_SIZE - 1)],
+        memory_order_acquire);
 }
 
 /* Enters or removes a heap. False: no memory for a leaf, and nothing has changed. Structure lock held. */

@@ -14,21 +14,6 @@ static char *address_of(const struct heap *heap, unsigned unit)
     return (char *)(heap->base + (uintptr_t)unit * UNIT_SIZE);
 }
 
-static unsigned units_per_heap(const struct heap_set *set)
-{
-    return set->small ? SMALL_UNITS - SMALL_FIRST_UNIT : TINY_UNITS - TINY_FIRST_UNIT;
-}
-
-static struct heap *take(struct heap_set *set, unsigned units, unsigned *first)
-{
-    bool clean;
-    struct heap *heap = heap_set_take(set, units, first, &clean);
-
-    assert_non_null(heap);
-    assert_true(*first >= heap_first_unit(heap) && *first + units <= heap_units(heap));
-    return heap;
-}
-
 static void test_a_heap_holds_a_hundred_of_the_largest_chunks(void **state)
 {
     (void)state;
@@ -46,21 +31,21 @@ static void test_a_heap_holds_a_hundred_of_the_largest_chunks(void **state)
 
 static void test_units_are_handed_out_once_lowest_first(struct heap_set *set)
 {
-    unsigned count = units_per_heap(set), first;
-    struct heap *heap = take(set, 1, &first);
+    unsigned count = unit_units_per_heap(set), first;
+    struct heap *heap = unit_take_units(set, 1, &first);
 
     assert_int_equal(heap->base % heap_size(heap), 0);
     for (unsigned i = 0; i < count; i++) {
         assert_int_equal(first, heap_first_unit(heap) + i);
         pattern_write(address_of(heap, first), 0, UNIT_SIZE, first);
         if (i + 1 < count)
-            assert_ptr_equal(take(set, 1, &first), heap);
+            assert_ptr_equal(unit_take_units(set, 1, &first), heap);
     }
     assert_int_equal(heap->free_units, 0);
     for (unsigned unit = heap_first_unit(heap); unit < heap_units(heap); unit++)
         assert_int_equal(pattern_mismatch(address_of(heap, unit), UNIT_SIZE, unit), UNIT_SIZE);
     /* The heap is full: the next run comes from another. */
-    assert_ptr_not_equal(take(set, 1, &first), heap);
+    assert_ptr_not_equal(unit_take_units(set, 1, &first), heap);
     assert_int_equal(unit_count_heaps(set), 2);
 }
 
@@ -100,42 +85,26 @@ static void test_fresh_units_are_clean_and_used_ones_are_not(void **state)
                      8 * (size_t)UNIT_SIZE);
 }
 
-/* All units of a heap that has none in use yet, or of a new one. */
-static struct heap *take_all(struct heap_set *set)
-{
-    unsigned first;
-    struct heap *heap = take(set, 1, &first);
-
-    while (heap->free_units > 0)
-        assert_ptr_equal(take(set, 1, &first), heap);
-    return heap;
-}
-
-static void give_all(struct heap *heap)
-{
-    heap_give(heap, heap_first_unit(heap), units_per_heap(heap->set));
-}
-
 static void test_one_empty_heap_is_kept_and_the_second_unmapped(void **state)
 {
     (void)state;
     struct heap_set *set = &unit_arena()->tiny;
     unsigned first;
-    struct heap *heaps[2] = {take_all(set), take_all(set)};
+    struct heap *heaps[2] = {unit_take_heap(set), unit_take_heap(set)};
     uintptr_t bases[2] = {heaps[0]->base, heaps[1]->base};
 
     assert_ptr_not_equal(heaps[0], heaps[1]);
     assert_true(heap_owned(set->own, bases[1], TINY_HEAP_SHIFT));
-    give_all(heaps[0]);
+    unit_give_heap(heaps[0]);
     assert_int_equal(unit_count_heaps(set), 2);
-    give_all(heaps[1]);
+    unit_give_heap(heaps[1]);
     assert_int_equal(unit_count_heaps(set), 1);
     assert_ptr_equal(set->heaps, heaps[0]);
     assert_int_equal(heap_map_tag(bases[0]), set->tag);
     assert_int_equal(heap_map_tag(bases[1]), TAG_NONE);
     assert_false(heap_owned(set->own, bases[1], TINY_HEAP_SHIFT));
     /* The reserve is used again before a new heap is made. */
-    assert_ptr_equal(take(set, 1, &first), heaps[0]);
+    assert_ptr_equal(unit_take_units(set, 1, &first), heaps[0]);
     assert_null(set->idle);
 }
 
@@ -145,9 +114,9 @@ static void test_trim_unmaps_empty_heaps_and_purges_the_rest(void **state)
     struct heap_set *set = &unit_arena()->small;
     unsigned kept, given, again;
     bool clean = false;
-    struct heap *heap = take(set, 2, &kept);
+    struct heap *heap = unit_take_units(set, 2, &kept);
 
-    assert_ptr_equal(take(set, 3, &given), heap);
+    assert_ptr_equal(unit_take_units(set, 3, &given), heap);
     pattern_write(address_of(heap, kept), 0, 2 * (size_t)UNIT_SIZE, 7);
     memset(address_of(heap, given), 0xee, 3 * (size_t)UNIT_SIZE);
     heap_give(heap, given, 3);
@@ -182,11 +151,11 @@ static void test_long_runs_that_stay_free_go_back_at_the_second_tick(void **stat
     (void)state;
     struct heap_set *set = &unit_arena()->small;
     unsigned long_run, other, short_run, last;
-    struct heap *heap = take(set, 32, &long_run);
+    struct heap *heap = unit_take_units(set, 32, &long_run);
 
-    take(set, 1, &other);
-    take(set, 2, &short_run);
-    take(set, 1, &last);
+    unit_take_units(set, 1, &other);
+    unit_take_units(set, 2, &short_run);
+    unit_take_units(set, 1, &last);
     memset(address_of(heap, long_run), 0xee, 32 * (size_t)UNIT_SIZE);
     memset(address_of(heap, short_run), 0xee, 2 * (size_t)UNIT_SIZE);
     heap_give(heap, long_run, 32);
@@ -196,7 +165,7 @@ static void test_long_runs_that_stay_free_go_back_at_the_second_tick(void **stat
         assert_int_equal(*address_of(heap, long_run + 31), (char)0xee);
         heap_set_age(set);
         /* A unit of it that is in use in between starts anew. */
-        take(set, 1, &last);
+        unit_take_units(set, 1, &last);
         heap_give(heap, last, 1);
         assert_int_equal(last, long_run);
     }
@@ -211,13 +180,13 @@ static void test_a_unit_in_use_at_the_first_tick_stays_at_the_second(void **stat
     (void)state;
     struct heap_set *set = &unit_arena()->small;
     unsigned run, last;
-    struct heap *heap = take(set, 32, &run);
+    struct heap *heap = unit_take_units(set, 32, &run);
 
-    take(set, 1, &last);
+    unit_take_units(set, 1, &last);
     heap_give(heap, run, 32);
     heap_give(heap, last, 1);
     heap_set_age(set);
-    take(set, 33, &run);
+    unit_take_units(set, 33, &run);
     memset(address_of(heap, run), 0xee, 33 * (size_t)UNIT_SIZE);
     heap_give(heap, run, 33);
     heap_set_age(set);
@@ -238,15 +207,15 @@ static void test_without_memory_for_a_heap(void **state)
     os_fail_after(0, false);
     assert_null(set->heaps);
     assert_null(set->open);
-    take(set, 1, &first);
+    unit_take_units(set, 1, &first);
 }
 
 static void test_a_heap_that_the_kernel_keeps_stays_usable(void **state)
 {
     (void)state;
     struct heap_set *set = &unit_arena()->tiny;
-    unsigned count = units_per_heap(set), first;
-    struct heap *heap = take(set, 1, &first);
+    unsigned count = unit_units_per_heap(set), first;
+    struct heap *heap = unit_take_units(set, 1, &first);
 
     heap_give(heap, first, 1);
     os_fail_after(1, true);
@@ -260,10 +229,10 @@ static void test_a_heap_that_the_kernel_keeps_stays_usable(void **state)
     for (unsigned i = 1; i < count; i++) {
         unsigned unit;
 
-        assert_ptr_equal(take(set, 1, &unit), heap);
+        assert_ptr_equal(unit_take_units(set, 1, &unit), heap);
         assert_int_not_equal(unit, first);
     }
-    assert_ptr_not_equal(take(set, 1, &first), heap);
+    assert_ptr_not_equal(unit_take_units(set, 1, &first), heap);
 }
 
 static void test_a_heap_with_lost_units_is_never_unmapped(void **state)
@@ -271,9 +240,9 @@ static void test_a_heap_with_lost_units_is_never_unmapped(void **state)
     (void)state;
     struct heap_set *set = &unit_arena()->tiny;
     unsigned kept, lost;
-    struct heap *heap = take(set, 1, &kept);
+    struct heap *heap = unit_take_units(set, 1, &kept);
 
-    take(set, 1, &lost);
+    unit_take_units(set, 1, &lost);
     heap_give(heap, lost, 1);
     os_fail_after(1, false);
     assert_int_equal(heap_set_trim(set), 0);
@@ -282,7 +251,7 @@ static void test_a_heap_with_lost_units_is_never_unmapped(void **state)
     (void)heap_set_trim(set);
     assert_ptr_equal(set->heaps, heap);
     heap_set_reset(set);
-    assert_int_equal(heap->free_units, units_per_heap(set) - 1);
+    assert_int_equal(heap->free_units, unit_units_per_heap(set) - 1);
     assert_false(heap_claim(heap, lost, 1));
 }
 
@@ -291,11 +260,11 @@ static void test_after_a_reset_what_is_claimed_is_taken(void **state)
     (void)state;
     struct heap_set *set = &unit_arena()->small;
     unsigned first, again;
-    struct heap *heap = take(set, 40, &first);
+    struct heap *heap = unit_take_units(set, 40, &first);
 
     pattern_write(address_of(heap, first), 0, 40 * (size_t)UNIT_SIZE, 3);
     heap_set_reset(set);
-    assert_int_equal(heap->free_units, units_per_heap(set));
+    assert_int_equal(heap->free_units, unit_units_per_heap(set));
     assert_true(heap_claim(heap, first + 4, 4));
     assert_false(heap_claim(heap, first + 4, 4));
     assert_false(heap_claim(heap, first + 1, 4));
@@ -304,7 +273,7 @@ static void test_after_a_reset_what_is_claimed_is_taken(void **state)
     assert_false(heap_claim(heap, SMALL_FIRST_UNIT - 1, 2));
     assert_false(heap_claim(heap, SMALL_UNITS - 1, 2));
     assert_false(is_clean(set, 4, first));
-    take(set, 5, &again);
+    unit_take_units(set, 5, &again);
     assert_int_equal(again, first + 8);
     assert_int_equal(pattern_mismatch(address_of(heap, first), 40 * (size_t)UNIT_SIZE, 3),
                      40 * (size_t)UNIT_SIZE);

@@ -9,46 +9,15 @@
 /* The longest run that heap_set_take() finds. */
 enum { RUN_UNITS_MAX = 64 };
 
-static unsigned units_per_heap(const struct heap_set *set)
-{
-    return set->small ? SMALL_UNITS - SMALL_FIRST_UNIT : TINY_UNITS - TINY_FIRST_UNIT;
-}
-
-static struct heap *take(struct heap_set *set, unsigned units, unsigned *first)
-{
-    bool clean;
-    struct heap *heap = heap_set_take(set, units, first, &clean);
-
-    assert_non_null(heap);
-    assert_true(*first >= heap_first_unit(heap) && *first + units <= heap_units(heap));
-    return heap;
-}
-
-/* All units of a heap that has none in use yet, or of a new one. */
-static struct heap *take_all(struct heap_set *set)
-{
-    unsigned first;
-    struct heap *heap = take(set, 1, &first);
-
-    while (heap->free_units > 0)
-        assert_ptr_equal(take(set, 1, &first), heap);
-    return heap;
-}
-
-static void give_all(struct heap *heap)
-{
-    heap_give(heap, heap_first_unit(heap), units_per_heap(heap->set));
-}
-
 static void test_neighbouring_runs_join(void **state)
 {
     (void)state;
     struct heap_set *set = &unit_arena()->tiny;
-    unsigned count = units_per_heap(set), first;
-    struct heap *heap = take(set, 1, &first);
+    unsigned count = unit_units_per_heap(set), first;
+    struct heap *heap = unit_take_units(set, 1, &first);
 
     for (unsigned i = 1; i < count; i++)
-        take(set, 1, &first);
+        unit_take_units(set, 1, &first);
     for (unsigned step = 0; step < 3; step++)
         for (unsigned unit = heap_first_unit(heap) + step; unit < heap_units(heap); unit += 3)
             heap_give(heap, unit, 1);
@@ -56,7 +25,7 @@ static void test_neighbouring_runs_join(void **state)
     /* The longest runs that may be asked for, one behind the other, leave nothing over. */
     for (unsigned left = count, next = heap_first_unit(heap), units; left > 0; left -= units) {
         units = left < RUN_UNITS_MAX ? left : RUN_UNITS_MAX;
-        assert_ptr_equal(take(set, units, &first), heap);
+        assert_ptr_equal(unit_take_units(set, units, &first), heap);
         assert_int_equal(first, next);
         next += units;
     }
@@ -79,11 +48,11 @@ static unsigned lowest_run(const struct heap *heap, unsigned units)
 
 static void find_runs_among(struct heap_set *set, unsigned in_use_of_8, struct rng *rng)
 {
-    unsigned count = units_per_heap(set), first, expected;
-    struct heap *heap = take(set, 1, &first);
+    unsigned count = unit_units_per_heap(set), first, expected;
+    struct heap *heap = unit_take_units(set, 1, &first);
 
     for (unsigned i = 1; i < count; i++)
-        assert_ptr_equal(take(set, 1, &first), heap);
+        assert_ptr_equal(unit_take_units(set, 1, &first), heap);
     for (unsigned unit = heap_first_unit(heap); unit < heap_units(heap);) {
         /* Runs of up to a word and a half, at all places in a word. */
         unsigned length = 1 + (unsigned)rng_below(rng, 96);
@@ -99,7 +68,7 @@ static void find_runs_among(struct heap_set *set, unsigned in_use_of_8, struct r
         /* Where there is none, the run comes from another heap. */
         if (expected == heap_units(heap))
             continue;
-        assert_ptr_equal(take(set, units, &first), heap);
+        assert_ptr_equal(unit_take_units(set, units, &first), heap);
         assert_int_equal(first, expected);
         if (units % 3 != 0)
             heap_give(heap, first, units);
@@ -122,18 +91,18 @@ static void test_a_run_that_is_too_short_is_passed_over(void **state)
     (void)state;
     struct heap_set *set = &unit_arena()->small;
     unsigned first[5], again;
-    struct heap *heap = take(set, 4, &first[0]);
+    struct heap *heap = unit_take_units(set, 4, &first[0]);
 
     for (unsigned i = 1; i < 5; i++)
-        assert_ptr_equal(take(set, 4, &first[i]), heap);
+        assert_ptr_equal(unit_take_units(set, 4, &first[i]), heap);
     heap_give(heap, first[0], 4);
     heap_give(heap, first[2], 4);
     heap_give(heap, first[3], 4);
-    take(set, 5, &again);
+    unit_take_units(set, 5, &again);
     assert_int_equal(again, first[2]);
-    take(set, 4, &again);
+    unit_take_units(set, 4, &again);
     assert_int_equal(again, first[0]);
-    take(set, 4, &again);
+    unit_take_units(set, 4, &again);
     assert_true(again > first[4]);
 }
 
@@ -142,7 +111,7 @@ static void test_every_address_of_a_heap_is_owned_and_no_other(void **state)
     (void)state;
     struct arena *arena = unit_arena();
     unsigned first;
-    struct heap *heap = take(&arena->small, 1, &first);
+    struct heap *heap = unit_take_units(&arena->small, 1, &first);
     uintptr_t end = heap->base + SMALL_HEAP_SIZE;
 
     for (uintptr_t at = heap->base; at < end; at += CHUNK_ALIGN)
@@ -175,9 +144,9 @@ static void test_an_entry_whose_heap_is_gone_owns_nothing(void **state)
 
     /* Heaps for more entries than there are, so that each is written and cleared again. */
     for (unsigned n = 0; n < OWN_HEAPS + 8; n++)
-        take_all(set);
+        unit_take_heap(set);
     while (set->heaps != NULL) {
-        give_all(set->heaps);
+        unit_give_heap(set->heaps);
         heap_set_trim(set);
     }
     for (unsigned entry = 0; entry < OWN_HEAPS; entry++)

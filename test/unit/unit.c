@@ -200,3 +200,33 @@ int unit_flush_all(void **state)
         arena_trim(arena);
     return 0;
 }
+
+unsigned unit_units_per_heap(const struct heap_set *set)
+{
+    return set->small ? SMALL_UNITS - SMALL_FIRST_UNIT : TINY_UNITS - TINY_FIRST_UNIT;
+}
+
+struct heap *unit_take_units(struct heap_set *set, unsigned units, unsigned *first)
+{
+    bool clean;
+    struct heap *heap = heap_set_take(set, units, first, &clean);
+
+    assert_non_null(heap);
+    assert_true(*first >= heap_first_unit(heap) && *first + units <= heap_units(heap));
+    return heap;
+}
+
+struct heap *unit_take_heap(struct heap_set *set)
+{
+    unsigned first;
+    struct heap *heap = unit_take_units(set, 1, &first);
+
+    while (heap->free_units > 0)
+        assert_ptr_equal(unit_take_units(set, 1, &first), heap);
+    return heap;
+}
+
+void unit_give_heap(struct heap *heap)
+{
+    heap_give(heap, heap_first_unit(heap), unit_units_per_heap(heap->set));
+}

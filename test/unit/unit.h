@@ -50,6 +50,14 @@ unsigned unit_ring_length(const struct bin *bin);
 /* All chunks that are neither live nor in the stack are vacant in their slabs; lists and places agree. */
 void unit_check_bin(struct arena *arena, const struct bin *bin, unsigned live);
 
+/* A run of units of some heap of the set, which is to be had; and how many units a heap of it has for slabs. */
+struct heap *unit_take_units(struct heap_set *set, unsigned units, unsigned *first);
+unsigned unit_units_per_heap(const struct heap_set *set);
+
+/* All units of a heap that has none in use yet, or of a new one; and back again. */
+struct heap *unit_take_heap(struct heap_set *set);
+void unit_give_heap(struct heap *heap);
+
 /* SMALL stacks share what they are lengthened by: a test's teardown, gives back what all arenas have taken of it. */
 int unit_flush_all(void **state);
 
