@@ -63,7 +63,7 @@ void *api_alloc_aligned(size_t align, size_t size)
     struct bin *bin;
     void *chunk;
 
-    if (align <= CHUNK_ALIGN && !options_watch_calls())
+    if (align <= CHUNK_ALIGN && !options_every_call_slow())
         return api_alloc(size);
     class = aligned_class(align, size);
     if (unlikely(class == SIZE_CLASSES))

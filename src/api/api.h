@@ -69,18 +69,29 @@ static inline void *api_alloc(size_t size)
 void api_free_other(void *pointer);
 
 /*
- * Frees a chunk at an aligned address in a TINY heap of the arena. False: it is none, or the stack is full, and
- * nothing was done.
+ * The same for a caller who says of what size and alignment the chunk is: that is checked, and `function` is named if
+ * it is wrong.
  */
-static inline bool tiny_free(struct arena *arena, void *pointer)
+void api_free_sized_slow(void *pointer, size_t size, const char *function);
+void api_free_aligned_slow(void *pointer, size_t align, const char *function);
+void api_free_aligned_sized(void *pointer, size_t align, size_t size, const char *function);
+
+/*
+ * Frees a chunk at an aligned address in a TINY heap of the arena, with `sized` if it is one of that size. False: it
+ * is none, or the stack is full, and nothing was done.
+ */
+static inline bool tiny_free(struct arena *arena, void *pointer, bool sized, size_t size)
 {
     uintptr_t address = (uintptr_t)pointer;
     /* Relaxed, here and at the store: only the holder of a chunk touches its state. */
     _Atomic uint8_t *state = tiny_state(address);
     uint8_t what = atomic_load_explicit(state, memory_order_relaxed);
+    struct bin *bin;
 
-    if (unlikely((int8_t)what <= 0) ||
-        unlikely(!bin_push(&arena->bins.of[tiny_class_around(address)], pointer)))
+    if (unlikely((int8_t)what <= 0))
+        return false;
+    bin = &arena->bins.of[tiny_class_around(address)];
+    if ((sized && unlikely(bin->live - size != what)) || unlikely(!bin_push(bin, pointer)))
         return false;
     atomic_store_explicit(state, what ^ tiny_state_of(STATE_LIVE ^ STATE_FREE, 0), memory_order_relaxed);
     return true;
@@ -106,8 +117,25 @@ static inline void api_free(void *pointer)
 
     if (unlikely(!heap_owned(arena->own_tiny, (uintptr_t)pointer, TINY_HEAP_SHIFT)))
         api_free_other(pointer);
-    else if (unlikely(!tiny_free(arena, pointer)))
+    else if (unlikely(!tiny_free(arena, pointer, false, 0)))
         api_free_slow(pointer);
+}
+
+static inline void api_free_sized(void *pointer, size_t size, const char *function)
+{
+    struct arena *arena = thread_self.arena;
+
+    if (unlikely(!heap_owned(arena->own_tiny, (uintptr_t)pointer, TINY_HEAP_SHIFT)) ||
+        unlikely(!tiny_free(arena, pointer, true, size)))
+        api_free_sized_slow(pointer, size, function);
+}
+
+static inline void api_free_aligned(void *pointer, size_t align, const char *function)
+{
+    if (likely(((uintptr_t)pointer & (align - 1)) == 0))
+        api_free(pointer);
+    else
+        api_free_aligned_slow(pointer, align, function);
 }
 
 #endif

@@ -30,7 +30,7 @@ void api_count(enum call_kind kind, size_t bytes)
 {
     struct arena *arena;
 
-    if (likely(!options_watch_calls()))
+    if (likely(!options.stats))
         return;
     arena = arena_enter_to_free();
     if (arena == NULL)
@@ -116,6 +116,39 @@ __attribute__((noinline)) void api_free_slow(void *pointer)
     errno = saved_errno;
 }
 
+/* A live chunk that is not what the caller says is reported, and freed nevertheless: it is what was meant. */
+static void free_checked(void *pointer, const size_t *size, const size_t *align, const char *function)
+{
+    struct chunk chunk;
+
+    if (pointer == NULL)
+        return;
+    if (!api_find(pointer, &chunk)) {
+        report_misuse(function, (uintptr_t)pointer);
+        return;
+    }
+    if (size != NULL && *size != chunk.requested)
+        report_wrong(function, "size", *size, chunk.start);
+    if (align != NULL && ((*align & (*align - 1)) != 0 || (chunk.start & (*align - 1)) != 0))
+        report_wrong(function, "alignment", *align, chunk.start);
+    api_free(pointer);
+}
+
+__attribute__((noinline)) void api_free_sized_slow(void *pointer, size_t size, const char *function)
+{
+    free_checked(pointer, &size, NULL, function);
+}
+
+__attribute__((noinline)) void api_free_aligned_slow(void *pointer, size_t align, const char *function)
+{
+    free_checked(pointer, NULL, &align, function);
+}
+
+void api_free_aligned_sized(void *pointer, size_t align, size_t size, const char *function)
+{
+    free_checked(pointer, &size, &align, function);
+}
+
 /* In no heap of the own-heap tables: of another arena, of ours but not in the tables, LARGE, or nothing. */
 static __attribute__((noinline)) void free_elsewhere(void *pointer)
 {
@@ -125,7 +158,7 @@ static __attribute__((noinline)) void free_elsewhere(void *pointer)
     bool freed = false;
 
     if (tag == arena->tiny_tag)
-        freed = tiny_free(arena, pointer);
+        freed = tiny_free(arena, pointer, false, 0);
     else if (tag == arena->small_tag)
         freed = small_free(arena, pointer);
     else if (tag != TAG_NONE && arena != ARENA_NONE)
@@ -179,13 +212,10 @@ void API_NAME(cfree)(void *pointer)
 
 void API_NAME(free_sized)(void *pointer, size_t size)
 {
-    (void)size;
-    api_free(pointer);
+    api_free_sized(pointer, size, "free_sized()");
 }
 
 void API_NAME(free_aligned_sized)(void *pointer, size_t align, size_t size)
 {
-    (void)align;
-    (void)size;
-    api_free(pointer);
+    api_free_aligned_sized(pointer, align, size, "free_aligned_sized()");
 }

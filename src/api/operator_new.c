@@ -68,7 +68,7 @@ void *_ZnamSt11align_val_t(size_t size, size_t align)
     return operator_new_retry(size, align);
 }
 
-/* Plain, sized, nothrow, aligned, and their combinations; what comes after the pointer is not needed. */
+/* Plain, sized, nothrow, aligned, and their combinations; what comes after the pointer is checked. */
 OPERATOR void _ZdlPv(void *pointer);
 OPERATOR void _ZdaPv(void *pointer);
 OPERATOR void _ZdlPvm(void *pointer, size_t size);
@@ -94,14 +94,12 @@ void _ZdaPv(void *pointer)
 
 void _ZdlPvm(void *pointer, size_t size)
 {
-    (void)size;
-    api_free(pointer);
+    api_free_sized(pointer, size, "operator delete()");
 }
 
 void _ZdaPvm(void *pointer, size_t size)
 {
-    (void)size;
-    api_free(pointer);
+    api_free_sized(pointer, size, "operator delete[]()");
 }
 
 void _ZdlPvRKSt9nothrow_t(void *pointer, const void *tag)
@@ -118,42 +116,34 @@ void _ZdaPvRKSt9nothrow_t(void *pointer, const void *tag)
 
 void _ZdlPvSt11align_val_t(void *pointer, size_t align)
 {
-    (void)align;
-    api_free(pointer);
+    api_free_aligned(pointer, align, "operator delete()");
 }
 
 void _ZdaPvSt11align_val_t(void *pointer, size_t align)
 {
-    (void)align;
-    api_free(pointer);
+    api_free_aligned(pointer, align, "operator delete[]()");
 }
 
 void _ZdlPvmSt11align_val_t(void *pointer, size_t size, size_t align)
 {
-    (void)size;
-    (void)align;
-    api_free(pointer);
+    api_free_aligned_sized(pointer, align, size, "operator delete()");
 }
 
 void _ZdaPvmSt11align_val_t(void *pointer, size_t size, size_t align)
 {
-    (void)size;
-    (void)align;
-    api_free(pointer);
+    api_free_aligned_sized(pointer, align, size, "operator delete[]()");
 }
 
 void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *pointer, size_t align, const void *tag)
 {
-    (void)align;
     (void)tag;
-    api_free(pointer);
+    api_free_aligned(pointer, align, "operator delete()");
 }
 
 void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *pointer, size_t align, const void *tag)
 {
-    (void)align;
     (void)tag;
-    api_free(pointer);
+    api_free_aligned(pointer, align, "operator delete[]()");
 }
 
 #else

@@ -114,7 +114,7 @@ void *API_NAME(realloc)(void *pointer, size_t size)
     if (pointer == NULL)
         return api_alloc(size);
     if (resize_in_class(thread_self.arena, (uintptr_t)pointer, size) ||
-        (size > SMALL_MAX && !options_watch_calls() && large_grow_within((uintptr_t)pointer, size)))
+        (size > SMALL_MAX && !options_every_call_slow() && large_grow_within((uintptr_t)pointer, size)))
         return pointer;
     if (!api_find(pointer, &chunk)) {
         report_misuse("realloc()", (uintptr_t)pointer);

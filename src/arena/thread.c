@@ -3,6 +3,7 @@
  * the C library itself after the last of them, still allocate and free: they get a shared arena then, which
  * nobody has to hand back.
  */
+#define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "arena/thread.h"
 
 #include "arena/fork.h"
@@ -10,6 +11,9 @@
 #include "arena/remote.h"
 #include "debug/options.h"
 #include "os/os.h"
+#include "os/secret.h"
+
+#include <unistd.h>
 
 _Thread_local struct thread thread_self = {.arena = ARENA_NONE};
 
@@ -26,10 +30,14 @@ static void end_of_thread(void *value)
     pool_put(arena);
 }
 
-/* Allocates nothing: a call of malloc in here would wait for itself. */
+/*
+ * Allocates nothing: a call of malloc in here would wait for itself. Before our constructor has run, nobody can
+ * have replaced the environment that the kernel laid out.
+ */
 static void init_once(void)
 {
     options_load(environment);
+    os_secret_init(environment != NULL ? environment : environ);
     have_key = pthread_key_create(&key, end_of_thread) == 0;
 }
 
@@ -69,7 +77,7 @@ static struct arena *bind(void)
         register_fork();
         return arena;
     }
-    if (!options_watch_calls())
+    if (!options_every_call_slow())
         thread_self.arena = arena;
     /* These may allocate, so they come last. */
     register_fork();

@@ -6,6 +6,7 @@
 #include "debug/options.h"
 
 #include "debug/text.h"
+#include "os/secret.h"
 
 #include <elf.h>
 #include <stddef.h>
@@ -17,6 +18,7 @@ struct options options;
 /* Each sets an option and returns true, or leaves it and returns false. */
 static bool set_on_error(const char *value);
 static bool set_stats(const char *value);
+static bool set_harden(const char *value);
 static bool set_arena_max(const char *value);
 
 static const struct {
@@ -26,6 +28,7 @@ static const struct {
 } table[] = {
     {"FT_MALLOC_ON_ERROR", "abort or report", set_on_error},
     {"FT_MALLOC_STATS", "0 or 1", set_stats},
+    {"FT_MALLOC_HARDEN", "0 or 1", set_harden},
     {"FT_MALLOC_ARENA_MAX", "a number from 1 to 32766", set_arena_max},
 };
 
@@ -63,6 +66,11 @@ static bool set_on_error(const char *value)
 static bool set_stats(const char *value)
 {
     return set_bool(&options.stats, value, "0", "1");
+}
+
+static bool set_harden(const char *value)
+{
+    return set_bool(&options.harden, value, "0", "1");
 }
 
 static bool set_arena_max(const char *value)
@@ -106,19 +114,6 @@ static void set(const char *variable)
     complain(variable, NULL);
 }
 
-/* The auxiliary vector lies behind the initial environment. */
-static bool secure_execution(char **environment)
-{
-    const Elf64_auxv_t *entry;
-
-    while (*environment != NULL)
-        environment++;
-    for (entry = (const Elf64_auxv_t *)(const void *)(environment + 1); entry->a_type != AT_NULL; entry++)
-        if (entry->a_type == AT_SECURE)
-            return entry->a_un.a_val != 0;
-    return false;
-}
-
 void options_load(char **initial)
 {
     static bool loaded;
@@ -126,7 +121,7 @@ void options_load(char **initial)
     if (loaded || environ == NULL)
         return;
     loaded = true;
-    if (secure_execution(initial != NULL ? initial : environ))
+    if (os_auxiliary(initial != NULL ? initial : environ, AT_SECURE) != 0)
         return;
     for (char **variable = environ; *variable != NULL; variable++)
         if (after(*variable, "FT_MALLOC_") != NULL)

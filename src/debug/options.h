@@ -13,6 +13,8 @@ struct options {
     bool report_only;
     /* FT_MALLOC_STATS=1: a line of figures at exit; counting takes the slow path on every call. */
     bool stats;
+    /* FT_MALLOC_HARDEN=1: see api/harden.h; every call takes the slow path. */
+    bool harden;
     /* FT_MALLOC_ARENA_MAX=N; 0: from the number of processors. */
     unsigned arena_max;
 };
@@ -26,10 +28,10 @@ extern struct options options;
  */
 void options_load(char **initial);
 
-/* True if every call has to take the slow path, where it is counted. */
-static inline bool options_watch_calls(void)
+/* True if every call has to take the slow path. */
+static inline bool options_every_call_slow(void)
 {
-    return options.stats;
+    return options.stats | options.harden;
 }
 
 #endif

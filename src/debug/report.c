@@ -72,6 +72,22 @@ static void put_heap_verdict(struct text *text, uintptr_t address, uint16_t tag)
     }
 }
 
+/* "0x7f... (TINY, 42 bytes)". */
+static void put_live(struct text *text, uintptr_t address)
+{
+    static const char *const zones[] = {"TINY", "SMALL", "LARGE"};
+    struct chunk chunk = {.zone = ZONE_LARGE};
+    struct large_info info;
+    uint16_t tag = heap_map_tag(address);
+
+    if (tag != TAG_NONE)
+        chunk_find(address, tag, &chunk);
+    else if (large_find(address, &info))
+        chunk.requested = info.requested;
+    text_hex_lower(text, address);
+    put_size(text, zones[chunk.zone], chunk.requested);
+}
+
 static void put_verdict(struct text *text, uintptr_t address)
 {
     struct large_info info;
@@ -97,6 +113,21 @@ void report_misuse(const char *function, uintptr_t address)
     text_string(&text, function);
     text_string(&text, ": ");
     put_verdict(&text, address);
+    end(&text);
+}
+
+void report_wrong(const char *function, const char *what, uintptr_t said, uintptr_t address)
+{
+    struct text text = {.fd = STDERR_FILENO};
+
+    text_string(&text, "ft_malloc: ");
+    text_string(&text, function);
+    text_string(&text, ": wrong ");
+    text_string(&text, what);
+    text_string(&text, " ");
+    text_number(&text, said);
+    text_string(&text, " for ");
+    put_live(&text, address);
     end(&text);
 }
 

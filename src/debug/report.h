@@ -10,6 +10,9 @@
 /* `function`: as the user knows it, such as "free()". Returns only in report mode. The caller holds no lock. */
 void report_misuse(const char *function, uintptr_t address);
 
+/* For a live chunk: the caller said something about it that is not so; `what`: "size" or "alignment". */
+void report_wrong(const char *function, const char *what, uintptr_t said, uintptr_t address);
+
 /* A chunk that came home twice, or that was written to after it was freed. The arena may be locked. */
 void report_corruption(const char *what, uintptr_t address);
 

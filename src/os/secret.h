@@ -1,0 +1,28 @@
+/*
+ * A number that others cannot guess, the same for the life of the process: what free chunks hold is encoded with
+ * it, and random choices begin with it. From the kernel (AT_RANDOM), or where the auxiliary vector is out of reach,
+ * from the clock and from where the kernel put the stack and the library.
+ */
+#ifndef FT_OS_SECRET_H
+#define FT_OS_SECRET_H
+
+#include <stdint.h>
+
+/* Written once by os_secret_init(), before there is an arena; constant afterwards. */
+extern uint64_t os_secret;
+
+/* `environment`: as the kernel laid it on the stack, or NULL. Only the first call does anything. */
+void os_secret_init(char **environment);
+
+/* The entry of the auxiliary vector, which lies behind the initial environment; 0 if there is none. */
+unsigned long os_auxiliary(char **environment, unsigned long type);
+
+/* Spreads each bit of the value over all bits of the result, and back: no two values give the same. */
+static inline uint64_t os_scramble(uint64_t value)
+{
+    value = (value ^ value >> 32) * UINT64_C(0xd6e8feb86659fd93);
+    value = (value ^ value >> 32) * UINT64_C(0xd6e8feb86659fd93);
+    return value ^ value >> 32;
+}
+
+#endif
