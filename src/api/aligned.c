@@ -4,6 +4,7 @@
  */
 #include "api/api.h"
 
+#include "api/harden.h"
 #include "debug/options.h"
 #include "large/large.h"
 #include "os/os.h"
@@ -18,14 +19,14 @@ API int API_NAME(posix_memalign)(void **result, size_t align, size_t size);
 API void *API_NAME(valloc)(size_t size) __attribute__((malloc, alloc_size(1)));
 API void *API_NAME(pvalloc)(size_t size) __attribute__((malloc));
 
-/* The class to use, or SIZE_CLASSES if none fits. */
-static unsigned aligned_class(size_t align, size_t size)
+unsigned api_aligned_class(size_t align, size_t size, size_t least)
 {
     unsigned class;
 
-    if (align > UNIT_SIZE || size > SMALL_MAX)
+    /* `size` too: the largest of all has no successor. */
+    if (align > UNIT_SIZE || size > SMALL_MAX || least > SMALL_MAX)
         return SIZE_CLASSES;
-    for (class = size_class_of(size > align ? size : align); class < SIZE_CLASSES; class ++) {
+    for (class = size_class_of(least > align ? least : align); class < SIZE_CLASSES; class ++) {
         bool fits = (size_classes[class].size & (align - 1)) == 0;
 
         /* A TINY state cannot tell of more slack than this. */
@@ -43,13 +44,15 @@ static __attribute__((noinline)) void *aligned_slow(size_t align, size_t size, u
 
     if (size > PTRDIFF_MAX)
         return api_no_memory();
-    if (class < SIZE_CLASSES)
+    if (unlikely(thread_hardened()))
+        chunk = harden_alloc(size, align, &clean);
+    else if (class < SIZE_CLASSES)
         arena = arena_enter();
     if (arena != NULL) {
         chunk = arena_alloc(arena, class, size, NULL);
         arena_leave(arena);
     }
-    if (chunk == NULL)
+    if (chunk == NULL && !options.harden)
         chunk = large_alloc(size, align, &clean);
     if (chunk == NULL)
         return api_no_memory();
@@ -65,7 +68,7 @@ void *api_alloc_aligned(size_t align, size_t size)
 
     if (align <= CHUNK_ALIGN && !options_every_call_slow())
         return api_alloc(size);
-    class = aligned_class(align, size);
+    class = api_aligned_class(align, size, size);
     if (unlikely(class == SIZE_CLASSES))
         return aligned_slow(align, size, class);
     bin = &thread_self.arena->bins.of[class];

@@ -23,6 +23,9 @@ void api_free_slow(void *pointer);
 /* Aligned to `align`, a power of two. */
 void *api_alloc_aligned(size_t align, size_t size);
 
+/* The class for a request that is to have `least` bytes, or SIZE_CLASSES if none fits. */
+unsigned api_aligned_class(size_t align, size_t size, size_t least);
+
 /* The live chunk at the pointer, in any zone. False: there is none, and nothing was reported yet. */
 bool api_find(const void *pointer, struct chunk *chunk);
 

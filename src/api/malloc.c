@@ -4,6 +4,7 @@
  */
 #include "api/api.h"
 
+#include "api/harden.h"
 #include "arena/remote.h"
 #include "debug/options.h"
 #include "debug/report.h"
@@ -46,7 +47,9 @@ static void *alloc_any(size_t size, enum call_kind kind, bool *clean)
     void *chunk = NULL;
     bool unused;
 
-    if (size <= SMALL_MAX) {
+    if (unlikely(thread_hardened())) {
+        chunk = harden_alloc(size, 1, clean != NULL ? clean : &unused);
+    } else if (size <= SMALL_MAX) {
         struct arena *arena = arena_enter();
 
         if (arena != NULL) {
@@ -55,7 +58,7 @@ static void *alloc_any(size_t size, enum call_kind kind, bool *clean)
         }
     }
     /* A heap needs much address space at once; where that is short, a mapping of a few pages may still fit. */
-    if (chunk == NULL && size <= PTRDIFF_MAX)
+    if (chunk == NULL && size <= PTRDIFF_MAX && !options.harden)
         chunk = large_alloc(size, 1, clean != NULL ? clean : &unused);
     if (chunk == NULL)
         return api_no_memory();
@@ -65,6 +68,12 @@ static void *alloc_any(size_t size, enum call_kind kind, bool *clean)
 
 __attribute__((noinline)) void *api_alloc_slow(size_t size, enum call_kind kind)
 {
+    if (unlikely(options.harden) && !options.stats) {
+        void *chunk = harden_alloc_quick(size);
+
+        if (likely(chunk != NULL))
+            return chunk;
+    }
     return alloc_any(size, kind, NULL);
 }
 
@@ -100,14 +109,32 @@ static bool free_in_heap(uintptr_t address, uint16_t tag)
     return live;
 }
 
+static void free_hardened(void *pointer, const char *function)
+{
+    struct chunk chunk;
+
+    if (!api_find(pointer, &chunk)) {
+        report_misuse(function, (uintptr_t)pointer);
+        return;
+    }
+    harden_free(&chunk, function);
+    api_count(CALL_FREE, 0);
+}
+
 __attribute__((noinline)) void api_free_slow(void *pointer)
 {
     uintptr_t address = (uintptr_t)pointer;
-    int saved_errno = errno;
+    int saved_errno;
     uint16_t tag;
 
-    if (pointer == NULL)
+    if (pointer == NULL || (unlikely(options.harden) && !options.stats && harden_free_quick(pointer)))
         return;
+    saved_errno = errno;
+    if (unlikely(options.harden)) {
+        free_hardened(pointer, "free()");
+        errno = saved_errno;
+        return;
+    }
     tag = heap_map_tag(address);
     if (tag != TAG_NONE ? free_in_heap(address, tag) : large_free(address, true) == LARGE_FREED)
         api_count(CALL_FREE, 0);

@@ -4,6 +4,7 @@
  */
 #include "api/api.h"
 
+#include "api/harden.h"
 #include "debug/options.h"
 #include "debug/report.h"
 #include "large/large.h"
@@ -76,6 +77,18 @@ static void *move(void *pointer, const struct chunk *chunk, size_t size)
     return moved;
 }
 
+/* Only what was asked for: behind it is the canary. */
+static void *move_hardened(void *pointer, const struct chunk *chunk, size_t size)
+{
+    void *moved = api_alloc(size);
+
+    if (moved == NULL)
+        return NULL;
+    memcpy(moved, pointer, size < chunk->requested ? size : chunk->requested);
+    api_free(pointer);
+    return moved;
+}
+
 /*
  * The usual cases, without looking everything up: a chunk of the caller's own arena that stays in its size class.
  * False: it is none, or another case.
@@ -125,6 +138,8 @@ void *API_NAME(realloc)(void *pointer, size_t size)
         api_free(pointer);
         return NULL;
     }
+    if (unlikely(options.harden))
+        return harden_resize(&chunk, size) ? pointer : move_hardened(pointer, &chunk, size);
     return resize_in_place(&chunk, size) ? pointer : move(pointer, &chunk, size);
 }
 
@@ -147,5 +162,6 @@ size_t API_NAME(malloc_usable_size)(void *pointer)
         report_misuse("malloc_usable_size()", (uintptr_t)pointer);
         return 0;
     }
-    return chunk.usable;
+    /* Behind the request is the canary. */
+    return options.harden ? chunk.requested : chunk.usable;
 }

@@ -3,9 +3,11 @@
  */
 #include "arena/arena.h"
 
+#include "arena/hardened.h"
 #include "arena/remote.h"
 #include "bins/space.h"
 #include "os/os.h"
+#include "os/secret.h"
 #include "os/structure_lock.h"
 
 const struct arena arena_none = {
@@ -48,6 +50,7 @@ struct arena *arena_create(enum arena_use use)
     if (arena == NULL)
         return NULL;
     bins_init(&arena->bins, (void **)(void *)((char *)arena + head), &arena->tiny, &arena->small);
+    arena->random = os_secret ^ os_ticks();
     pthread_mutex_init(&arena->lock, NULL);
     atomic_store_explicit(&arena->use, use, memory_order_relaxed); /* nobody knows it yet */
     if (!enlist(arena)) {
@@ -71,7 +74,7 @@ void *arena_alloc(struct arena *arena, unsigned class, size_t requested, bool *c
     if (chunk == NULL && clean != NULL)
         /* Straight from the slab, which knows whether the memory is fresh. */
         chunk = bin_take_one(bin, clean);
-    else if (chunk == NULL && bin_refill(bin))
+    else if (chunk == NULL && bin_refill(bin, NULL))
         chunk = bin_pop(bin);
     if (chunk != NULL)
         bin_mark_live(bin, (uintptr_t)chunk, requested);
@@ -99,6 +102,7 @@ void arena_rest(struct arena *arena)
 size_t arena_trim(struct arena *arena)
 {
     remote_receive_all(arena);
+    hardened_flush(arena);
     for (unsigned class = 0; class < SIZE_CLASSES; class ++)
         bin_flush(&arena->bins.of[class]);
     return heap_set_trim(&arena->tiny) + heap_set_trim(&arena->small);

@@ -29,6 +29,7 @@ enum call_kind {
 };
 
 struct parcel;
+struct quarantine;
 
 enum { PARCELS = 8 };
 
@@ -59,6 +60,9 @@ struct arena {
     struct outgoing outgoing[PARCELS];
     /* Parcels taken from the inbox and not yet unpacked. */
     struct parcel *unpacking;
+    /* With FT_MALLOC_HARDEN: freed chunks that wait; NULL before the first. And where random choices come from. */
+    struct quarantine *quarantine;
+    uint64_t random;
 
     /* Constant. */
     unsigned id;

@@ -8,9 +8,11 @@
  */
 #include "arena/fork.h"
 
+#include "arena/hardened.h"
 #include "arena/pool.h"
 #include "arena/remote.h"
 #include "arena/thread.h"
+#include "debug/options.h"
 #include "large/large.h"
 #include "os/structure_lock.h"
 
@@ -86,6 +88,16 @@ static void adopt_slab(struct arena *arena, struct heap *heap, struct slab *slab
     bin_adopt(&arena->bins.of[slab->class], slab);
 }
 
+static void take_home(struct arena *arena, const struct chunk *chunk)
+{
+    size_t held = chunk->usable < SLAB_PARCEL_MAX ? chunk->usable : SLAB_PARCEL_MAX;
+
+    if (options.harden)
+        hardened_arrive(arena, chunk, held);
+    else
+        arena_free(arena, chunk);
+}
+
 static void collect_slab(struct arena *arena, struct heap *heap, struct slab *slab)
 {
     const struct size_class *class = &size_classes[slab->class];
@@ -96,7 +108,7 @@ static void collect_slab(struct arena *arena, struct heap *heap, struct slab *sl
         uintptr_t address = slab_start(slab) + (uintptr_t)index * class->size;
 
         if (chunk_find(address, tag, &chunk) == CHUNK_FREED && chunk.kind == STATE_REMOTE)
-            arena_free(arena, &chunk);
+            take_home(arena, &chunk);
     }
 }
 
@@ -109,6 +121,7 @@ void arena_repair(struct arena *arena)
         each_slab(arena, &arena->tiny, collect_slab);
         each_slab(arena, &arena->small, collect_slab);
     } else {
+        hardened_forget(arena);
         bins_reset(&arena->bins);
         heap_set_reset(&arena->tiny);
         heap_set_reset(&arena->small);

@@ -9,13 +9,20 @@
  */
 #include "arena/remote.h"
 
+#include "arena/hardened.h"
+#include "debug/options.h"
 #include "debug/report.h"
 #include "os/os.h"
+#include "os/secret.h"
 
+/*
+ * What a parcel holds lies in freed memory, where the program may still write: each word is encoded with the secret
+ * and with where it lies, and what comes out is checked before it is followed.
+ */
 struct parcel {
-    struct parcel *next;
-    uint64_t count;
-    void *chunks[];
+    uintptr_t next;
+    uintptr_t count;
+    uintptr_t chunks[];
 };
 
 enum {
@@ -27,9 +34,27 @@ enum {
     ADDRESSES_MAX = 62,
 };
 
+static_assert(sizeof(struct parcel) + ADDRESSES_MAX * sizeof(uintptr_t) <= SLAB_PARCEL_MAX,
+              "as slab.c knows");
 static_assert(sizeof(struct parcel) <= CHUNK_ALIGN, "the smallest chunk can be a parcel");
 
 unsigned fork_generation;
+
+/* Encodes and decodes. Only the page's number of the place: the words of a parcel are then encoded alike. */
+static inline uintptr_t coded(const struct parcel *parcel, uintptr_t word)
+{
+    return word ^ os_secret ^ (uintptr_t)parcel >> OS_PAGE_SHIFT;
+}
+
+static struct parcel *parcel_next(const struct parcel *parcel)
+{
+    return (struct parcel *)coded(parcel, parcel->next); // NOLINT: an address becomes a pointer
+}
+
+static void parcel_link(struct parcel *parcel, const struct parcel *next)
+{
+    parcel->next = coded(parcel, (uintptr_t)next);
+}
 
 static unsigned parcel_room(size_t usable)
 {
@@ -52,18 +77,21 @@ void remote_drain_pooled(struct arena *arena)
 
 static void push(struct arena *owner, struct parcel *newest, struct parcel *oldest)
 {
-    oldest->next = atomic_load_explicit(&owner->inbox, memory_order_relaxed); /* checked by the exchange */
+    struct parcel *next =
+        atomic_load_explicit(&owner->inbox, memory_order_relaxed); /* checked by the exchange */
+
     /* Sequentially consistent (so release, too: the contents): see above. */
-    do
+    do {
         os_count_rmw();
-    while (!atomic_compare_exchange_weak(&owner->inbox, &oldest->next, newest));
+        parcel_link(oldest, next);
+    } while (!atomic_compare_exchange_weak(&owner->inbox, &next, newest));
     remote_drain_pooled(owner);
 }
 
 static void send(struct outgoing *outgoing)
 {
     if (outgoing->newest != NULL && outgoing->fork == fork_generation) {
-        outgoing->newest->count = outgoing->filled;
+        outgoing->newest->count = coded(outgoing->newest, outgoing->filled);
         push(outgoing->owner, outgoing->newest, outgoing->oldest);
     }
     *outgoing = (struct outgoing){.owner = NULL};
@@ -89,15 +117,15 @@ static void collect(struct outgoing *outgoing, uintptr_t address, size_t usable)
     struct parcel *parcel = outgoing->newest;
 
     if (outgoing->filled < outgoing->room) {
-        parcel->chunks[outgoing->filled++] = (void *)address; // NOLINT: an address becomes a pointer
+        parcel->chunks[outgoing->filled++] = coded(parcel, address);
     } else {
         struct parcel *fresh = (struct parcel *)address; // NOLINT
 
         if (parcel == NULL)
             outgoing->oldest = fresh;
         else
-            parcel->count = outgoing->filled;
-        fresh->next = parcel;
+            parcel->count = coded(parcel, outgoing->filled);
+        parcel_link(fresh, parcel);
         outgoing->newest = fresh;
         outgoing->filled = 0;
         outgoing->room = parcel_room(usable);
@@ -265,10 +293,16 @@ static bool take_small_home(struct arena *arena, uintptr_t address)
     return true;
 }
 
-static void take_home(struct arena *arena, uintptr_t address)
+/* `held`: as a parcel, it held so many bytes. */
+static void take_home(struct arena *arena, uintptr_t address, size_t held)
 {
     struct chunk chunk;
 
+    if (unlikely(options.harden)) {
+        if (arrived(arena, address, &chunk))
+            hardened_arrive(arena, &chunk, held);
+        return;
+    }
     if (likely(heap_owned(arena->own_tiny, address, TINY_HEAP_SHIFT)) &&
         likely(take_tiny_home(arena, address)))
         return;
@@ -284,21 +318,21 @@ static struct parcel *unpack(struct arena *arena, struct parcel *parcel)
 {
     struct parcel *next;
     struct chunk self;
-    uint64_t count;
+    uintptr_t count;
 
     if (!arrived(arena, (uintptr_t)parcel, &self))
         return NULL;
-    next = parcel->next;
-    count = parcel->count;
+    next = parcel_next(parcel);
+    count = coded(parcel, parcel->count);
     /* The next one comes from another processor's cache: it may as well be on its way. */
     __builtin_prefetch(next);
     if (count > parcel_room(self.usable)) {
         report_corruption("memory written to after free: chunk", (uintptr_t)parcel);
         count = 0;
     }
-    for (uint64_t i = 0; i < count; i++)
-        take_home(arena, (uintptr_t)parcel->chunks[i]);
-    take_home(arena, (uintptr_t)parcel);
+    for (uintptr_t i = 0; i < count; i++)
+        take_home(arena, coded(parcel, parcel->chunks[i]), 0);
+    take_home(arena, (uintptr_t)parcel, sizeof *parcel + count * sizeof parcel->chunks[0]);
     return next;
 }
 

@@ -7,6 +7,7 @@
 #define FT_ARENA_THREAD_H
 
 #include "arena/arena.h"
+#include "debug/options.h"
 
 struct thread {
     struct arena *arena;
@@ -27,5 +28,27 @@ struct arena *arena_enter_to_free(void);
 
 /* Once, before anything else; more calls do nothing. `initial_environment`: see options_load(). */
 void thread_runtime_init(char **initial_environment);
+
+/* The arena, if it is the thread's own and nothing has to be done for it first; else NULL. */
+static inline struct arena *thread_ready(void)
+{
+    struct arena *arena = thread_self.home;
+
+    /* Relaxed: see arena_enter(). */
+    if (unlikely(arena == NULL) ||
+        unlikely(atomic_load_explicit(&arena->use, memory_order_relaxed) != ARENA_ACTIVE) ||
+        unlikely(atomic_load_explicit(&arena->damaged, memory_order_relaxed)) ||
+        unlikely(atomic_load_explicit(&arena->trim_wanted, memory_order_relaxed)))
+        return NULL;
+    return arena;
+}
+
+/* Whether the process runs hardened, also when this is the first call of all. */
+static inline bool thread_hardened(void)
+{
+    if (unlikely(thread_self.home == NULL))
+        thread_runtime_init(NULL);
+    return options.harden;
+}
 
 #endif

@@ -240,7 +240,7 @@ static void tick(struct bin *bin)
     large_make_way(0);
 }
 
-bool bin_refill(struct bin *bin)
+bool bin_refill(struct bin *bin, uint64_t *random)
 {
     struct slab *slab = bin_next_current(bin);
     unsigned limit = bin_limit(bin);
@@ -251,7 +251,9 @@ bool bin_refill(struct bin *bin)
         bin->refills = 1;
     else if (++bin->refills == REFILLS)
         lengthen(bin, at_most(limit * 2, bin_limit_max(bin)));
-    bin->top = bin->slots + slab_take(slab, bin->slots, limit > 1 ? limit / 2 : 1);
+    limit = limit > 1 ? limit / 2 : 1;
+    bin->top = bin->slots + (random == NULL ? slab_take(slab, bin->slots, limit)
+                                            : slab_take_random(slab, bin->slots, limit, random));
     tick(bin);
     return true;
 }

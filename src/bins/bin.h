@@ -78,8 +78,8 @@ unsigned bin_limit_max(const struct bin *bin);
 /* For the repair after fork: nothing is cached and no slab is known. */
 void bins_reset(struct bins *bins);
 
-/* Fills the empty stack with at least one chunk. False: no memory. */
-bool bin_refill(struct bin *bin);
+/* Fills the empty stack with at least one chunk; with `random`, by random choice. False: no memory. */
+bool bin_refill(struct bin *bin, uint64_t *random);
 
 /* One chunk straight from a slab, for an empty stack; sets *clean if its memory is zero. NULL: no memory. */
 void *bin_take_one(struct bin *bin, bool *clean);

@@ -4,7 +4,11 @@
  */
 #include "bins/slab.h"
 
+#include "debug/options.h"
 #include "os/os.h"
+#include "os/secret.h"
+
+#include <string.h>
 
 static void all_vacant(struct slab *slab, unsigned chunks)
 {
@@ -158,6 +162,40 @@ unsigned slab_take(struct slab *slab, void **out, unsigned most)
     return count;
 }
 
+/* The index of the n-th vacant chunk. */
+static unsigned vacant_index(const struct slab *slab, unsigned n)
+{
+    unsigned word = 0;
+    uint64_t bits;
+
+    for (;; word++) {
+        unsigned here = (unsigned)__builtin_popcountll(slab->vacant[word]);
+
+        if (n < here)
+            break;
+        n -= here;
+    }
+    for (bits = slab->vacant[word]; n > 0; n--)
+        bits &= bits - 1;
+    return word * 64 + (unsigned)__builtin_ctzll(bits);
+}
+
+unsigned slab_take_random(struct slab *slab, void **out, unsigned most, uint64_t *random)
+{
+    unsigned count = most < slab->free ? most : slab->free;
+
+    for (unsigned taken = 0; taken < count; taken++) {
+        unsigned index = vacant_index(slab, (unsigned)((os_random(random) >> 32) * slab->free >> 32));
+
+        slab->vacant[index / 64] &= ~(UINT64_C(1) << (index % 64));
+        slab->free--;
+        if (index >= slab->fresh)
+            slab->fresh = (uint16_t)(index + 1);
+        out[taken] = (char *)slab_start(slab) + (size_t)index * size_classes[slab->class].size; // NOLINT
+    }
+    return count;
+}
+
 void *slab_take_one(struct slab *slab, bool *clean)
 {
     unsigned fresh = slab->fresh;
@@ -180,6 +218,15 @@ void slab_put_row(struct slab *slab, unsigned index, unsigned count)
     }
 }
 
+/* Hardened, free memory is zero: what a chunk carried home for others goes. */
+static void forget_parcel(struct slab *slab, uintptr_t at)
+{
+    size_t size = size_classes[slab->class].size;
+
+    if (options.harden)
+        memset((void *)at, 0, size < SLAB_PARCEL_MAX ? size : SLAB_PARCEL_MAX); // NOLINT
+}
+
 /* Whether the chunk is live; one that was on its way home from another thread has arrived. */
 static bool settle_state(struct slab *slab, unsigned index)
 {
@@ -189,16 +236,20 @@ static bool settle_state(struct slab *slab, unsigned index)
     if (!slab_heap(slab)->set->small) {
         uint8_t state = atomic_load_explicit(tiny_state(at), memory_order_relaxed);
 
-        if (state >> TINY_KIND_SHIFT == STATE_REMOTE)
+        if (state >> TINY_KIND_SHIFT == STATE_REMOTE) {
             atomic_store_explicit(tiny_state(at), state ^ tiny_state_of(STATE_REMOTE ^ STATE_FREE, 0),
                                   memory_order_relaxed);
+            forget_parcel(slab, at);
+        }
         return (int8_t)state > 0;
     } else {
         uint32_t state = atomic_load_explicit(small_state(at), memory_order_relaxed);
 
-        if (state >> SMALL_KIND_SHIFT == STATE_REMOTE)
+        if (state >> SMALL_KIND_SHIFT == STATE_REMOTE) {
             atomic_store_explicit(small_state(at), state ^ small_kinds(STATE_REMOTE, STATE_FREE),
                                   memory_order_relaxed);
+            forget_parcel(slab, at);
+        }
         return (int32_t)state > 0;
     }
 }

@@ -228,8 +228,14 @@ struct slab *slab_create(struct heap_set *heaps, unsigned class);
 /* Gives the slab's memory to its heap. All its chunks must be vacant. */
 void slab_destroy(struct slab *slab);
 
+/* How much of a freed chunk may hold the addresses of others: see arena/remote.c. */
+enum { SLAB_PARCEL_MAX = 512 };
+
 /* Moves up to `most` vacant chunks to out[], the lowest address last. Returns how many. */
 unsigned slab_take(struct slab *slab, void **out, unsigned most);
+
+/* The same with any of them, each as likely as the others. */
+unsigned slab_take_random(struct slab *slab, void **out, unsigned most, uint64_t *random);
 
 /* The lowest vacant chunk; the slab must have one. Sets *clean if its memory is zero. */
 void *slab_take_one(struct slab *slab, bool *clean);

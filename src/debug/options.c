@@ -6,6 +6,7 @@
 #include "debug/options.h"
 
 #include "debug/text.h"
+#include "os/os.h"
 #include "os/secret.h"
 
 #include <elf.h>
@@ -88,14 +89,14 @@ static bool set_arena_max(const char *value)
     return true;
 }
 
-static void complain(const char *variable, const char *expected)
+static void complain(const char *variable, const char *why, const char *expected)
 {
     struct text text = {.fd = STDERR_FILENO};
 
     text_string(&text, "ft_malloc: option ");
     text_string(&text, variable);
-    text_string(&text, expected != NULL ? " ignored: expected " : " is not known");
-    text_string(&text, expected != NULL ? expected : "");
+    text_string(&text, why);
+    text_string(&text, expected);
     text_string(&text, "\n");
     text_flush(&text);
 }
@@ -107,11 +108,11 @@ static void set(const char *variable)
 
         if (rest != NULL && *rest == '=') {
             if (!table[i].set(rest + 1))
-                complain(variable, table[i].expected);
+                complain(variable, " ignored: expected ", table[i].expected);
             return;
         }
     }
-    complain(variable, NULL);
+    complain(variable, " is not known", "");
 }
 
 void options_load(char **initial)
@@ -126,4 +127,9 @@ void options_load(char **initial)
     for (char **variable = environ; *variable != NULL; variable++)
         if (after(*variable, "FT_MALLOC_") != NULL)
             set(*variable);
+    /* What was handed out before has no canary. */
+    if (options.harden && os_counted().mmap > 0) {
+        options.harden = false;
+        complain("FT_MALLOC_HARDEN", " ignored: memory was allocated before it could be read", "");
+    }
 }

@@ -131,6 +131,17 @@ void report_wrong(const char *function, const char *what, uintptr_t said, uintpt
     end(&text);
 }
 
+void report_overflow(const char *function, uintptr_t address)
+{
+    struct text text = {.fd = STDERR_FILENO};
+
+    text_string(&text, "ft_malloc: ");
+    text_string(&text, function);
+    text_string(&text, ": written past the end of ");
+    put_live(&text, address);
+    end(&text);
+}
+
 void report_corruption(const char *what, uintptr_t address)
 {
     struct text text = {.fd = STDERR_FILENO};

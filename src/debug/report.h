@@ -13,6 +13,9 @@ void report_misuse(const char *function, uintptr_t address);
 /* For a live chunk: the caller said something about it that is not so; `what`: "size" or "alignment". */
 void report_wrong(const char *function, const char *what, uintptr_t said, uintptr_t address);
 
+/* For a live chunk, behind whose end something was written. */
+void report_overflow(const char *function, uintptr_t address);
+
 /* A chunk that came home twice, or that was written to after it was freed. The arena may be locked. */
 void report_corruption(const char *what, uintptr_t address);
 

@@ -4,6 +4,7 @@
  */
 #include "large/registry.h"
 
+#include "debug/options.h"
 #include "os/os.h"
 
 static void *start_of(const struct large *large)
@@ -30,7 +31,7 @@ static size_t unmap_list(struct large *list)
         registry_note_gone((uintptr_t)start, large->was);
         registry_remove(large);
         registry_unlock();
-        if (os_unmap(start, size)) {
+        if (large->guarded ? os_unmap_guarded(start, size) : os_unmap(start, size)) {
             bytes += large->mapped;
             registry_lock();
             registry_drop(large);
@@ -81,8 +82,14 @@ static void *map_or_trim(size_t size, size_t align)
     return start;
 }
 
+/* Hardened: with pages around it that nobody may touch, where the alignment leaves that to us. */
+static bool guards(size_t align)
+{
+    return options.harden && align <= os_page_size();
+}
+
 /* Enters a fresh mapping; without memory for a descriptor it goes back. */
-static void *enter(void *start, size_t size, size_t mapped, size_t reserved)
+static void *enter(void *start, size_t size, size_t mapped, size_t reserved, bool guarded)
 {
     struct large *large;
 
@@ -92,14 +99,27 @@ static void *enter(void *start, size_t size, size_t mapped, size_t reserved)
         atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
         large->mapped = mapped;
         large->reserved = reserved;
+        large->guarded = guarded;
         registry_insert(large, (uintptr_t)start);
     }
     registry_unlock();
     if (large == NULL) {
-        os_unmap(start, reserved);
+        if (guarded)
+            os_unmap_guarded(start, reserved);
+        else
+            os_unmap(start, reserved);
         return NULL;
     }
     return start;
+}
+
+/* Nothing waits in the cache, so all of it is fresh. The canary needs a byte. */
+static void *alloc_hardened(size_t size, size_t align)
+{
+    size_t mapped = round_up(size + 1, os_page_size());
+    void *start = guards(align) ? os_map_guarded(mapped) : map_or_trim(mapped, align);
+
+    return start == NULL ? NULL : enter(start, size, mapped, mapped, guards(align));
 }
 
 void *large_alloc(size_t size, size_t align, bool *clean)
@@ -111,6 +131,10 @@ void *large_alloc(size_t size, size_t align, bool *clean)
 
     if (needed < size)
         return NULL;
+    if (unlikely(options.harden)) {
+        *clean = true;
+        return alloc_hardened(size, align);
+    }
     if (align <= os_page_size()) {
         registry_lock();
         large = cache_take(mapped);
@@ -127,7 +151,7 @@ void *large_alloc(size_t size, size_t align, bool *clean)
         mapped = needed;
         start = map(mapped, align);
     }
-    return start == NULL ? NULL : enter(start, size, mapped, mapped);
+    return start == NULL ? NULL : enter(start, size, mapped, mapped, false);
 }
 
 static size_t headroom_for(size_t mapped)
@@ -169,7 +193,7 @@ void *large_alloc_growing(size_t size)
     if (start == NULL)
         return large_alloc(size, 1, &clean);
     if (os_renew(start, mapped))
-        return enter(start, size, mapped, mapped + headroom);
+        return enter(start, size, mapped, mapped + headroom, false);
     /* The first part may be a hole by now, and is not ours to unmap; the headroom is. */
     os_unmap((char *)start + mapped, headroom);
     return large_alloc(size, 1, &clean);

@@ -28,6 +28,8 @@ struct large {
     struct large *next, *prev;
     struct large *older, *newer;
     uint64_t freed_at;
+    /* Between pages that nobody may touch. Constant while the descriptor is in use. */
+    bool guarded;
 };
 
 /*

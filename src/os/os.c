@@ -111,6 +111,28 @@ bool os_renew(void *address, size_t size)
     return map(address, size, PROT_READ | PROT_WRITE, MAP_FIXED) != NULL;
 }
 
+void *os_map_guarded(size_t size)
+{
+    size_t page = os_page_size();
+    char *reserved = size > SIZE_MAX - 2 * page ? NULL : os_reserve(size + 2 * page);
+
+    if (reserved == NULL)
+        return NULL;
+    if (os_renew(reserved + page, size))
+        return reserved + page;
+    /* What was between them may be a hole now, and is not ours. */
+    os_unmap(reserved, page);
+    os_unmap(reserved + page + size, page);
+    return NULL;
+}
+
+bool os_unmap_guarded(void *address, size_t size)
+{
+    size_t page = os_page_size();
+
+    return os_unmap((char *)address - page, size + 2 * page);
+}
+
 bool os_unmap(void *address, size_t size)
 {
     int saved_errno = errno;

@@ -58,6 +58,10 @@ void *os_map_aligned(size_t size, size_t align);
 /* Address space without memory behind it, to be committed piece by piece; or NULL. */
 void *os_reserve(size_t size);
 
+/* The same as os_map, between two pages that nobody may touch; and its end: false, when the kernel refuses. */
+void *os_map_guarded(size_t size);
+bool os_unmap_guarded(void *address, size_t size);
+
 /*
  * Replaces a range of a mapping of ours by zero-filled memory: commits reserved address space, and gives
  * back the pages of memory in use. On false, the range may have become a hole: it must never be touched

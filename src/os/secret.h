@@ -25,4 +25,11 @@ static inline uint64_t os_scramble(uint64_t value)
     return value ^ value >> 32;
 }
 
+/* The next of a row of numbers that begins with `state`. */
+static inline uint64_t os_random(uint64_t *state)
+{
+    *state += UINT64_C(0x9e3779b97f4a7c15);
+    return os_scramble(*state);
+}
+
 #endif

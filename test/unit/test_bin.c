@@ -90,7 +90,7 @@ static void test_a_refill_hands_out_ascending_addresses(void **state)
     for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
         struct bin *bin = &arena->bins.of[class];
 
-        assert_true(bin_refill(bin));
+        assert_true(bin_refill(bin, NULL));
         assert_true(bin_count(bin) >= 1 && bin_count(bin) <= bin_limit(bin));
         assert_int_equal((uintptr_t)bin->slots[bin_count(bin) - 1], slab_start(bin->current));
         for (unsigned slot = 1; slot < bin_count(bin); slot++)
@@ -366,11 +366,11 @@ static void test_without_memory_a_bin_stays_as_it_is(void **state)
         /* An earlier class may have made the heap: then it is used up first. */
         while (bin_take_one(bin, &clean) != NULL)
             continue;
-        assert_false(bin_refill(bin));
+        assert_false(bin_refill(bin, NULL));
         os_fail_after(0, false);
         assert_int_equal(bin_count(bin), 0);
         assert_null(bin->current);
-        assert_true(bin_refill(bin));
+        assert_true(bin_refill(bin, NULL));
         assert_true(bin_count(bin) > 0);
     }
 }
