@@ -25,6 +25,11 @@ class Allocator(NamedTuple):
     name: str
     library: str  # the preloaded file; empty for the C library's own
     package: str = ""  # Debian's, whose version is reported
+    variables: str = ""  # that tune it: NAME=VALUE, with commas between
+
+    def environment(self):
+        """What it adds to clean_environment()."""
+        return dict(pair.split("=", 1) for pair in self.variables.split(",") if pair)
 
 
 def clean_environment():
@@ -56,9 +61,9 @@ def collect(our_library, named_peers):
             found.append(Allocator(name, os.path.realpath(paths[0]), package))
         else:
             notes.append(f"{name}: package {package} is not installed (--install-peers installs it)")
-    for name, path in named_peers:
+    for name, path, variables in named_peers:
         if os.path.isfile(path):
-            found.append(Allocator(name, os.path.realpath(path)))
+            found.append(Allocator(name, os.path.realpath(path), variables=variables))
         else:
             notes.append(f"{name}: no such file: {path}")
     return found, notes
@@ -66,7 +71,7 @@ def collect(our_library, named_peers):
 
 def preload_problem(allocator, whose):
     """Asks a child (the program `whose`) which object serves malloc; returns what is wrong, or None."""
-    environment = clean_environment()
+    environment = {**clean_environment(), **allocator.environment()}
     if allocator.library:
         environment["LD_PRELOAD"] = allocator.library
     try:

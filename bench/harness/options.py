@@ -11,10 +11,11 @@ QUICK = {"rounds": 2, "reps": 3, "ms": 15, "budget": 2.5}
 
 
 def named_peer(argument):
-    name, separator, path = argument.partition("=")
-    if not (name and separator and path):
-        raise argparse.ArgumentTypeError(f"{argument!r} is not NAME=PATH.so")
-    return name, path
+    name, separator, rest = argument.partition("=")
+    path, *variables = rest.split(",")
+    if not (name and separator and path) or not all("=" in variable for variable in variables):
+        raise argparse.ArgumentTypeError(f"{argument!r} is not NAME=PATH.so[,VARIABLE=VALUE...]")
+    return name, path, ",".join(variables)
 
 
 def positive(argument):
@@ -46,8 +47,8 @@ def parser(about, root):
         type=named_peer,
         action="append",
         default=[],
-        metavar="NAME=PATH.so",
-        help="another allocator; may be repeated",
+        metavar="NAME=PATH.so[,VARIABLE=VALUE...]",
+        help="another allocator, or one with other settings; may be repeated",
     )
     how = result.add_argument_group("how")
     how.add_argument("--rounds", type=positive, help="rounds (default 7, with --quick 3)")

@@ -56,6 +56,7 @@ class Runner:
     def environment(self, allocator, report, trace):
         return {
             **clean_environment(),
+            **allocator.environment(),
             "BENCH_PRELOAD": allocator.library,
             "BENCH_BUILD": self.programs,
             "BENCH_WORK": self.work,

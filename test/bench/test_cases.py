@@ -1,10 +1,12 @@
 """The case lists name what exists, once; the options select from them."""
 
+import argparse
 import os
 import re
 import unittest
 
 import support
+import allocators
 import cases
 import options
 from packages import PACKAGES
@@ -69,7 +71,15 @@ class Selection(unittest.TestCase):
         self.assertEqual((arguments.rounds, arguments.ms), (9, options.QUICK["ms"]))
 
     def test_patterns_and_peers(self):
-        self.assertEqual(options.named_peer("other=/x.so"), ("other", "/x.so"))
+        self.assertEqual(options.named_peer("other=/x.so"), ("other", "/x.so", ""))
+        self.assertEqual(options.named_peer("o=/x.so,A=1,B=2"), ("o", "/x.so", "A=1,B=2"))
+        with self.assertRaises(argparse.ArgumentTypeError):
+            options.named_peer("other=/x.so,A")
+
+    def test_the_variables_of_a_peer_reach_its_programs(self):
+        tuned = allocators.Allocator("o", "/x.so", variables="A=1,B=x=y")
+        self.assertEqual(tuned.environment(), {"A": "1", "B": "x=y"})
+        self.assertEqual(allocators.Allocator("o", "/x.so").environment(), {})
         self.assertEqual(options.pattern("a|b"), re.compile("a|b"))
 
 
