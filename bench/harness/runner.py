@@ -58,6 +58,7 @@ class Runner:
             **clean_environment(),
             **allocator.environment(),
             "BENCH_PRELOAD": allocator.library,
+            "BENCH_TUNING": allocator.variables,
             "BENCH_BUILD": self.programs,
             "BENCH_WORK": self.work,
             "BENCH_REPORT": report,

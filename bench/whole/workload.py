@@ -121,6 +121,8 @@ class Workload:
         self.arguments = parser.parse_args()
         # The C library has to go first too: some programs are linked with an allocator of their own.
         self.preload = os.environ.get("BENCH_PRELOAD") or C_LIBRARY
+        pairs = os.environ.get("BENCH_TUNING", "").split(",")
+        self.tuning = dict(pair.split("=", 1) for pair in pairs if pair)
         self.measure = os.path.join(os.environ.get("BENCH_BUILD", PROGRAMS), "measure")
 
     def __enter__(self):
@@ -167,7 +169,8 @@ class Workload:
         """Starts a program on the allocator under test."""
         report = self.path("report")
         launcher = [self.measure, "--preload", self.preload, "--report", report, "--"]
-        return Measured([*launcher, *command], self.environment(dict(environment)), self.path("log"), report)
+        changes = {**dict(environment), **self.tuning}
+        return Measured([*launcher, *command], self.environment(changes), self.path("log"), report)
 
     def run(self, command, environment=(), seconds=120):
         """Runs a program off the record, on the C library's allocator; returns its output."""
