@@ -22,7 +22,7 @@ extern "C" {
  *
  * May be called by any thread at any time, except from a signal handler that may have interrupted malloc.
  * Other threads go on allocating: what is live during the whole call is shown, what is free during the whole
- * call is not. Allocates nothing from the heaps that it shows. Errors of write() are ignored; if there is no
+ * call is not. It is no cancellation point. Allocates nothing from the heaps that it shows. Errors of write() are ignored; if there is no
  * memory for the list, what fits is shown, and a line on standard error says so.
  */
 void show_alloc_mem(void) __attribute__((visibility("default")));

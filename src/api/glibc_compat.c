@@ -23,7 +23,7 @@ API int API_NAME(mallopt)(int param, int val);
 API struct mallinfo API_NAME(mallinfo)(void);
 API struct mallinfo2 API_NAME(mallinfo2)(void);
 API void API_NAME(malloc_stats)(void);
-API int API_NAME(malloc_info)(int flags, FILE *fp);
+API int API_NAME(malloc_info)(int options, FILE *fp);
 
 /* Returns 1 if memory went back to the kernel. Arenas in use by other threads do it at their next slow call. */
 int API_NAME(malloc_trim)(size_t pad)
@@ -154,12 +154,12 @@ static bool put_into_stream(const struct text *text, FILE *stream)
     return true;
 }
 
-int API_NAME(malloc_info)(int flags, FILE *fp)
+int API_NAME(malloc_info)(int options, FILE *fp)
 {
     struct text text = {.fd = -1};
 
     /* The error itself, not -1: as glibc. */
-    if (flags != 0)
+    if (options != 0)
         return EINVAL;
     compose_info(&text);
     if (put_into_stream(&text, fp))

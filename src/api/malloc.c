@@ -41,6 +41,20 @@ void api_count(enum call_kind kind, size_t bytes)
     arena_leave(arena);
 }
 
+/* Heaps that nobody uses any more may be in the way of a LARGE chunk. */
+static void *large_alloc_with_room(size_t size, bool *clean)
+{
+    void *chunk = large_alloc(size, 1, clean);
+    struct arena *arena = chunk == NULL && size > SMALL_MAX ? arena_enter() : NULL;
+    size_t released = 0;
+
+    if (arena != NULL) {
+        released = arena_release(arena);
+        arena_leave(arena);
+    }
+    return released > 0 ? large_alloc(size, 1, clean) : chunk;
+}
+
 /* A request of any size, with every means. `clean`: NULL, or says whether the memory is zero. */
 static void *alloc_any(size_t size, enum call_kind kind, bool *clean)
 {
@@ -59,7 +73,7 @@ static void *alloc_any(size_t size, enum call_kind kind, bool *clean)
     }
     /* A heap needs much address space at once; where that is short, a mapping of a few pages may still fit. */
     if (chunk == NULL && size <= PTRDIFF_MAX && !options.harden)
-        chunk = large_alloc(size, 1, clean != NULL ? clean : &unused);
+        chunk = large_alloc_with_room(size, clean != NULL ? clean : &unused);
     if (chunk == NULL)
         return api_no_memory();
     api_count(kind, size);
@@ -135,12 +149,23 @@ __attribute__((noinline)) void api_free_slow(void *pointer)
         errno = saved_errno;
         return;
     }
-    tag = heap_map_tag(address);
-    if (tag != TAG_NONE ? free_in_heap(address, tag) : large_free(address, true) == LARGE_FREED)
+    tag = heap_tag(address);
+    /* A LARGE chunk may lie inside a heap: where the kernel left a hole when it failed to renew a range. */
+    if ((tag != TAG_NONE && free_in_heap(address, tag)) || large_free(address, true) == LARGE_FREED)
         api_count(CALL_FREE, 0);
     else
         report_misuse("free()", address);
     errno = saved_errno;
+}
+
+/*
+ * A TINY chunk that was to shrink when there was no memory to move it stays where it is, and its state may not be able
+ * to say how much less is wanted.
+ */
+static bool size_unknown(const struct chunk *chunk, size_t size)
+{
+    return chunk->zone == ZONE_TINY && size < chunk->requested &&
+           chunk->usable - chunk->requested == TINY_SLACK_MAX;
 }
 
 /* A live chunk that is not what the caller says is reported, and freed nevertheless: it is what was meant. */
@@ -154,7 +179,7 @@ static void free_checked(void *pointer, const size_t *size, const size_t *align,
         report_misuse(function, (uintptr_t)pointer);
         return;
     }
-    if (size != NULL && *size != chunk.requested)
+    if (size != NULL && *size != chunk.requested && !size_unknown(&chunk, *size))
         report_wrong(function, "size", *size, chunk.start);
     if (align != NULL && ((*align & (*align - 1)) != 0 || (chunk.start & (*align - 1)) != 0))
         report_wrong(function, "alignment", *align, chunk.start);

@@ -20,11 +20,12 @@ API size_t API_NAME(malloc_usable_size)(void *pointer);
 bool api_find(const void *pointer, struct chunk *chunk)
 {
     uintptr_t address = (uintptr_t)pointer;
-    uint16_t tag = heap_map_tag(address);
+    uint16_t tag = heap_tag(address);
     struct large_info info;
 
-    if (tag != TAG_NONE)
-        return chunk_find(address, tag, chunk) == CHUNK_LIVE;
+    if (tag != TAG_NONE && chunk_find(address, tag, chunk) == CHUNK_LIVE)
+        return true;
+    /* Also inside a heap: where the kernel left a hole when it failed to renew a range. */
     if (!large_find(address, &info) || !info.live)
         return false;
     *chunk = (struct chunk){
@@ -63,8 +64,8 @@ static void *move(void *pointer, const struct chunk *chunk, size_t size)
         /* There is room enough where it is, if not a way to say how much less is wanted. */
         if (chunk->zone == ZONE_LARGE)
             large_resize(chunk->start, size);
-        else
-            chunk_resize(chunk, size);
+        else if (!chunk_resize(chunk, size))
+            chunk_resize(chunk, chunk->usable - TINY_SLACK_MAX);
         return pointer;
     }
     /* All of what malloc_usable_size() allowed, not just what was asked for. */

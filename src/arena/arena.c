@@ -45,7 +45,7 @@ struct arena *arena_create(enum arena_use use)
 {
     size_t head = round_up(sizeof(struct arena), 64);
     size_t size = round_up(head + bins_slots() * sizeof(void *), os_page_size());
-    struct arena *arena = space_map(size, os_page_size());
+    struct arena *arena = space_map_arena(size);
 
     if (arena == NULL)
         return NULL;
@@ -60,6 +60,14 @@ struct arena *arena_create(enum arena_use use)
     return arena;
 }
 
+/* From the slabs, for an empty stack. With `clean` straight from one, which knows whether the memory is fresh. */
+static void *alloc_from_slab(struct bin *bin, bool *clean)
+{
+    if (clean != NULL)
+        return bin_take_one(bin, clean);
+    return bin_refill(bin, NULL) ? bin_pop(bin) : NULL;
+}
+
 void *arena_alloc(struct arena *arena, unsigned class, size_t requested, bool *clean)
 {
     struct bin *bin = &arena->bins.of[class];
@@ -71,11 +79,12 @@ void *arena_alloc(struct arena *arena, unsigned class, size_t requested, bool *c
         remote_receive(arena);
         chunk = bin_pop(bin);
     }
-    if (chunk == NULL && clean != NULL)
-        /* Straight from the slab, which knows whether the memory is fresh. */
-        chunk = bin_take_one(bin, clean);
-    else if (chunk == NULL && bin_refill(bin, NULL))
-        chunk = bin_pop(bin);
+    if (chunk == NULL)
+        chunk = alloc_from_slab(bin, clean);
+    if (unlikely(chunk == NULL)) {
+        arena_release(arena);
+        chunk = alloc_from_slab(bin, clean);
+    }
     if (chunk != NULL)
         bin_mark_live(bin, (uintptr_t)chunk, requested);
     return chunk;
@@ -97,6 +106,14 @@ void arena_rest(struct arena *arena)
         bin_flush(&arena->bins.of[class]);
     heap_set_purge(&arena->tiny, KEEP_UNITS);
     heap_set_purge(&arena->small, KEEP_UNITS);
+}
+
+size_t arena_release(struct arena *arena)
+{
+    remote_receive_all(arena);
+    for (unsigned class = 0; class < SIZE_CLASSES; class ++)
+        bin_flush(&arena->bins.of[class]);
+    return heap_set_release(&arena->tiny) + heap_set_release(&arena->small);
 }
 
 size_t arena_trim(struct arena *arena)

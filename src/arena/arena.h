@@ -139,7 +139,13 @@ void arena_free_chunk(struct arena *arena, uintptr_t address);
 /* For an arena that may not be used for long: what SMALL chunks it keeps go to their slabs, much memory goes back. */
 void arena_rest(struct arena *arena);
 
-/* Gives everything unused back to the kernel. Returns the bytes. The arena is entered, or locked. */
+/*
+ * Where there is no more memory: what bins keep goes to the slabs, for any size; heaps that are then wholly free, to
+ * the kernel. Returns their bytes. The arena is entered, or locked; so it is below.
+ */
+size_t arena_release(struct arena *arena);
+
+/* Gives everything unused back to the kernel. Returns the bytes. */
 size_t arena_trim(struct arena *arena);
 
 static inline void arena_count(struct arena *arena, enum call_kind kind, uint64_t amount)

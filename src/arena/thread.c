@@ -22,12 +22,22 @@ static pthread_key_t key;
 static bool have_key;
 static char **environment;
 
+/* A fork made meanwhile, by a signal handler, leaves the pool alone: the call goes on in the child. */
+static void give_back(struct arena *arena)
+{
+    thread_self = (struct thread){.arena = ARENA_NONE, .ended = thread_self.ended, .binding = true};
+    atomic_signal_fence(memory_order_seq_cst);
+    pool_put(arena);
+    atomic_signal_fence(memory_order_seq_cst);
+    thread_self.binding = false;
+}
+
 static void end_of_thread(void *value)
 {
     struct arena *arena = value;
 
-    thread_self = (struct thread){.arena = ARENA_NONE, .ended = true};
-    pool_put(arena);
+    thread_self.ended = true;
+    give_back(arena);
 }
 
 /*
@@ -82,11 +92,17 @@ static struct arena *bind(void)
     /* These may allocate, so they come last. */
     register_fork();
     if (pthread_setspecific(key, arena) != 0) {
-        thread_self = (struct thread){.arena = ARENA_NONE};
-        pool_put(arena);
+        give_back(arena);
         thread_self.home = pool_get_shared();
     }
     return thread_self.home;
+}
+
+bool thread_hardened(void)
+{
+    if (unlikely(thread_self.home == NULL))
+        thread_runtime_init(NULL);
+    return options.harden;
 }
 
 static bool shared(struct arena *arena)

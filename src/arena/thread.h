@@ -7,7 +7,6 @@
 #define FT_ARENA_THREAD_H
 
 #include "arena/arena.h"
-#include "debug/options.h"
 
 struct thread {
     struct arena *arena;
@@ -44,11 +43,6 @@ static inline struct arena *thread_ready(void)
 }
 
 /* Whether the process runs hardened, also when this is the first call of all. */
-static inline bool thread_hardened(void)
-{
-    if (unlikely(thread_self.home == NULL))
-        thread_runtime_init(NULL);
-    return options.harden;
-}
+bool thread_hardened(void);
 
 #endif

@@ -31,7 +31,7 @@ struct chunk {
     unsigned kind;
 };
 
-/* `tag` is heap_map_tag(address), not TAG_NONE. */
+/* `tag` is heap_tag(address) or heap_map_tag(address), not TAG_NONE. */
 enum verdict chunk_find(uintptr_t address, uint16_t tag, struct chunk *chunk);
 
 /* Rewrites the state of a chunk that was found. */

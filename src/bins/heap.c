@@ -157,30 +157,30 @@ static void all_free(struct heap *heap)
 static struct heap *heap_create(struct heap_set *set)
 {
     size_t size = set->small ? SMALL_HEAP_SIZE : TINY_HEAP_SIZE;
-    char *memory = space_map(size, size);
+    uintptr_t base = space_find_heap(&size, set->small ? SMALL_HEAP_LEAST : TINY_HEAP_LEAST);
     struct heap *heap;
     bool entered;
 
-    if (memory == NULL && large_trim() > 0)
-        memory = space_map(size, size);
-    if (memory == NULL)
+    if (base == 0)
         return NULL;
-    heap = heap_at((uintptr_t)memory, set->tag);
+    heap = heap_at(base, set->tag);
     heap->set = set;
     heap->arena = set->arena;
-    heap->base = (uintptr_t)memory;
+    heap->base = base;
+    heap->size = size;
+    heap->units = heap_units_in(size);
     all_free(heap);
     structure_lock_write();
-    entered = heap_map_set(heap->base, size, set->tag);
+    entered = heap_map_set(base, size, set->tag);
     if (entered)
         heaps_insert(set, heap);
     structure_unlock();
     if (!entered) {
-        os_unmap(memory, size);
+        space_unmap_heap(base, size);
         return NULL;
     }
     open_insert(set, heap);
-    own_insert(set, heap->base);
+    own_insert(set, base);
     return heap;
 }
 
@@ -198,7 +198,7 @@ static bool heap_destroy(struct heap *heap)
     own_remove(set, base);
     heaps_remove(set, heap);
     heap_map_clear(base, size);
-    gone = os_unmap((void *)base, size); // NOLINT: an address becomes a pointer
+    gone = space_unmap_heap(base, size);
     if (!gone) {
         heap_map_set(base, size, set->tag);
         heaps_insert(set, heap);
@@ -336,18 +336,30 @@ void heap_set_purge(struct heap_set *set, unsigned keep)
     }
 }
 
-size_t heap_set_trim(struct heap_set *set)
+size_t heap_set_release(struct heap_set *set)
 {
     struct heap *heap, *next;
     size_t bytes = 0;
 
     set->idle = NULL;
     for (heap = set->open; heap != NULL; heap = next) {
+        size_t size = heap_size(heap);
+
         next = heap->next_open;
         if (wholly_free(heap) && heap_destroy(heap))
-            bytes += set->small ? SMALL_HEAP_SIZE : TINY_HEAP_SIZE;
-        else
-            bytes += purge(heap, false, 1);
+            bytes += size;
+    }
+    return bytes;
+}
+
+size_t heap_set_trim(struct heap_set *set)
+{
+    struct heap *heap, *next;
+    size_t bytes = heap_set_release(set);
+
+    for (heap = set->open; heap != NULL; heap = next) {
+        next = heap->next_open;
+        bytes += purge(heap, false, 1);
     }
     return bytes;
 }

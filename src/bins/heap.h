@@ -45,6 +45,9 @@ enum {
     SMALL_UNITS = SMALL_HEAP_SIZE / UNIT_SIZE,
     SMALL_SLABS = SMALL_UNITS / 2,
     UNIT_WORDS = SMALL_UNITS / 64,
+    /* Where address space is short, a heap covers only the first part of its aligned range; not less than this. */
+    TINY_HEAP_LEAST = 512 << 10,
+    SMALL_HEAP_LEAST = 1 << HEAP_SHIFT,
 };
 
 struct arena;
@@ -55,6 +58,9 @@ struct heap {
     struct arena *arena;
     struct heap_set *set;
     uintptr_t base;
+    /* Of its address space, a power of two, at most the zone's; and the end of its units, before the guard. */
+    size_t size;
+    unsigned units;
 
     /* All heaps of the set. Structure lock to write; the owner and readers with the lock may read. */
     _Alignas(64) struct heap *next;
@@ -132,6 +138,9 @@ void heap_set_age(struct heap_set *set);
 /* Gives the larger free runs to the kernel, if all that is free and dirty is more than `keep` units. */
 void heap_set_purge(struct heap_set *set, unsigned keep);
 
+/* Gives the heaps of the set that are wholly free to the kernel, with the one in reserve. Returns their bytes. */
+size_t heap_set_release(struct heap_set *set);
+
 /* Gives all free memory of the set to the kernel. Returns the bytes given. */
 size_t heap_set_trim(struct heap_set *set);
 
@@ -139,9 +148,15 @@ size_t heap_set_trim(struct heap_set *set);
 void heap_set_reset(struct heap_set *set);
 bool heap_claim(struct heap *heap, unsigned first, unsigned units);
 
+/* How many units, with those of the header, lie in so much address space: one guard is in front of it, one in it. */
+static inline unsigned heap_units_in(size_t size)
+{
+    return (unsigned)((size - 2 * os_page_size()) / UNIT_SIZE);
+}
+
 static inline unsigned heap_units(const struct heap *heap)
 {
-    return heap->set->small ? SMALL_UNITS : TINY_UNITS;
+    return heap->units;
 }
 
 static inline unsigned heap_first_unit(const struct heap *heap)
@@ -151,7 +166,7 @@ static inline unsigned heap_first_unit(const struct heap *heap)
 
 static inline size_t heap_size(const struct heap *heap)
 {
-    return heap->set->small ? SMALL_HEAP_SIZE : TINY_HEAP_SIZE;
+    return heap->size;
 }
 
 /* The header of the heap that a tag of the heap map says is there. */
@@ -161,6 +176,20 @@ static inline struct heap *heap_at(uintptr_t address, uint16_t tag)
     uintptr_t offset = tag & TAG_SMALL ? SMALL_HEADER_OFFSET : TINY_HEADER_OFFSET;
 
     return (struct heap *)((address & ~(size - 1)) + offset); // NOLINT: an address becomes a pointer
+}
+
+/*
+ * The tag of the heap that an address lies in. The heap map and the own-heap tables know aligned ranges only; what
+ * lies in such a range behind the end of the heap may be anything, a LARGE chunk for one.
+ */
+static inline uint16_t heap_tag(uintptr_t address)
+{
+    uint16_t tag = heap_map_tag(address);
+    const struct heap *heap = heap_at(address, tag);
+
+    if (tag == TAG_NONE || address - heap->base >= (uintptr_t)heap->units * UNIT_SIZE)
+        return TAG_NONE;
+    return tag;
 }
 
 #endif

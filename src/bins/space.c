@@ -1,11 +1,20 @@
 /*
- * The first mapping holds a SMALL heap, wherever its alignment puts it; TINY heaps and arenas are cut off the rest,
- * upward, until it is used up. Every change is one atomic operation, so a fork at any moment leaves it sound.
+ * A heap's pages, first to last: a guard below its base; its units; a guard that ends a page before the next multiple
+ * of the heap's size, because there the next heap's first guard may lie. So the guards of neighbours are never shared:
+ * heaps come and go without a look at each other.
+ *
+ * The first heaps are cut out of one reservation, the first mapping: at a program's start a system call costs as much
+ * as everything else that is done for a heap. It holds a SMALL heap, wherever its alignment puts it, and TINY heaps in
+ * the rest, upward, until it is used up. Every change of it is one atomic operation, so a fork at any moment leaves it
+ * sound. A hardened process has none; its heaps lie at random places.
  */
 #include "bins/space.h"
 
 #include "bins/heap.h"
+#include "debug/options.h"
+#include "large/large.h"
 #include "os/os.h"
+#include "os/secret.h"
 
 #include <stdatomic.h>
 
@@ -27,6 +36,17 @@ static struct {
     _Atomic bool small_waits;
 } first;
 
+/* The parts of a heap's address space that lie at or above its base. */
+static size_t usable_of(size_t size)
+{
+    return (size_t)heap_units_in(size) * UNIT_SIZE;
+}
+
+static size_t guard_of(size_t size)
+{
+    return size - os_page_size() - usable_of(size);
+}
+
 static void make_first(void)
 {
     int expected = UNUSED;
@@ -36,28 +56,26 @@ static void make_first(void)
     if (!atomic_compare_exchange_strong_explicit(&first.state, &expected, BEING_MADE, memory_order_relaxed,
                                                  memory_order_relaxed))
         return;
-    start = os_map(first_size);
-    /* Without it, each heap gets a mapping of its own, for which there may still be room. */
+    /* Without it, each heap gets a mapping of its own. Under a limit that is better: nothing is kept unused. */
+    start = os_memory_limit() == SIZE_MAX ? os_reserve(first_size) : NULL;
     if (start == NULL)
         return;
     first.end = (uintptr_t)start + first_size;
-    first.small = round_up((uintptr_t)start, SMALL_HEAP_SIZE);
+    first.small = round_up((uintptr_t)start + os_page_size(), SMALL_HEAP_SIZE);
     atomic_store_explicit(&first.small_waits, true, memory_order_relaxed);
-    atomic_store_explicit(&first.next, (uintptr_t)start, memory_order_relaxed);
+    atomic_store_explicit(&first.next, (uintptr_t)start + os_page_size(), memory_order_relaxed);
     atomic_store_explicit(&first.state, IN_USE, memory_order_release);
 }
 
-/* The lowest place at or above `from` that is not the SMALL heap's. */
-static uintptr_t place(uintptr_t from, size_t size, size_t align)
+/* The lowest place for a heap at or above `from` that is not the SMALL heap's. */
+static uintptr_t place(uintptr_t from, size_t size)
 {
-    uintptr_t at = round_up(from, align);
+    uintptr_t at = round_up(from, size);
 
-    if (at + size > first.small && at < first.small + SMALL_HEAP_SIZE)
-        at = round_up(first.small + SMALL_HEAP_SIZE, align);
-    return at;
+    return at >= first.small && at < first.small + SMALL_HEAP_SIZE ? first.small + SMALL_HEAP_SIZE : at;
 }
 
-static uintptr_t take(size_t size, size_t align)
+static uintptr_t take(size_t size)
 {
     uintptr_t next = atomic_load_explicit(&first.next, memory_order_relaxed);
     uintptr_t at;
@@ -65,40 +83,115 @@ static uintptr_t take(size_t size, size_t align)
     if (size == SMALL_HEAP_SIZE)
         return atomic_exchange_explicit(&first.small_waits, false, memory_order_relaxed) ? first.small : 0;
     do {
-        at = place(next, size, align);
-        if (at + size > first.end)
+        at = place(next, size);
+        if (at + size - os_page_size() > first.end)
             return 0;
     } while (!atomic_compare_exchange_weak_explicit(&first.next, &next, at + size, memory_order_relaxed,
                                                     memory_order_relaxed));
     return at;
 }
 
-/* Below the last mapping of this size: the kernel maps downward, so it is often free there, and aligned. */
-static void *map_aligned(size_t size)
-{
-    static _Atomic uintptr_t last[2];
-    _Atomic uintptr_t *hint = &last[size == SMALL_HEAP_SIZE];
-    uintptr_t wanted = atomic_load_explicit(hint, memory_order_relaxed); /* a hint: any value does */
-    void *memory = NULL;
-
-    if (wanted > size && os_map_at((void *)(wanted - size), size)) // NOLINT: an address becomes a pointer
-        memory = (void *)(wanted - size);                          // NOLINT
-    else
-        memory = os_map_aligned(size, size);
-    if (memory != NULL)
-        atomic_store_explicit(hint, (uintptr_t)memory, memory_order_relaxed);
-    return memory;
-}
-
-void *space_map(size_t size, size_t align)
+uintptr_t space_first_heap(size_t size)
 {
     uintptr_t at = 0;
 
+    if (options.harden)
+        return 0;
     if (unlikely(atomic_load_explicit(&first.state, memory_order_relaxed) == UNUSED))
         make_first();
     if (atomic_load_explicit(&first.state, memory_order_acquire) == IN_USE)
-        at = take(size, align);
-    if (at != 0)
-        return (void *)at; // NOLINT: an address becomes a pointer
-    return align == size ? map_aligned(size) : os_map(size);
+        at = take(size);
+    /* A place where the kernel refuses memory may be a hole by now: it is never taken again. */
+    return at != 0 && os_renew((void *)at, usable_of(size)) ? at : 0; // NOLINT: an address becomes a pointer
+}
+
+/* Somewhere in the address space, so that nobody knows where heaps lie who knows where one lies. */
+static uintptr_t map_at_random(size_t size, size_t align)
+{
+    enum { TRIES = 4 };
+    static const uintptr_t places = (uintptr_t)1 << ADDRESS_BITS;
+    static _Atomic uint64_t count;
+
+    for (unsigned tries = 0; tries < TRIES; tries++) {
+        /* Relaxed: it only has to differ from call to call. */
+        uint64_t number = atomic_fetch_add_explicit(&count, 1, memory_order_relaxed);
+        uintptr_t at = os_scramble(os_secret + os_scramble(number + 1)) & (places - align);
+
+        if (at != 0 && os_map_guarded_at(at, usable_of(size), guard_of(size)) != NULL)
+            return at;
+    }
+    return 0;
+}
+
+/* Below the last one of its zone: the kernel maps downward, so it is often free there, and aligned. */
+static uintptr_t map_in_row(size_t size, size_t align)
+{
+    static _Atomic uintptr_t last[2];
+    _Atomic uintptr_t *hint = &last[align == SMALL_HEAP_SIZE];
+    uintptr_t wanted = atomic_load_explicit(hint, memory_order_relaxed); /* a hint: any value does */
+    void *memory = NULL;
+
+    if (wanted > 2 * align)
+        memory = os_map_guarded_at(wanted - align, usable_of(size), guard_of(size));
+    if (memory == NULL)
+        memory = os_map_guarded_aligned(usable_of(size), guard_of(size), align);
+    if (memory != NULL)
+        atomic_store_explicit(hint, (uintptr_t)memory, memory_order_relaxed);
+    return (uintptr_t)memory;
+}
+
+uintptr_t space_map_heap(size_t size, size_t align)
+{
+    uintptr_t base = 0;
+
+    if (unlikely(options.harden))
+        base = map_at_random(size, align);
+    return base != 0 ? base : map_in_row(size, align);
+}
+
+/* Under a limit, one heap must not take much of what all sizes have to share. */
+static size_t size_wanted(size_t whole, size_t least)
+{
+    enum { SHARE = 8 };
+    size_t most = os_memory_limit() / SHARE;
+
+    while (whole > least && whole > most)
+        whole /= 2;
+    return whole;
+}
+
+uintptr_t space_find_heap(size_t *size, size_t least)
+{
+    size_t whole = *size;
+    uintptr_t base = space_first_heap(whole);
+
+    if (base != 0)
+        return base;
+    *size = size_wanted(whole, least);
+    base = space_map_heap(*size, whole);
+    if (base == 0 && large_trim() > 0)
+        base = space_map_heap(*size, whole);
+    while (base == 0 && *size > least) {
+        *size /= 2;
+        base = space_map_heap(*size, whole);
+    }
+    return base;
+}
+
+bool space_unmap_heap(uintptr_t base, size_t size)
+{
+    return os_unmap((void *)(base - os_page_size()), size); // NOLINT: an address becomes a pointer
+}
+
+void *space_map_arena(size_t size)
+{
+    /* Most processes have one arena. It lies with the library's own data, which needs no system call. */
+    enum { FIRST_ARENA = 384 << 10 };
+    static _Alignas(64) char first_arena[FIRST_ARENA];
+    static _Atomic bool taken;
+
+    if (size <= sizeof first_arena &&
+        !atomic_exchange_explicit(&taken, true, memory_order_relaxed)) /* only who is first matters */
+        return first_arena;
+    return os_map(size);
 }

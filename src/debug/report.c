@@ -78,7 +78,7 @@ static void put_live(struct text *text, uintptr_t address)
     static const char *const zones[] = {"TINY", "SMALL", "LARGE"};
     struct chunk chunk = {.zone = ZONE_LARGE};
     struct large_info info;
-    uint16_t tag = heap_map_tag(address);
+    uint16_t tag = heap_tag(address);
 
     if (tag != TAG_NONE)
         chunk_find(address, tag, &chunk);
@@ -91,7 +91,7 @@ static void put_live(struct text *text, uintptr_t address)
 static void put_verdict(struct text *text, uintptr_t address)
 {
     struct large_info info;
-    uint16_t tag = heap_map_tag(address);
+    uint16_t tag = heap_tag(address);
 
     if (tag != TAG_NONE) {
         put_heap_verdict(text, address, tag);

@@ -180,11 +180,12 @@ static void put_chunk(struct text *text, uintptr_t start, size_t requested)
 static size_t put_place(struct text *text, const struct place *place, const struct list *chunks)
 {
     static const char *const names[] = {"TINY : ", "SMALL : ", "LARGE : "};
-    const struct census_chunk *chunk = (const struct census_chunk *)(void *)chunks->items + place->first;
+    const struct census_chunk *chunk;
     size_t total = 0;
 
     if (place->count == 0)
         return 0;
+    chunk = (const struct census_chunk *)(void *)chunks->items + place->first;
     text_string(text, names[place->zone]);
     text_hex_upper(text, place->base);
     text_string(text, "\n");

@@ -113,6 +113,7 @@ void cache_put(struct large *large, uint64_t now)
     struct large **list = &cache.lists[bucket_of(large->mapped)];
 
     large->freed_at = now;
+    large->taker = NULL;
     large->prev = NULL;
     large->next = *list;
     if (*list != NULL)
@@ -143,6 +144,15 @@ static bool due(const struct large *large, uint64_t now)
     return true;
 }
 
+/* Returns the list with this one in front. */
+static struct large *evict(struct large *large, struct large *list)
+{
+    unlink_large(large);
+    registry_take_out(large);
+    large->next = list;
+    return large;
+}
+
 struct large *cache_evict(uint64_t now, bool all)
 {
     struct large *evicted = NULL;
@@ -151,16 +161,10 @@ struct large *cache_evict(uint64_t now, bool all)
 
     /* The newest is never worth keeping if it is larger than any of these should be. */
     large = cache.newest;
-    if (large != NULL && large->mapped > CACHE_CHUNK_BYTES) {
-        unlink_large(large);
-        large->next = evicted;
-        evicted = large;
-    }
-    while ((large = cache.oldest) != NULL && (all || (count++ < EVICT && due(large, now)))) {
-        unlink_large(large);
-        large->next = evicted;
-        evicted = large;
-    }
+    if (large != NULL && large->mapped > CACHE_CHUNK_BYTES)
+        evicted = evict(large, evicted);
+    while ((large = cache.oldest) != NULL && (all || (count++ < EVICT && due(large, now))))
+        evicted = evict(large, evicted);
     if (large == NULL)
         cache.owed = 0;
     return evicted;

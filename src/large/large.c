@@ -14,34 +14,47 @@ static void *start_of(const struct large *large)
 }
 
 /*
- * Unmaps what was evicted. The address leaves the hash before the mapping goes, so that the next mapping
- * there finds no old entry; what the kernel refuses goes back into the cache.
+ * Unmaps what was evicted. The address leaves the hash before the mapping goes, so that the next mapping there finds
+ * no old entry. False: the kernel refused, and it is in the hash again.
  */
+static bool unmap(struct large *large)
+{
+    void *start = start_of(large);
+    bool gone;
+
+    registry_lock();
+    registry_note_gone((uintptr_t)start, large->was);
+    registry_remove(large);
+    registry_unlock();
+    gone = large->guarded ? os_unmap_guarded(start, large->reserved) : os_unmap(start, large->reserved);
+    registry_lock();
+    if (gone)
+        registry_drop(large);
+    else
+        registry_insert(large, (uintptr_t)start);
+    registry_unlock();
+    return gone;
+}
+
+/* Where the kernel refuses one, it is at its limit of mappings, and refuses most: those that are left wait again. */
 static size_t unmap_list(struct large *list)
 {
     size_t bytes = 0;
 
-    while (list != NULL) {
-        struct large *large = list;
-        void *start = start_of(large);
-        size_t size = large->reserved;
+    for (struct large *next; list != NULL; list = next) {
+        size_t mapped = list->mapped;
 
-        list = large->next;
-        registry_lock();
-        registry_note_gone((uintptr_t)start, large->was);
-        registry_remove(large);
-        registry_unlock();
-        if (large->guarded ? os_unmap_guarded(start, size) : os_unmap(start, size)) {
-            bytes += large->mapped;
-            registry_lock();
-            registry_drop(large);
-        } else {
-            registry_lock();
-            registry_insert(large, (uintptr_t)start);
-            cache_put(large, os_ticks());
-        }
-        registry_unlock();
+        next = list->next;
+        if (!unmap(list))
+            break;
+        bytes += mapped;
     }
+    registry_lock();
+    for (struct large *next; list != NULL; list = next) {
+        next = list->next;
+        cache_put(list, os_ticks());
+    }
+    registry_unlock();
     return bytes;
 }
 
@@ -187,7 +200,7 @@ void *large_alloc_growing(size_t size)
     bool clean;
     void *start;
 
-    if (mapped < size || mapped > PTRDIFF_MAX - headroom || !os_address_space_unlimited())
+    if (mapped < size || mapped > PTRDIFF_MAX - headroom || os_memory_limit() != SIZE_MAX)
         return large_alloc(size, 1, &clean);
     start = os_reserve(mapped + headroom);
     if (start == NULL)
@@ -226,6 +239,7 @@ enum large_freed large_free(uintptr_t address, bool keep)
         cache_put(large, now);
         evicted = cache_evict(now, false);
     } else if (large != NULL) {
+        registry_take_out(large);
         large->next = NULL;
         evicted = large;
     }
@@ -308,7 +322,7 @@ void large_walk(void (*visit)(void *context, const struct large_info *info), voi
 static void cache_again(void *context, struct large *large)
 {
     (void)context;
-    if (atomic_load_explicit(&large->requested, memory_order_relaxed) == 0)
+    if (atomic_load_explicit(&large->requested, memory_order_relaxed) == 0 && !registry_taken(large))
         cache_put(large, os_ticks());
 }
 

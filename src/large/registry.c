@@ -85,6 +85,16 @@ bool registry_lock_renew(void)
     return true;
 }
 
+void registry_take_out(struct large *large)
+{
+    large->taker = &me;
+}
+
+bool registry_taken(const struct large *large)
+{
+    return large->taker == &me;
+}
+
 static bool add_block(void)
 {
     struct block *block = os_map(BLOCK_SIZE);
@@ -114,6 +124,7 @@ struct large *registry_new(void)
 
 void registry_drop(struct large *large)
 {
+    large->taker = NULL;
     large->chain = registry.unused;
     registry.unused = large;
 }
@@ -211,7 +222,8 @@ void registry_each(void (*visit)(void *context, struct large *large), void *cont
 static void drop_unused(struct large *items, unsigned count)
 {
     for (unsigned item = count; item-- > 0;)
-        if (atomic_load_explicit(&items[item].address, memory_order_relaxed) == 0)
+        if (atomic_load_explicit(&items[item].address, memory_order_relaxed) == 0 &&
+            !registry_taken(&items[item]))
             registry_drop(&items[item]);
 }
 

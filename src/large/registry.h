@@ -25,6 +25,8 @@ struct large {
     size_t was;
     /* Chain of the hash, or of unused descriptors. With the lock, like the rest. */
     struct large *chain;
+    /* The thread that has it, between the cache and its unmapping: see registry_take_out(). NULL: none. */
+    const void *taker;
     struct large *next, *prev;
     struct large *older, *newer;
     uint64_t freed_at;
@@ -41,6 +43,13 @@ void registry_unlock(void);
 
 /* In the child of a fork: true if a thread that is gone was in the middle of a change. The lock is new. */
 bool registry_lock_renew(void);
+
+/*
+ * A descriptor that is in no list any more is the caller's, until it is dropped or cached. If a signal handler forks
+ * meanwhile, the child goes on with it, so the repair leaves it alone: registry_taken() says so.
+ */
+void registry_take_out(struct large *large);
+bool registry_taken(const struct large *large);
 
 /* An unused descriptor, or NULL: no memory. */
 struct large *registry_new(void);

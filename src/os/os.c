@@ -5,6 +5,7 @@
 #define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "os/os.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -70,35 +71,151 @@ void *os_map(size_t size)
     return map(NULL, size, PROT_READ | PROT_WRITE, 0);
 }
 
+/*
+ * Mappings of ours that are in the wrong place and that the kernel would not take back: at its limit of mappings, none
+ * may be cut in two. Each has its size in itself and waits for the next request that could leave another one.
+ */
+struct unwanted {
+    struct unwanted *next;
+    size_t size;
+};
+
+static _Atomic(struct unwanted *) unwanted;
+
+static void unmap_or_keep(void *address, size_t size)
+{
+    struct unwanted *mapping = address;
+
+    if (os_unmap(address, size))
+        return;
+    mapping->size = size;
+    mapping->next = atomic_load_explicit(&unwanted, memory_order_relaxed); /* checked by the exchange */
+    /* Release: who takes the list finds the sizes. */
+    while (!atomic_compare_exchange_weak_explicit(&unwanted, &mapping->next, mapping, memory_order_release,
+                                                  memory_order_relaxed))
+        ;
+}
+
+/* False when there are still some: then no more must be risked. */
+static bool unwanted_gone(void)
+{
+    struct unwanted *next;
+
+    if (likely(atomic_load_explicit(&unwanted, memory_order_relaxed) == NULL)) /* it is read below */
+        return true;
+    for (struct unwanted *mapping = atomic_exchange_explicit(&unwanted, NULL, memory_order_acquire);
+         mapping != NULL; mapping = next) {
+        next = mapping->next;
+        unmap_or_keep(mapping, mapping->size);
+    }
+    return atomic_load_explicit(&unwanted, memory_order_relaxed) == NULL;
+}
+
 bool os_map_at(void *address, size_t size)
 {
-    /* A hint, not MAP_FIXED: whatever is mapped there already stays untouched. */
-    void *mapping = map(address, size, PROT_READ | PROT_WRITE, 0);
+    void *mapping;
 
-    if (mapping == address)
-        return true;
-    if (mapping != NULL)
-        os_unmap(mapping, size);
-    return false;
+    if (!unwanted_gone())
+        return false;
+    /* A hint, not MAP_FIXED: whatever is mapped there already stays untouched. */
+    mapping = map(address, size, PROT_READ | PROT_WRITE, 0);
+    if (mapping != NULL && mapping != address)
+        unmap_or_keep(mapping, size);
+    return mapping != NULL && mapping == address;
+}
+
+/* With a surplus that is cut off again. */
+static char *map_padded(size_t size, size_t before, size_t align)
+{
+    size_t padded = size + align - os_page_size();
+    char *mapping = padded < size ? NULL : os_map(padded);
+    char *placed;
+
+    if (mapping == NULL)
+        return NULL;
+    placed = (char *)round_up((uintptr_t)mapping + before, align) - before;
+    if (placed > mapping)
+        unmap_or_keep(mapping, (size_t)(placed - mapping));
+    if (placed + size < mapping + padded)
+        unmap_or_keep(placed + size, (size_t)(mapping + padded - (placed + size)));
+    return placed;
+}
+
+/*
+ * A mapping in which the byte number `before` lies at a multiple of `align`. The kernel says where it has room; the
+ * next such place below is mostly free, and then the surplus is not needed, for which there may be no room.
+ */
+static char *map_placed(size_t size, size_t before, size_t align)
+{
+    enum { TRIES = 4 };
+    char *mapping = unwanted_gone() ? os_map(size) : NULL;
+    uintptr_t below = ((uintptr_t)mapping + before) & ~(align - 1);
+
+    if (mapping == NULL || (uintptr_t)mapping + before == below)
+        return mapping;
+    unmap_or_keep(mapping, size);
+    for (unsigned tries = 0; tries < TRIES && below > before; tries++, below -= align) {
+        mapping = (char *)(below - before); // NOLINT: an address becomes a pointer
+        if (os_map_at(mapping, size))
+            return mapping;
+        if (below <= align)
+            break;
+    }
+    return map_padded(size, before, align);
 }
 
 void *os_map_aligned(size_t size, size_t align)
 {
-    char *mapping, *aligned;
-    size_t padded = size + align - os_page_size();
+    return map_placed(size, 0, align);
+}
 
-    if (padded < size)
+static bool forbid(char *address, size_t size)
+{
+    return map(address, size, PROT_NONE, MAP_FIXED | MAP_NORESERVE) != NULL;
+}
+
+/*
+ * Makes the first page and the last `after` bytes of a mapping guards. A guard that cannot be made may be a hole: it
+ * is not ours any more, but all else is, and goes.
+ */
+static void *between_guards(char *mapping, size_t size, size_t after)
+{
+    char *memory = mapping + os_page_size();
+
+    if (!forbid(memory + size, after)) {
+        unmap_or_keep(mapping, os_page_size() + size);
         return NULL;
-    mapping = os_map(padded);
-    if (mapping == NULL)
+    }
+    if (!forbid(mapping, os_page_size())) {
+        unmap_or_keep(memory, size + after);
         return NULL;
-    /* If the kernel refuses to cut, the surplus stays mapped and untouched: address space, not memory. */
-    aligned = (char *)round_up((uintptr_t)mapping, align);
-    if (aligned > mapping)
-        os_unmap(mapping, (size_t)(aligned - mapping));
-    if (aligned + size < mapping + padded)
-        os_unmap(aligned + size, (size_t)(mapping + padded - (aligned + size)));
-    return aligned;
+    }
+    return memory;
+}
+
+void *os_map_guarded_aligned(size_t size, size_t after, size_t align)
+{
+    size_t page = os_page_size(), around = page + after;
+    char *mapping = size > SIZE_MAX - around ? NULL : map_placed(size + around, page, align);
+
+    return mapping == NULL ? NULL : between_guards(mapping, size, after);
+}
+
+void *os_map_guarded_at(uintptr_t address, size_t size, size_t after)
+{
+    char *mapping = (char *)(address - os_page_size()); // NOLINT: an address becomes a pointer
+
+    return os_map_at(mapping, os_page_size() + size + after) ? between_guards(mapping, size, after) : NULL;
+}
+
+void *os_map_guarded(size_t size)
+{
+    return os_map_guarded_aligned(size, os_page_size(), os_page_size());
+}
+
+bool os_unmap_guarded(void *address, size_t size)
+{
+    return os_unmap((char *)address - os_page_size(), size + 2 * os_page_size());
 }
 
 void *os_reserve(size_t size)
@@ -109,28 +226,6 @@ void *os_reserve(size_t size)
 bool os_renew(void *address, size_t size)
 {
     return map(address, size, PROT_READ | PROT_WRITE, MAP_FIXED) != NULL;
-}
-
-void *os_map_guarded(size_t size)
-{
-    size_t page = os_page_size();
-    char *reserved = size > SIZE_MAX - 2 * page ? NULL : os_reserve(size + 2 * page);
-
-    if (reserved == NULL)
-        return NULL;
-    if (os_renew(reserved + page, size))
-        return reserved + page;
-    /* What was between them may be a hole now, and is not ours. */
-    os_unmap(reserved, page);
-    os_unmap(reserved + page + size, page);
-    return NULL;
-}
-
-bool os_unmap_guarded(void *address, size_t size)
-{
-    size_t page = os_page_size();
-
-    return os_unmap((char *)address - page, size + 2 * page);
 }
 
 bool os_unmap(void *address, size_t size)
@@ -146,8 +241,10 @@ bool os_unmap(void *address, size_t size)
 
 void os_write(int fd, const char *text, size_t length)
 {
-    int saved_errno = errno;
+    int saved_errno = errno, cancel_state;
 
+    /* write() is a point where a thread can be cancelled: what its callers hold would stay held. */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     while (length > 0) {
         ssize_t written = write(fd, text, length);
 
@@ -158,6 +255,7 @@ void os_write(int fd, const char *text, size_t length)
             length -= (size_t)written;
         }
     }
+    pthread_setcancelstate(cancel_state, &cancel_state);
     errno = saved_errno;
 }
 
@@ -198,14 +296,22 @@ unsigned os_processors(void)
     return count > 0 ? (unsigned)count : 1;
 }
 
-bool os_address_space_unlimited(void)
+static rlim_t limit_of(int resource)
 {
     int saved_errno = errno;
     struct rlimit limit;
-    bool unlimited = getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
+    bool known = getrlimit(resource, &limit) == 0;
 
     errno = saved_errno;
-    return unlimited;
+    return known ? limit.rlim_cur : 0;
+}
+
+size_t os_memory_limit(void)
+{
+    rlim_t space = limit_of(RLIMIT_AS), data = limit_of(RLIMIT_DATA);
+
+    static_assert(RLIM_INFINITY == SIZE_MAX, "the lower one is a limit, if there is one");
+    return space < data ? space : data;
 }
 
 struct os_counters os_counted(void)

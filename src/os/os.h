@@ -58,9 +58,19 @@ void *os_map_aligned(size_t size, size_t align);
 /* Address space without memory behind it, to be committed piece by piece; or NULL. */
 void *os_reserve(size_t size);
 
-/* The same as os_map, between two pages that nobody may touch; and its end: false, when the kernel refuses. */
+/*
+ * The same as os_map, between guards, pages that nobody may touch: one before it and one behind it. And its end:
+ * false when the kernel refuses, and then all of it is still there.
+ */
 void *os_map_guarded(size_t size);
 bool os_unmap_guarded(void *address, size_t size);
+
+/*
+ * The same for memory at a multiple of `align`, or at an address, if the kernel has all of it free there; the guard
+ * behind it has `after` bytes. They go back by os_unmap(), together with their guards.
+ */
+void *os_map_guarded_aligned(size_t size, size_t after, size_t align);
+void *os_map_guarded_at(uintptr_t address, size_t size, size_t after);
 
 /*
  * Replaces a range of a mapping of ours by zero-filled memory: commits reserved address space, and gives
@@ -111,8 +121,11 @@ enum { OS_TICKS_TENTH = 1 << 23 };
 
 unsigned os_processors(void);
 
-/* False when the process runs under a limit of its address space (RLIMIT_AS), which reserving would use up. */
-bool os_address_space_unlimited(void);
+/*
+ * The lower one of the limits of address space and of data (RLIMIT_AS, RLIMIT_DATA), in bytes; SIZE_MAX: there is
+ * none. Reserving would use up the first, and get round the second.
+ */
+size_t os_memory_limit(void);
 struct os_counters os_counted(void);
 
 #ifdef FT_MALLOC_PREFIXED

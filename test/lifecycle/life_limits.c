@@ -1,6 +1,7 @@
 /*
  * `life_limits small|fill SIZE|maps`: prints the address space of a small program; allocates blocks of SIZE up to the
- * process's limit, frees them and does it again; counts the mappings of 100,000 LARGE chunks.
+ * process's limit, frees them and does it again, and prints how much was to be had, and what the process had when it
+ * began; counts the mappings of 100,000 LARGE chunks.
  */
 #include "support/pattern.h"
 #include "support/require.h"
@@ -73,10 +74,12 @@ static size_t fill(size_t size)
 
 static int fill_twice(size_t size)
 {
-    size_t first = fill(size);
-    size_t second = fill(size);
-    size_t third = fill(size * 2);
-    printf("%zu %zu %zu\n", first * size, second * size, third * size * 2);
+    size_t kib = 0, first, second, third;
+    line_count("/proc/self/status", "VmSize:", &kib);
+    first = fill(size);
+    second = fill(size);
+    third = fill(size * 2);
+    printf("%zu %zu %zu of %zu KiB\n", first * size, second * size, third * size * 2, kib);
     return 0;
 }
 

@@ -205,7 +205,7 @@ static void test_a_heap_full_of_the_shortest_slabs(void **state)
     (void)state;
     struct arena *arena = unit_arena();
     unsigned units = size_classes[TINY_CLASSES].units;
-    unsigned count = (SMALL_UNITS - SMALL_FIRST_UNIT) / units;
+    unsigned count = unit_units_per_heap(&arena->small) / units;
 
     /* None is shorter, so there is a number for each. */
     for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++)
@@ -214,7 +214,7 @@ static void test_a_heap_full_of_the_shortest_slabs(void **state)
     for (unsigned i = 0; i < count; i++)
         create(arena, TINY_CLASSES);
     assert_int_equal(unit_count_heaps(&arena->small), 1);
-    assert_int_equal(arena->small.heaps->free_units, (SMALL_UNITS - SMALL_FIRST_UNIT) % units);
+    assert_int_equal(arena->small.heaps->free_units, unit_units_per_heap(&arena->small) % units);
     create(arena, TINY_CLASSES);
     assert_int_equal(unit_count_heaps(&arena->small), 2);
 }

@@ -203,7 +203,8 @@ int unit_flush_all(void **state)
 
 unsigned unit_units_per_heap(const struct heap_set *set)
 {
-    return set->small ? SMALL_UNITS - SMALL_FIRST_UNIT : TINY_UNITS - TINY_FIRST_UNIT;
+    return set->small ? heap_units_in(SMALL_HEAP_SIZE) - SMALL_FIRST_UNIT
+                      : heap_units_in(TINY_HEAP_SIZE) - TINY_FIRST_UNIT;
 }
 
 struct heap *unit_take_units(struct heap_set *set, unsigned units, unsigned *first)
@@ -228,5 +229,24 @@ struct heap *unit_take_heap(struct heap_set *set)
 
 void unit_give_heap(struct heap *heap)
 {
-    heap_give(heap, heap_first_unit(heap), unit_units_per_heap(heap->set));
+    heap_give(heap, heap_first_unit(heap), heap_units(heap) - heap_first_unit(heap));
+}
+
+void unit_limit(size_t bytes)
+{
+    struct rlimit now;
+
+    REQUIRE(getrlimit(RLIMIT_AS, &now) == 0, "getrlimit failed");
+    now.rlim_cur = bytes;
+    REQUIRE(setrlimit(RLIMIT_AS, &now) == 0, "setrlimit failed");
+}
+
+size_t unit_address_space(void)
+{
+    FILE *file = fopen("/proc/self/statm", "re");
+    size_t pages = 0;
+
+    REQUIRE(file != NULL && fscanf(file, "%zu", &pages) == 1, "no /proc/self/statm");
+    (void)fclose(file);
+    return pages * os_page_size();
 }

@@ -58,6 +58,10 @@ unsigned unit_units_per_heap(const struct heap_set *set);
 struct heap *unit_take_heap(struct heap_set *set);
 void unit_give_heap(struct heap *heap);
 
+/* Limits the process's address space; SIZE_MAX: no longer. And how much of it there is. */
+void unit_limit(size_t bytes);
+size_t unit_address_space(void);
+
 /* SMALL stacks share what they are lengthened by: a test's teardown, gives back what all arenas have taken of it. */
 int unit_flush_all(void **state);
 

@@ -1,0 +1,69 @@
+/*
+ * One input: a new crew runs it; then everything is freed, and the allocator must be as empty as before.
+ */
+#include "fuzz/fuzz.h"
+
+#include "debug/census.h"
+#include "debug/options.h"
+#include "os/os.h"
+#include "support/prefixed.h"
+
+#include <stdlib.h>
+
+struct fuzz fuzz;
+
+void fuzz_faults_off(void)
+{
+    os_fail_after(0, false);
+    fuzz.out_of_memory = false;
+}
+
+static void free_everything(void)
+{
+    for (unsigned i = 0; i < SLOTS; i++)
+        if (fuzz.slots[i].start != NULL)
+            ft_free(held_leave(&fuzz.slots[i]));
+    figures_require_exact();
+}
+
+/* The first byte of an input says whether the chunks outlive the threads, and whether calls are counted. */
+static unsigned flags;
+
+void fuzz_finish(void)
+{
+    fuzz_faults_off();
+    held_check_all();
+    figures_require_exact();
+    if (flags & 1)
+        free_everything();
+    crew_end();
+    free_everything();
+    ft_malloc_trim(0);
+    figures_require_exact();
+    output_require_none();
+}
+
+/* Its type is the fuzzer's. */
+int LLVMFuzzerInitialize(int *argc, char ***argv) // NOLINT(readability-non-const-parameter)
+{
+    (void)argc;
+    (void)argv;
+    options.report_only = true;
+    figures_open();
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    fuzz.at = data;
+    fuzz.end = data + size;
+    slots_clear();
+    flags = input_byte();
+    options.stats = flags & 2;
+    fuzz.turn = flags / 4;
+    fuzz.ticking = 0;
+    fuzz.forks = 2;
+    crew_run();
+    fuzz_finish();
+    return 0;
+}

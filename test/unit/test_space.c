@@ -1,0 +1,392 @@
+/*
+ * Where heaps lie: between guards, whatever their neighbours do; smaller under a limit; at random places when
+ * hardened. And what lies where a heap's range goes on behind its end.
+ */
+#include "unit/unit.h"
+
+#include "bins/space.h"
+#include "debug/options.h"
+#include "large/large.h"
+#include "os/os.h"
+#include "support/pattern.h"
+#include "support/prefixed.h"
+#include "support/require.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { HEAPS = 24 };
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+static const bool sanitized = true;
+#else
+static const bool sanitized = false;
+#endif
+
+/* Whether all of [start, end) has the protection that /proc/self/maps writes so. */
+static bool protected_so(uintptr_t start, uintptr_t end, const char *protection)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    char line[512], found[8];
+    uintptr_t from, to;
+
+    REQUIRE(maps != NULL, "no /proc/self/maps");
+    while (fgets(line, sizeof line, maps) != NULL) {
+        REQUIRE(sscanf(line, "%lx-%lx %7s", &from, &to, found) == 3, "a strange line: %s", line);
+        if (from <= start && start < to && strcmp(found, protection) == 0)
+            start = to;
+    }
+    (void)fclose(maps);
+    return start >= end;
+}
+
+static uintptr_t end_of(const struct heap *heap)
+{
+    return heap->base + (uintptr_t)heap_units(heap) * UNIT_SIZE;
+}
+
+static void check_guards(const struct heap_set *set)
+{
+    const size_t page = os_page_size();
+
+    for (const struct heap *heap = set->heaps; heap != NULL; heap = heap->next) {
+        REQUIRE(protected_so(heap->base, end_of(heap), "rw-p"), "a heap with holes");
+        REQUIRE(protected_so(heap->base - page, heap->base, "---p"), "no guard below a heap");
+        REQUIRE(protected_so(end_of(heap), heap->base + heap->size - page, "---p"), "no guard behind a heap");
+        REQUIRE(end_of(heap) + page <= heap->base + heap->size, "the guard is less than a page");
+    }
+}
+
+static void touch(void *argument)
+{
+    *(volatile char *)argument = 1;
+}
+
+static void require_deadly(uintptr_t address)
+{
+    struct unit_end end;
+
+    unit_in_child(touch, (void *)address, &end);
+    /* A sanitizer catches it and exits. */
+    REQUIRE(end.signal == SIGSEGV || (sanitized && end.exit_code > 0), "%lx can be written to", address);
+}
+
+static void write_around(const struct heap_set *set)
+{
+    for (const struct heap *heap = set->heaps; heap != NULL; heap = heap->next) {
+        require_deadly(heap->base - 1);
+        require_deadly(end_of(heap));
+        touch((void *)(end_of(heap) - 1)); // NOLINT: an address becomes a pointer
+    }
+}
+
+static void take_and_give_heaps(struct heap_set *set, bool deadly)
+{
+    struct heap *heaps[HEAPS];
+
+    for (unsigned n = 0; n < HEAPS; n++)
+        heaps[n] = unit_take_heap(set);
+    check_guards(set);
+    if (deadly)
+        write_around(set);
+    /* Neighbours go; new ones come in their places. */
+    for (unsigned n = 0; n < HEAPS; n += 2)
+        unit_give_heap(heaps[n]);
+    (void)heap_set_trim(set);
+    REQUIRE(unit_count_heaps(set) == HEAPS / 2, "heaps that nobody uses are still there");
+    check_guards(set);
+    if (deadly)
+        write_around(set);
+    for (unsigned n = 0; n < HEAPS; n += 4)
+        unit_take_heap(set);
+    /* What goes back is heaps' memory, and leaves their guards. */
+    for (unsigned n = 1; n < HEAPS; n += 2)
+        heap_give(heaps[n], heap_units(heaps[n]) - 9, 9);
+    (void)heap_set_trim(set);
+    check_guards(set);
+    heap_set_reset(set);
+    for (const struct heap *heap = set->heaps; heap != NULL; heap = heap->next)
+        REQUIRE(heap->free_units == heap_units(heap) - heap_first_unit(heap), "not all of it is free");
+}
+
+static void check_tiny_and_small(void *argument)
+{
+    struct arena *arena = unit_arena();
+
+    take_and_give_heaps(&arena->tiny, *(bool *)argument);
+    take_and_give_heaps(&arena->small, *(bool *)argument);
+}
+
+static void test_every_heap_has_guards(void **state)
+{
+    (void)state;
+    bool deadly = true;
+
+    assert_true(unit_child_succeeds(check_tiny_and_small, &deadly));
+}
+
+static void check_hardened(void *argument)
+{
+    struct arena *arena = unit_arena();
+    uintptr_t last = 0;
+    unsigned far = 0;
+
+    options.harden = true;
+    check_tiny_and_small(argument);
+    for (unsigned n = 0; n < HEAPS; n++) {
+        uintptr_t base = unit_take_heap(n % 2 == 0 ? &arena->tiny : &arena->small)->base;
+
+        REQUIRE(base >> ADDRESS_BITS == 0, "beyond what the heap map covers");
+        far += (base > last ? base - last : last - base) >> 36 != 0;
+        last = base;
+    }
+    /* Sanitizers keep most of the address space to themselves. */
+    REQUIRE(sanitized || far > HEAPS / 2, "only %u heaps are far from the one before", far);
+}
+
+static void test_hardened_heaps_lie_anywhere(void **state)
+{
+    (void)state;
+    bool deadly = false;
+
+    assert_true(unit_child_succeeds(check_hardened, &deadly));
+}
+
+/* What is left of it is under no limit, and costs a single call. */
+static void use_up_first_mapping(void)
+{
+    while (space_first_heap(TINY_HEAP_SIZE) != 0 || space_first_heap(SMALL_HEAP_SIZE) != 0)
+        ;
+}
+
+/* Takes units one by one until there is no memory, fills them, and checks them all. Returns the heaps. */
+static size_t fill_with_units(struct heap_set *set, size_t *bytes)
+{
+    unsigned first;
+    bool clean;
+    struct heap *heap;
+
+    while ((heap = heap_set_take(set, 1, &first, &clean)) != NULL) {
+        uintptr_t at = heap->base + (uintptr_t)first * UNIT_SIZE;
+
+        pattern_write((void *)at, 0, UNIT_SIZE, at); // NOLINT: an address becomes a pointer
+        *bytes += UNIT_SIZE;
+    }
+    for (heap = set->heaps; heap != NULL; heap = heap->next)
+        for (unsigned unit = heap_first_unit(heap); unit < heap_units(heap); unit++) {
+            uintptr_t at = heap->base + (uintptr_t)unit * UNIT_SIZE;
+
+            REQUIRE(pattern_mismatch((void *)at, UNIT_SIZE, at) == UNIT_SIZE, "a unit was changed"); // NOLINT
+        }
+    return unit_count_heaps(set);
+}
+
+static void fill_up_to_the_limit(struct heap_set *set)
+{
+    static const size_t room = (size_t)31 << 20;
+    size_t bytes = 0, largest = 0, smallest = SIZE_MAX, limit = unit_address_space() + room;
+
+    unit_limit(limit);
+    REQUIRE(fill_with_units(set, &bytes) > 1, "one heap took it all");
+    check_guards(set);
+    for (const struct heap *heap = set->heaps; heap != NULL; heap = heap->next) {
+        largest = heap->size > largest ? heap->size : largest;
+        smallest = heap->size < smallest ? heap->size : smallest;
+    }
+    unit_limit(SIZE_MAX);
+    REQUIRE(unit_address_space() + (set->small ? SMALL_HEAP_LEAST : TINY_HEAP_LEAST) > limit,
+            "there is more room");
+    REQUIRE(largest > smallest && largest < room, "not what the limit leaves");
+    REQUIRE(bytes > room / 10 * 8, "only %zu bytes", bytes);
+    while (set->heaps != NULL) {
+        unit_give_heap(set->heaps);
+        (void)heap_set_release(set);
+    }
+    /* Without a limit there are whole ones again. */
+    REQUIRE(unit_take_heap(set)->size == (set->small ? SMALL_HEAP_SIZE : TINY_HEAP_SIZE), "not a whole one");
+}
+
+static void fill_both_zones(void *argument)
+{
+    struct arena *arena = unit_arena();
+
+    (void)argument;
+    use_up_first_mapping();
+    fill_up_to_the_limit(&arena->tiny);
+    fill_up_to_the_limit(&arena->small);
+}
+
+static void test_under_a_limit_heaps_are_smaller(void **state)
+{
+    (void)state;
+    if (sanitized)
+        skip();
+    assert_true(unit_child_succeeds(fill_both_zones, NULL));
+}
+
+static void *free_all_four(void *argument)
+{
+    for (void **pointer = argument; *pointer != NULL; pointer++)
+        ft_free(*pointer);
+    return NULL;
+}
+
+static void free_elsewhere(void **pointers)
+{
+    pthread_t thread;
+
+    REQUIRE(pthread_create(&thread, NULL, free_all_four, pointers) == 0, "no thread");
+    REQUIRE(pthread_join(thread, NULL) == 0, "cannot join");
+}
+
+/* A chunk in [base, end), or `most` times none. */
+static char *chunk_in_range(uintptr_t base, uintptr_t end, size_t size, unsigned most)
+{
+    while (most-- > 0) {
+        char *chunk = ft_malloc(size);
+
+        REQUIRE(chunk != NULL, "no memory");
+        if ((uintptr_t)chunk >= base && (uintptr_t)chunk < end)
+            return chunk;
+    }
+    return NULL;
+}
+
+/* Every call knows the chunk; freed here, and by a thread that has another arena. */
+static void use_in_range(uintptr_t base, uintptr_t end, size_t size)
+{
+    char *chunks[5] = {NULL};
+
+    for (unsigned n = 0; n < 4; n++) {
+        chunks[n] = chunk_in_range(base, end, size, 100000);
+        REQUIRE(chunks[n] != NULL, "no chunk of %zu bytes lies there", size);
+        REQUIRE(ft_malloc_usable_size(chunks[n]) >= size, "the size of a chunk");
+        pattern_write(chunks[n], 0, size, n);
+    }
+    ft_free(chunks[0]);
+    chunks[1] = ft_realloc(chunks[1], size - 3);
+    REQUIRE(chunks[1] != NULL && pattern_mismatch(chunks[1], size - 3, 1) == size - 3, "realloc");
+    ft_free(chunks[1]);
+    free_elsewhere((void **)&chunks[2]);
+}
+
+/* A hole for one SMALL heap and nothing else; the kernel fills the highest first. */
+static uintptr_t make_hole(void)
+{
+    char *around = os_reserve(3 * (size_t)SMALL_HEAP_SIZE);
+    uintptr_t hole = round_up((uintptr_t)around + os_page_size(), SMALL_HEAP_SIZE);
+
+    REQUIRE(around != NULL, "no address space");
+    REQUIRE(os_unmap((char *)(hole - os_page_size()), os_page_size() + SMALL_HEAP_SIZE), // NOLINT
+            "munmap failed");
+    return hole;
+}
+
+/* The last page of the heap's tagged range is not the heap's: a LARGE chunk that begins there is one. */
+static void use_last_page(const struct heap *heap, uintptr_t lowest)
+{
+    enum { LENGTH = 320 << 10 };
+    uintptr_t last = heap->base + heap->size - os_page_size();
+    void *chunks[2] = {NULL};
+
+    REQUIRE(os_map_at((char *)(last + LENGTH), lowest - (last + LENGTH)), "the place is taken"); // NOLINT
+    chunks[0] = chunk_in_range(last, last + 1, LENGTH, 1000);
+    REQUIRE(chunks[0] != NULL, "no chunk on the last page");
+    REQUIRE(heap_map_tag(last) != TAG_NONE && heap_tag(last) == TAG_NONE, "tags");
+    REQUIRE(ft_malloc_usable_size(chunks[0]) == LENGTH, "the size of a chunk");
+    free_elsewhere(chunks);
+    ft_free(chunk_in_range(last, last + 1, LENGTH, 1000));
+}
+
+static void *share_a_range(void *argument)
+{
+    uintptr_t base = make_hole();
+    char *small, *tiny, *large;
+    struct heap *heap;
+
+    (void)argument;
+    use_up_first_mapping();
+    unit_limit(unit_address_space() + (20 << 20));
+    small = ft_malloc(5000);
+    unit_limit(SIZE_MAX);
+    REQUIRE(small != NULL && (uintptr_t)small / SMALL_HEAP_SIZE == base / SMALL_HEAP_SIZE, "not in the hole");
+    heap = heap_at(base, TAG_SMALL);
+    REQUIRE(heap->base == base && heap->size < SMALL_HEAP_SIZE, "not a part of a heap");
+    tiny = chunk_in_range(base + heap->size, base + SMALL_HEAP_SIZE, TINY_MAX, 100000);
+    REQUIRE(tiny != NULL && unit_chunk(tiny).zone == ZONE_TINY, "no TINY heap in its range");
+    use_in_range(base + heap->size, base + SMALL_HEAP_SIZE, 100);
+    use_in_range(base + heap->size, base + SMALL_HEAP_SIZE, (size_t)300 << 10);
+    large = chunk_in_range(base + heap->size, base + SMALL_HEAP_SIZE, (size_t)1 << 20, 100);
+    REQUIRE(large != NULL, "no LARGE chunk in its range");
+    use_last_page(heap, (uintptr_t)large);
+    REQUIRE(unit_chunk(small).kind == STATE_LIVE, "the chunk of the SMALL heap");
+    return NULL;
+}
+
+static void share_a_range_in_a_thread(void *argument)
+{
+    pthread_t thread;
+
+    (void)argument;
+    /* So that the new thread's arena has no heap yet. */
+    ft_free(ft_malloc(1));
+    REQUIRE(pthread_create(&thread, NULL, share_a_range, NULL) == 0, "no thread");
+    REQUIRE(pthread_join(thread, NULL) == 0, "cannot join");
+}
+
+static void test_behind_the_end_of_a_heap_there_may_be_others(void **state)
+{
+    (void)state;
+    if (sanitized)
+        skip();
+    assert_true(unit_child_succeeds(share_a_range_in_a_thread, NULL));
+}
+
+/* Each of the calls for one heap fails in turn: there is a heap or none, and nothing is left over. */
+static void fail_each_call(void *argument)
+{
+    struct arena *arena = unit_arena();
+    unsigned failures = 0;
+
+    (void)argument;
+    use_up_first_mapping();
+    unit_take_heap(&arena->tiny);
+    for (unsigned long n = 1; n < 8; n++) {
+        size_t before = unit_address_space();
+        uintptr_t base;
+
+        os_fail_after(n, false);
+        base = space_map_heap(TINY_HEAP_SIZE, TINY_HEAP_SIZE);
+        failures += base == 0;
+        REQUIRE(base == 0 || space_unmap_heap(base, TINY_HEAP_SIZE) || space_unmap_heap(base, TINY_HEAP_SIZE),
+                "it cannot go");
+        os_fail_after(0, false);
+        /* What could not be unmapped goes with the next request. */
+        REQUIRE(space_unmap_heap(space_map_heap(TINY_HEAP_SIZE, TINY_HEAP_SIZE), TINY_HEAP_SIZE), "munmap");
+        REQUIRE(unit_address_space() <= before + 4 * os_page_size(), "call %lu left something over", n);
+    }
+    os_fail_after(1, true);
+    REQUIRE(space_map_heap(TINY_HEAP_SIZE, TINY_HEAP_SIZE) == 0, "memory from nowhere");
+    os_fail_after(0, false);
+    check_guards(&arena->tiny);
+}
+
+static void test_when_a_call_fails_nothing_is_left_over(void **state)
+{
+    (void)state;
+    assert_true(unit_child_succeeds(fail_each_call, NULL));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_heap_has_guards),
+        cmocka_unit_test(test_hardened_heaps_lie_anywhere),
+        cmocka_unit_test(test_under_a_limit_heaps_are_smaller),
+        cmocka_unit_test(test_behind_the_end_of_a_heap_there_may_be_others),
+        cmocka_unit_test(test_when_a_call_fails_nothing_is_left_over),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

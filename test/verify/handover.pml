@@ -1,0 +1,399 @@
+/*
+ * An arena passes from a thread that ends, through the pool, to one that begins (src/arena/pool.c), while others
+ * push to its inbox, trim it, or find it damaged in the child of a fork (src/arena/remote.c, fork.c).
+ *
+ *   step here             in the code
+ *   member                a thread: pool_get(), calls that receive, pool_put(); LIVES times
+ *   receive_all           remote_receive_all(); what else the holder of the arena may do goes the same way
+ *   adopt, put            adopt(), pool_put()
+ *   drain                 remote_drain_pooled()
+ *   free_remote           remote_free(): leave_for_repair(), chunk_mark(), push()
+ *   trimmer               pool_trim(), for this arena
+ *   repair                arena_repair(): what is marked is free, what lies in the inbox is forgotten
+ *   fork                  arena_after_fork(), pool_after_fork(): in a signal handler, in the middle of pool_put()
+ *
+ * One arena; the inbox is a set of chunks, since how it is linked is the business of inbox.pml. Every load of `use`,
+ * `damaged` and the inbox, and every locking, is a step of its own; `inside` says that somebody unpacks, where two at
+ * once are an error.
+ *
+ * Checked: never two owners, nor two in the arena; no chunk comes home twice; when all have ended, the arena is in the
+ * pool once, and unless it is still damaged, nothing is left in its inbox and all that was freed is home; every thread
+ * ends. So what is pushed to an arena in the pool is unpacked by one of those who are at it now, or, in the child of a
+ * fork, by who found it repaired and has a chunk to push: it does not wait for somebody new.
+ *
+ * Bounds: MEMBERS threads that own the arena in turn, LIVES times each; a thread that frees two chunks (one, if SECOND
+ * is 0) and, without FORK, one that frees one; with TRIM a call of malloc_trim(). With DAMAGED the arena begins in the
+ * pool of a fork's child. With FORK its thread forks in a signal handler; in the child two more threads begin when the
+ * interrupted call has ended, not before.
+ *
+ * run: alive -DMEMBERS=2 -DLIVES=1 -DSECOND=2 -DTRIM
+ * run: again -DMEMBERS=2 -DLIVES=2 -DSECOND=2
+ * run: three-members -DMEMBERS=3 -DLIVES=1 -DSECOND=0
+ * run: damaged -DMEMBERS=1 -DLIVES=1 -DSECOND=2 -DTRIM -DDAMAGED
+ * run: fork -DMEMBERS=2 -DLIVES=1 -DSECOND=0 -DFORK
+ * bug: alive BUG_SAY_POOLED_LAST
+ * bug: alive BUG_NO_LOOK_AFTER_UNLOCKING
+ * bug: alive BUG_LOOK_THEN_PUSH
+ * bug: alive BUG_DRAIN_ONCE
+ * bug: alive BUG_USE_NOT_LOOKED_AT_AGAIN
+ * bug: alive BUG_ADOPT_WITHOUT_LOCK
+ * bug: alive BUG_LISTED_TOO_EARLY
+ * bug: three-members BUG_POOL_WITHOUT_LOCK
+ * bug: damaged BUG_MARK_WITHOUT_LOCK
+ * bug: damaged BUG_PUSH_TO_DAMAGED
+ * bug: fork BUG_POOL_SORTED_WHILE_PUTTING
+ */
+#define X 1
+#define NONE 0
+
+#if defined(DAMAGED) || defined(FORK)
+#define CAN_BE_DAMAGED 1
+#else
+#define CAN_BE_DAMAGED 0
+#endif
+
+/* In the child only the thread that forked goes on, and those that it starts. */
+#define CHILD_THREADS 16
+#ifdef FORK
+#define GONE_AFTER_FORK unless { forked && self != 0 && self < CHILD_THREADS }
+#else
+#define GONE_AFTER_FORK
+#endif
+
+mtype = { ACTIVE, POOLED };
+
+mtype use = ACTIVE;
+bool lock, pool_lock, damaged;
+byte inbox, home, marked, freed; /* sets of chunks, one bit for each */
+byte idle = NONE, next_pooled = NONE;
+bool inside, owned, forked, putting, put_ended;
+
+inline take(mutex)
+{
+    atomic { !mutex -> mutex = true }
+}
+
+/* The holder takes all at once: in between, the inbox can only grow. */
+inline receive_all()
+{
+    do
+    :: atomic {
+           inbox != 0 ->
+           assert(!inside);
+           inside = true;
+           got = inbox;
+           inbox = 0
+       }
+       d_step {
+           assert((got & marked) == got);
+           home = home | got;
+           marked = marked & ~got;
+           got = 0;
+           inside = false
+       }
+    :: atomic {
+           inbox == 0 ->
+           assert(!inside);
+           break
+       }
+    od
+}
+
+inline repair()
+{
+    atomic {
+        assert(!inside);
+        inside = true;
+        inbox = 0
+    }
+    d_step {
+        home = home | marked;
+        marked = 0;
+        inside = false
+    }
+    damaged = false
+}
+
+inline drain()
+{
+    do
+    :: use != POOLED -> break
+    :: else ->
+        if
+        :: CAN_BE_DAMAGED && damaged -> break
+        :: else
+        fi;
+        if
+        :: inbox == 0 -> break
+        :: else
+        fi;
+        if
+        :: atomic { !lock -> lock = true }
+        :: atomic { lock -> break }
+        fi;
+        if
+#ifdef BUG_USE_NOT_LOOKED_AT_AGAIN
+        :: true -> receive_all()
+#else
+        :: use == POOLED && !damaged -> receive_all()
+        :: else
+#endif
+        fi;
+        lock = false;
+#ifdef BUG_DRAIN_ONCE
+        break
+#endif
+    od
+}
+
+inline mark(chunk)
+{
+    marked = marked | chunk;
+    freed = freed | chunk
+}
+
+inline leave_for_repair(chunk)
+{
+    if
+    :: damaged ->
+#ifdef BUG_MARK_WITHOUT_LOCK
+        d_step { mark(chunk); left = true }
+#else
+        take(lock);
+        if
+        :: damaged -> d_step { mark(chunk); left = true }
+        :: else
+        fi;
+        /* Found repaired: who unlocks has a chunk to push, and looks then. */
+        lock = false
+#endif
+    :: else
+    fi
+}
+
+inline push(chunk)
+{
+    if
+    :: !CAN_BE_DAMAGED -> d_step { mark(chunk); inbox = inbox | chunk }
+    :: else ->
+        d_step { mark(chunk) }
+        inbox = inbox | chunk
+    fi
+}
+
+inline free_remote(chunk)
+{
+#if CAN_BE_DAMAGED && !defined(BUG_PUSH_TO_DAMAGED)
+    leave_for_repair(chunk);
+#endif
+    if
+    :: !left ->
+#ifdef BUG_LOOK_THEN_PUSH
+        if
+        :: use == POOLED ->
+            push(chunk);
+            drain()
+        :: else -> push(chunk)
+        fi
+#else
+        push(chunk);
+        drain()
+#endif
+    :: else
+    fi;
+    left = false
+}
+
+inline adopt()
+{
+#ifndef BUG_ADOPT_WITHOUT_LOCK
+    take(lock);
+#endif
+    if
+    :: CAN_BE_DAMAGED && damaged -> repair()
+    :: else
+    fi;
+    use = ACTIVE;
+#ifndef BUG_ADOPT_WITHOUT_LOCK
+    lock = false
+#endif
+}
+
+inline list_idle()
+{
+    take(pool_lock);
+    next_pooled = idle;
+    d_step { owned = false; idle = X; pool_lock = false }
+}
+
+inline put()
+{
+    putting = self == 0;
+#ifdef BUG_LISTED_TOO_EARLY
+    list_idle();
+#endif
+    take(lock);
+#ifndef BUG_SAY_POOLED_LAST
+    use = POOLED;
+#endif
+    receive_all();
+    lock = false;
+#ifndef BUG_NO_LOOK_AFTER_UNLOCKING
+    drain();
+#endif
+#ifdef BUG_SAY_POOLED_LAST
+    use = POOLED;
+#endif
+#ifndef BUG_LISTED_TOO_EARLY
+    list_idle();
+#endif
+    putting = putting && self != 0
+}
+
+inline take_idle()
+{
+    if
+    :: idle == X ->
+        owns = true;
+        assert(!owned);
+        owned = true;
+        idle = next_pooled
+    :: else
+    fi
+}
+
+inline get()
+{
+#ifdef BUG_POOL_WITHOUT_LOCK
+    take_idle();
+#else
+    take(pool_lock);
+    d_step { take_idle(); pool_lock = false }
+#endif
+    if
+    :: owns -> adopt()
+    :: else /* a new arena */
+    fi
+}
+
+proctype member(byte self; bool owns)
+{
+    byte got, lives;
+
+    {
+        do
+        :: lives < LIVES && !(self == 0 && forked) ->
+            lives++;
+            if
+            :: !owns -> get()
+            :: else
+            fi;
+            if
+            :: owns ->
+                receive_all();
+                put();
+                owns = false
+            :: else
+            fi
+        :: else -> break
+        od
+    } GONE_AFTER_FORK;
+    put_ended = put_ended || self == 0
+}
+
+proctype freer(byte self, first, second)
+{
+    byte got;
+    bool left;
+
+    {
+        free_remote(first);
+        if
+        :: second != 0 -> free_remote(second)
+        :: else
+        fi
+    } GONE_AFTER_FORK
+}
+
+proctype trimmer(byte self)
+{
+    byte got;
+
+    {
+        take(lock);
+        if
+        :: use != ACTIVE ->
+            if
+            :: CAN_BE_DAMAGED && damaged -> repair()
+            :: else
+            fi;
+            receive_all()
+        :: else /* its thread will do it: trim_wanted */
+        fi;
+        lock = false;
+        drain()
+    } GONE_AFTER_FORK
+}
+
+/*
+ * Forks at any moment of member 0's put(). The child's pool is not sorted anew: the interrupted call is working on it.
+ * So an arena that a thread which is gone had just taken out stays nobody's, which wastes it and is no worse.
+ */
+proctype handler()
+{
+    if
+    :: d_step {
+           putting ->
+           forked = true;
+           damaged = true;
+           lock = false;
+           pool_lock = false;
+           inside = false;
+#ifdef BUG_POOL_SORTED_WHILE_PUTTING
+           use = POOLED;
+           idle = X;
+           next_pooled = NONE;
+           owned = false
+#endif
+       }
+       put_ended;
+       atomic {
+           run member(CHILD_THREADS, false);
+           run member(CHILD_THREADS + 1, false)
+       }
+    :: put_ended
+    fi
+}
+
+init
+{
+    byte self;
+
+    atomic {
+#ifdef DAMAGED
+        use = POOLED;
+        damaged = true;
+        idle = X;
+#else
+        owned = true;
+#endif
+        for (self : 0 .. MEMBERS - 1) {
+            run member(self, self == 0 && owned)
+        }
+        run freer(8, 1, SECOND);
+#ifndef FORK
+        run freer(9, 4, 0);
+#endif
+#ifdef TRIM
+        run trimmer(10);
+#endif
+#ifdef FORK
+        run handler()
+#endif
+    }
+    timeout;
+    assert(_nr_pr == 1);
+    assert(next_pooled == NONE && (forked || (use == POOLED && idle == X)));
+    assert(damaged || inbox == 0);
+    assert((home | marked) == freed && (damaged || marked == 0))
+}

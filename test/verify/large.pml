@@ -1,0 +1,399 @@
+/*
+ * LARGE chunks: a freed mapping waits in the cache, is taken by another thread, or is unmapped outside of the lock
+ * (src/large/large.c, cache.c, registry.c).
+ *
+ *   step here             in the code
+ *   allocate              large_alloc(): cache_take(); else large_make_way(), map_or_trim(), enter()
+ *   release               large_free(): take_live(), cache_put(), cache_evict(); unmap_list()
+ *   evict                 cache_evict(): any of the cached ones may be due, at any time
+ *   unmap_list            unmap_list(): out of the hash, unmapped without the lock, then dropped or back in the cache
+ *   trim                  large_trim()
+ *   after_fork            large_after_fork(): in a signal handler of thread 0, at any moment
+ *
+ * What is done between registry_lock() and registry_unlock() is one step: nobody else can see its middle (but see
+ * BUG_CHECK_THEN_MARK, BUG_REMOVED_AFTER_UNMAPPING). A descriptor is unused, hashed (live, cached, or evicted), or
+ * taken out by the thread that unmaps it; an address is a place where the kernel may put a mapping, at once after it
+ * was unmapped.
+ *
+ * Checked: who gets a chunk is its only holder, and its mapping is there as long as it holds it; no address is in the
+ * hash twice; a descriptor is in one place; of two frees of one chunk one is refused; in the end a trim leaves no
+ * mapping and no descriptor in use; no deadlock.
+ *
+ * Bounds: THREADS threads with CALLS calls of allocate-use-free or trim each, PLACES addresses, DESCRIPTORS
+ * descriptors; the kernel may refuse to map at any time, and refuses to unmap at most REFUSALS times. With
+ * DOUBLE_FREE two threads free the same chunk, while a third trims. With FORK thread 0 forks once; the others are gone
+ * then, and what they had in hand may be lost.
+ *
+ * run: churn -DTHREADS=2 -DCALLS=2 -DPLACES=2 -DDESCRIPTORS=2 -DREFUSALS=1
+ * run: three-threads -DTHREADS=3 -DCALLS=1 -DPLACES=2 -DDESCRIPTORS=2 -DREFUSALS=0
+ * run: double-free -DTHREADS=3 -DCALLS=1 -DPLACES=1 -DDESCRIPTORS=1 -DREFUSALS=1 -DDOUBLE_FREE
+ * run: fork -DTHREADS=2 -DCALLS=2 -DPLACES=2 -DDESCRIPTORS=2 -DREFUSALS=0 -DFORK
+ * bug: churn BUG_EVICTED_STAYS_CACHED
+ * bug: churn BUG_REMOVED_AFTER_UNMAPPING
+ * bug: churn BUG_REFUSED_IS_DROPPED
+ * bug: churn BUG_NO_DESCRIPTOR_NO_UNMAP
+ * bug: churn BUG_TAKE_WITHOUT_LOCK
+ * bug: double-free BUG_CHECK_THEN_MARK
+ * bug: fork BUG_REBUILD_TAKES_EVICTED
+ */
+#define NONE 255
+#define NOBODY 255
+
+mtype = { UNUSED, LIVE, CACHED, EVICTED, OUT };
+
+/* The registry. OUT: removed from the hash by the thread that is about to unmap. */
+mtype kind[DESCRIPTORS] = UNUSED;
+byte address[DESCRIPTORS] = NONE;
+byte taker[DESCRIPTORS] = NOBODY;
+bool lock;
+byte changing = NOBODY;
+
+/* The kernel, and the program. */
+bool mapped[PLACES];
+byte holder[PLACES] = NOBODY;
+byte refusals, freed, refused;
+bool forked;
+
+#ifdef FORK
+#define GONE_AFTER_FORK unless { forked && self != 0 }
+#else
+#define GONE_AFTER_FORK
+#endif
+
+inline registry_lock()
+{
+    atomic { !lock -> lock = true; changing = self }
+}
+
+inline registry_unlock()
+{
+    lock = false;
+    changing = NOBODY
+}
+
+/* The lowest descriptor of this kind at this place, or anywhere; NONE. */
+inline find(what, place)
+{
+    d = 0;
+    do
+    :: d == DESCRIPTORS -> d = NONE; break
+    :: d < DESCRIPTORS && kind[d] == what && (place == NONE || address[d] == place) -> break
+    :: else -> d++
+    od
+}
+
+inline hash_has(place)
+{
+    d = 0;
+    do
+    :: d == DESCRIPTORS -> break
+    :: d < DESCRIPTORS && address[d] == place && kind[d] != UNUSED && kind[d] != OUT -> break
+    :: else -> d++
+    od
+}
+
+inline insert(descriptor, place, what)
+{
+    hash_has(place);
+    assert(d == DESCRIPTORS);
+    address[descriptor] = place;
+    kind[descriptor] = what;
+    taker[descriptor] = NOBODY
+}
+
+inline evict(all)
+{
+    d = 0;
+    do
+    :: d < DESCRIPTORS && kind[d] == CACHED ->
+#ifndef BUG_EVICTED_STAYS_CACHED
+        kind[d] = EVICTED;
+#endif
+        taker[d] = self;
+        list = list | (1 << d);
+        d++
+    :: d < DESCRIPTORS && (kind[d] != CACHED || !all) -> d++
+    :: d == DESCRIPTORS -> break
+    od
+}
+
+inline unmap_list()
+{
+    do
+    :: list != 0 ->
+        d_step {
+            out = 0;
+            do
+            :: (list >> out) & 1 -> break
+            :: else -> out++
+            od;
+            list = list & ~(1 << out)
+        }
+        registry_lock();
+        d_step {
+            assert(kind[out] == EVICTED && taker[out] == self);
+            at = address[out];
+#ifndef BUG_REMOVED_AFTER_UNMAPPING
+            kind[out] = OUT;
+            address[out] = NONE
+#endif
+        }
+        registry_unlock();
+        if
+        :: refusals < REFUSALS ->
+            refusals++;
+            registry_lock();
+#ifdef BUG_REFUSED_IS_DROPPED
+            kind[out] = UNUSED;
+#else
+            d_step { insert(out, at, CACHED) }
+#endif
+        :: true ->
+            d_step {
+                assert(mapped[at] && holder[at] == NOBODY);
+                mapped[at] = false
+            }
+            registry_lock();
+            d_step {
+                assert(taker[out] == self);
+                kind[out] = UNUSED;
+                address[out] = NONE;
+                taker[out] = NOBODY
+            }
+        fi;
+        registry_unlock()
+    :: else -> break
+    od;
+    skip;
+    d_step { out = NONE; at = NONE }
+}
+
+inline trim()
+{
+    registry_lock();
+    atomic { evict(true); d = NONE }
+    registry_unlock();
+    unmap_list()
+}
+
+/* The kernel's choice of a place; or none. */
+inline map()
+{
+    atomic {
+        if
+        :: !mapped[0] -> mapped[0] = true; place = 0
+#if PLACES > 1
+        :: !mapped[1] -> mapped[1] = true; place = 1
+#endif
+        :: true -> place = NONE
+        fi
+    }
+}
+
+inline enter()
+{
+    registry_lock();
+    d_step {
+        find(UNUSED, NONE);
+        if
+        :: d != NONE ->
+            found = d;
+            insert(found, place, LIVE);
+            d = found;
+            found = NONE
+        :: else
+        fi
+    }
+    registry_unlock();
+    if
+    :: d == NONE ->
+#ifndef BUG_NO_DESCRIPTOR_NO_UNMAP
+        mapped[place] = false;
+#endif
+        place = NONE
+    :: else
+    fi;
+    d = NONE
+}
+
+inline allocate()
+{
+    registry_lock();
+    d_step {
+        find(CACHED, NONE);
+        if
+        :: d != NONE ->
+            place = address[d];
+#ifndef BUG_TAKE_WITHOUT_LOCK
+            kind[d] = LIVE
+#endif
+        :: else
+        fi
+    }
+    registry_unlock();
+#ifdef BUG_TAKE_WITHOUT_LOCK
+    if
+    :: d != NONE -> kind[d] = LIVE
+    :: else
+    fi;
+#endif
+    d = NONE;
+    if
+    :: place == NONE ->
+        registry_lock();
+        atomic { evict(false); d = NONE }
+        registry_unlock();
+        unmap_list();
+        map();
+        if
+        :: place == NONE ->
+            trim();
+            map()
+        :: else
+        fi;
+        if
+        :: place != NONE -> enter()
+        :: else
+        fi
+    :: else
+    fi
+}
+
+/* What large_free() does about an address that claims to be a live chunk's. */
+inline release(keep)
+{
+    registry_lock();
+#ifdef BUG_CHECK_THEN_MARK
+    d_step { find(LIVE, place); found = d; d = NONE }
+    registry_unlock();
+    registry_lock();
+    d_step { d = found; found = NONE }
+#else
+    d_step { find(LIVE, place) }
+#endif
+    atomic {
+        if
+        :: d == NONE -> refused++
+        :: else ->
+            freed++;
+            if
+            :: keep ->
+                kind[d] = CACHED;
+                evict(false)
+            :: else ->
+                kind[d] = EVICTED;
+                taker[d] = self;
+                list = 1 << d
+            fi
+        fi;
+        d = NONE
+    }
+    registry_unlock();
+    unmap_list()
+}
+
+proctype thread(byte self)
+{
+    byte calls, place = NONE, d = NONE, found = NONE, list, out = NONE, at = NONE;
+
+    {
+        do
+        :: calls < CALLS ->
+            calls++;
+#ifdef DOUBLE_FREE
+            if
+            :: self < 2 -> place = 0; release(true); place = NONE
+            :: else -> trim()
+            fi
+#else
+            if
+            :: trim()
+            :: true ->
+                allocate();
+                if
+                :: place != NONE ->
+                    d_step {
+                        assert(mapped[place] && holder[place] == NOBODY);
+                        holder[place] = self
+                    }
+                    d_step {
+                        assert(mapped[place] && holder[place] == self);
+                        holder[place] = NOBODY
+                    }
+                    if
+                    :: release(true)
+                    :: release(false)
+                    fi;
+                    place = NONE
+                :: else
+                fi
+            fi
+#endif
+        :: else -> break
+        od
+    } GONE_AFTER_FORK
+}
+
+/* Threads that are gone leave their lock, their evicted descriptors, and those that were out of the hash. */
+proctype handler()
+{
+    byte d;
+
+    if
+    :: d_step {
+           forked = true;
+           lock = false;
+           if
+           :: changing != NOBODY && changing != 0 ->
+               changing = NOBODY;
+               for (d : 0 .. DESCRIPTORS - 1) {
+                   if
+#ifndef BUG_REBUILD_TAKES_EVICTED
+                   :: taker[d] == 0 /* the survivor will go on with it */
+#endif
+                   :: else ->
+                       kind[d] = (kind[d] == EVICTED -> CACHED : (kind[d] == OUT -> UNUSED : kind[d]));
+                       taker[d] = NOBODY
+                   fi
+               }
+           :: else
+           fi
+       }
+    :: true
+    fi
+}
+
+init
+{
+    byte self, place = NONE, d = NONE, list, out = NONE, at = NONE;
+
+    atomic {
+#ifdef DOUBLE_FREE
+        mapped[0] = true;
+        kind[0] = LIVE;
+        address[0] = 0;
+#endif
+        for (self : 0 .. THREADS - 1) {
+            run thread(self)
+        }
+#ifdef FORK
+        run handler()
+#endif
+    }
+    timeout;
+    assert(_nr_pr == 1 && !lock);
+#ifdef DOUBLE_FREE
+    assert(freed == 1 && refused == 1);
+#else
+    assert(refused == 0);
+#endif
+    refusals = REFUSALS;
+    self = 0;
+    trim();
+    for (place : 0 .. PLACES - 1) {
+        assert(forked || !mapped[place])
+    }
+    for (place : 0 .. DESCRIPTORS - 1) {
+        assert(kind[place] == UNUSED || forked)
+    }
+}

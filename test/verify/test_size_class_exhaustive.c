@@ -1,0 +1,82 @@
+/*
+ * Every size with every alignment, through the API: the chunk is aligned, large enough, and of the first class that can
+ * be; what test_size_class.c says of the tables alone is not repeated.
+ */
+#include "unit/unit.h"
+
+#include "bins/size_class.h"
+#include "support/prefixed.h"
+
+enum { ALIGN_MAX = 1 << 16 };
+
+/* Written another way than in the library: the smallest chunk of all that serve the request. */
+static size_t smallest_chunk(size_t align, size_t size)
+{
+    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
+        size_t chunk = size_classes[class].size;
+
+        /* 63 bytes: what a TINY state can tell. */
+        if (chunk >= size && chunk >= align && chunk % align == 0 && (chunk > TINY_MAX || chunk - size <= 63))
+            return chunk;
+    }
+    return 0;
+}
+
+/* Sizes between two that differ in their chunk ask for the same one, so the search is made once for each step of 16. */
+static size_t wrong_with(size_t align)
+{
+    size_t wrong = 0, expected = 0;
+
+    for (size_t size = 0; size <= SMALL_MAX + 1; size++) {
+        void *chunk = ft_memalign(align, size);
+        size_t usable = ft_malloc_usable_size(chunk);
+
+        if (size % CHUNK_ALIGN <= 1 || size <= TINY_MAX)
+            expected =
+                align > UNIT_SIZE ? 0 : smallest_chunk(align < CHUNK_ALIGN ? CHUNK_ALIGN : align, size);
+        wrong += chunk == NULL || (uintptr_t)chunk % align != 0 || usable < size;
+        wrong += expected != 0 && usable != expected;
+        ft_free(chunk);
+    }
+    return wrong;
+}
+
+static void test_every_size_with_every_alignment(void **state)
+{
+    (void)state;
+    for (size_t align = 1; align <= UNIT_SIZE; align *= 2)
+        assert_int_equal(wrong_with(align), 0);
+}
+
+/* Each of these is a mapping of its own: only some of the sizes. */
+static void test_alignments_above_a_unit(void **state)
+{
+    (void)state;
+    for (size_t align = UNIT_SIZE * 2; align <= ALIGN_MAX; align *= 2)
+        for (size_t size = 0; size <= SMALL_MAX + 1; size += 4093) {
+            void *chunk = ft_memalign(align, size);
+
+            assert_true(chunk != NULL && (uintptr_t)chunk % align == 0 &&
+                        ft_malloc_usable_size(chunk) >= size);
+            ft_free(chunk);
+        }
+}
+
+static void test_the_first_size_above_the_classes_is_large(void **state)
+{
+    void *chunk = ft_malloc(SMALL_MAX + 1);
+
+    (void)state;
+    assert_true(ft_malloc_usable_size(chunk) > SMALL_MAX);
+    ft_free(chunk);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_size_with_every_alignment),
+        cmocka_unit_test(test_alignments_above_a_unit),
+        cmocka_unit_test(test_the_first_size_above_the_classes_is_large),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
