@@ -1,0 +1,35 @@
+"""Says whether memory went on growing after a program's warm-up. Nothing here depends on how it was sampled."""
+
+import statistics
+
+# Shorter series are still in their warm-up, so nothing is said about them.
+FEWEST_SAMPLES = 120
+FACTOR = 1.10
+
+
+class Series:
+    """One figure, sampled once a second; `slack` is how much more it may become on top of the factor."""
+
+    def __init__(self, name, unit, slack):
+        self.name, self.unit, self.slack, self.values = name, unit, slack, []
+
+    def quarters(self):
+        """The medians of the four quarters: single peaks do not count."""
+        count = len(self.values)
+        bounds = [count * n // 4 for n in range(5)]
+        return [statistics.median(self.values[low:high]) for low, high in zip(bounds, bounds[1:])]
+
+    def growth(self):
+        """None, or a sentence on the growth from the second quarter to the last."""
+        if len(self.values) < FEWEST_SAMPLES:
+            return None
+        _, second, _, last = self.quarters()
+        if last <= second * FACTOR + self.slack:
+            return None
+        return f"{self.name} grew from {second:.0f} to {last:.0f} {self.unit} (medians of quarters 2 and 4)"
+
+    def __str__(self):
+        if len(self.values) < 4:
+            return f"{self.name}: {self.values} {self.unit}"
+        medians = ", ".join(f"{value:.0f}" for value in self.quarters())
+        return f"{self.name}: medians of the quarters {medians} {self.unit}, peak {max(self.values):.0f}"

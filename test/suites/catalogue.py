@@ -1,0 +1,17 @@
+"""All checks, in the order in which they run: the long suites last."""
+
+import compilers
+import cpython
+import databases
+import runtimes
+import stores
+import stress
+import tools
+import web
+
+
+def all_checks():
+    found = []
+    for module in (tools, stress, stores, web, databases, runtimes, compilers, cpython):
+        found += module.checks()
+    return found

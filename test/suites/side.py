@@ -1,0 +1,120 @@
+"""One run of one check on one of the two allocators: a directory, an environment, proof of who served it."""
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "preload"))
+import harness
+
+PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
+FIRST_SECOND_PAUSE_S, PAUSE_S = 0.005, 0.1
+
+
+class Outcome:
+    """How a check ended. The answer is what a check returns of what must not depend on the allocator."""
+
+    def __init__(self, status, seconds=0.0, detail="", answer=None):
+        self.status, self.seconds, self.detail, self.answer = status, seconds, detail, answer
+
+
+class Side(harness.Harness):
+    """The preload tests' harness on either allocator; without statistics, since some tests read stderr."""
+
+    def __init__(self, library, directory, served):
+        super().__init__(library or "", directory)
+        self.is_ours, self.served = library is not None, served
+        self.note = ""
+
+    def _environment(self, preload, extra):
+        environment = dict(self.environment, **(extra or {}))
+        if preload and self.is_ours:
+            environment["LD_PRELOAD"] = self.library
+        return environment
+
+    def require_served(self, *names):
+        """On our side these programs must have run with our malloc; on the other none may."""
+        if not self.is_ours:
+            harness.check(not self.served, f"on glibc's side the library was in {sorted(self.served)}")
+            return
+        missing = [name for name in names if name not in self.served]
+        harness.check(not missing, f"not seen on the library: {missing}; seen: {sorted(self.served)}")
+
+
+class Watcher:
+    """Sees which programs below this process have the library mapped and no brk() heap: malloc is ours.
+
+    It looks often at first, since programs may be short, and a fork's child keeps its parent's name.
+    """
+
+    def __init__(self, name):
+        self.name, self.served = name, set()
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join()
+
+    def watch(self):
+        start = time.monotonic()
+        while not self.stop.is_set():
+            with contextlib.suppress(OSError):
+                for pid in harness.descendants(os.getpid()):
+                    self.look(pid)
+            self.stop.wait(FIRST_SECOND_PAUSE_S if time.monotonic() < start + 1 else PAUSE_S)
+
+    def look(self, pid):
+        with contextlib.suppress(OSError):
+            # A file may have several names, so the name that it was started by counts as well.
+            file = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+            names = {file, harness.read_process_file(pid, "comm").strip()}
+            if not names <= self.served:
+                maps = harness.read_process_file(pid, "maps")
+                if self.name in maps and "[heap]" not in maps:
+                    self.served |= names
+
+
+def prepare_process():
+    """Once, before the first run: orphans become ours, and a check that takes too long is ended."""
+    harness.PRCTL(harness.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    signal.signal(signal.SIGALRM, harness.out_of_time)
+    signal.signal(signal.SIGTERM, harness.interrupted)
+
+
+def run_side(check, library):
+    """Runs a check on the library, or on glibc where that is None."""
+    directory = tempfile.mkdtemp(prefix="ft_malloc_suites.")
+    # Some checks change to another user.
+    os.chmod(directory, 0o755)
+    start = time.monotonic()
+    status, detail, answer = FAILED, "", None
+    try:
+        signal.alarm(check.seconds)
+        with Watcher(os.path.basename(library or "libft_malloc")) as watcher:
+            side = Side(library, directory, watcher.served)
+            answer = check.function(side)
+            side.require_served(*check.served)
+        status, detail = PASSED, side.note
+    except harness.Skipped as reason:
+        status, detail = SKIPPED, str(reason)
+    except harness.Failed as reason:
+        detail = str(reason)
+    except Exception:
+        detail = traceback.format_exc()
+    finally:
+        signal.alarm(0)
+        seconds = time.monotonic() - start
+        harness.stop_descendants()
+        shutil.rmtree(directory, ignore_errors=True)
+    return Outcome(status, seconds, detail, answer)
