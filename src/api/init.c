@@ -5,20 +5,21 @@
 #include "api/api.h"
 #include "debug/stats.h"
 
-/* One chunk of each zone: what the first calls of a program would have to map and touch is there then. */
+/*
+ * One TINY chunk: what the first calls of a program would have to map and touch is there then. Not so for SMALL: there
+ * are programs that need none, and its heap is a system call and three pages.
+ */
 static void touch_arena(void)
 {
-    static const size_t sizes[] = {64, 1024};
+    enum { SOME_SIZE = 64 };
     struct arena *arena = arena_enter();
+    void *chunk;
 
     if (arena == NULL)
         return;
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        void *chunk = arena_alloc(arena, size_class_of(sizes[i]), sizes[i], NULL);
-
-        if (chunk != NULL)
-            arena_free_chunk(arena, (uintptr_t)chunk);
-    }
+    chunk = arena_alloc(arena, size_class_of(SOME_SIZE), SOME_SIZE, NULL);
+    if (chunk != NULL)
+        arena_free_chunk(arena, (uintptr_t)chunk);
     arena_leave(arena);
 }
 
