@@ -135,7 +135,7 @@ static inline void api_free_sized(void *pointer, size_t size, const char *functi
 
 static inline void api_free_aligned(void *pointer, size_t align, const char *function)
 {
-    if (likely(((uintptr_t)pointer & (align - 1)) == 0))
+    if (likely((((uintptr_t)pointer | align) & (align - 1)) == 0))
         api_free(pointer);
     else
         api_free_aligned_slow(pointer, align, function);

@@ -85,12 +85,15 @@ static void wipe_from(const struct chunk *chunk, size_t offset)
 
 bool harden_resize(const struct chunk *chunk, size_t size)
 {
-    bool stays = chunk->zone == ZONE_LARGE
-                     ? size < chunk->usable && large_grow_within(chunk->start, size)
-                     : size < chunk->usable && size > chunk->usable / 2 && chunk_resize(chunk, size);
+    bool stays;
 
-    if (!canary_intact(chunk->start, chunk->requested, chunk->usable))
+    if (!canary_intact(chunk->start, chunk->requested, chunk->usable)) {
         report_overflow("realloc()", chunk->start);
+        canary_mend(chunk->start, chunk->requested, chunk->usable);
+    }
+    stays = chunk->zone == ZONE_LARGE
+                ? size < chunk->usable && large_grow_within(chunk->start, size)
+                : size < chunk->usable && size > chunk->usable / 2 && chunk_resize(chunk, size);
     if (!stays)
         return false;
     wipe_from(chunk, size < chunk->requested ? size : chunk->requested);

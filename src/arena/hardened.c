@@ -95,8 +95,9 @@ void *hardened_alloc_quick(struct arena *arena, unsigned class, size_t requested
     chunk = (uintptr_t)pop_random(arena, bin);
     if (unlikely(!canary_zero(chunk, size_classes[class].size)))
         report_corruption("memory written to after free: chunk", chunk);
-    canary_set(chunk, requested, size_classes[class].size);
+    /* First of all: what says FREE is zero, also in the child of a fork that another thread makes now. */
     bin_mark_live(bin, chunk, requested);
+    canary_set(chunk, requested, size_classes[class].size);
     return (void *)chunk; // NOLINT: an address becomes a pointer
 }
 
@@ -156,8 +157,10 @@ bool hardened_free_quick(struct arena *arena, uintptr_t address, const char *fun
     if (unlikely(class == SIZE_CLASSES))
         return false;
     usable = size_classes[class].size;
-    if (unlikely(!canary_intact(address, usable - slack, usable)))
+    if (unlikely(!canary_intact(address, usable - slack, usable))) {
         report_overflow(function, address);
+        canary_mend(address, usable - slack, usable);
+    }
     canary_wipe(address, usable - slack, usable);
     mark_free(address, class);
     put(arena, address, class);
@@ -166,8 +169,10 @@ bool hardened_free_quick(struct arena *arena, uintptr_t address, const char *fun
 
 void hardened_free(struct arena *arena, const struct chunk *chunk, const char *function)
 {
-    if (unlikely(!canary_intact(chunk->start, chunk->requested, chunk->usable)))
+    if (unlikely(!canary_intact(chunk->start, chunk->requested, chunk->usable))) {
         report_overflow(function, chunk->start);
+        canary_mend(chunk->start, chunk->requested, chunk->usable);
+    }
     canary_wipe(chunk->start, chunk->requested, chunk->usable);
     if (chunk->arena != arena) {
         remote_free(arena, chunk);

@@ -14,8 +14,9 @@
 #include <string.h>
 
 enum {
-    /* Of more slack than this, the first bytes hold the pattern. */
+    /* Of more slack than this, the first bytes hold the pattern; the next ones, up to that, are zero. */
     CANARY_MAX = 64,
+    CANARY_SLACK_MAX = 1024,
     /* Of a larger chunk, the first bytes are looked at when it is handed out. */
     CANARY_ZERO_MAX = 1024,
 };
@@ -25,10 +26,20 @@ static inline size_t canary_length(size_t requested, size_t usable)
     return usable - requested < CANARY_MAX ? usable - requested : CANARY_MAX;
 }
 
-/* No byte of it is zero: what overflows most often is the end of a string. */
+/* The end of the slack that is looked at. */
+static inline const char *canary_end(uintptr_t chunk, size_t requested, size_t usable)
+{
+    size_t slack = usable - requested < CANARY_SLACK_MAX ? usable - requested : CANARY_SLACK_MAX;
+
+    return (const char *)chunk + requested + slack; // NOLINT: an address becomes a pointer
+}
+
+/* Half of it is thrown away, so that who reads one cannot compute others. No byte is zero: strings end in one. */
 static inline uint64_t canary_word(uintptr_t chunk)
 {
-    return os_scramble(chunk ^ os_secret) | UINT64_C(0x0101010101010101);
+    uint64_t half = os_scramble(os_scramble(chunk ^ os_canary_keys[0]) + os_canary_keys[1]) >> 32;
+
+    return (half << 32 | half) | UINT64_C(0x0101010101010101);
 }
 
 static inline void canary_set(uintptr_t chunk, size_t requested, size_t usable)
@@ -55,10 +66,21 @@ static inline bool canary_intact(uintptr_t chunk, size_t requested, size_t usabl
     }
     for (; left > 0; left--, word >>= 8)
         wrong |= (uint8_t)(*at++ ^ (char)word);
+    for (const char *end = canary_end(chunk, requested, usable); at < end; at++)
+        wrong |= (uint8_t)*at;
     return wrong == 0;
 }
 
-/* The chunk becomes zero again, and its canary with it. */
+/* For those who go on with a chunk of which canary_intact() is false. */
+static inline void canary_mend(uintptr_t chunk, size_t requested, size_t usable)
+{
+    char *from = (char *)chunk + requested; // NOLINT: an address becomes a pointer
+
+    memset(from, 0, (size_t)(canary_end(chunk, requested, usable) - from));
+    canary_set(chunk, requested, usable);
+}
+
+/* The chunk becomes zero again, and its canary with it; behind that it is, if the canary was intact. */
 static inline void canary_wipe(uintptr_t chunk, size_t requested, size_t usable)
 {
     memset((void *)chunk, 0,

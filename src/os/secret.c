@@ -9,6 +9,7 @@
 #include <string.h>
 
 uint64_t os_secret;
+uint64_t os_canary_keys[2];
 
 unsigned long os_auxiliary(char **environment, unsigned long type)
 {
@@ -33,4 +34,6 @@ void os_secret_init(char **environment)
     if (random != 0)
         memcpy(words, (const void *)random, sizeof words); // NOLINT: an address becomes a pointer
     os_secret = os_scramble(words[0] ^ os_scramble(words[1] + 1)) | 1;
+    os_canary_keys[0] = os_scramble(words[0] + 2);
+    os_canary_keys[1] = os_scramble(words[1] + 3);
 }

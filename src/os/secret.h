@@ -8,8 +8,12 @@
 
 #include <stdint.h>
 
-/* Written once by os_secret_init(), before there is an arena; constant afterwards. */
+/*
+ * Written once by os_secret_init(), before there is an arena; constant afterwards. The keys of canaries are others: who
+ * reads a canary must not know what parcels are encoded with.
+ */
 extern uint64_t os_secret;
+extern uint64_t os_canary_keys[2];
 
 /* `environment`: as the kernel laid it on the stack, or NULL. Only the first call does anything. */
 void os_secret_init(char **environment);

@@ -3,12 +3,11 @@
  * stdout how the library must name it. When the call returns (FT_MALLOC_ON_ERROR=report), it checks what was returned
  * and that the heap is intact.
  */
+#include "misuse/calls.h"
 #include "misuse/pointers.h"
 #include "support/pattern.h"
 #include "support/require.h"
 
-#include <errno.h>
-#include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +15,6 @@
 #include <unistd.h>
 
 enum { HELD = 300 };
-
-extern void free_sized(void *pointer, size_t size) __attribute__((weak));
 
 static void *held[HELD];
 
@@ -43,68 +40,21 @@ static void release_chunks(void)
     }
 }
 
-static void call_free(void *pointer)
-{
-    errno = 4242;
-    free(pointer);
-    REQUIRE(errno == 4242, "free changes errno");
-}
-
-static void call_realloc(void *pointer)
-{
-    REQUIRE(realloc(pointer, 100) == NULL, "realloc of a wrong pointer is not refused");
-}
-
-static void call_realloc_zero(void *pointer)
-{
-    void *result = realloc(pointer, 0); // NOLINT: size 0 is the case
-    REQUIRE(result == NULL, "realloc of a wrong pointer is not refused");
-}
-
-static void call_reallocarray(void *pointer)
-{
-    REQUIRE(reallocarray(pointer, 1000, 1000) == NULL, "reallocarray of a wrong pointer is not refused");
-}
-
-static void call_usable_size(void *pointer)
-{
-    REQUIRE(malloc_usable_size(pointer) == 0, "a wrong pointer has a usable size");
-}
-
-static void call_free_sized(void *pointer)
-{
-    REQUIRE(free_sized != NULL, "no free_sized in this process");
-    free_sized(pointer, 42);
-}
-
-static const struct {
-    const char *name;
-    const char *shown;
-    void (*call)(void *pointer);
-} functions[] = {
-    {"free", "free()", call_free},
-    {"realloc", "realloc()", call_realloc},
-    {"realloc-zero", "realloc()", call_realloc_zero},
-    {"reallocarray", "realloc", call_reallocarray},
-    {"malloc_usable_size", "malloc_usable_size()", call_usable_size},
-    {"free_sized", "free", call_free_sized},
-};
-
 /* The expected line goes out before the call, for it may end the process; stdio would keep it back. */
 static void announce(const char *function, const char *verdict)
 {
     char line[300];
-    int length = snprintf(line, sizeof line, "ft_malloc: %s\n%s\n", function, verdict);
+    int length = snprintf(line, sizeof line, "ft_malloc: %s: %s\n", function, verdict);
     REQUIRE(write(STDOUT_FILENO, line, (size_t)length) == length, "cannot write");
 }
 
-static void misuse(size_t function, const char *name)
+static void misuse(const struct call *call, const char *name)
 {
     struct wrong_pointer wrong;
     hold_chunks();
     REQUIRE(wrong_pointer_make(name, &wrong), "no pointer named %s", name);
-    announce(functions[function].shown, wrong.verdict);
-    functions[function].call(wrong.pointer);
+    announce(call->shown, wrong.verdict);
+    call->with(wrong.pointer);
     release_chunks();
     hold_chunks();
     release_chunks();
@@ -114,11 +64,8 @@ static void misuse(size_t function, const char *name)
 int main(int argc, char **argv)
 {
     REQUIRE(argc == 3, "usage: misuse_case FUNCTION POINTER");
-    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
-        if (strcmp(argv[1], functions[i].name) == 0) {
-            misuse(i, argv[2]);
-            return 0;
-        }
-    }
-    REQUIRE(!"known function", "no function named %s", argv[1]);
+    const struct call *call = call_named(argv[1]);
+    REQUIRE(call != NULL, "no function named %s", argv[1]);
+    misuse(call, argv[2]);
+    return 0;
 }

@@ -6,15 +6,11 @@
 #include "support/require.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-/* glibc's own allocator, which a preloaded library does not replace under these names. */
-extern void *__libc_malloc(size_t size); // NOLINT(bugprone-reserved-identifier)
 
 struct zone {
     const char *name;
@@ -24,8 +20,6 @@ struct zone {
 
 static const struct zone zones[] = {
     {"tiny", "TINY", 42}, {"small", "SMALL", 3725}, {"large", "LARGE", 484847}};
-
-static unsigned char static_bytes[64];
 
 static void *allocate(size_t size)
 {
@@ -74,6 +68,57 @@ static void *freed_for_thread(const struct zone *zone)
     void *chunk = run_in_thread(allocate_in_thread, (void *)(uintptr_t)zone->size);
     free(chunk);
     return chunk; // NOLINT: wrong on purpose
+}
+
+enum { OWNED = 150 };
+
+static struct {
+    size_t size;
+    void *chunks[OWNED];
+} owned;
+static sem_t owner_is_ready;
+static sem_t owner_may_end;
+
+static void *own(void *unused)
+{
+    (void)unused;
+    for (size_t n = 0; n < OWNED; n++)
+        owned.chunks[n] = allocate(owned.size);
+    sem_post(&owner_is_ready);
+    while (sem_wait(&owner_may_end) != 0) {
+    }
+    return NULL;
+}
+
+/*
+ * A chunk of a thread that lives on, and so owns it still: it waits in this thread's batch, or with `more` in the
+ * owner's inbox.
+ */
+static void *freed_remotely(const struct zone *zone, unsigned more)
+{
+    pthread_t thread;
+    void *chunk;
+    REQUIRE(sem_init(&owner_may_end, 0, 0) == 0 && sem_init(&owner_is_ready, 0, 0) == 0, "sem_init failed");
+    owned.size = zone->size;
+    REQUIRE(pthread_create(&thread, NULL, own, NULL) == 0, "pthread_create failed");
+    while (sem_wait(&owner_is_ready) != 0) {
+    }
+    chunk = owned.chunks[OWNED / 2];
+    free(chunk);
+    for (unsigned n = 0; n < more; n++)
+        if (owned.chunks[n] != chunk)
+            free(owned.chunks[n]);
+    return chunk; // NOLINT: wrong on purpose
+}
+
+static void *freed_in_batch(const struct zone *zone)
+{
+    return freed_remotely(zone, 3);
+}
+
+static void *freed_in_inbox(const struct zone *zone)
+{
+    return freed_remotely(zone, OWNED);
 }
 
 /* Ten thousand operations on other sizes in between. */
@@ -128,6 +173,8 @@ static const struct {
     {"freed", freed_now},
     {"freed-by-thread", freed_by_thread},
     {"freed-for-thread", freed_for_thread},
+    {"freed-in-batch", freed_in_batch},
+    {"freed-in-inbox", freed_in_inbox},
     {"freed-long-ago", freed_long_ago},
     {"freed-among-reused", freed_among_reused},
     {"freed-by-realloc", freed_by_realloc},
@@ -164,80 +211,12 @@ static bool make_interior(const char *name, const struct zone *zone, struct wron
     return true;
 }
 
-static void *unmapped_address(void)
-{
-    void *address = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    REQUIRE(address != MAP_FAILED && munmap(address, 4096) == 0, "cannot find an unmapped address");
-    return address;
-}
-
-static void *inaccessible_address(void)
-{
-    void *address = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    REQUIRE(address != MAP_FAILED, "cannot map an inaccessible page");
-    return address;
-}
-
-static void *mapped_address(void)
-{
-    void *address = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    REQUIRE(address != MAP_FAILED, "cannot map memory");
-    return address;
-}
-
-static bool make_foreign(const char *name, struct wrong_pointer *wrong)
-{
-    static const struct {
-        const char *name;
-        uintptr_t address;
-    } addresses[] = {
-        {"one", 1},
-        {"five", 5},
-        {"sixteen", 16},
-        {"low", 0xFFF0},
-        {"half-of-user-space", 0x400000000000},
-        {"end-of-user-space", 0x7FFFFFFFFFF0},
-        {"five-level-user", 0x00FFFFFFFFFFFFF0},
-        {"non-canonical", 0x8000000000000010},
-        {"non-canonical-low", 0x0000800000000000},
-        {"kernel", 0xFFFF888000000010},
-        {"kernel-text", 0xFFFFFFFF81000000},
-        {"last", UINTPTR_MAX},
-    };
-    static unsigned char *stack_bytes;
-    unsigned char on_stack[64];
-    stack_bytes = on_stack;
-    wrong->pointer = NULL;
-    for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++)
-        if (strcmp(name, addresses[i].name) == 0)
-            wrong->pointer = (void *)addresses[i].address;
-    if (strcmp(name, "stack") == 0)
-        wrong->pointer = stack_bytes;
-    else if (strcmp(name, "static") == 0)
-        wrong->pointer = static_bytes + 16;
-    else if (strcmp(name, "code") == 0)
-        wrong->pointer = (void *)(uintptr_t)&wrong_pointer_make;
-    else if (strcmp(name, "unmapped") == 0)
-        wrong->pointer = unmapped_address();
-    else if (strcmp(name, "inaccessible") == 0)
-        wrong->pointer = inaccessible_address();
-    else if (strcmp(name, "mapped") == 0)
-        wrong->pointer = mapped_address();
-    else if (strcmp(name, "libc") == 0)
-        wrong->pointer = __libc_malloc(100);
-    else if (strcmp(name, "libc-large") == 0)
-        wrong->pointer = __libc_malloc(1000000);
-    (void)snprintf(wrong->verdict, sizeof wrong->verdict, "invalid pointer %p: not from this allocator",
-                   wrong->pointer);
-    return wrong->pointer != NULL;
-}
-
 bool wrong_pointer_make(const char *name, struct wrong_pointer *wrong)
 {
     char kind[40];
     const char *colon = strchr(name, ':');
     if (colon == NULL)
-        return make_foreign(name, wrong);
+        return wrong_foreign_make(name, wrong);
     size_t length = (size_t)(colon - name);
     if (length >= sizeof kind)
         return false;
@@ -245,6 +224,7 @@ bool wrong_pointer_make(const char *name, struct wrong_pointer *wrong)
     kind[length] = '\0';
     for (size_t i = 0; i < sizeof zones / sizeof *zones; i++)
         if (strcmp(colon + 1, zones[i].name) == 0)
-            return make_freed(kind, &zones[i], wrong) || make_interior(kind, &zones[i], wrong);
+            return make_freed(kind, &zones[i], wrong) || make_interior(kind, &zones[i], wrong) ||
+                   wrong_between_make(kind, zones[i].shown, zones[i].size, wrong);
     return false;
 }

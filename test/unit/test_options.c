@@ -6,14 +6,16 @@
 #include "arena/thread.h"
 #include "debug/options.h"
 #include "support/child.h"
+#include "support/prefixed.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static int print_options(void)
 {
     thread_runtime_init(NULL);
-    printf("%d %d %u", options.report_only, options.stats, options.arena_max);
+    printf("%d %d %d %u", options.report_only, options.stats, options.harden, options.arena_max);
     return 0;
 }
 
@@ -47,33 +49,33 @@ static void test_without_any(void **state)
     (void)state;
     const char *const none[] = {NULL};
 
-    check(none, "0 0 0", "");
-    check_one("OTHER_MALLOC_STATS=1", "0 0 0", "");
-    check_one("XFT_MALLOC_STATS=1", "0 0 0", "");
-    check_one("FT_MALLO=1", "0 0 0", "");
+    check(none, "0 0 0 0", "");
+    check_one("OTHER_MALLOC_STATS=1", "0 0 0 0", "");
+    check_one("XFT_MALLOC_STATS=1", "0 0 0 0", "");
+    check_one("FT_MALLO=1", "0 0 0 0", "");
 }
 
 static void test_on_error(void **state)
 {
     (void)state;
-    check_one("FT_MALLOC_ON_ERROR=report", "1 0 0", "");
-    check_one("FT_MALLOC_ON_ERROR=abort", "0 0 0", "");
-    check_one("FT_MALLOC_ON_ERROR=Report", "0 0 0",
+    check_one("FT_MALLOC_ON_ERROR=report", "1 0 0 0", "");
+    check_one("FT_MALLOC_ON_ERROR=abort", "0 0 0 0", "");
+    check_one("FT_MALLOC_ON_ERROR=Report", "0 0 0 0",
               "ft_malloc: option FT_MALLOC_ON_ERROR=Report ignored: expected abort or report\n");
-    check_one("FT_MALLOC_ON_ERROR=", "0 0 0",
+    check_one("FT_MALLOC_ON_ERROR=", "0 0 0 0",
               "ft_malloc: option FT_MALLOC_ON_ERROR= ignored: expected abort or report\n");
-    check_one("FT_MALLOC_ON_ERROR=reporting", "0 0 0",
+    check_one("FT_MALLOC_ON_ERROR=reporting", "0 0 0 0",
               "ft_malloc: option FT_MALLOC_ON_ERROR=reporting ignored: expected abort or report\n");
 }
 
 static void test_stats(void **state)
 {
     (void)state;
-    check_one("FT_MALLOC_STATS=1", "0 1 0", "");
-    check_one("FT_MALLOC_STATS=0", "0 0 0", "");
-    check_one("FT_MALLOC_STATS=yes", "0 0 0",
+    check_one("FT_MALLOC_STATS=1", "0 1 0 0", "");
+    check_one("FT_MALLOC_STATS=0", "0 0 0 0", "");
+    check_one("FT_MALLOC_STATS=yes", "0 0 0 0",
               "ft_malloc: option FT_MALLOC_STATS=yes ignored: expected 0 or 1\n");
-    check_one("FT_MALLOC_STATS=11", "0 0 0",
+    check_one("FT_MALLOC_STATS=11", "0 0 0 0",
               "ft_malloc: option FT_MALLOC_STATS=11 ignored: expected 0 or 1\n");
 }
 
@@ -83,26 +85,77 @@ static void test_arena_max(void **state)
     static const char *const wrong[] = {"",   "0",  "00", "32767", "99999999999999999999", "-1", "+1",
                                         " 1", "1 ", "1x", "0x10"};
 
-    check_one("FT_MALLOC_ARENA_MAX=1", "0 0 1", "");
-    check_one("FT_MALLOC_ARENA_MAX=007", "0 0 7", "");
-    check_one("FT_MALLOC_ARENA_MAX=32766", "0 0 32766", "");
+    check_one("FT_MALLOC_ARENA_MAX=1", "0 0 0 1", "");
+    check_one("FT_MALLOC_ARENA_MAX=007", "0 0 0 7", "");
+    check_one("FT_MALLOC_ARENA_MAX=32766", "0 0 0 32766", "");
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         char variable[100], complaint[200];
 
         (void)snprintf(variable, sizeof variable, "FT_MALLOC_ARENA_MAX=%s", wrong[i]);
         (void)snprintf(complaint, sizeof complaint,
                        "ft_malloc: option %s ignored: expected a number from 1 to 32766\n", variable);
-        check_one(variable, "0 0 0", complaint);
+        check_one(variable, "0 0 0 0", complaint);
     }
+}
+
+static void test_harden(void **state)
+{
+    (void)state;
+    check_one("FT_MALLOC_HARDEN=1", "0 0 1 0", "");
+    check_one("FT_MALLOC_HARDEN=0", "0 0 0 0", "");
+    check_one("FT_MALLOC_HARDEN=2", "0 0 0 0",
+              "ft_malloc: option FT_MALLOC_HARDEN=2 ignored: expected 0 or 1\n");
+    check_one("FT_MALLOC_HARDEN=", "0 0 0 0",
+              "ft_malloc: option FT_MALLOC_HARDEN= ignored: expected 0 or 1\n");
+    check_one("FT_MALLOC_HARDENED=1", "0 0 0 0", "ft_malloc: option FT_MALLOC_HARDENED=1 is not known\n");
+}
+
+/* Chunks that are out have no canary: the option comes too late then, and says so. */
+static void *allocated_early;
+
+static void allocate_early(int argc, char **argv, char **environment)
+{
+    (void)environment;
+    if (argc > 1 && strcmp(argv[1], "early") == 0)
+        allocated_early = ft_malloc(100);
+}
+
+__attribute__((used, section(".preinit_array"))) static void (*const before_all)(int, char **,
+                                                                                 char **) = allocate_early;
+
+static int print_early(void)
+{
+    if (allocated_early == NULL)
+        return 1;
+    ft_free(allocated_early);
+    /* As the constructor does, when the environment is there. */
+    thread_runtime_init(environ);
+    return print_options();
+}
+
+static void test_harden_after_the_first_allocation(void **state)
+{
+    (void)state;
+    static const char *const argv[] = {"/proc/self/exe", "early", NULL};
+    static const char *const environment[] = {"FT_MALLOC_HARDEN=1", "FT_MALLOC_ARENA_MAX=3", NULL};
+    struct child_result result;
+
+    child_run(&(struct child_spec){.argv = argv, .environment = environment}, &result);
+    assert_true(child_succeeded(&result));
+    assert_string_equal(result.out, "0 0 0 3");
+    assert_string_equal(result.err,
+                        "ft_malloc: option FT_MALLOC_HARDEN ignored: memory was allocated before it "
+                        "could be read\n");
+    child_free(&result);
 }
 
 static void test_several(void **state)
 {
     (void)state;
     const char *const environment[] = {"FT_MALLOC_ARENA_MAX=3", "FT_MALLOC_STATS=1",
-                                       "FT_MALLOC_ON_ERROR=report", NULL};
+                                       "FT_MALLOC_ON_ERROR=report", "FT_MALLOC_HARDEN=1", NULL};
 
-    check(environment, "1 1 3", "");
+    check(environment, "1 1 1 3", "");
 }
 
 static void test_unknown_names(void **state)
@@ -110,10 +163,10 @@ static void test_unknown_names(void **state)
     (void)state;
     const char *const environment[] = {"FT_MALLOC_NO_SUCH=1", "FT_MALLOC_ARENA_MAX=3", NULL};
 
-    check(environment, "0 0 3", "ft_malloc: option FT_MALLOC_NO_SUCH=1 is not known\n");
-    check_one("FT_MALLOC_=1", "0 0 0", "ft_malloc: option FT_MALLOC_=1 is not known\n");
-    check_one("FT_MALLOC_STATSX=1", "0 0 0", "ft_malloc: option FT_MALLOC_STATSX=1 is not known\n");
-    check_one("FT_MALLOC_STAT=1", "0 0 0", "ft_malloc: option FT_MALLOC_STAT=1 is not known\n");
+    check(environment, "0 0 0 3", "ft_malloc: option FT_MALLOC_NO_SUCH=1 is not known\n");
+    check_one("FT_MALLOC_=1", "0 0 0 0", "ft_malloc: option FT_MALLOC_=1 is not known\n");
+    check_one("FT_MALLOC_STATSX=1", "0 0 0 0", "ft_malloc: option FT_MALLOC_STATSX=1 is not known\n");
+    check_one("FT_MALLOC_STAT=1", "0 0 0 0", "ft_malloc: option FT_MALLOC_STAT=1 is not known\n");
 }
 
 static void test_a_value_longer_than_any_buffer(void **state)
@@ -124,7 +177,7 @@ static void test_a_value_longer_than_any_buffer(void **state)
     (void)strcpy(variable, "FT_MALLOC_STATS=");
     memset(variable + strlen(variable), 'a', 9000);
     (void)snprintf(complaint, sizeof complaint, "ft_malloc: option %s ignored: expected 0 or 1\n", variable);
-    check_one(variable, "0 0 0", complaint);
+    check_one(variable, "0 0 0 0", complaint);
 }
 
 int main(int argc, char **argv)
@@ -134,6 +187,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_on_error),
         cmocka_unit_test(test_stats),
         cmocka_unit_test(test_arena_max),
+        cmocka_unit_test(test_harden),
+        cmocka_unit_test(test_harden_after_the_first_allocation),
         cmocka_unit_test(test_several),
         cmocka_unit_test(test_unknown_names),
         cmocka_unit_test(test_a_value_longer_than_any_buffer),
@@ -141,5 +196,7 @@ int main(int argc, char **argv)
 
     if (argc > 1 && strcmp(argv[1], "print") == 0)
         return print_options();
+    if (argc > 1 && strcmp(argv[1], "early") == 0)
+        return print_early();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

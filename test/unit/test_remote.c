@@ -5,6 +5,7 @@
 #include "unit/unit.h"
 
 #include "arena/remote.h"
+#include "arena/thread.h"
 #include "debug/options.h"
 #include "support/require.h"
 
@@ -218,6 +219,32 @@ static void test_what_is_forgotten_is_not_sent(void **state)
     assert_non_null(inbox(owner));
 }
 
+/* Who can read freed memory learns no address from it, and finds no small number to change. */
+static void test_parcels_do_not_tell_addresses(void **state)
+{
+    (void)state;
+    struct arena *self = unit_arena(), *owner = unit_arena();
+    uintptr_t words[256 / sizeof(uintptr_t)], top = 0;
+    void *chunks[31];
+
+    thread_runtime_init(NULL);
+    for (unsigned n = 0; n < 31; n++)
+        memset(chunks[n] = unit_alloc(owner, 256), 0, 256);
+    for (unsigned n = 0; n < 31; n++)
+        free_remotely(self, chunks[n]);
+    remote_send_all(self);
+    /* The first is the parcel of the thirty others: link, count and addresses fill it. */
+    memcpy(words, chunks[0], sizeof words);
+    for (unsigned word = 0; word < sizeof words / sizeof *words; word++) {
+        top |= words[word] >> 48;
+        assert_int_not_equal(words[word] >> 32, (uintptr_t)owner->tiny.heaps->base >> 32);
+        assert_true(words[word] > 4096);
+    }
+    assert_int_not_equal(top, 0);
+    remote_receive_all(owner);
+    assert_int_equal(unit_count_state(owner, STATE_REMOTE), 0);
+}
+
 /* How a program writes to chunks that another thread has freed. */
 struct corruption {
     size_t size;
@@ -358,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_a_long_backlog_is_received_in_steps),
         cmocka_unit_test(test_the_inbox_of_a_pooled_arena_is_unpacked_by_the_pusher),
         cmocka_unit_test(test_what_is_forgotten_is_not_sent),
+        cmocka_unit_test(test_parcels_do_not_tell_addresses),
         cmocka_unit_test(test_a_parcel_that_was_written_to_is_reported),
         cmocka_unit_test(test_in_report_mode_the_rest_comes_home),
         cmocka_unit_test(test_a_chunk_freed_by_two_threads_at_once_is_reported),

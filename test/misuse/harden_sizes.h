@@ -1,0 +1,24 @@
+/*
+ * The sizes of the tests of FT_MALLOC_HARDEN: around the size classes, the zones' borders and whole pages. And how
+ * reports name a chunk of a size: a byte more than was asked for decides where it lies.
+ */
+#ifndef FT_TEST_MISUSE_HARDEN_SIZES_H
+#define FT_TEST_MISUSE_HARDEN_SIZES_H
+
+#include <stddef.h>
+
+static const size_t harden_sizes[] = {
+    0,    1,    15,   16,    17,    24,    42,    63,     64,     100,    127,    128,    200,     255,
+    256,  511,  512,  575,   800,   895,   896,   959,    960,    961,    1000,   1023,   1024,    2000,
+    3725, 4096, 8192, 16383, 16384, 32768, 65536, 100000, 262143, 262144, 300000, 528384, 1048575, 1048576};
+enum { HARDEN_SIZES = sizeof harden_sizes / sizeof *harden_sizes };
+
+static inline const char *harden_zone(size_t size)
+{
+    /* Classes of 512 bytes and more are 64 apart: a TINY state cannot tell of as much slack, so one further is taken. */
+    int tiny = size < 960 && (size < 512 || size % 64 != 0);
+
+    return tiny ? "TINY" : size < 262144 ? "SMALL" : "LARGE";
+}
+
+#endif

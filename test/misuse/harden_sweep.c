@@ -1,0 +1,134 @@
+/*
+ * With FT_MALLOC_HARDEN=1 and FT_MALLOC_ON_ERROR=report: every byte of the canary of chunks of many sizes is written
+ * to; each write is found when the chunk is freed or resized, once, and the program goes on with an intact heap.
+ */
+#include "misuse/harden_sizes.h"
+#include "misuse/reports.h"
+#include "support/pattern.h"
+#include "support/require.h"
+
+#include <malloc.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CANARY_MAX = 64, PAGE = 4096, ALIGNMENTS = 17, WORKLOAD = 300 };
+
+static unsigned char *allocate(size_t size)
+{
+    unsigned char *chunk = malloc(size);
+    REQUIRE(chunk != NULL, "no memory for %zu bytes", size);
+    pattern_write(chunk, 0, size, size);
+    return chunk;
+}
+
+static void require_contents(const void *chunk, size_t size, size_t tag)
+{
+    REQUIRE(pattern_mismatch(chunk, size, tag) == size, "a chunk of %zu bytes was changed", tag);
+}
+
+/* How many bytes the canary has: 16, a spacing of the classes, or what is left of the page. Ours to guess from below. */
+static size_t canary_length(size_t size)
+{
+    if (size >= 262144)
+        return PAGE - size % PAGE < CANARY_MAX ? PAGE - size % PAGE : CANARY_MAX;
+    return 16 - size % 16;
+}
+
+static void report_overflow(const char *function, const void *chunk, size_t size)
+{
+    reports_expect("%s: written past the end of %p (%s, %zu bytes)", function, chunk, harden_zone(size),
+                   size);
+}
+
+static void overflow_then_free(size_t size, size_t offset)
+{
+    unsigned char *chunk = allocate(size);
+    chunk[size + offset] ^= 0x55;
+    free(chunk);
+    report_overflow("free()", chunk, size);
+}
+
+static void overflow_then_realloc(size_t size, size_t offset, size_t to)
+{
+    size_t kept = size < to ? size : to;
+    unsigned char *chunk = allocate(size);
+    uintptr_t was = (uintptr_t)chunk;
+    chunk[size + offset] ^= 0x55;
+    chunk = realloc(chunk, to);
+    report_overflow("realloc()", (void *)was, size); // NOLINT: only its number
+    REQUIRE(chunk != NULL, "realloc failed");
+    require_contents(chunk, kept, size);
+    free(chunk);
+    reports_expect_none();
+}
+
+static void sweep_sizes(void)
+{
+    for (size_t n = 0; n < HARDEN_SIZES; n++) {
+        size_t size = harden_sizes[n];
+        for (size_t offset = 0; offset < canary_length(size); offset++) {
+            overflow_then_free(size, offset);
+            if (size > 1)
+                overflow_then_realloc(size, offset, size - 1);
+            overflow_then_realloc(size, offset, size + 1);
+            overflow_then_realloc(size, offset, size * 3 + 5);
+        }
+    }
+}
+
+/* Each bit of the first byte, which is the only one of many sizes. */
+static void sweep_bits(void)
+{
+    for (unsigned bit = 0; bit < 8; bit++) {
+        unsigned char *chunk = allocate(1023);
+        chunk[1023] ^= (unsigned char)(1U << bit);
+        free(chunk);
+        report_overflow("free()", chunk, 1023);
+    }
+}
+
+static void overflow_aligned(size_t align, size_t size)
+{
+    unsigned char *chunk = aligned_alloc(align, size);
+    REQUIRE(chunk != NULL && (uintptr_t)chunk % align == 0, "no memory, or not aligned to %zu", align);
+    REQUIRE(malloc_usable_size(chunk) == size, "%zu bytes are usable, not %zu", malloc_usable_size(chunk),
+            size);
+    pattern_write(chunk, 0, size, size);
+    chunk[size] ^= 0x55;
+    free(chunk);
+    /* Where it lies depends on which class is a multiple of the alignment. */
+    reports_expect_beginning("free(): written past the end of %p (", (void *)chunk);
+}
+
+static void sweep_alignments(void)
+{
+    for (size_t power = 4; power < 4 + ALIGNMENTS; power++)
+        for (size_t n = 0; n < HARDEN_SIZES; n++)
+            overflow_aligned((size_t)1 << power, harden_sizes[n]);
+}
+
+static void require_intact(void)
+{
+    static unsigned char *held[WORKLOAD];
+    for (size_t n = 0; n < WORKLOAD; n++)
+        held[n] = allocate(n * n * 3 % 6000);
+    for (size_t n = 0; n < WORKLOAD; n++) {
+        require_contents(held[n], n * n * 3 % 6000, n * n * 3 % 6000);
+        free(held[n]);
+    }
+    reports_expect_none();
+}
+
+int main(void)
+{
+    reports_open();
+    sweep_sizes();
+    require_intact();
+    sweep_bits();
+    sweep_alignments();
+    require_intact();
+    reports_close("writes past the end");
+    return 0;
+}

@@ -1,0 +1,105 @@
+/*
+ * The pattern behind a chunk, and what is looked at before one is handed out.
+ */
+#include "unit/unit.h"
+
+#include "arena/thread.h"
+#include "os/canary.h"
+#include "support/pattern.h"
+
+/* The pattern lies where it should, is noticed byte by byte, and holds no zero. */
+static void check_canary(char *chunk, size_t requested, size_t usable)
+{
+    uintptr_t at = (uintptr_t)chunk;
+    size_t length = canary_length(requested, usable);
+
+    memset(chunk, 0, usable + 16);
+    canary_set(at, requested, usable);
+    assert_int_equal(pattern_first_nonzero(chunk, requested), requested);
+    assert_int_equal(pattern_first_nonzero(chunk + requested + length, usable + 16 - requested - length),
+                     usable + 16 - requested - length);
+    assert_true(canary_intact(at, requested, usable));
+    for (size_t offset = requested; offset < requested + length; offset++) {
+        assert_int_not_equal(chunk[offset], 0);
+        chunk[offset] ^= 1;
+        assert_false(canary_intact(at, requested, usable));
+        chunk[offset] ^= 1;
+    }
+    canary_wipe(at, requested, usable);
+    assert_int_equal(pattern_first_nonzero(chunk, usable), usable);
+}
+
+static void test_every_byte_of_a_canary_counts(void **state)
+{
+    (void)state;
+    static _Alignas(16) char chunk[512];
+
+    for (size_t requested = 0; requested < 300; requested++)
+        for (size_t usable = requested + 1; usable < requested + 100; usable++)
+            check_canary(chunk, requested, usable);
+}
+
+/* What is behind the pattern is zero, as far as it is looked at; and who goes on can have it mended. */
+static void test_the_slack_behind_a_canary_is_zero(void **state)
+{
+    (void)state;
+    enum { REQUESTED = 100 };
+    static _Alignas(16) char chunk[REQUESTED + CANARY_SLACK_MAX + 76];
+    uintptr_t at = (uintptr_t)chunk;
+
+    canary_set(at, REQUESTED, sizeof chunk);
+    for (size_t offset = REQUESTED; offset < sizeof chunk; offset++) {
+        char was = chunk[offset];
+
+        chunk[offset] = (char)(was ^ 1);
+        assert_int_equal(canary_intact(at, REQUESTED, sizeof chunk), offset >= REQUESTED + CANARY_SLACK_MAX);
+        canary_mend(at, REQUESTED, sizeof chunk);
+        assert_true(canary_intact(at, REQUESTED, sizeof chunk));
+        chunk[offset] = was;
+    }
+    canary_wipe(at, REQUESTED, sizeof chunk);
+    assert_int_equal(pattern_first_nonzero(chunk, sizeof chunk), sizeof chunk);
+}
+
+/* Two that were read do not tell the keys: half of what is computed is not there. */
+static void test_half_of_a_canary_is_kept_back(void **state)
+{
+    (void)state;
+    for (uintptr_t chunk = 4096; chunk < 8192; chunk += 16)
+        assert_int_equal(canary_word(chunk) >> 32, canary_word(chunk) & UINT32_MAX);
+}
+
+static void test_canaries_of_chunks_differ(void **state)
+{
+    (void)state;
+    for (uintptr_t chunk = 4096; chunk < 8192; chunk += 16)
+        assert_int_not_equal(canary_word(chunk), canary_word(chunk + 16));
+}
+
+static void test_every_byte_is_looked_at_before_it_is_handed_out(void **state)
+{
+    (void)state;
+    static _Alignas(16) char chunk[2 * CANARY_ZERO_MAX];
+
+    for (size_t usable = 16; usable <= sizeof chunk; usable += 16)
+        for (size_t offset = 0; offset<usable; offset += usable> 256 ? 13 : 1) {
+            chunk[offset] = 1;
+            assert_int_equal(canary_zero((uintptr_t)chunk, usable), offset >= CANARY_ZERO_MAX);
+            chunk[offset] = 0;
+            assert_true(canary_zero((uintptr_t)chunk, usable));
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_byte_of_a_canary_counts),
+        cmocka_unit_test(test_the_slack_behind_a_canary_is_zero),
+        cmocka_unit_test(test_half_of_a_canary_is_kept_back),
+        cmocka_unit_test(test_canaries_of_chunks_differ),
+        cmocka_unit_test(test_every_byte_is_looked_at_before_it_is_handed_out),
+    };
+
+    thread_runtime_init(NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,349 @@
+/*
+ * Hardened arenas, played by one thread: memory that is zero, the quarantine, random choice, and chunks that
+ * come home from others. Each test in a child, for the option is for good.
+ */
+#include "unit/unit.h"
+
+#include "arena/hardened.h"
+#include "arena/remote.h"
+#include "arena/thread.h"
+#include "debug/options.h"
+#include "os/canary.h"
+#include "support/pattern.h"
+#include "support/require.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { QUARANTINE_CHUNKS = 512, QUARANTINE_BYTES = 512 << 10 };
+
+static void run(void (*body)(void *argument))
+{
+    options.harden = true;
+    bool succeeded = unit_child_succeeds(body, NULL);
+    options.harden = false;
+    assert_true(succeeded);
+}
+
+static char *take(struct arena *arena, size_t size)
+{
+    char *chunk = hardened_alloc(arena, size_class_of(size + 1), size);
+
+    REQUIRE(chunk != NULL, "no memory for %zu bytes", size);
+    return chunk;
+}
+
+static void give(struct arena *arena, void *pointer)
+{
+    struct chunk chunk = unit_chunk(pointer);
+
+    REQUIRE(chunk.kind == STATE_LIVE, "%p is not live", pointer);
+    hardened_free(arena, &chunk, "free()");
+}
+
+static bool in_stack(const struct bin *bin, const void *chunk)
+{
+    for (void **slot = bin->slots; slot < bin->top; slot++)
+        if (*slot == chunk)
+            return true;
+    return false;
+}
+
+static void hand_out(void *unused)
+{
+    (void)unused;
+    struct arena *arena = unit_arena();
+
+    for (size_t size = 1; size < SMALL_MAX; size += size / 7 + 1) {
+        if (size_class_of(size + 1) < TINY_CLASSES &&
+            size_classes[size_class_of(size + 1)].size - size > TINY_SLACK_MAX)
+            continue;
+        for (unsigned n = 0; n < 5; n++) {
+            char *chunk = take(arena, size);
+            size_t usable = unit_chunk(chunk).usable;
+
+            REQUIRE(unit_chunk(chunk).kind == STATE_LIVE && unit_chunk(chunk).requested == size, "state");
+            REQUIRE(pattern_first_nonzero(chunk, size) == size, "%zu bytes are not zero", size);
+            REQUIRE(canary_intact((uintptr_t)chunk, size, usable), "%zu bytes have no canary", size);
+            memset(chunk, 0xee, size);
+            give(arena, chunk);
+            REQUIRE(unit_chunk(chunk).kind == STATE_FREE, "%zu bytes are not free", size);
+            REQUIRE(pattern_first_nonzero(chunk, usable) == usable, "%zu freed bytes are not zero", size);
+        }
+    }
+}
+
+static void test_chunks_are_zero_and_have_a_canary(void **state)
+{
+    (void)state;
+    run(hand_out);
+}
+
+static void free_quickly(void *unused)
+{
+    (void)unused;
+    struct arena *arena = unit_arena(), *other = unit_arena();
+    char *tiny = take(arena, 100), *small = take(arena, 3000), *theirs = take(other, 100);
+
+    REQUIRE(!hardened_free_quick(arena, (uintptr_t)tiny + 1, "free()"), "misaligned");
+    REQUIRE(!hardened_free_quick(arena, (uintptr_t)tiny + 16, "free()"), "inside");
+    REQUIRE(!hardened_free_quick(arena, (uintptr_t)small + 512, "free()"), "inside");
+    REQUIRE(!hardened_free_quick(arena, (uintptr_t)theirs, "free()"), "another arena's");
+    REQUIRE(!hardened_free_quick(arena, 4096, "free()"), "nobody's");
+    REQUIRE(hardened_free_quick(arena, (uintptr_t)tiny, "free()"), "live");
+    REQUIRE(hardened_free_quick(arena, (uintptr_t)small, "free()"), "live");
+    REQUIRE(!hardened_free_quick(arena, (uintptr_t)tiny, "free()"), "freed");
+    REQUIRE(!hardened_free_quick(arena, (uintptr_t)small, "free()"), "freed");
+}
+
+static void test_only_live_chunks_are_freed_quickly(void **state)
+{
+    (void)state;
+    run(free_quickly);
+}
+
+/* The oldest are let go when one more than the quarantine holds has been freed, and no sooner. */
+static void wait_in_quarantine(void *unused)
+{
+    (void)unused;
+    enum { MORE = 10, FREED = QUARANTINE_CHUNKS + MORE };
+    struct arena *arena = unit_arena();
+    struct bin *bin = &arena->bins.of[size_class_of(41)];
+    static char *chunks[FREED];
+
+    for (size_t n = 0; n < FREED; n++)
+        chunks[n] = take(arena, 40);
+    while (bin_count(bin) > 0)
+        take(arena, 40);
+    for (size_t n = 0; n < FREED; n++) {
+        give(arena, chunks[n]);
+        REQUIRE(bin_count(bin) == (n < QUARANTINE_CHUNKS ? 0 : n + 1 - QUARANTINE_CHUNKS), "%u after %zu",
+                bin_count(bin), n);
+    }
+    for (size_t n = 0; n < FREED; n++)
+        REQUIRE(in_stack(bin, chunks[n]) == (n < MORE), "chunk %zu", n);
+    hardened_flush(arena);
+}
+
+static void test_the_quarantine_is_bounded_in_chunks(void **state)
+{
+    (void)state;
+    run(wait_in_quarantine);
+}
+
+static void wait_by_bytes(void *unused)
+{
+    (void)unused;
+    enum { SIZE = 65535, FREED = 20, WAIT = QUARANTINE_BYTES / 65536 };
+    struct arena *arena = unit_arena();
+    size_t reused = 0;
+    char *chunks[FREED];
+
+    for (size_t n = 0; n < FREED; n++)
+        chunks[n] = take(arena, SIZE);
+    for (size_t n = 0; n < FREED; n++)
+        give(arena, chunks[n]);
+    /* Those that do not wait are in the stack or in slabs, where their state says the same: taken, they come first. */
+    for (size_t n = 0; n < FREED - WAIT; n++) {
+        char *again = take(arena, SIZE);
+
+        for (size_t m = 0; m < FREED - WAIT; m++)
+            reused += again == chunks[m];
+
+        for (size_t m = FREED - WAIT; m < FREED; m++)
+            REQUIRE(again != chunks[m], "chunk %zu does not wait", m);
+    }
+    REQUIRE(reused > 0, "all of them wait");
+}
+
+static void test_the_quarantine_is_bounded_in_bytes(void **state)
+{
+    (void)state;
+    run(wait_by_bytes);
+}
+
+static void choose(void *unused)
+{
+    (void)unused;
+    enum { COUNT = 300 };
+    struct arena *arena = unit_arena();
+    struct bin *bin = &arena->bins.of[size_class_of(41)];
+    unsigned rising = 0;
+    char *chunks[COUNT];
+
+    /* Those that the stack got with the first are not the lowest of the slab. */
+    chunks[0] = take(arena, 40);
+    for (void **slot = bin->slots; slot < bin->top; slot++)
+        rising += ((uintptr_t)*slot & (UNIT_SIZE - 1)) / 48 > 2 * bin_count(bin);
+    REQUIRE(bin_count(bin) > 3 && rising > 0, "the slab is taken in order");
+    rising = 0;
+    for (size_t n = 1; n < COUNT; n++) {
+        chunks[n] = take(arena, 40);
+        rising += chunks[n] > chunks[n - 1];
+        for (size_t m = 0; m < n; m++)
+            REQUIRE(chunks[m] != chunks[n], "handed out twice");
+    }
+    REQUIRE(rising > COUNT / 4 && rising < COUNT * 3 / 4, "%u of %d rise", rising, COUNT);
+}
+
+static void test_the_order_is_random(void **state)
+{
+    (void)state;
+    run(choose);
+}
+
+/* What the quarantine lets go lies in the stack one on the other; which of them is next is a matter of chance, too. */
+static void choose_again(void *unused)
+{
+    (void)unused;
+    enum { COUNT = 60 };
+    struct arena *arena = unit_arena();
+    char *chunks[COUNT], *again[COUNT];
+    unsigned in_turn = 0;
+
+    for (size_t n = 0; n < COUNT; n++)
+        chunks[n] = take(arena, 40);
+    for (size_t n = 0; n < COUNT; n++)
+        give(arena, chunks[n]);
+    hardened_flush(arena);
+    for (size_t n = 0; n < COUNT; n++) {
+        again[n] = take(arena, 40);
+        for (size_t m = 1; m < COUNT && n > 0; m++)
+            in_turn += (again[n] == chunks[m] && again[n - 1] == chunks[m - 1]) ||
+                       (again[n] == chunks[m - 1] && again[n - 1] == chunks[m]);
+    }
+    REQUIRE(in_turn < COUNT / 2, "%u of %d follow each other as they were freed", in_turn, COUNT);
+}
+
+static void test_reuse_is_random(void **state)
+{
+    (void)state;
+    run(choose_again);
+}
+
+/* Other arenas free; what carried addresses home is zero when it has arrived, and waits like all others. */
+static void come_home(void *unused)
+{
+    (void)unused;
+    enum { COUNT = 100 };
+    static const size_t sizes[] = {10, 40, 100, 800, 3000};
+    struct arena *self = unit_arena(), *owner = unit_arena();
+    char *chunks[COUNT];
+
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        struct bin *bin = &owner->bins.of[size_class_of(sizes[s] + 1)];
+        size_t dirty = 0;
+
+        for (size_t n = 0; n < COUNT; n++)
+            memset(chunks[n] = take(owner, sizes[s]), 0xee, sizes[s]);
+        for (size_t n = 0; n < COUNT; n++)
+            give(self, chunks[n]);
+        remote_send_all(self);
+        for (size_t n = 0; n < COUNT; n++) {
+            REQUIRE(unit_chunk(chunks[n]).kind == STATE_REMOTE, "not on its way");
+            dirty += pattern_first_nonzero(chunks[n], sizes[s]) < sizes[s];
+        }
+        REQUIRE(dirty > 0, "no parcel is encoded");
+        remote_receive_all(owner);
+        for (size_t n = 0; n < COUNT; n++) {
+            REQUIRE(unit_chunk(chunks[n]).kind == STATE_FREE, "not free");
+            REQUIRE(pattern_first_nonzero(chunks[n], sizes[s]) == sizes[s], "not zero");
+            REQUIRE(!in_stack(bin, chunks[n]), "does not wait");
+        }
+        hardened_flush(owner);
+    }
+}
+
+static void test_what_comes_home_is_zero_and_waits(void **state)
+{
+    (void)state;
+    run(come_home);
+}
+
+/* How a program misuses chunks, and what is said. */
+static void destroy_canary(void *unused)
+{
+    struct arena *arena = unit_arena();
+    char *chunk = take(arena, 100);
+    (void)unused;
+
+    chunk[100] = 0;
+    give(arena, chunk);
+}
+
+static void destroy_canary_quickly(void *unused)
+{
+    struct arena *arena = unit_arena();
+    char *chunk = take(arena, 100);
+    (void)unused;
+
+    chunk[100] = 0;
+    hardened_free_quick(arena, (uintptr_t)chunk, "free()");
+}
+
+static void destroy_canary_remotely(void *unused)
+{
+    struct arena *arena = unit_arena(), *other = unit_arena();
+    char *chunk = take(other, 100);
+    (void)unused;
+
+    chunk[100] = 0;
+    give(arena, chunk);
+}
+
+static void write_to_freed(void *unused)
+{
+    struct arena *arena = unit_arena();
+    char *chunk = take(arena, 100);
+    (void)unused;
+
+    give(arena, chunk);
+    chunk[50] = 1;
+    hardened_flush(arena);
+    for (unsigned n = 0; n < 1000; n++)
+        take(arena, 100);
+}
+
+static void test_misuse_is_reported(void **state)
+{
+    (void)state;
+    static const struct {
+        void (*body)(void *unused);
+        const char *line;
+    } cases[] = {
+        {destroy_canary, "ft_malloc: free(): written past the end of 0x"},
+        {destroy_canary_quickly, "ft_malloc: free(): written past the end of 0x"},
+        {destroy_canary_remotely, "ft_malloc: free(): written past the end of 0x"},
+        {write_to_freed, "ft_malloc: memory written to after free: chunk 0x"},
+    };
+
+    options.harden = true;
+    for (unsigned n = 0; n < 2 * sizeof cases / sizeof cases[0]; n++) {
+        struct unit_end end;
+
+        options.report_only = n % 2 != 0;
+        unit_in_child(cases[n / 2].body, NULL, &end);
+        assert_int_equal(end.signal, options.report_only ? 0 : SIGABRT);
+        assert_ptr_equal(strstr(end.err, cases[n / 2].line), end.err);
+        assert_int_equal(end.err_lines, 1);
+    }
+    options.harden = options.report_only = false;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_chunks_are_zero_and_have_a_canary),
+        cmocka_unit_test(test_only_live_chunks_are_freed_quickly),
+        cmocka_unit_test(test_the_quarantine_is_bounded_in_chunks),
+        cmocka_unit_test(test_the_quarantine_is_bounded_in_bytes),
+        cmocka_unit_test(test_the_order_is_random),
+        cmocka_unit_test(test_reuse_is_random),
+        cmocka_unit_test(test_what_comes_home_is_zero_and_waits),
+        cmocka_unit_test(test_misuse_is_reported),
+    };
+
+    thread_runtime_init(NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

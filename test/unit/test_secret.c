@@ -1,0 +1,175 @@
+/*
+ * The secret of the process and what is made of it.
+ */
+#include "unit/unit.h"
+
+#include "arena/thread.h"
+#include "os/secret.h"
+#include "support/child.h"
+
+#include <elf.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+static int print_secret(void)
+{
+    thread_runtime_init(NULL);
+    printf("%016llx", (unsigned long long)os_secret);
+    return 0;
+}
+
+static void print(struct child_result *result)
+{
+    static const char *const argv[] = {"/proc/self/exe", "print", NULL};
+
+    child_run(&(struct child_spec){.argv = argv}, result);
+    assert_true(child_succeeded(result));
+    assert_int_equal(result->out_length, 16);
+    assert_string_not_equal(result->out, "0000000000000000");
+}
+
+static void test_processes_differ(void **state)
+{
+    (void)state;
+    struct child_result first, second;
+
+    print(&first);
+    print(&second);
+    assert_string_not_equal(first.out, second.out);
+    child_free(&first);
+    child_free(&second);
+}
+
+/* Constant: what is encoded with it must be decoded with it. */
+static void test_only_the_first_call_counts(void **state)
+{
+    (void)state;
+    uint64_t secret;
+
+    thread_runtime_init(NULL);
+    secret = os_secret;
+    assert_int_not_equal(secret, 0);
+    os_secret_init(environ);
+    os_secret_init(NULL);
+    assert_int_equal(os_secret, secret);
+}
+
+/* As it is when the auxiliary vector cannot be reached. */
+static void test_it_needs_no_auxiliary_vector(void **state)
+{
+    (void)state;
+    uint64_t secret = os_secret, first;
+
+    os_secret = 0;
+    os_secret_init(NULL);
+    first = os_secret;
+    os_secret = 0;
+    os_secret_init(NULL);
+    assert_int_not_equal(first, 0);
+    assert_int_not_equal(os_secret, first);
+    os_secret = secret;
+}
+
+/* The C library makes its stack guard of the same bytes. */
+static void test_it_is_not_what_the_kernel_gave(void **state)
+{
+    (void)state;
+    uint64_t words[2];
+
+    memcpy(words, (const void *)getauxval(AT_RANDOM), sizeof words); // NOLINT: an address becomes a pointer
+    assert_int_not_equal(os_secret, words[0]);
+    assert_int_not_equal(os_secret, words[1]);
+    assert_int_not_equal(os_secret, words[0] ^ words[1]);
+    assert_int_not_equal(os_secret & ~UINT64_C(0xff), words[0] & ~UINT64_C(0xff));
+}
+
+static void test_the_auxiliary_vector_is_found(void **state)
+{
+    (void)state;
+    assert_int_equal(os_auxiliary(environ, AT_PAGESZ), (unsigned long)sysconf(_SC_PAGESIZE));
+    assert_int_equal(os_auxiliary(environ, AT_SECURE), getauxval(AT_SECURE));
+    assert_int_equal(os_auxiliary(environ, AT_RANDOM), getauxval(AT_RANDOM));
+    assert_int_equal(os_auxiliary(environ, 123456), 0);
+}
+
+static uint64_t inverse(uint64_t factor)
+{
+    uint64_t result = factor;
+
+    for (unsigned step = 0; step < 6; step++)
+        result *= 2 - factor * result;
+    return result;
+}
+
+/* Each of its steps can be undone, so no two values give the same. */
+static void test_scrambling_loses_nothing(void **state)
+{
+    (void)state;
+    uint64_t undo = inverse(UINT64_C(0xd6e8feb86659fd93)), random = 1;
+
+    for (unsigned n = 0; n < 10000; n++) {
+        uint64_t value = os_random(&random), back = os_scramble(value);
+
+        back ^= back >> 32;
+        back *= undo;
+        back ^= back >> 32;
+        back *= undo;
+        back ^= back >> 32;
+        assert_int_equal(back, value);
+    }
+}
+
+/* One bit more or less changes about half of the result. */
+static void test_scrambling_spreads_each_bit(void **state)
+{
+    (void)state;
+    uint64_t random = 7;
+
+    for (unsigned bit = 0; bit < 64; bit++) {
+        unsigned changed = 0;
+
+        for (unsigned n = 0; n < 1000; n++) {
+            uint64_t value = os_random(&random);
+
+            changed +=
+                (unsigned)__builtin_popcountll(os_scramble(value) ^ os_scramble(value ^ UINT64_C(1) << bit));
+        }
+        assert_in_range(changed, 25 * 1000, 39 * 1000);
+    }
+}
+
+static void test_random_numbers_are_spread(void **state)
+{
+    (void)state;
+    unsigned counts[64] = {0};
+    uint64_t random = 3, same = 3;
+
+    for (unsigned n = 0; n < 64000; n++) {
+        uint64_t number = os_random(&random);
+
+        assert_int_equal(number, os_random(&same));
+        counts[number >> 58]++;
+    }
+    for (unsigned n = 0; n < 64; n++)
+        assert_in_range(counts[n], 800, 1200);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_processes_differ),
+        cmocka_unit_test(test_only_the_first_call_counts),
+        cmocka_unit_test(test_it_needs_no_auxiliary_vector),
+        cmocka_unit_test(test_it_is_not_what_the_kernel_gave),
+        cmocka_unit_test(test_the_auxiliary_vector_is_found),
+        cmocka_unit_test(test_scrambling_loses_nothing),
+        cmocka_unit_test(test_scrambling_spreads_each_bit),
+        cmocka_unit_test(test_random_numbers_are_spread),
+    };
+
+    if (argc > 1 && strcmp(argv[1], "print") == 0)
+        return print_secret();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
