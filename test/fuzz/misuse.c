@@ -3,6 +3,7 @@
  */
 #include "fuzz/fuzz.h"
 
+#include "api/api.h"
 #include "fuzz/operators.h"
 #include "support/prefixed.h"
 
@@ -144,6 +145,15 @@ static const char *free_with_wrong_size(unsigned function, const struct held *ol
     }
 }
 
+/* A state that tells all the slack that it can may stand for more: smaller sizes are believed then. */
+static bool smaller_believed(const void *start)
+{
+    struct chunk chunk;
+
+    return api_find(start, &chunk) && chunk.zone == ZONE_TINY &&
+           chunk.usable - chunk.requested == TINY_SLACK_MAX;
+}
+
 /* Reported, and freed nevertheless: it is what was meant. */
 void command_wrong_size(void)
 {
@@ -152,13 +162,15 @@ void command_wrong_size(void)
     size_t distance = input_word(), less = slot->size == 0 ? 0 : distance % slot->size;
     struct held old = *slot;
     const char *named;
+    bool more = (function & 128) != 0, believed;
 
     if (slot->start == NULL || slot->shown != slot->size)
         return;
+    believed = !more && smaller_believed(old.start);
     held_leave(slot);
-    named =
-        free_with_wrong_size(function, &old, function & 128 ? old.size + distance + 1 : old.size - less - 1);
-    require_reported(named, old.start);
+    named = free_with_wrong_size(function, &old, more ? old.size + distance + 1 : old.size - less - 1);
+    if (!believed)
+        require_reported(named, old.start);
     figures_require_exact();
 }
 
