@@ -38,9 +38,10 @@ struct outgoing {
     struct arena *owner;
     struct parcel *newest, *oldest;
     unsigned chunks;
-    /* Of the newest parcel; kept here, where a write to freed memory cannot reach it. */
+    /* Of the newest parcel, as is what its words are combined with; kept here, where a write to freed memory cannot reach it. */
     unsigned filled;
     unsigned room;
+    uintptr_t code;
     size_t bytes;
     unsigned fork; /* fork_generation when the first chunk came */
 };

@@ -40,20 +40,15 @@ static_assert(sizeof(struct parcel) <= CHUNK_ALIGN, "the smallest chunk can be a
 
 unsigned fork_generation;
 
-/* Encodes and decodes. Only the page's number of the place: the words of a parcel are then encoded alike. */
-static inline uintptr_t coded(const struct parcel *parcel, uintptr_t word)
+/* What the words of a parcel are combined with, by exclusive or. Of the place only the page counts: all have the same. */
+static inline uintptr_t parcel_code(const struct parcel *parcel)
 {
-    return word ^ os_secret ^ (uintptr_t)parcel >> OS_PAGE_SHIFT;
-}
-
-static struct parcel *parcel_next(const struct parcel *parcel)
-{
-    return (struct parcel *)coded(parcel, parcel->next); // NOLINT: an address becomes a pointer
+    return os_secret ^ (uintptr_t)parcel >> OS_PAGE_SHIFT;
 }
 
 static void parcel_link(struct parcel *parcel, const struct parcel *next)
 {
-    parcel->next = coded(parcel, (uintptr_t)next);
+    parcel->next = (uintptr_t)next ^ parcel_code(parcel);
 }
 
 static unsigned parcel_room(size_t usable)
@@ -91,7 +86,7 @@ static void push(struct arena *owner, struct parcel *newest, struct parcel *olde
 static void send(struct outgoing *outgoing)
 {
     if (outgoing->newest != NULL && outgoing->fork == fork_generation) {
-        outgoing->newest->count = coded(outgoing->newest, outgoing->filled);
+        outgoing->newest->count = outgoing->filled ^ outgoing->code;
         push(outgoing->owner, outgoing->newest, outgoing->oldest);
     }
     *outgoing = (struct outgoing){.owner = NULL};
@@ -117,16 +112,17 @@ static void collect(struct outgoing *outgoing, uintptr_t address, size_t usable)
     struct parcel *parcel = outgoing->newest;
 
     if (outgoing->filled < outgoing->room) {
-        parcel->chunks[outgoing->filled++] = coded(parcel, address);
+        parcel->chunks[outgoing->filled++] = address ^ outgoing->code;
     } else {
         struct parcel *fresh = (struct parcel *)address; // NOLINT
 
         if (parcel == NULL)
             outgoing->oldest = fresh;
         else
-            parcel->count = coded(parcel, outgoing->filled);
+            parcel->count = outgoing->filled ^ outgoing->code;
         parcel_link(fresh, parcel);
         outgoing->newest = fresh;
+        outgoing->code = parcel_code(fresh);
         outgoing->filled = 0;
         outgoing->room = parcel_room(usable);
     }
@@ -293,16 +289,10 @@ static bool take_small_home(struct arena *arena, uintptr_t address)
     return true;
 }
 
-/* `held`: as a parcel, it held so many bytes. */
-static void take_home(struct arena *arena, uintptr_t address, size_t held)
+static void take_home(struct arena *arena, uintptr_t address)
 {
     struct chunk chunk;
 
-    if (unlikely(options.harden)) {
-        if (arrived(arena, address, &chunk))
-            hardened_arrive(arena, &chunk, held);
-        return;
-    }
     if (likely(heap_owned(arena->own_tiny, address, TINY_HEAP_SHIFT)) &&
         likely(take_tiny_home(arena, address)))
         return;
@@ -311,6 +301,27 @@ static void take_home(struct arena *arena, uintptr_t address, size_t held)
         return;
     if (arrived(arena, address, &chunk))
         arena_free(arena, &chunk);
+}
+
+static void take_all_home(struct arena *arena, struct parcel *parcel, uintptr_t count)
+{
+    uintptr_t code = parcel_code(parcel);
+
+    for (uintptr_t i = 0; i < count; i++)
+        take_home(arena, parcel->chunks[i] ^ code);
+    take_home(arena, (uintptr_t)parcel);
+}
+
+static void take_all_home_hardened(struct arena *arena, struct parcel *parcel, uintptr_t count)
+{
+    uintptr_t code = parcel_code(parcel);
+    struct chunk chunk;
+
+    for (uintptr_t i = 0; i < count; i++)
+        if (arrived(arena, parcel->chunks[i] ^ code, &chunk))
+            hardened_arrive(arena, &chunk, 0);
+    if (arrived(arena, (uintptr_t)parcel, &chunk))
+        hardened_arrive(arena, &chunk, sizeof *parcel + count * sizeof parcel->chunks[0]);
 }
 
 /* Returns the next parcel of the chain; NULL at its end, or where it is broken. */
@@ -322,17 +333,18 @@ static struct parcel *unpack(struct arena *arena, struct parcel *parcel)
 
     if (!arrived(arena, (uintptr_t)parcel, &self))
         return NULL;
-    next = parcel_next(parcel);
-    count = coded(parcel, parcel->count);
+    next = (struct parcel *)(parcel->next ^ parcel_code(parcel)); // NOLINT: an address becomes a pointer
+    count = parcel->count ^ parcel_code(parcel);
     /* The next one comes from another processor's cache: it may as well be on its way. */
     __builtin_prefetch(next);
     if (count > parcel_room(self.usable)) {
         report_corruption("memory written to after free: chunk", (uintptr_t)parcel);
         count = 0;
     }
-    for (uintptr_t i = 0; i < count; i++)
-        take_home(arena, coded(parcel, parcel->chunks[i]), 0);
-    take_home(arena, (uintptr_t)parcel, sizeof *parcel + count * sizeof parcel->chunks[0]);
+    if (unlikely(options.harden))
+        take_all_home_hardened(arena, parcel, count);
+    else
+        take_all_home(arena, parcel, count);
     return next;
 }
 

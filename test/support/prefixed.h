@@ -13,6 +13,8 @@
 extern "C" {
 #endif
 
+/* The soak has declared most of them as other names of the shared library's functions: test/soak/own_names.h. */
+#ifndef FT_TEST_SOAK_OWN_NAMES_H
 void *ft_malloc(size_t size);
 void ft_free(void *pointer);
 void *ft_calloc(size_t count, size_t size);
@@ -31,8 +33,10 @@ void ft_free_aligned_sized(void *pointer, size_t alignment, size_t size);
 size_t ft_malloc_usable_size(void *pointer);
 
 int ft_malloc_trim(size_t pad);
-struct mallinfo ft_mallinfo(void);
 struct mallinfo2 ft_mallinfo2(void);
+#endif
+
+struct mallinfo ft_mallinfo(void);
 int ft_mallopt(int parameter, int value);
 void ft_malloc_stats(void);
 int ft_malloc_info(int options, FILE *stream);
