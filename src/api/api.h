@@ -101,14 +101,18 @@ static inline bool tiny_free(struct arena *arena, void *pointer, bool sized, siz
 }
 
 /* The same for SMALL. */
-static inline bool small_free(struct arena *arena, void *pointer)
+static inline bool small_free(struct arena *arena, void *pointer, bool sized, size_t size)
 {
     uintptr_t address = (uintptr_t)pointer;
     _Atomic uint32_t *state = small_state(address);
     uint32_t what = atomic_load_explicit(state, memory_order_relaxed);
+    struct bin *bin;
 
-    if (unlikely(!small_state_lives(what, address)) ||
-        unlikely(!bin_push(&arena->bins.of[small_state_class(what)], pointer)))
+    if (unlikely(!small_state_lives(what, address)))
+        return false;
+    bin = &arena->bins.of[small_state_class(what)];
+    if ((sized && unlikely(bin->live - size + small_state_place(address) != what)) ||
+        unlikely(!bin_push(bin, pointer)))
         return false;
     atomic_store_explicit(state, what ^ small_kinds(STATE_LIVE, STATE_FREE), memory_order_relaxed);
     return true;

@@ -55,8 +55,7 @@ void *harden_alloc(size_t size, size_t align, bool *clean)
 
 static void free_large(const struct chunk *chunk, const char *function)
 {
-    if (!canary_intact(chunk->start, chunk->requested, chunk->usable))
-        report_overflow(function, chunk->start);
+    hardened_check(chunk->start, chunk->requested, chunk->usable, function);
     if (large_free(chunk->start, false) != LARGE_FREED)
         report_misuse(function, chunk->start); /* another thread was quicker */
 }
@@ -87,10 +86,7 @@ bool harden_resize(const struct chunk *chunk, size_t size)
 {
     bool stays;
 
-    if (!canary_intact(chunk->start, chunk->requested, chunk->usable)) {
-        report_overflow("realloc()", chunk->start);
-        canary_mend(chunk->start, chunk->requested, chunk->usable);
-    }
+    hardened_check(chunk->start, chunk->requested, chunk->usable, "realloc()");
     stays = chunk->zone == ZONE_LARGE
                 ? size < chunk->usable && large_grow_within(chunk->start, size)
                 : size < chunk->usable && size > chunk->usable / 2 && chunk_resize(chunk, size);

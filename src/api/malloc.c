@@ -188,7 +188,11 @@ static void free_checked(void *pointer, const size_t *size, const size_t *align,
 
 __attribute__((noinline)) void api_free_sized_slow(void *pointer, size_t size, const char *function)
 {
-    free_checked(pointer, &size, NULL, function);
+    struct arena *arena = thread_self.arena;
+
+    if (!heap_owned(arena->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT) ||
+        !small_free(arena, pointer, true, size))
+        free_checked(pointer, &size, NULL, function);
 }
 
 __attribute__((noinline)) void api_free_aligned_slow(void *pointer, size_t align, const char *function)
@@ -212,7 +216,7 @@ static __attribute__((noinline)) void free_elsewhere(void *pointer)
     if (tag == arena->tiny_tag)
         freed = tiny_free(arena, pointer, false, 0);
     else if (tag == arena->small_tag)
-        freed = small_free(arena, pointer);
+        freed = small_free(arena, pointer, false, 0);
     else if (tag != TAG_NONE && arena != ARENA_NONE)
         freed = remote_free_aligned(arena, (uintptr_t)pointer, tag);
     if (!freed)
@@ -225,7 +229,7 @@ __attribute__((noinline)) void api_free_other(void *pointer)
 
     if (unlikely(!heap_owned(arena->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT)))
         free_elsewhere(pointer);
-    else if (unlikely(!small_free(arena, pointer)))
+    else if (unlikely(!small_free(arena, pointer, false, 0)))
         api_free_slow(pointer);
 }
 

@@ -108,19 +108,23 @@ void arena_rest(struct arena *arena)
     heap_set_purge(&arena->small, KEEP_UNITS);
 }
 
-size_t arena_release(struct arena *arena)
-{
-    remote_receive_all(arena);
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++)
-        bin_flush(&arena->bins.of[class]);
-    return heap_set_release(&arena->tiny) + heap_set_release(&arena->small);
-}
-
-size_t arena_trim(struct arena *arena)
+/* All that is free is in its slab then. */
+static void empty_bins(struct arena *arena)
 {
     remote_receive_all(arena);
     hardened_flush(arena);
     for (unsigned class = 0; class < SIZE_CLASSES; class ++)
         bin_flush(&arena->bins.of[class]);
+}
+
+size_t arena_release(struct arena *arena)
+{
+    empty_bins(arena);
+    return heap_set_release(&arena->tiny) + heap_set_release(&arena->small);
+}
+
+size_t arena_trim(struct arena *arena)
+{
+    empty_bins(arena);
     return heap_set_trim(&arena->tiny) + heap_set_trim(&arena->small);
 }

@@ -112,6 +112,14 @@ void *hardened_alloc(struct arena *arena, unsigned class, size_t requested)
     return hardened_alloc_quick(arena, class, requested);
 }
 
+void hardened_check(uintptr_t start, size_t requested, size_t usable, const char *function)
+{
+    if (likely(canary_intact(start, requested, usable)))
+        return;
+    report_overflow(function, start);
+    canary_mend(start, requested, usable);
+}
+
 /* Of the live chunk at an address in a heap of ours: its class, and by how much its request was smaller. */
 static inline unsigned own_class(struct arena *arena, uintptr_t address, size_t *slack)
 {
@@ -157,10 +165,7 @@ bool hardened_free_quick(struct arena *arena, uintptr_t address, const char *fun
     if (unlikely(class == SIZE_CLASSES))
         return false;
     usable = size_classes[class].size;
-    if (unlikely(!canary_intact(address, usable - slack, usable))) {
-        report_overflow(function, address);
-        canary_mend(address, usable - slack, usable);
-    }
+    hardened_check(address, usable - slack, usable, function);
     canary_wipe(address, usable - slack, usable);
     mark_free(address, class);
     put(arena, address, class);
@@ -169,10 +174,7 @@ bool hardened_free_quick(struct arena *arena, uintptr_t address, const char *fun
 
 void hardened_free(struct arena *arena, const struct chunk *chunk, const char *function)
 {
-    if (unlikely(!canary_intact(chunk->start, chunk->requested, chunk->usable))) {
-        report_overflow(function, chunk->start);
-        canary_mend(chunk->start, chunk->requested, chunk->usable);
-    }
+    hardened_check(chunk->start, chunk->requested, chunk->usable, function);
     canary_wipe(chunk->start, chunk->requested, chunk->usable);
     if (chunk->arena != arena) {
         remote_free(arena, chunk);

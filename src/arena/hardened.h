@@ -17,11 +17,14 @@ void *hardened_alloc_quick(struct arena *arena, unsigned class, size_t requested
 /* Frees the live chunk at the address, if it is one of this arena, which is the thread's own. False: it is not. */
 bool hardened_free_quick(struct arena *arena, uintptr_t address, const char *function);
 
-/* Frees a live chunk of any arena; `arena`, the caller's, may be NULL. Reports a canary that was destroyed. */
+/* Frees a live chunk of any arena; `arena`, the caller's, may be NULL. */
 void hardened_free(struct arena *arena, const struct chunk *chunk, const char *function);
 
 /* Takes a chunk of this arena back that others have freed, and wiped but for `held` bytes of a parcel. */
 void hardened_arrive(struct arena *arena, const struct chunk *chunk, size_t held);
+
+/* Reports a canary that was destroyed, and puts it in order again for those who go on. */
+void hardened_check(uintptr_t start, size_t requested, size_t usable, const char *function);
 
 /* Nothing waits any more. */
 void hardened_flush(struct arena *arena);

@@ -13,6 +13,13 @@
 
 #include <unistd.h>
 
+static void begin(struct text *text, const char *function)
+{
+    text_string(text, "ft_malloc: ");
+    text_string(text, function);
+    text_string(text, ": ");
+}
+
 static void end(struct text *text)
 {
     text_string(text, "\n");
@@ -109,9 +116,7 @@ void report_misuse(const char *function, uintptr_t address)
 {
     struct text text = {.fd = STDERR_FILENO};
 
-    text_string(&text, "ft_malloc: ");
-    text_string(&text, function);
-    text_string(&text, ": ");
+    begin(&text, function);
     put_verdict(&text, address);
     end(&text);
 }
@@ -120,9 +125,8 @@ void report_wrong(const char *function, const char *what, uintptr_t said, uintpt
 {
     struct text text = {.fd = STDERR_FILENO};
 
-    text_string(&text, "ft_malloc: ");
-    text_string(&text, function);
-    text_string(&text, ": wrong ");
+    begin(&text, function);
+    text_string(&text, "wrong ");
     text_string(&text, what);
     text_string(&text, " ");
     text_number(&text, said);
@@ -135,9 +139,8 @@ void report_overflow(const char *function, uintptr_t address)
 {
     struct text text = {.fd = STDERR_FILENO};
 
-    text_string(&text, "ft_malloc: ");
-    text_string(&text, function);
-    text_string(&text, ": written past the end of ");
+    begin(&text, function);
+    text_string(&text, "written past the end of ");
     put_live(&text, address);
     end(&text);
 }

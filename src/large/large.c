@@ -13,6 +13,11 @@ static void *start_of(const struct large *large)
     return (void *)atomic_load_explicit(&large->address, memory_order_relaxed); // NOLINT: an address
 }
 
+static bool unmap_range(void *start, size_t size, bool guarded)
+{
+    return guarded ? os_unmap_guarded(start, size) : os_unmap(start, size);
+}
+
 /*
  * Unmaps what was evicted. The address leaves the hash before the mapping goes, so that the next mapping there finds
  * no old entry. False: the kernel refused, and it is in the hash again.
@@ -26,7 +31,7 @@ static bool unmap(struct large *large)
     registry_note_gone((uintptr_t)start, large->was);
     registry_remove(large);
     registry_unlock();
-    gone = large->guarded ? os_unmap_guarded(start, large->reserved) : os_unmap(start, large->reserved);
+    gone = unmap_range(start, large->reserved, large->guarded);
     registry_lock();
     if (gone)
         registry_drop(large);
@@ -117,10 +122,7 @@ static void *enter(void *start, size_t size, size_t mapped, size_t reserved, boo
     }
     registry_unlock();
     if (large == NULL) {
-        if (guarded)
-            os_unmap_guarded(start, reserved);
-        else
-            os_unmap(start, reserved);
+        unmap_range(start, reserved, guarded);
         return NULL;
     }
     return start;

@@ -63,8 +63,7 @@ static void *load(void *argument)
 static void *work(void *argument)
 {
     struct rng rng = rng_stream(seed, (uint64_t)(uintptr_t)argument);
-    while (!atomic_load_explicit(&stop, memory_order_relaxed))
-        slots_change(&rng);
+    slots_change_until(&stop, &rng);
     return NULL;
 }
 

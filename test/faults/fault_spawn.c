@@ -128,8 +128,7 @@ static void *make_processes(void *argument)
 static void *work(void *argument)
 {
     struct rng rng = rng_stream(seed, (uint64_t)(uintptr_t)argument);
-    while (!atomic_load_explicit(&stop, memory_order_relaxed))
-        slots_change(&rng);
+    slots_change_until(&stop, &rng);
     return NULL;
 }
 

@@ -50,6 +50,12 @@ void slots_change(struct rng *rng)
         slots_discard(chunk);
 }
 
+void slots_change_until(const atomic_bool *stop, struct rng *rng)
+{
+    while (!atomic_load_explicit(stop, memory_order_relaxed))
+        slots_change(rng);
+}
+
 size_t slots_discard_all(void)
 {
     size_t count = 0;

@@ -7,6 +7,8 @@
 
 #include "support/rng.h"
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* A chunk of any zone, which holds its size and a pattern. */
@@ -20,6 +22,9 @@ size_t *slots_exchange(size_t *chunk, struct rng *rng);
 
 /* One of these: makes a chunk and puts it into the table, or takes one out and discards it. */
 void slots_change(struct rng *rng);
+
+/* Goes on with that until `stop` is set. */
+void slots_change_until(const atomic_bool *stop, struct rng *rng);
 
 /* Discards all; returns how many there were. */
 size_t slots_discard_all(void);

@@ -15,27 +15,13 @@
 
 enum { QUARANTINED = 512 };
 
-static unsigned char *allocate(size_t size)
-{
-    unsigned char *chunk = malloc(size);
-    REQUIRE(chunk != NULL, "no memory for %zu bytes", size);
-    pattern_write(chunk, 0, size, size);
-    return chunk;
-}
-
-static void require_contents(const void *chunk, size_t size, size_t tag)
-{
-    size_t mismatch = pattern_mismatch(chunk, size, tag);
-    REQUIRE(mismatch == size, "a chunk of %zu bytes was changed at offset %zu", tag, mismatch);
-}
-
 static void keep_usable_size(void)
 {
     for (size_t n = 0; n < HARDEN_SIZES; n++) {
         size_t size = harden_sizes[n];
-        void *chunk = allocate(size);
+        void *chunk = harden_allocate(size);
         void *zeroed = calloc(1, size);
-        void *resized = realloc(allocate(100), size + 1);
+        void *resized = realloc(harden_allocate(100), size + 1);
         REQUIRE(malloc_usable_size(chunk) == size, "malloc(%zu): %zu bytes are usable", size,
                 malloc_usable_size(chunk));
         REQUIRE(malloc_usable_size(zeroed) == size, "calloc(%zu): %zu bytes are usable", size,
@@ -54,18 +40,18 @@ static void keep_contents(void)
             size_t old = harden_sizes[from];
             size_t new = harden_sizes[to];
             size_t kept = old < new ? old : new;
-            unsigned char *chunk = allocate(old);
+            unsigned char *chunk = harden_allocate(old);
             if (new == 0)
                 new = 1;
             chunk = realloc(chunk, new);
             REQUIRE(chunk != NULL, "no memory");
-            require_contents(chunk, kept, old);
+            harden_require_contents(chunk, kept, old);
             REQUIRE(malloc_usable_size(chunk) == new, "%zu to %zu: %zu bytes are usable", old, new,
                     malloc_usable_size(chunk));
             pattern_write(chunk, 0, new, new);
             chunk = realloc(chunk, old + 1);
             REQUIRE(chunk != NULL, "no memory");
-            require_contents(chunk, new < old + 1 ? new : old + 1, new);
+            harden_require_contents(chunk, new < old + 1 ? new : old + 1, new);
             free(chunk);
         }
 }
@@ -83,7 +69,7 @@ static void keep_contents_in_steps(void)
             pattern_write(chunk, 0, size, most[n]);
             chunk = realloc(chunk, next);
             REQUIRE(chunk != NULL, "no memory");
-            require_contents(chunk, next < size ? next : size, most[n]);
+            harden_require_contents(chunk, next < size ? next : size, most[n]);
             size = next;
         }
         free(chunk);
@@ -110,12 +96,12 @@ static void keep_freed_zero(void)
         size_t size = harden_sizes[n];
         if (size >= 262144)
             continue;
-        unsigned char *chunk = allocate(size);
+        unsigned char *chunk = harden_allocate(size);
         free(chunk);
         REQUIRE(pattern_first_nonzero(chunk, size + 1) == size + 1, "%zu freed bytes are not zero",
                 size); // NOLINT
         /* And what realloc moved away from, or cut off. */
-        chunk = allocate(size);
+        chunk = harden_allocate(size);
         unsigned char *moved = realloc(chunk, size * 2 + 100);
         REQUIRE(moved != NULL && moved != chunk, "%zu bytes grow where they are", size);
         REQUIRE(pattern_first_nonzero(chunk, size) == size, "what realloc left is not zero"); // NOLINT
@@ -155,11 +141,11 @@ static void keep_remote_zero(void)
 
 static void keep_reuse_delayed(void)
 {
-    unsigned char *chunk = allocate(42);
+    unsigned char *chunk = harden_allocate(42);
     uintptr_t freed = (uintptr_t)chunk;
     free(chunk);
     for (size_t n = 1; n < QUARANTINED; n++) {
-        unsigned char *other = allocate(42);
+        unsigned char *other = harden_allocate(42);
         REQUIRE((uintptr_t)other != freed, "reused after %zu others", n);
         free(other);
     }
@@ -173,7 +159,7 @@ static void keep_reuse_random(void)
     unsigned upward = 0;
     unsigned downward = 0;
     for (size_t n = 0; n < COUNT; n++)
-        chunks[n] = allocate(100);
+        chunks[n] = harden_allocate(100);
     for (size_t n = 1; n < COUNT; n++) {
         upward += chunks[n] == chunks[n - 1] + 112;
         downward += chunks[n] == chunks[n - 1] - 112;
@@ -187,9 +173,9 @@ static void keep_reuse_random(void)
 /* For the test that starts this twice. */
 static void print_order(void)
 {
-    unsigned char *first = allocate(100);
+    unsigned char *first = harden_allocate(100);
     for (size_t n = 0; n < 32; n++)
-        printf("%td ", allocate(100) - first);
+        printf("%td ", harden_allocate(100) - first);
 }
 
 static const struct {

@@ -5,7 +5,11 @@
 #ifndef FT_TEST_MISUSE_HARDEN_SIZES_H
 #define FT_TEST_MISUSE_HARDEN_SIZES_H
 
+#include "support/pattern.h"
+#include "support/require.h"
+
 #include <stddef.h>
+#include <stdlib.h>
 
 static const size_t harden_sizes[] = {
     0,    1,    15,   16,    17,    24,    42,    63,     64,     100,    127,    128,    200,     255,
@@ -19,6 +23,21 @@ static inline const char *harden_zone(size_t size)
     int tiny = size < 960 && (size < 512 || size % 64 != 0);
 
     return tiny ? "TINY" : size < 262144 ? "SMALL" : "LARGE";
+}
+
+/* A chunk with a pattern; that it still has it. */
+static inline unsigned char *harden_allocate(size_t size)
+{
+    unsigned char *chunk = malloc(size);
+    REQUIRE(chunk != NULL, "no memory for %zu bytes", size);
+    pattern_write(chunk, 0, size, size);
+    return chunk;
+}
+
+static inline void harden_require_contents(const void *chunk, size_t size, size_t tag)
+{
+    size_t mismatch = pattern_mismatch(chunk, size, tag);
+    REQUIRE(mismatch == size, "a chunk of %zu bytes was changed at offset %zu", tag, mismatch);
 }
 
 #endif

@@ -15,19 +15,6 @@
 
 enum { CANARY_MAX = 64, PAGE = 4096, ALIGNMENTS = 17, WORKLOAD = 300 };
 
-static unsigned char *allocate(size_t size)
-{
-    unsigned char *chunk = malloc(size);
-    REQUIRE(chunk != NULL, "no memory for %zu bytes", size);
-    pattern_write(chunk, 0, size, size);
-    return chunk;
-}
-
-static void require_contents(const void *chunk, size_t size, size_t tag)
-{
-    REQUIRE(pattern_mismatch(chunk, size, tag) == size, "a chunk of %zu bytes was changed", tag);
-}
-
 /* How many bytes the canary has: 16, a spacing of the classes, or what is left of the page. Ours to guess from below. */
 static size_t canary_length(size_t size)
 {
@@ -44,7 +31,7 @@ static void report_overflow(const char *function, const void *chunk, size_t size
 
 static void overflow_then_free(size_t size, size_t offset)
 {
-    unsigned char *chunk = allocate(size);
+    unsigned char *chunk = harden_allocate(size);
     chunk[size + offset] ^= 0x55;
     free(chunk);
     report_overflow("free()", chunk, size);
@@ -53,13 +40,13 @@ static void overflow_then_free(size_t size, size_t offset)
 static void overflow_then_realloc(size_t size, size_t offset, size_t to)
 {
     size_t kept = size < to ? size : to;
-    unsigned char *chunk = allocate(size);
+    unsigned char *chunk = harden_allocate(size);
     uintptr_t was = (uintptr_t)chunk;
     chunk[size + offset] ^= 0x55;
     chunk = realloc(chunk, to);
     report_overflow("realloc()", (void *)was, size); // NOLINT: only its number
     REQUIRE(chunk != NULL, "realloc failed");
-    require_contents(chunk, kept, size);
+    harden_require_contents(chunk, kept, size);
     free(chunk);
     reports_expect_none();
 }
@@ -82,7 +69,7 @@ static void sweep_sizes(void)
 static void sweep_bits(void)
 {
     for (unsigned bit = 0; bit < 8; bit++) {
-        unsigned char *chunk = allocate(1023);
+        unsigned char *chunk = harden_allocate(1023);
         chunk[1023] ^= (unsigned char)(1U << bit);
         free(chunk);
         report_overflow("free()", chunk, 1023);
@@ -113,9 +100,9 @@ static void require_intact(void)
 {
     static unsigned char *held[WORKLOAD];
     for (size_t n = 0; n < WORKLOAD; n++)
-        held[n] = allocate(n * n * 3 % 6000);
+        held[n] = harden_allocate(n * n * 3 % 6000);
     for (size_t n = 0; n < WORKLOAD; n++) {
-        require_contents(held[n], n * n * 3 % 6000, n * n * 3 % 6000);
+        harden_require_contents(held[n], n * n * 3 % 6000, n * n * 3 % 6000);
         free(held[n]);
     }
     reports_expect_none();

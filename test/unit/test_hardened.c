@@ -2,7 +2,7 @@
  * Hardened arenas, played by one thread: memory that is zero, the quarantine, random choice, and chunks that
  * come home from others. Each test in a child, for the option is for good.
  */
-#include "unit/unit.h"
+#include "unit/hardened.h"
 
 #include "arena/hardened.h"
 #include "arena/remote.h"
@@ -17,30 +17,6 @@
 #include <string.h>
 
 enum { QUARANTINE_CHUNKS = 512, QUARANTINE_BYTES = 512 << 10 };
-
-static void run(void (*body)(void *argument))
-{
-    options.harden = true;
-    bool succeeded = unit_child_succeeds(body, NULL);
-    options.harden = false;
-    assert_true(succeeded);
-}
-
-static char *take(struct arena *arena, size_t size)
-{
-    char *chunk = hardened_alloc(arena, size_class_of(size + 1), size);
-
-    REQUIRE(chunk != NULL, "no memory for %zu bytes", size);
-    return chunk;
-}
-
-static void give(struct arena *arena, void *pointer)
-{
-    struct chunk chunk = unit_chunk(pointer);
-
-    REQUIRE(chunk.kind == STATE_LIVE, "%p is not live", pointer);
-    hardened_free(arena, &chunk, "free()");
-}
 
 static bool in_stack(const struct bin *bin, const void *chunk)
 {

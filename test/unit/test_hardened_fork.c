@@ -1,7 +1,7 @@
 /*
  * What the child of a fork finds in hardened arenas: free memory is zero there, whatever other threads were doing.
  */
-#include "unit/unit.h"
+#include "unit/hardened.h"
 
 #include "arena/fork.h"
 #include "arena/hardened.h"
@@ -12,30 +12,6 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-static void run(void (*body)(void *argument))
-{
-    options.harden = true;
-    bool succeeded = unit_child_succeeds(body, NULL);
-    options.harden = false;
-    assert_true(succeeded);
-}
-
-static char *take(struct arena *arena, size_t size)
-{
-    char *chunk = hardened_alloc(arena, size_class_of(size + 1), size);
-
-    REQUIRE(chunk != NULL, "no memory for %zu bytes", size);
-    return chunk;
-}
-
-static void give(struct arena *arena, void *pointer)
-{
-    struct chunk chunk = unit_chunk(pointer);
-
-    REQUIRE(chunk.kind == STATE_LIVE, "%p is not live", pointer);
-    hardened_free(arena, &chunk, "free()");
-}
 
 static void repair(struct arena *arena, bool survivor)
 {

@@ -1,0 +1,38 @@
+/*
+ * What the tests of hardened arenas share: bodies that run with the option on, in a child, for it is for good; chunks
+ * that are taken and given back.
+ */
+#ifndef FT_TEST_UNIT_HARDENED_H
+#define FT_TEST_UNIT_HARDENED_H
+
+#include "unit/unit.h"
+
+#include "arena/hardened.h"
+#include "debug/options.h"
+#include "support/require.h"
+
+static inline void run(void (*body)(void *argument))
+{
+    options.harden = true;
+    bool succeeded = unit_child_succeeds(body, NULL);
+    options.harden = false;
+    assert_true(succeeded);
+}
+
+static inline char *take(struct arena *arena, size_t size)
+{
+    char *chunk = hardened_alloc(arena, size_class_of(size + 1), size);
+
+    REQUIRE(chunk != NULL, "no memory for %zu bytes", size);
+    return chunk;
+}
+
+static inline void give(struct arena *arena, void *pointer)
+{
+    struct chunk chunk = unit_chunk(pointer);
+
+    REQUIRE(chunk.kind == STATE_LIVE, "%p is not live", pointer);
+    hardened_free(arena, &chunk, "free()");
+}
+
+#endif
