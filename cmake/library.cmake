@@ -2,6 +2,7 @@
 # The first two are made of the same objects; the third is compiled again, with FT_MALLOC_PREFIXED.
 
 add_subdirectory(src)
+set_source_files_properties(${FT_MALLOC_SLOW_SOURCES} PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)
 
 set(FT_MALLOC_WARNINGS -Wall -Wextra -Werror -Wshadow -Wvla
     $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes> $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes>)

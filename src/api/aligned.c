@@ -49,7 +49,7 @@ static __attribute__((noinline)) void *aligned_slow(size_t align, size_t size, u
     else if (class < SIZE_CLASSES)
         arena = arena_enter();
     if (arena != NULL) {
-        chunk = arena_alloc(arena, class, size, NULL);
+        chunk = arena_alloc_aligned(arena, class, size);
         arena_leave(arena);
     }
     if (chunk == NULL && !options.harden)

@@ -153,10 +153,31 @@ void *API_NAME(reallocarray)(void *pointer, size_t count, size_t size)
     return API_NAME(realloc)(pointer, total);
 }
 
+/* Of a live chunk of the caller's own arena, without looking everything up; 0: it is none. */
+static inline size_t usable_of_own(struct arena *arena, uintptr_t address)
+{
+    if (heap_owned(arena->own_tiny, address, TINY_HEAP_SHIFT)) {
+        /* Relaxed, here and below: the caller holds the chunk. */
+        bool live = (int8_t)atomic_load_explicit(tiny_state(address), memory_order_relaxed) > 0;
+
+        return live ? size_classes[tiny_class_around(address)].size : 0;
+    }
+    if (heap_owned(arena->own_small, address, SMALL_HEAP_SHIFT)) {
+        uint32_t state = atomic_load_explicit(small_state(address), memory_order_relaxed);
+
+        return small_state_lives(state, address) ? size_classes[small_state_class(state)].size : 0;
+    }
+    return 0;
+}
+
 size_t API_NAME(malloc_usable_size)(void *pointer)
 {
+    size_t usable = usable_of_own(thread_self.arena, (uintptr_t)pointer);
     struct chunk chunk;
 
+    /* Servers ask with each call, in order to know how much they use. */
+    if (likely(usable != 0))
+        return usable;
     if (pointer == NULL)
         return 0;
     if (!api_find(pointer, &chunk)) {

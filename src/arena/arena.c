@@ -10,13 +10,6 @@
 #include "os/secret.h"
 #include "os/structure_lock.h"
 
-const struct arena arena_none = {
-    .own_tiny = {OWN_NONE},
-    .own_small = {OWN_NONE},
-    .tiny_tag = TAG_IMPOSSIBLE,
-    .small_tag = TAG_IMPOSSIBLE,
-};
-
 _Atomic(struct arena *) arena_list;
 
 static bool enlist(struct arena *arena)
@@ -68,9 +61,20 @@ static void *alloc_from_slab(struct bin *bin, bool *clean)
     return bin_refill(bin, NULL) ? bin_pop(bin) : NULL;
 }
 
-void *arena_alloc(struct arena *arena, unsigned class, size_t requested, bool *clean)
+/* From a bin of the next larger classes, if one lends; `anything`: see bin_lender(). *bin is the one that served. */
+static void *borrow(struct bin **bin, bool anything)
 {
-    struct bin *bin = &arena->bins.of[class];
+    struct bin *lender = bin_lender(*bin, anything);
+
+    if (lender == *bin || (bin_count(lender) == 0 && !bin_refill(lender, NULL)))
+        return NULL;
+    *bin = lender;
+    return bin_pop(lender);
+}
+
+/* `lend`: a chunk of a larger class will do, if that spares fresh memory. */
+static void *alloc(struct arena *arena, struct bin *bin, size_t requested, bool lend, bool *clean)
+{
     void *chunk = bin_pop(bin);
 
     if (clean != NULL)
@@ -79,15 +83,29 @@ void *arena_alloc(struct arena *arena, unsigned class, size_t requested, bool *c
         remote_receive(arena);
         chunk = bin_pop(bin);
     }
+    if (chunk == NULL && lend)
+        chunk = borrow(&bin, false);
     if (chunk == NULL)
         chunk = alloc_from_slab(bin, clean);
     if (unlikely(chunk == NULL)) {
         arena_release(arena);
         chunk = alloc_from_slab(bin, clean);
+        if (chunk == NULL && lend)
+            chunk = borrow(&bin, true);
     }
     if (chunk != NULL)
         bin_mark_live(bin, (uintptr_t)chunk, requested);
     return chunk;
+}
+
+void *arena_alloc(struct arena *arena, unsigned class, size_t requested, bool *clean)
+{
+    return alloc(arena, &arena->bins.of[class], requested, true, clean);
+}
+
+void *arena_alloc_aligned(struct arena *arena, unsigned class, size_t requested)
+{
+    return alloc(arena, &arena->bins.of[class], requested, false, NULL);
 }
 
 void arena_free_chunk(struct arena *arena, uintptr_t address)

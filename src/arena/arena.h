@@ -124,8 +124,14 @@ static inline struct bin *arena_tiny_bin(struct arena *arena, size_t size)
                                   tiny_bin_offsets[(size + CHUNK_ALIGN - 1) / CHUNK_ALIGN]);
 }
 
-/* One chunk of a class: for the slow path, with the arena entered. NULL: no memory. */
+/*
+ * One chunk of a class, or, if that spares fresh memory, a larger one: for the slow path, with the arena entered. NULL:
+ * no memory.
+ */
 void *arena_alloc(struct arena *arena, unsigned class, size_t requested, bool *clean);
+
+/* One chunk of this very class, because its size is a multiple of an alignment. */
+void *arena_alloc_aligned(struct arena *arena, unsigned class, size_t requested);
 
 /* Takes a chunk of this arena back: one that was live, or on its way home. */
 static inline void arena_free(struct arena *arena, const struct chunk *chunk)

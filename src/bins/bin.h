@@ -3,7 +3,8 @@
  * is warm); behind it the slabs: the current one, from which the stack is filled, a ring of partial ones, and
  * an empty one in reserve. Full slabs are in no list. Owner only, all of it.
  *
- *   malloc: stack -> current slab -> the fullest of a few partial slabs -> spare slab -> a new slab
+ *   malloc: stack -> current slab -> the fullest of a few partial slabs -> spare slab
+ *           -> a chunk of a larger class -> what was never touched: of the current slab, of a new one
  *   free:   stack; when that is full, the half of it that lay there longest goes to the slabs
  */
 #ifndef FT_BINS_BIN_H
@@ -83,6 +84,12 @@ bool bin_refill(struct bin *bin, uint64_t *random);
 
 /* One chunk straight from a slab, for an empty stack; sets *clean if its memory is zero. NULL: no memory. */
 void *bin_take_one(struct bin *bin, bool *clean);
+
+/*
+ * For a bin whose stack is empty: the bin that should serve the request: itself, or one of the next larger classes, if
+ * that spares memory that was never touched; with `anything`, because there is no more of that.
+ */
+struct bin *bin_lender(struct bin *bin, bool anything);
 
 /* Makes room in a full stack, for one chunk at least. */
 void bin_spill(struct bin *bin);

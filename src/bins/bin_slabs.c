@@ -7,6 +7,8 @@
 enum {
     /* How many partial slabs are compared when the fullest is wanted. */
     CANDIDATES = 4,
+    /* Chunks: fresh memory is not spared at the price of a slow call for each or two. Of SMALL one is enough. */
+    WORTH_A_REFILL = 4,
     /* An empty slab no longer than this is kept in reserve; longer ones go to their heap at once. */
     SPARE_UNITS_MAX = 4,
 };
@@ -39,7 +41,13 @@ static void ring_remove(struct bin *bin, struct slab *slab)
         bin->partial = slab->next;
 }
 
-/* The fullest of the slabs that have waited longest, so that sparse ones drain. */
+/* Whether a chunk is vacant that was out before. */
+static bool slab_has_used(const struct slab *slab)
+{
+    return slab->free > size_classes[slab->class].chunks - slab->fresh;
+}
+
+/* The fullest of the slabs that have waited longest, so that sparse ones drain; before any that offers fresh memory only. */
 static struct slab *ring_pick(struct bin *bin)
 {
     struct slab *best = bin->partial;
@@ -49,21 +57,44 @@ static struct slab *ring_pick(struct bin *bin)
         return NULL;
     for (unsigned seen = 1; seen < CANDIDATES && slab->next != bin->partial; seen++) {
         slab = slab->next;
-        if (slab->free < best->free)
+        if (slab_has_used(slab) && (slab->free < best->free || !slab_has_used(best)))
             best = slab;
     }
     ring_remove(bin, best);
     return best;
 }
 
+/*
+ * Whether the slab that has waited longest offers chunks that were out before: enough of them to be worth a refill. One
+ * that offers none goes to the end of the ring; there is hardly ever more than one.
+ */
+static bool ring_has_used(struct bin *bin)
+{
+    struct slab *head = bin->partial;
+
+    if (head == NULL)
+        return false;
+    if (!slab_has_used(head))
+        bin->partial = head->next;
+    return slab_has_used(head) && (bin->class >= TINY_CLASSES || head->free >= WORTH_A_REFILL);
+}
+
+bool bin_has_used(struct bin *bin)
+{
+    return bin->spare != NULL || (bin->current != NULL && slab_has_used(bin->current)) || ring_has_used(bin);
+}
+
 struct slab *bin_next_current(struct bin *bin)
 {
     struct slab *slab = bin->current;
 
-    if (slab != NULL && slab->free > 0)
-        return slab;
-    if (slab != NULL)
+    if (slab != NULL && slab->free > 0) {
+        if (slab_has_used(slab) || !ring_has_used(bin))
+            return slab;
+        ring_append(bin, slab);
+    } else if (slab != NULL) {
         slab->place = SLAB_FULL;
+    }
     slab = ring_pick(bin);
     if (slab == NULL) {
         slab = bin->spare;

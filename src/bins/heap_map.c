@@ -8,9 +8,11 @@ struct heap_map heap_map;
 
 typedef _Atomic uint16_t leaf_entry;
 
-/* Structure lock. */
-static leaf_entry first_leaves[2][MAP_LEAF_SIZE];
-static unsigned first_leaves_used;
+enum { FIRST_LEAVES = 2 };
+
+/* Structure lock. Not zero at first, so that it lies with what is written anyway, and not on a page of the map. */
+static unsigned first_leaves_left = FIRST_LEAVES;
+static leaf_entry first_leaves[FIRST_LEAVES][MAP_LEAF_SIZE];
 
 static leaf_entry *leaf_of(uintptr_t address)
 {
@@ -21,12 +23,13 @@ static leaf_entry *leaf_of(uintptr_t address)
 
 static bool ensure_leaf(uintptr_t address)
 {
-    leaf_entry *leaf = leaf_of(address);
+    /* The first one is not looked for: a page that is read and then written to costs two page faults. */
+    leaf_entry *leaf = first_leaves_left == FIRST_LEAVES ? heap_map.empty : leaf_of(address);
 
     if (leaf != heap_map.empty)
         return true;
-    if (first_leaves_used < sizeof first_leaves / sizeof first_leaves[0])
-        leaf = first_leaves[first_leaves_used++];
+    if (first_leaves_left > 0)
+        leaf = first_leaves[--first_leaves_left];
     else
         leaf = os_map(round_up(sizeof first_leaves[0], os_page_size()));
     if (leaf == NULL)

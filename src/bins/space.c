@@ -18,7 +18,7 @@
 
 #include <stdatomic.h>
 
-enum { UNUSED, BEING_MADE, IN_USE };
+enum { BEING_MADE, UNUSED, IN_USE };
 
 /* Enough for a SMALL heap at any alignment, and in what is left, for a TINY heap at any alignment. */
 static const size_t first_size = 2 * (size_t)SMALL_HEAP_SIZE;
@@ -26,7 +26,7 @@ static const size_t first_size = 2 * (size_t)SMALL_HEAP_SIZE;
 /*
  * Written once, by the thread that makes `state` IN_USE with release ordering; those who find that with acquire
  * ordering read the rest. `next` and `small_waits` are then changed by anyone, relaxed: what is behind these
- * addresses is the kernel's zeros.
+ * addresses is the kernel's zeros. Not zero at first: so it lies with what is written anyway, and not behind the arena.
  */
 static struct {
     _Atomic int state;
@@ -34,7 +34,7 @@ static struct {
     uintptr_t small;
     _Atomic uintptr_t next;
     _Atomic bool small_waits;
-} first;
+} first = {.state = UNUSED};
 
 /* The parts of a heap's address space that lie at or above its base. */
 static size_t usable_of(size_t size)
@@ -187,11 +187,12 @@ void *space_map_arena(size_t size)
 {
     /* Most processes have one arena. It lies with the library's own data, which needs no system call. */
     enum { FIRST_ARENA = 384 << 10 };
-    static _Alignas(64) char first_arena[FIRST_ARENA];
-    static _Atomic bool taken;
+    static char first_arena[FIRST_ARENA + OS_PAGE];
+    static _Atomic bool vacant = true;
 
-    if (size <= sizeof first_arena &&
-        !atomic_exchange_explicit(&taken, true, memory_order_relaxed)) /* only who is first matters */
-        return first_arena;
+    if (size <= FIRST_ARENA &&
+        atomic_exchange_explicit(&vacant, false, memory_order_relaxed)) /* only who is first matters */
+        /* Not aligned by the linker: that would put all zero-filled data on pages of their own. */
+        return (void *)round_up((uintptr_t)first_arena, OS_PAGE); // NOLINT: an address becomes a pointer
     return os_map(size);
 }

@@ -30,10 +30,10 @@ static const uint64_t cache_age = OS_TICKS_TENTH / 8;
 
 /* The registry's lock; `bytes` may also be read without, relaxed, by those who only want to know if it is worth it. */
 static struct {
-    struct large *lists[BUCKETS];
-    struct large *oldest, *newest;
-    size_t owed;
     _Atomic size_t bytes;
+    size_t owed;
+    struct large *oldest, *newest;
+    struct large *lists[BUCKETS];
 } cache;
 
 static size_t cached(void)

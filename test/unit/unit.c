@@ -84,7 +84,7 @@ struct arena *unit_arena(void)
 
 void *unit_alloc(struct arena *arena, size_t size)
 {
-    void *pointer = arena_alloc(arena, size_class_of(size), size, NULL);
+    void *pointer = arena_alloc_aligned(arena, size_class_of(size), size);
 
     REQUIRE(pointer != NULL, "no memory for a chunk of %zu bytes", size);
     return pointer;

@@ -32,7 +32,7 @@ bool unit_child_succeeds(void (*body)(void *argument), void *argument);
 /* A new arena in use by nobody. No tick comes in it but where a test asks for one: none depends on time. */
 struct arena *unit_arena(void);
 
-/* A chunk of it, as malloc would hand it out; and its description. */
+/* A chunk of it, of the size's own class, even where malloc would take a larger one; and its description. */
 void *unit_alloc(struct arena *arena, size_t size);
 struct chunk unit_chunk(const void *pointer);
 

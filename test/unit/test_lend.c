@@ -1,0 +1,247 @@
+/*
+ * Lending: what has been used in a larger class comes before what was never touched; how far that goes; and that a
+ * chunk which was lent is one of its own class in every other respect.
+ */
+#include "unit.h"
+
+#include "bins/bin.h"
+#include "bins/slab.h"
+#include "os/os.h"
+
+enum { ASKED = 4, BORROWER = 40 };
+
+static size_t size_of(unsigned class)
+{
+    return size_classes[class].size;
+}
+
+/* As malloc does it. */
+static void *alloc(struct arena *arena, size_t size)
+{
+    void *pointer = arena_alloc(arena, size_class_of(size), size, NULL);
+
+    assert_non_null(pointer);
+    return pointer;
+}
+
+/* A chunk of the class that was in use and lies in the stack now. */
+static void *leave_one(struct arena *arena, unsigned class)
+{
+    void *pointer = unit_alloc(arena, size_of(class));
+
+    unit_free(arena, pointer);
+    return pointer;
+}
+
+static void test_a_used_chunk_of_a_larger_class_serves(void **state)
+{
+    (void)state;
+    for (unsigned more = 1; more <= ASKED; more++) {
+        struct arena *arena = unit_arena();
+        void *used = leave_one(arena, BORROWER + more);
+
+        assert_ptr_equal(alloc(arena, size_of(BORROWER) - 3), used);
+        assert_null(arena->bins.of[BORROWER].current);
+    }
+}
+
+static void test_not_if_it_is_much_larger(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    void *used = leave_one(arena, BORROWER + ASKED + 1);
+
+    assert_ptr_not_equal(alloc(arena, size_of(BORROWER)), used);
+    assert_int_equal(unit_chunk(used).kind, STATE_FREE);
+}
+
+static void test_the_nearest_class_lends(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    void *farther = leave_one(arena, BORROWER + 3);
+    void *nearer = leave_one(arena, BORROWER + 2);
+
+    assert_ptr_equal(alloc(arena, size_of(BORROWER)), nearer);
+    assert_ptr_equal(alloc(arena, size_of(BORROWER)), farther);
+    assert_null(arena->bins.of[BORROWER].current);
+}
+
+static void test_what_was_never_touched_is_not_lent(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    struct bin *lender = &arena->bins.of[BORROWER + 1];
+    void *live = unit_alloc(arena, size_of(BORROWER + 1));
+    unsigned fresh = bin_count(lender);
+    void *own;
+
+    assert_true(fresh > 0);
+    own = alloc(arena, size_of(BORROWER));
+    assert_int_equal(unit_chunk(own).class, BORROWER);
+    assert_int_equal(bin_count(lender), fresh);
+    unit_free(arena, live);
+}
+
+static void test_what_the_own_class_has_used_comes_first(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    struct bin *bin = &arena->bins.of[BORROWER];
+    void *own[2] = {unit_alloc(arena, size_of(BORROWER)), unit_alloc(arena, size_of(BORROWER))};
+
+    leave_one(arena, BORROWER + 1);
+    unit_free(arena, own[0]);
+    bin_flush(bin);
+    assert_ptr_equal(alloc(arena, size_of(BORROWER)), own[0]);
+    unit_free(arena, own[1]);
+}
+
+static void test_slabs_lend_what_their_stack_has_not(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    void *live = unit_alloc(arena, size_of(BORROWER + 1));
+    void *used = unit_alloc(arena, size_of(BORROWER + 1));
+
+    unit_free(arena, used);
+    bin_flush(&arena->bins.of[BORROWER + 1]);
+    assert_int_equal(bin_count(&arena->bins.of[BORROWER + 1]), 0);
+    assert_ptr_equal(alloc(arena, size_of(BORROWER)), used);
+    unit_free(arena, live);
+}
+
+static void test_a_lent_chunk_keeps_its_class_and_tells_the_request(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    unsigned lender = BORROWER + 1;
+    size_t size = size_of(BORROWER) - 1;
+    void *used = leave_one(arena, lender);
+    unsigned before = bin_count(&arena->bins.of[lender]);
+    struct chunk chunk;
+
+    assert_ptr_equal(alloc(arena, size), used);
+    chunk = unit_chunk(used);
+    assert_int_equal(chunk.kind, STATE_LIVE);
+    assert_int_equal(chunk.class, lender);
+    assert_int_equal(chunk.requested, size);
+    assert_int_equal(chunk.usable, size_of(lender));
+    unit_free(arena, used);
+    assert_int_equal(bin_count(&arena->bins.of[lender]), before);
+    assert_int_equal(unit_chunk(used).kind, STATE_FREE);
+}
+
+/* A chunk that was freed is found out longer if no other size takes it. */
+static void test_tiny_does_not_borrow(void **state)
+{
+    (void)state;
+    for (unsigned class = 0; class + 1 < TINY_CLASSES; class ++) {
+        struct arena *arena = unit_arena();
+        void *used = leave_one(arena, class + 1);
+        void *got = alloc(arena, size_of(class));
+
+        assert_ptr_not_equal(got, used);
+        assert_int_equal(unit_chunk(got).class, class);
+    }
+}
+
+/* Then anything will do: also what was never out. And what fails once goes on to fail. */
+static void test_without_memory_the_next_classes_are_used_up(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    unsigned left = size_classes[BORROWER + 1].chunks - 1;
+    void *live = unit_alloc(arena, size_of(BORROWER + 1));
+    unsigned got = 0;
+    void *pointer;
+
+    os_fail_after(1, true);
+    /* The heap was made for the lender, and has units left. */
+    while ((pointer = arena_alloc(arena, BORROWER, size_of(BORROWER), NULL)) != NULL)
+        if (unit_chunk(pointer).class == BORROWER + 1)
+            got++;
+    for (unsigned again = 0; again < 3; again++)
+        assert_null(arena_alloc(arena, BORROWER, size_of(BORROWER), NULL));
+    os_fail_after(0, false);
+    assert_int_equal(got, left);
+    unit_free(arena, live);
+}
+
+static void test_zones_do_not_lend_to_each_other(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    void *used = leave_one(arena, TINY_CLASSES);
+
+    assert_ptr_not_equal(alloc(arena, TINY_MAX), used);
+}
+
+static void test_the_largest_class_has_nobody_to_ask(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+
+    assert_int_equal(unit_chunk(alloc(arena, SMALL_MAX)).class, SIZE_CLASSES - 1);
+}
+
+static void test_an_alignment_is_not_lent_away(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    unsigned page = size_class_of(4096);
+    void *used = leave_one(arena, page + 1);
+    void *pointer = arena_alloc_aligned(arena, page, 4096);
+
+    assert_ptr_not_equal(pointer, used);
+    assert_int_equal((uintptr_t)pointer % 4096, 0);
+}
+
+/* A partial slab with used chunks comes before the rest of the current one, if nothing in that was ever out. */
+static void test_partial_slabs_come_before_fresh_memory(void **state)
+{
+    (void)state;
+    enum { CLASS = 15, MOST = 64 };
+    struct arena *arena = unit_arena();
+    struct bin *bin = &arena->bins.of[CLASS];
+    unsigned chunks = size_classes[CLASS].chunks;
+    void *full[MOST];
+    unsigned fresh;
+
+    assert_true(chunks <= MOST);
+    for (unsigned i = 0; i < chunks; i++)
+        full[i] = unit_alloc(arena, size_of(CLASS));
+    unit_alloc(arena, size_of(CLASS));
+    while (bin_count(bin) > 0)
+        unit_alloc(arena, size_of(CLASS));
+    fresh = bin->current->fresh;
+    assert_true(fresh < chunks);
+    for (unsigned i = 0; i < chunks / 2; i++)
+        unit_free(arena, full[i]);
+    bin_flush(bin);
+    for (unsigned i = 0; i < chunks / 2; i++)
+        assert_in_range((uintptr_t)unit_alloc(arena, size_of(CLASS)), (uintptr_t)full[0],
+                        (uintptr_t)full[chunks - 1]);
+    unit_alloc(arena, size_of(CLASS));
+    assert_true(bin->current->fresh > fresh);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_a_used_chunk_of_a_larger_class_serves, unit_flush_all),
+        cmocka_unit_test_teardown(test_not_if_it_is_much_larger, unit_flush_all),
+        cmocka_unit_test_teardown(test_the_nearest_class_lends, unit_flush_all),
+        cmocka_unit_test_teardown(test_what_was_never_touched_is_not_lent, unit_flush_all),
+        cmocka_unit_test_teardown(test_what_the_own_class_has_used_comes_first, unit_flush_all),
+        cmocka_unit_test_teardown(test_slabs_lend_what_their_stack_has_not, unit_flush_all),
+        cmocka_unit_test_teardown(test_a_lent_chunk_keeps_its_class_and_tells_the_request, unit_flush_all),
+        cmocka_unit_test_teardown(test_tiny_does_not_borrow, unit_flush_all),
+        cmocka_unit_test_teardown(test_without_memory_the_next_classes_are_used_up, unit_flush_all),
+        cmocka_unit_test_teardown(test_zones_do_not_lend_to_each_other, unit_flush_all),
+        cmocka_unit_test_teardown(test_the_largest_class_has_nobody_to_ask, unit_flush_all),
+        cmocka_unit_test_teardown(test_an_alignment_is_not_lent_away, unit_flush_all),
+        cmocka_unit_test_teardown(test_partial_slabs_come_before_fresh_memory, unit_flush_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
