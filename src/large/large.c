@@ -119,6 +119,7 @@ static void *enter(void *start, size_t size, size_t mapped, size_t reserved, boo
         large->reserved = reserved;
         large->guarded = guarded;
         registry_insert(large, (uintptr_t)start);
+        cache_count_live(mapped);
     }
     registry_unlock();
     if (large == NULL) {
@@ -224,6 +225,7 @@ static struct large *take_live(uintptr_t address, enum large_freed *result)
     if (*result != LARGE_FREED)
         return NULL;
     large->was = requested - 1;
+    cache_count_live(-large->mapped);
     atomic_store_explicit(&large->requested, 0, memory_order_relaxed);
     return large;
 }
@@ -324,7 +326,9 @@ void large_walk(void (*visit)(void *context, const struct large_info *info), voi
 static void cache_again(void *context, struct large *large)
 {
     (void)context;
-    if (atomic_load_explicit(&large->requested, memory_order_relaxed) == 0 && !registry_taken(large))
+    if (atomic_load_explicit(&large->requested, memory_order_relaxed) != 0)
+        cache_count_live(large->mapped);
+    else if (!registry_taken(large))
         cache_put(large, os_ticks());
 }
 

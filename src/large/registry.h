@@ -91,6 +91,9 @@ struct large *cache_take(size_t size);
 enum { GROWN = 16 };
 struct large *cache_take_growing(size_t size);
 
+/* So many bytes more are in mappings of live chunks that did not come from the cache; or less: modulo 2^64. */
+void cache_count_live(size_t more);
+
 /* Puts a freed chunk in. */
 void cache_put(struct large *large, uint64_t now);
 
