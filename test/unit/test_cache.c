@@ -169,57 +169,6 @@ static void test_no_more_than_its_bytes_and_the_oldest_go_first(void **state)
         assert_int_equal(cached(chunks[n]), n >= COUNT - BYTES_MAX / (4 * MIB));
 }
 
-/* Nothing was ever live. */
-static void forget(void)
-{
-    registry_lock();
-    cache_reset();
-    registry_unlock();
-}
-
-static void test_what_was_live_at_once_stays_and_a_quarter_more(void **state)
-{
-    (void)state;
-    enum { COUNT = 30 };
-    /* None fits the next request; the fourth is the most that was ever live. */
-    static const size_t sizes[] = {2 * MIB, 5 * MIB, 11 * MIB, 24 * MIB};
-    char *chunks[COUNT];
-
-    forget();
-    for (size_t n = 0; n < 4; n++)
-        release(chunks[n] = allocate(sizes[n]));
-    assert_false(cached(chunks[0]) || cached(chunks[1]));
-    assert_true(cached(chunks[2]) && cached(chunks[3]));
-    large_trim();
-    for (size_t n = 0; n < COUNT; n++)
-        chunks[n] = allocate(4 * MIB);
-    for (size_t n = 0; n < COUNT; n++)
-        release(chunks[n]);
-    assert_int_equal(large_cached_bytes(), (size_t)COUNT * 4 * MIB);
-}
-
-/* However much was live once, what it allows to keep is forgotten after two periods without it. */
-static void test_what_was_live_long_ago_counts_no_more(void **state)
-{
-    (void)state;
-    static const size_t sizes[] = {2 * MIB, 5 * MIB, 11 * MIB};
-    uint64_t now = os_ticks();
-    char *chunks[3];
-
-    forget();
-    release(allocate(32 * MIB));
-    large_trim();
-    registry_lock();
-    assert_null(cache_evict(now + (uint64_t)100 * OS_TICKS_TENTH, false));
-    assert_null(cache_evict(now + (uint64_t)200 * OS_TICKS_TENTH, false));
-    registry_unlock();
-    for (size_t n = 0; n < 3; n++)
-        release(chunks[n] = allocate(sizes[n] * 2));
-    /* 36 MiB are more than 22 and a quarter and 8; they would not be more than 32 and a quarter and 8. */
-    assert_false(cached(chunks[0]));
-    assert_true(cached(chunks[1]) && cached(chunks[2]));
-}
-
 static void test_a_very_large_mapping_is_not_kept(void **state)
 {
     (void)state;
@@ -409,8 +358,6 @@ int main(void)
         cmocka_unit_test_setup(test_a_freed_mapping_serves_requests_of_about_its_size, empty),
         cmocka_unit_test_setup(test_a_mapping_that_is_much_too_large_is_not_taken, empty),
         cmocka_unit_test_setup(test_no_more_than_its_bytes_and_the_oldest_go_first, empty),
-        cmocka_unit_test_setup(test_what_was_live_at_once_stays_and_a_quarter_more, empty),
-        cmocka_unit_test_setup(test_what_was_live_long_ago_counts_no_more, empty),
         cmocka_unit_test_setup(test_a_very_large_mapping_is_not_kept, empty),
         cmocka_unit_test_setup(test_neither_is_one_that_had_headroom, empty),
         cmocka_unit_test_setup(test_what_is_old_goes_with_a_later_free, empty),
