@@ -19,31 +19,43 @@ API int API_NAME(posix_memalign)(void **result, size_t align, size_t size);
 API void *API_NAME(valloc)(size_t size) __attribute__((malloc, alloc_size(1)));
 API void *API_NAME(pvalloc)(size_t size) __attribute__((malloc));
 
+/*
+ * The smallest class whose size is a multiple of the alignment is that of the least such multiple: the sizes of a
+ * doubling are multiples of its step, so where the step is the larger one all of them are aligned, and else each
+ * multiple of the alignment is one of them.
+ */
+static inline unsigned aligned_class(size_t align, size_t size, size_t least)
+{
+    unsigned class = any_class(round_up(least + (least == 0), align));
+    /* A TINY state cannot tell of more slack. Which requests are such nobody can predict: hence no branch. */
+    unsigned untold = (class < TINY_CLASSES) & (size_classes[class].size - size > TINY_SLACK_MAX);
+
+    /* What becomes of them is the first class of SMALL, 1 KiB: a multiple of every alignment that TINY has. */
+    static_assert((TINY_CLASSES & (TINY_CLASSES + 1)) == 0, "its number has every bit that a lower one has");
+    return class | untold * TINY_CLASSES;
+}
+
 unsigned api_aligned_class(size_t align, size_t size, size_t least)
 {
-    unsigned class;
-
     /* `size` too: the largest of all has no successor. */
     if (align > UNIT_SIZE || size > SMALL_MAX || least > SMALL_MAX)
         return SIZE_CLASSES;
-    for (class = size_class_of(least > align ? least : align); class < SIZE_CLASSES; class ++) {
-        bool fits = (size_classes[class].size & (align - 1)) == 0;
-
-        /* A TINY state cannot tell of more slack than this. */
-        if (fits && (class >= TINY_CLASSES || size_classes[class].size - size <= TINY_SLACK_MAX))
-            break;
-    }
-    return class;
+    return aligned_class(align, size, least);
 }
 
-static __attribute__((noinline)) void *aligned_slow(size_t align, size_t size, unsigned class)
+/* Any alignment that is a power of two, any size, with every means. */
+static __attribute__((noinline)) void *aligned_slow(size_t align, size_t size)
 {
     struct arena *arena = NULL;
     void *chunk = NULL;
+    unsigned class;
     bool clean;
 
+    if (align <= CHUNK_ALIGN && !options_every_call_slow())
+        return api_alloc(size);
     if (size > PTRDIFF_MAX)
         return api_no_memory();
+    class = api_aligned_class(align, size, size);
     if (unlikely(thread_hardened()))
         chunk = harden_alloc(size, align, &clean);
     else if (class < SIZE_CLASSES)
@@ -60,23 +72,26 @@ static __attribute__((noinline)) void *aligned_slow(size_t align, size_t size, u
     return chunk;
 }
 
-void *api_alloc_aligned(size_t align, size_t size)
+/* The usual case: a chunk lies in the stack of the class. NULL: another case, or no power of two. */
+static inline void *aligned_hit(size_t align, size_t size)
 {
-    unsigned class;
     struct bin *bin;
     void *chunk;
 
-    if (align <= CHUNK_ALIGN && !options_every_call_slow())
-        return api_alloc(size);
-    class = api_aligned_class(align, size, size);
-    if (unlikely(class == SIZE_CLASSES))
-        return aligned_slow(align, size, class);
-    bin = &thread_self.arena->bins.of[class];
+    if (unlikely(align - 1 >= UNIT_SIZE || (align & (align - 1)) != 0 || size > SMALL_MAX))
+        return NULL;
+    bin = &thread_self.arena->bins.of[aligned_class(align, size, size)];
     chunk = bin_pop(bin);
-    if (unlikely(chunk == NULL))
-        return aligned_slow(align, size, class);
-    bin_mark_live(bin, (uintptr_t)chunk, size);
+    if (likely(chunk != NULL))
+        bin_mark_live(bin, (uintptr_t)chunk, size);
     return chunk;
+}
+
+void *api_alloc_aligned(size_t align, size_t size)
+{
+    void *chunk = aligned_hit(align, size);
+
+    return likely(chunk != NULL) ? chunk : aligned_slow(align, size);
 }
 
 static bool power_of_two(size_t value)
@@ -85,7 +100,7 @@ static bool power_of_two(size_t value)
 }
 
 /* As glibc: an alignment that is no power of two is rounded up to one. */
-void *API_NAME(memalign)(size_t align, size_t size)
+static __attribute__((noinline)) void *memalign_slow(size_t align, size_t size)
 {
     if (align > PTRDIFF_MAX / 2 + 1) {
         errno = EINVAL;
@@ -96,23 +111,45 @@ void *API_NAME(memalign)(size_t align, size_t size)
     return api_alloc_aligned(align, size);
 }
 
+static inline void *memalign_any(size_t align, size_t size)
+{
+    void *chunk = aligned_hit(align, size);
+
+    return likely(chunk != NULL) ? chunk : memalign_slow(align, size);
+}
+
+void *API_NAME(memalign)(size_t align, size_t size)
+{
+    return memalign_any(align, size);
+}
+
 /* As glibc, which has treated it like memalign up to 2.37: any size, any alignment. */
 void *API_NAME(aligned_alloc)(size_t align, size_t size)
 {
-    return API_NAME(memalign)(align, size);
+    return memalign_any(align, size);
 }
 
-int API_NAME(posix_memalign)(void **result, size_t align, size_t size)
+static __attribute__((noinline)) int posix_memalign_slow(void **result, size_t align, size_t size)
 {
     int saved_errno = errno;
     void *chunk;
 
     if (!power_of_two(align) || align % sizeof(void *) != 0)
         return EINVAL;
-    chunk = api_alloc_aligned(align, size);
+    chunk = aligned_slow(align, size);
     errno = saved_errno;
     if (chunk == NULL)
         return ENOMEM;
+    *result = chunk;
+    return 0;
+}
+
+int API_NAME(posix_memalign)(void **result, size_t align, size_t size)
+{
+    void *chunk = likely(align >= sizeof(void *)) ? aligned_hit(align, size) : NULL;
+
+    if (unlikely(chunk == NULL))
+        return posix_memalign_slow(result, align, size);
     *result = chunk;
     return 0;
 }

@@ -42,14 +42,19 @@ static bool resize_in_place(const struct chunk *chunk, size_t size)
     return chunk_resize(chunk, size);
 }
 
-/* Room for a chunk that has to move because it grows: where it can go on to grow, if it is large already. */
+/*
+ * Room for a chunk that has to move because it grows: where it can go on to grow. One that waits in the cache costs
+ * nothing; a mapping of its own is worth its system calls from four times that size on.
+ */
 static void *move_to_grow(const struct chunk *chunk, size_t size)
 {
-    enum { GROWING_FROM = 32 << 10 };
-    void *moved = chunk->usable < GROWING_FROM ? NULL : large_reuse_growing(size);
+    enum { REUSE_FROM = 16 << 10, MAP_FROM = 64 << 10 };
+    void *moved = chunk->usable < REUSE_FROM ? NULL : large_reuse_growing(size);
 
     if (moved == NULL && size > SMALL_MAX && chunk->usable > SMALL_MAX / 2)
         moved = large_alloc_growing(size);
+    else if (moved == NULL && chunk->usable >= MAP_FROM)
+        moved = large_try_growing(size);
     return moved != NULL ? moved : api_alloc(size);
 }
 

@@ -51,6 +51,15 @@ static inline unsigned spaced_class(size_t size)
     return (log2 - 7) * 8 + (unsigned)((size - 1) >> (log2 - 3));
 }
 
+/* For 0 < size <= SMALL_MAX: without a branch, and without a table. */
+static inline unsigned any_class(size_t size)
+{
+    /* Up to 128 bytes the steps are those of the doubling above. */
+    unsigned log2 = 63 ^ (unsigned)__builtin_clzl((size - 1) | 128);
+
+    return (log2 - 7) * 8 + (unsigned)((size - 1) >> (log2 - 3));
+}
+
 /* For size <= SMALL_MAX. */
 static inline unsigned size_class_of(size_t size)
 {

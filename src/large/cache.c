@@ -1,7 +1,7 @@
 /*
- * The cache of freed mappings: lists by size, eight to a doubling, and one list by age. Bounded in bytes and
- * in time; what the kernel refuses to unmap (a process at its limit of mappings) stays here until it is
- * wanted again, beyond any bound: it is not lost.
+ * The cache of freed mappings: lists by size, eight to a doubling, and one list by age. Bounded in bytes, by what was
+ * live lately, and in time; what the kernel refuses to unmap (a process at its limit of mappings) stays here until it
+ * is wanted again, beyond any bound: it is not lost.
  */
 #include "large/registry.h"
 
@@ -9,7 +9,8 @@
 
 enum {
     BUCKETS = (64 - OS_PAGE_SHIFT) * 8,
-    CACHE_BYTES = 64 << 20,
+    CACHE_BYTES = 160 << 20,
+    CACHE_BYTES_LEAST = 8 << 20,
     CACHE_CHUNK_BYTES = 32 << 20,
     /* How many chunks of a list are looked at: those of the first list may be too small. */
     LOOK = 8,
@@ -32,6 +33,9 @@ static const uint64_t cache_age = OS_TICKS_TENTH / 8;
 static struct {
     _Atomic size_t bytes;
     size_t owed;
+    /* Bytes in mappings of live chunks, and how many these were at most in this period and the one before. */
+    size_t live, peak, peak_before;
+    uint64_t period;
     struct large *oldest, *newest;
     struct large *lists[BUCKETS];
 } cache;
@@ -74,6 +78,13 @@ static void unlink_large(struct large *large)
     set_cached(cached() - large->mapped);
 }
 
+void cache_count_live(size_t more)
+{
+    cache.live += more;
+    if (cache.live > cache.peak)
+        cache.peak = cache.live;
+}
+
 static struct large *take(size_t size, size_t most, bool growing)
 {
     struct large *best = NULL;
@@ -89,8 +100,10 @@ static struct large *take(size_t size, size_t most, bool growing)
                 (best == NULL || large->mapped < best->mapped))
                 best = large;
     }
-    if (best != NULL)
+    if (best != NULL) {
         unlink_large(best);
+        cache_count_live(best->mapped);
+    }
     return best;
 }
 
@@ -134,9 +147,30 @@ void cache_owe(size_t bytes)
     cache.owed += bytes;
 }
 
+static void look_at_live(uint64_t now)
+{
+    if (now - cache.period <= cache_age)
+        return;
+    cache.peak_before = cache.peak;
+    cache.peak = cache.live;
+    cache.period = now;
+}
+
+/*
+ * Live chunks and cache together may have what the live ones had lately, and half as much again: a program that frees
+ * and allocates as much finds it all here, however much that is, and one that needs little keeps little.
+ */
+static size_t most_cached(void)
+{
+    size_t peak = cache.peak > cache.peak_before ? cache.peak : cache.peak_before;
+    size_t most = peak - cache.live + peak / 2 + CACHE_BYTES_LEAST;
+
+    return most < CACHE_BYTES ? most : CACHE_BYTES;
+}
+
 static bool due(const struct large *large, uint64_t now)
 {
-    if (cached() > CACHE_BYTES || now - large->freed_at > cache_age)
+    if (cached() > most_cached() || now - large->freed_at > cache_age)
         return true;
     if (large->mapped > cache.owed)
         return false;
@@ -159,6 +193,8 @@ struct large *cache_evict(uint64_t now, bool all)
     struct large *large;
     unsigned count = 0;
 
+    if (!all)
+        look_at_live(now);
     /* The newest is never worth keeping if it is larger than any of these should be. */
     large = cache.newest;
     if (large != NULL && large->mapped > CACHE_CHUNK_BYTES)
@@ -176,6 +212,7 @@ void cache_reset(void)
         cache.lists[bucket] = NULL;
     cache.oldest = cache.newest = NULL;
     cache.owed = 0;
+    cache.live = cache.peak = cache.peak_before = 0;
     set_cached(0);
 }
 

@@ -119,6 +119,7 @@ static void *enter(void *start, size_t size, size_t mapped, size_t reserved, boo
         large->reserved = reserved;
         large->guarded = guarded;
         registry_insert(large, (uintptr_t)start);
+        cache_count_live(mapped);
     }
     registry_unlock();
     if (large == NULL) {
@@ -174,12 +175,13 @@ static size_t headroom_for(size_t mapped)
     /*
      * A vector that grows step by step is copied when it leaves its address space, so that is ample: all the
      * copies together are a small part of the final size, in time and in memory. Small ones get less: address
-     * space is free, but users look at it.
+     * space is free, but users look at it. What doubles must not use it up exactly: it would not look like one that
+     * grows any more, when it is freed.
      */
-    static const size_t ample_from = (size_t)4 << 20, most = (size_t)1 << 38;
+    static const size_t ample_from = (size_t)4 << 20, most = (size_t)1 << 38, beyond = 64 << 10;
 
     if (mapped < ample_from)
-        return mapped * 3;
+        return mapped * 3 + beyond;
     return mapped < most / 1023 ? mapped * 1023 : most;
 }
 
@@ -195,23 +197,42 @@ void *large_reuse_growing(size_t size)
     return large == NULL ? NULL : start_of(large);
 }
 
-void *large_alloc_growing(size_t size)
+static void *map_growing(size_t size)
 {
     size_t mapped = round_up(size, os_page_size());
     size_t headroom = headroom_for(mapped);
-    bool clean;
     void *start;
 
     if (mapped < size || mapped > PTRDIFF_MAX - headroom || os_memory_limit() != SIZE_MAX)
-        return large_alloc(size, 1, &clean);
+        return NULL;
     start = os_reserve(mapped + headroom);
     if (start == NULL)
-        return large_alloc(size, 1, &clean);
+        return NULL;
     if (os_renew(start, mapped))
         return enter(start, size, mapped, mapped + headroom, false);
     /* The first part may be a hole by now, and is not ours to unmap; the headroom is. */
     os_unmap((char *)start + mapped, headroom);
-    return large_alloc(size, 1, &clean);
+    return NULL;
+}
+
+void *large_alloc_growing(size_t size)
+{
+    void *start = map_growing(size);
+    bool clean;
+
+    return start != NULL ? start : large_alloc(size, 1, &clean);
+}
+
+void *large_try_growing(size_t size)
+{
+    /* Each is two mappings for the kernel, which allows 65,530. */
+    enum { MANY = 4096 };
+    bool many;
+
+    registry_lock();
+    many = registry_count() >= MANY;
+    registry_unlock();
+    return many ? NULL : map_growing(size);
 }
 
 /* The live chunk at the address, marked as freed; NULL and why there is none. */
@@ -224,6 +245,7 @@ static struct large *take_live(uintptr_t address, enum large_freed *result)
     if (*result != LARGE_FREED)
         return NULL;
     large->was = requested - 1;
+    cache_count_live(-large->mapped);
     atomic_store_explicit(&large->requested, 0, memory_order_relaxed);
     return large;
 }
@@ -324,7 +346,9 @@ void large_walk(void (*visit)(void *context, const struct large_info *info), voi
 static void cache_again(void *context, struct large *large)
 {
     (void)context;
-    if (atomic_load_explicit(&large->requested, memory_order_relaxed) == 0 && !registry_taken(large))
+    if (atomic_load_explicit(&large->requested, memory_order_relaxed) != 0)
+        cache_count_live(large->mapped);
+    else if (!registry_taken(large))
         cache_put(large, os_ticks());
 }
 

@@ -24,6 +24,12 @@ void *large_alloc(size_t size, size_t align, bool *clean);
 /* For a chunk that grows: with address space behind it, where there is enough, so that it can go on. */
 void *large_alloc_growing(size_t size);
 
+/*
+ * The same for one that could do with less: NULL, too, if there is no address space to spare, or if there are so many
+ * mappings that the process could reach the kernel's limit of them.
+ */
+void *large_try_growing(size_t size);
+
 /* The same, if one waits in the cache that has grown before; it may be much larger. Else NULL. */
 void *large_reuse_growing(size_t size);
 

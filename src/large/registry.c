@@ -204,6 +204,11 @@ struct large *registry_find(uintptr_t address)
     return large;
 }
 
+size_t registry_count(void)
+{
+    return registry.used;
+}
+
 static void visit_items(struct large *items, unsigned count, void (*visit)(void *, struct large *),
                         void *context)
 {

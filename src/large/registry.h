@@ -61,6 +61,9 @@ void registry_remove(struct large *large);
 struct large *registry_find(uintptr_t address);
 void registry_each(void (*visit)(void *context, struct large *large), void *context);
 
+/* How many are in the hash: live, or in the cache. */
+size_t registry_count(void);
+
 /* Builds the hash anew from the descriptors. */
 void registry_rebuild(void);
 
@@ -88,8 +91,11 @@ struct large *cache_take(size_t size);
  * The same of those that have address space behind them, and up to GROWN times as many bytes: what has grown once
  * will do so again.
  */
-enum { GROWN = 16 };
+enum { GROWN = 64 };
 struct large *cache_take_growing(size_t size);
+
+/* So many bytes more are in mappings of live chunks that did not come from the cache; or less: modulo 2^64. */
+void cache_count_live(size_t more);
 
 /* Puts a freed chunk in. */
 void cache_put(struct large *large, uint64_t now);

@@ -19,6 +19,7 @@ static void mapped_store(struct large *large, size_t mapped, size_t reserved)
 {
     /* Under the lock only for those that walk. */
     registry_lock();
+    cache_count_live(mapped - large->mapped);
     large->mapped = mapped;
     large->reserved = reserved;
     registry_unlock();

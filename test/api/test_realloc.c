@@ -161,6 +161,31 @@ static void test_a_vector_that_grows_for_long_moves_a_few_times(void **state)
     ft_free(block);
 }
 
+static void grow_by_doubling(size_t last)
+{
+    char *block = NULL;
+
+    for (size_t size = 16; size <= last; size *= 2) {
+        block = ft_realloc(block, size);
+        assert_non_null(block);
+        block[size - 1] = 'x';
+    }
+    ft_free(block);
+}
+
+/* Wherever the doubling ends, even at the end of some headroom. */
+static void test_a_vector_that_grows_again_finds_the_mapping_of_the_first(void **state)
+{
+    (void)state;
+    for (size_t last = (size_t)128 << 10; last <= (size_t)8 << 20; last *= 2) {
+        (void)ft_malloc_trim(0);
+        grow_by_doubling(last);
+        struct os_counters before = os_counted();
+        grow_by_doubling(last);
+        assert_int_equal(os_counted().mmap + os_counted().munmap, before.mmap + before.munmap);
+    }
+}
+
 static void test_a_large_block_that_shrinks_a_little_stays_without_a_system_call(void **state)
 {
     (void)state;
@@ -250,6 +275,7 @@ int main(void)
         cmocka_unit_test(test_growth_step_by_step),
         cmocka_unit_test(test_neighbours_that_grow_by_turns),
         cmocka_unit_test(test_a_vector_that_grows_for_long_moves_a_few_times),
+        cmocka_unit_test(test_a_vector_that_grows_again_finds_the_mapping_of_the_first),
         cmocka_unit_test(test_a_large_block_that_shrinks_a_little_stays_without_a_system_call),
         cmocka_unit_test(test_failure_keeps_the_old_block),
         cmocka_unit_test(test_array_holds_the_product),

@@ -299,9 +299,30 @@ static void test_without_memory_for_a_descriptor_the_mapping_goes_back(void **st
     assert_int_equal(seen.live + seen.cached, before.live);
 }
 
+/* Each that grows is two mappings for the kernel: with many there is none for what can do without. */
+static void test_small_vectors_get_no_mapping_when_there_are_many(void **state)
+{
+    (void)state;
+    enum { MANY = 4096 };
+    static void *chunks[MANY];
+    bool clean;
+    void *growing;
+
+    large_trim();
+    for (size_t n = 0; n < MANY; n++)
+        assert_non_null(chunks[n] = large_alloc(1, 1, &clean));
+    assert_null(large_try_growing(100000));
+    for (size_t n = 0; n < MANY; n++)
+        assert_int_equal(large_free((uintptr_t)chunks[n], false), LARGE_FREED);
+    assert_non_null(growing = large_try_growing(100000));
+    assert_true(large_resize((uintptr_t)growing, 400000));
+    assert_int_equal(large_free((uintptr_t)growing, false), LARGE_FREED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_small_vectors_get_no_mapping_when_there_are_many),
         cmocka_unit_test(test_the_requested_size_is_known_to_the_byte),
         cmocka_unit_test(test_mappings_are_rounded_up_by_at_most_an_eighth),
         cmocka_unit_test(test_a_chunk_may_use_all_of_its_mapping),

@@ -30,6 +30,8 @@ static void test_tiny_and_spaced_formulas_agree(void **state)
     (void)state;
     for (size_t size = 129; size <= TINY_MAX; size++)
         assert_int_equal(tiny_class(size), spaced_class(size));
+    for (size_t size = 1; size <= SMALL_MAX; size++)
+        assert_int_equal(any_class(size), size_class_of(size));
     assert_int_equal(tiny_class(TINY_MAX), TINY_CLASSES - 1);
     assert_int_equal(spaced_class(TINY_MAX + 1), TINY_CLASSES);
 }

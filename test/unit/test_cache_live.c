@@ -1,0 +1,98 @@
+/*
+ * How much the cache of freed LARGE mappings may hold: it follows what was live lately.
+ */
+#include "unit/unit.h"
+
+#include "large/large.h"
+#include "large/registry.h"
+#include "os/os.h"
+
+enum { MIB = 1 << 20 };
+
+static char *allocate(size_t size)
+{
+    bool clean;
+    char *chunk = large_alloc(size, 1, &clean);
+
+    assert_non_null(chunk);
+    return chunk;
+}
+
+static void release(char *chunk)
+{
+    assert_int_equal(large_free((uintptr_t)chunk, true), LARGE_FREED);
+}
+
+static bool cached(const char *chunk)
+{
+    struct large_info info;
+
+    return large_find((uintptr_t)chunk, &info) && !info.live;
+}
+
+static int empty(void **state)
+{
+    (void)state;
+    large_trim();
+    return large_cached_bytes() == 0 ? 0 : -1;
+}
+
+/* Nothing was ever live. */
+static void forget(void)
+{
+    registry_lock();
+    cache_reset();
+    registry_unlock();
+}
+
+static void test_what_was_live_at_once_stays_and_half_of_it_more(void **state)
+{
+    (void)state;
+    enum { COUNT = 30 };
+    /* None fits the next request; the fourth is the most that was ever live. */
+    static const size_t sizes[] = {4 * MIB, 10 * MIB, 20 * MIB, 24 * MIB};
+    char *chunks[COUNT];
+
+    forget();
+    for (size_t n = 0; n < 4; n++)
+        release(chunks[n] = allocate(sizes[n]));
+    assert_false(cached(chunks[0]) || cached(chunks[1]));
+    assert_true(cached(chunks[2]) && cached(chunks[3]));
+    large_trim();
+    for (size_t n = 0; n < COUNT; n++)
+        chunks[n] = allocate(4 * MIB);
+    for (size_t n = 0; n < COUNT; n++)
+        release(chunks[n]);
+    assert_int_equal(large_cached_bytes(), (size_t)COUNT * 4 * MIB);
+}
+
+/* However much was live once, what it allows to keep is forgotten after two periods without it. */
+static void test_what_was_live_long_ago_counts_no_more(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {5 * MIB, 9 * MIB, 10 * MIB};
+    uint64_t now = os_ticks();
+    char *chunks[3];
+
+    forget();
+    release(allocate(32 * MIB));
+    large_trim();
+    registry_lock();
+    assert_null(cache_evict(now + (uint64_t)100 * OS_TICKS_TENTH, false));
+    assert_null(cache_evict(now + (uint64_t)200 * OS_TICKS_TENTH, false));
+    registry_unlock();
+    for (size_t n = 0; n < 3; n++)
+        release(chunks[n] = allocate(sizes[n] * 2));
+    /* 48 MiB are more than 20 and 10 and 8; they would not be more than 32 and 16 and 8. */
+    assert_false(cached(chunks[0]));
+    assert_true(cached(chunks[1]) && cached(chunks[2]));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_what_was_live_at_once_stays_and_half_of_it_more, empty),
+        cmocka_unit_test_setup(test_what_was_live_long_ago_counts_no_more, empty),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
