@@ -89,10 +89,8 @@ static void adopt_slab(struct arena *arena, struct heap *heap, struct slab *slab
 
 static void take_home(struct arena *arena, const struct chunk *chunk)
 {
-    size_t held = chunk->usable < SLAB_PARCEL_MAX ? chunk->usable : SLAB_PARCEL_MAX;
-
     if (options.harden)
-        hardened_arrive(arena, chunk, held);
+        hardened_arrive(arena, chunk, slab_parcel_bytes(chunk->usable));
     else
         arena_free(arena, chunk);
 }
