@@ -118,8 +118,13 @@ static void require_none_left(struct chunk *last, size_t size, size_t number)
     check(last, size, number);
 }
 
-/* Prints the number of bytes that were to be had in chunks of this size. All of it is free in the end. */
-static void fill(size_t size)
+/* Bytes that were to be had, and that were left to be committed. Printing would allocate, so it is done in the end. */
+struct filled {
+    size_t bytes, left;
+};
+
+/* What is to be had in chunks of this size. All of it is free in the end. */
+static struct filled fill(size_t size)
 {
     struct chunk *last = NULL, *next = NULL;
     size_t count = 0, left = 0;
@@ -150,9 +155,7 @@ static void fill(size_t size)
         next = last->before;
         free(last);
     }
-    printf("%zu ", count * size);
-    if (reserve_kib > 0)
-        printf("%zu ", left * 1024);
+    return (struct filled){count * size, left * 1024};
 }
 
 int main(int argc, char **argv)
@@ -168,8 +171,13 @@ int main(int argc, char **argv)
         return limit_and_execute(argv);
     REQUIRE(argc == 4, "usage: see the source");
     size_t size = strtoul(argv[2], NULL, 10);
-    fill(size);
-    fill(size);
-    fill(strtoul(argv[3], NULL, 10));
+    struct filled filled[3];
+    for (unsigned way = 0; way < 3; way++)
+        filled[way] = fill(way < 2 ? size : strtoul(argv[3], NULL, 10));
+    for (unsigned way = 0; way < 3; way++) {
+        printf("%zu ", filled[way].bytes);
+        if (reserve_kib > 0)
+            printf("%zu ", filled[way].left);
+    }
     return 0;
 }
