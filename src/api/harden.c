@@ -35,6 +35,11 @@ static void *alloc_in_heap(size_t size, size_t align)
     if (arena == NULL)
         return NULL;
     chunk = hardened_alloc(arena, class, size);
+    if (unlikely(chunk == NULL)) {
+        /* Without memory, what is in quarantine has to do. */
+        arena_release(arena);
+        chunk = hardened_alloc(arena, class, size);
+    }
     arena_leave(arena);
     return chunk;
 }
@@ -72,6 +77,8 @@ void harden_free(const struct chunk *chunk, const char *function)
     hardened_free(arena, chunk, function);
     if (arena != NULL)
         arena_leave(arena);
+    if (chunk->arena != arena)
+        api_count(CALL_REMOTE, 0);
 }
 
 /* The old canary, and what a smaller request leaves behind: free memory is zero. */

@@ -64,14 +64,13 @@ static void each_slab_of_heap(struct arena *arena, struct heap *heap, slab_visit
 
 static void each_slab(struct arena *arena, struct heap_set *set, slab_visit *visit)
 {
-    struct heap *idle = set->idle;
-
     for (struct heap *heap = set->heaps; heap != NULL; heap = heap->next) {
         /* As the reserve, it is not unmapped under our feet when its last chunk comes home. */
         set->idle = heap;
         each_slab_of_heap(arena, heap, visit);
     }
-    set->idle = idle;
+    /* None of these may be wholly free, and the one that was in reserve may be gone: the next tick finds out. */
+    set->idle = NULL;
 }
 
 static void rebuild_slab(struct arena *arena, struct heap *heap, struct slab *slab)
@@ -90,10 +89,8 @@ static void adopt_slab(struct arena *arena, struct heap *heap, struct slab *slab
 
 static void take_home(struct arena *arena, const struct chunk *chunk)
 {
-    size_t held = chunk->usable < SLAB_PARCEL_MAX ? chunk->usable : SLAB_PARCEL_MAX;
-
     if (options.harden)
-        hardened_arrive(arena, chunk, held);
+        hardened_arrive(arena, chunk, slab_parcel_bytes(chunk->usable));
     else
         arena_free(arena, chunk);
 }

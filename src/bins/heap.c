@@ -184,8 +184,11 @@ static struct heap *heap_create(struct heap_set *set)
     return heap;
 }
 
-/* True when the heap is gone; false when the kernel would not have it: then it stays as it was. */
-static bool heap_destroy(struct heap *heap)
+/*
+ * True when the heap is gone; false when the kernel would not have it: then it stays as it was. The caller has the
+ * structure lock, and gives it back.
+ */
+static bool destroy_locked(struct heap *heap)
 {
     struct heap_set *set = heap->set;
     uintptr_t base = heap->base;
@@ -193,7 +196,6 @@ static bool heap_destroy(struct heap *heap)
     bool gone;
 
     /* The mapping goes under the lock: no walker may be inside. A refusal is undone before anyone looks. */
-    structure_lock_write();
     open_remove(set, heap);
     own_remove(set, base);
     heaps_remove(set, heap);
@@ -205,6 +207,38 @@ static bool heap_destroy(struct heap *heap)
         open_insert(set, heap);
         own_insert(set, base);
     }
+    return gone;
+}
+
+static bool heap_destroy(struct heap *heap)
+{
+    bool gone;
+
+    structure_lock_write();
+    gone = destroy_locked(heap);
+    structure_unlock();
+    return gone;
+}
+
+static bool wholly_free(const struct heap *heap)
+{
+    return heap->free_units == heap_units(heap) - heap_first_unit(heap);
+}
+
+/*
+ * Of the heaps that are wholly free one is kept. The others go, but not while somebody walks, which may take long: then
+ * at a later tick. True when this one is gone.
+ */
+static bool retire(struct heap *heap)
+{
+    struct heap_set *set = heap->set;
+    bool gone;
+
+    if (set->idle == NULL)
+        set->idle = heap;
+    if (set->idle == heap || !structure_lock_try_write())
+        return false;
+    gone = destroy_locked(heap);
     structure_unlock();
     return gone;
 }
@@ -289,18 +323,20 @@ static size_t purge(struct heap *heap, bool aged_only, unsigned least)
 void heap_set_age(struct heap_set *set)
 {
     struct heap *heap, *next;
+    bool tried = false;
 
     for (heap = set->open; heap != NULL; heap = next) {
         next = heap->next_open;
+        /* One at a tick: no call pays for many, and those that the kernel refuses are not all tried again. */
+        if (!tried && heap != set->idle && wholly_free(heap)) {
+            tried = true;
+            if (retire(heap))
+                continue;
+        }
         purge(heap, true, PURGE_UNITS_MIN);
         for (unsigned word = 0; word < UNIT_WORDS; word++)
             heap->aged[word] = heap->vacant[word] & heap->dirty[word];
     }
-}
-
-static bool wholly_free(const struct heap *heap)
-{
-    return heap->free_units == heap_units(heap) - heap_first_unit(heap);
 }
 
 void heap_give_touched(struct heap *heap, unsigned first, unsigned units, unsigned touched)
@@ -312,12 +348,8 @@ void heap_give_touched(struct heap *heap, unsigned first, unsigned units, unsign
     bits_set(heap->vacant, first, units);
     bits_set(heap->dirty, first, touched);
     heap->free_units += units;
-    if (wholly_free(heap)) {
-        if (set->idle == NULL)
-            set->idle = heap;
-        else if (set->idle != heap)
-            heap_destroy(heap);
-    }
+    if (wholly_free(heap))
+        retire(heap);
 }
 
 void heap_set_purge(struct heap_set *set, unsigned keep)

@@ -221,10 +221,8 @@ void slab_put_row(struct slab *slab, unsigned index, unsigned count)
 /* Hardened, free memory is zero: what a chunk carried home for others goes. */
 static void forget_parcel(struct slab *slab, uintptr_t at)
 {
-    size_t size = size_classes[slab->class].size;
-
     if (options.harden)
-        memset((void *)at, 0, size < SLAB_PARCEL_MAX ? size : SLAB_PARCEL_MAX); // NOLINT
+        memset((void *)at, 0, slab_parcel_bytes(size_classes[slab->class].size)); // NOLINT
 }
 
 /* Whether the chunk is live; one that was on its way home from another thread has arrived. */

@@ -228,8 +228,13 @@ struct slab *slab_create(struct heap_set *heaps, unsigned class);
 /* Gives the slab's memory to its heap. All its chunks must be vacant. */
 void slab_destroy(struct slab *slab);
 
-/* How much of a freed chunk may hold the addresses of others: see arena/remote.c. */
+/* How much of a freed chunk may hold the addresses of others, at most and with its size: see arena/remote.c. */
 enum { SLAB_PARCEL_MAX = 512 };
+
+static inline size_t slab_parcel_bytes(size_t usable)
+{
+    return usable < SLAB_PARCEL_MAX ? usable : SLAB_PARCEL_MAX;
+}
 
 /* Moves up to `most` vacant chunks to out[], the lowest address last. Returns how many. */
 unsigned slab_take(struct slab *slab, void **out, unsigned most);

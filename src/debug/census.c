@@ -102,7 +102,7 @@ void census_take(struct census *census)
         for (struct heap *heap = arena->small.heaps; heap != NULL; heap = heap->next)
             sum_heap(heap, &census->zone[ZONE_SMALL]);
     }
+    structure_unlock();
     large_walk(sum_large, &census->zone[ZONE_LARGE]);
     census->cached = large_cached_bytes();
-    structure_unlock();
 }

@@ -1,7 +1,7 @@
 /*
- * show_alloc_mem: the live chunks of all arenas, merged and sorted by address. They are collected under the
- * structure lock, for reading, into memory mapped for the purpose; it is written when the lock is released,
- * so a slow terminal stops nobody.
+ * show_alloc_mem: the live chunks of all arenas, merged and sorted by address. They are collected into memory mapped for
+ * the purpose, those in heaps under the structure lock, for reading; it is written when the lock is released, so a slow
+ * terminal stops nobody.
  */
 #define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "ft_malloc.h"
@@ -27,7 +27,7 @@ struct list {
 
 /* A heap, or a LARGE chunk. The heap itself may be gone as soon as the structure lock is released. */
 struct place {
-    uintptr_t base;
+    uintptr_t base, end;
     enum zone zone;
     struct heap *heap;
     size_t first, count; /* of its chunks in the list */
@@ -84,8 +84,11 @@ static void add_large(void *context, const struct large_info *info)
     chunk = list_add(&listing->chunks);
     if (place == NULL || chunk == NULL)
         return;
-    *place = (struct place){
-        .base = info->start, .zone = ZONE_LARGE, .first = listing->chunks.count - 1, .count = 1};
+    *place = (struct place){.base = info->start,
+                            .end = info->start + (info->requested > 0 ? info->requested : 1),
+                            .zone = ZONE_LARGE,
+                            .first = listing->chunks.count - 1,
+                            .count = 1};
     *chunk = (struct census_chunk){.start = info->start, .requested = info->requested};
 }
 
@@ -95,7 +98,10 @@ static void add_heaps(struct list *places, struct heap *heap, enum zone zone)
         struct place *place = list_add(places);
 
         if (place != NULL)
-            *place = (struct place){.base = heap->base, .zone = zone, .heap = heap};
+            *place = (struct place){.base = heap->base,
+                                    .end = heap->base + (uintptr_t)heap_units(heap) * UNIT_SIZE,
+                                    .zone = zone,
+                                    .heap = heap};
     }
 }
 
@@ -152,6 +158,7 @@ static void collect(struct listing *listing)
 {
     struct arena *arena;
 
+    large_walk(add_large, listing);
     structure_lock_read();
     /* Acquire: each arena is complete. */
     for (arena = atomic_load_explicit(&arena_list, memory_order_acquire); arena != NULL;
@@ -159,12 +166,11 @@ static void collect(struct listing *listing)
         add_heaps(&listing->places, arena->tiny.heaps, ZONE_TINY);
         add_heaps(&listing->places, arena->small.heaps, ZONE_SMALL);
     }
-    large_walk(add_large, listing);
-    sort(&listing->places);
     for (size_t i = 0; i < listing->places.count; i++)
         if (place_at(&listing->places, i)->heap != NULL)
             collect_chunks(&listing->chunks, place_at(&listing->places, i));
     structure_unlock();
+    sort(&listing->places);
 }
 
 static void put_chunk(struct text *text, uintptr_t start, size_t requested)
@@ -196,16 +202,35 @@ static size_t put_place(struct text *text, const struct place *place, const stru
     return total;
 }
 
+/*
+ * Places that were seen one after the other may have addresses in common. What is live during the whole call does not
+ * begin inside another, so of two the lower one is shown.
+ */
+static size_t put_places(struct text *text, const struct listing *listing)
+{
+    uintptr_t end = 0;
+    size_t total = 0;
+
+    for (size_t i = 0; i < listing->places.count; i++) {
+        const struct place *place = place_at(&listing->places, i);
+
+        if (place->base < end)
+            continue;
+        total += put_place(text, place, &listing->chunks);
+        end = place->end;
+    }
+    return total;
+}
+
 void show_alloc_mem(void)
 {
     struct listing listing = {.places.item_size = sizeof(struct place),
                               .chunks.item_size = sizeof(struct census_chunk)};
     struct text text = {.fd = STDOUT_FILENO};
-    size_t total = 0;
+    size_t total;
 
     collect(&listing);
-    for (size_t i = 0; i < listing.places.count; i++)
-        total += put_place(&text, place_at(&listing.places, i), &listing.chunks);
+    total = put_places(&text, &listing);
     text_string(&text, "Total : ");
     text_number(&text, total);
     text_string(&text, " bytes\n");

@@ -77,9 +77,9 @@ void large_make_way(size_t bytes)
 {
     struct large *evicted;
 
-    if (large_cached_bytes() == 0)
+    /* Who has the lock may have lost the processor; whoever takes fresh memory next makes way, too. */
+    if (large_cached_bytes() == 0 || !registry_try_lock())
         return;
-    registry_lock();
     cache_owe(bytes);
     evicted = cache_evict(os_ticks(), false);
     registry_unlock();
@@ -189,6 +189,8 @@ void *large_reuse_growing(size_t size)
 {
     struct large *large;
 
+    if (large_cached_bytes() == 0)
+        return NULL;
     registry_lock();
     large = cache_take_growing(round_up(size, os_page_size()));
     if (large != NULL)
@@ -294,21 +296,47 @@ bool large_find(uintptr_t address, struct large_info *info)
     return large != NULL;
 }
 
+struct piece {
+    struct large_info found[REGISTRY_PIECE];
+    unsigned count;
+};
+
+static void add_to_piece(void *context, struct large *large)
+{
+    struct piece *piece = context;
+
+    describe(large, &piece->found[piece->count++]);
+}
+
+/* Copies a piece with the lock held, so that nobody waits for what the visitor does, or for the whole walk. */
+void large_walk(void (*visit)(void *context, const struct large_info *info), void *context)
+{
+    struct registry_place place = {.block = NULL};
+    struct piece piece;
+
+    while (!place.last) {
+        piece.count = 0;
+        registry_lock();
+        registry_next(&place, add_to_piece, &piece);
+        registry_unlock();
+        for (unsigned i = 0; i < piece.count; i++)
+            visit(context, &piece.found[i]);
+    }
+}
+
 struct search {
     uintptr_t address;
     struct large_info *info;
     bool found;
 };
 
-static void visit_around(void *context, struct large *large)
+static void visit_around(void *context, const struct large_info *info)
 {
     struct search *search = context;
-    struct large_info info;
 
-    describe(large, &info);
-    if (!info.live || search->address < info.start || search->address - info.start >= info.usable)
+    if (!info->live || search->address < info->start || search->address - info->start >= info->usable)
         return;
-    *search->info = info;
+    *search->info = *info;
     search->found = true;
 }
 
@@ -316,31 +344,8 @@ bool large_find_around(uintptr_t address, struct large_info *info)
 {
     struct search search = {.address = address, .info = info};
 
-    registry_lock();
-    registry_each(visit_around, &search);
-    registry_unlock();
+    large_walk(visit_around, &search);
     return search.found;
-}
-
-struct walk {
-    void (*visit)(void *context, const struct large_info *info);
-    void *context;
-};
-
-static void visit_one(void *context, struct large *large)
-{
-    struct walk *walk = context;
-    struct large_info info;
-
-    describe(large, &info);
-    walk->visit(walk->context, &info);
-}
-
-void large_walk(void (*visit)(void *context, const struct large_info *info), void *context)
-{
-    registry_lock();
-    registry_each(visit_one, &(struct walk){visit, context});
-    registry_unlock();
 }
 
 static void cache_again(void *context, struct large *large)

@@ -66,7 +66,11 @@ void large_make_way(size_t bytes);
 /* Gives the cache back to the kernel. Returns the bytes given. */
 size_t large_trim(void);
 
-/* Calls visit for each chunk in the registry, in no order, with the registry's lock held. */
+/*
+ * Calls visit for each chunk in the registry, in no order and without a lock. One that is there all the while comes
+ * once. Others may come that were never there together: at the same address, or with addresses in common; but the
+ * start of one that lives all the while lies in no other.
+ */
 void large_walk(void (*visit)(void *context, const struct large_info *info), void *context);
 
 /* Bytes in mappings of the cache, at some moment. */

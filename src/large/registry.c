@@ -56,13 +56,27 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic(const char *) holder;
 static _Thread_local const char me;
 
+static void locked(void)
+{
+    atomic_store_explicit(&holder, &me, memory_order_relaxed);
+    /* A signal handler that forks must not find changes that nobody seems to be making. */
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
 void registry_lock(void)
 {
     os_count_rmw();
     pthread_mutex_lock(&lock);
-    atomic_store_explicit(&holder, &me, memory_order_relaxed);
-    /* A signal handler that forks must not find changes that nobody seems to be making. */
-    atomic_signal_fence(memory_order_seq_cst);
+    locked();
+}
+
+bool registry_try_lock(void)
+{
+    os_count_rmw();
+    if (pthread_mutex_trylock(&lock) != 0)
+        return false;
+    locked();
+    return true;
 }
 
 void registry_unlock(void)
@@ -209,19 +223,35 @@ size_t registry_count(void)
     return registry.used;
 }
 
-static void visit_items(struct large *items, unsigned count, void (*visit)(void *, struct large *),
-                        void *context)
+/* To the block after this one; blocks that come meanwhile are in front, where nobody looks any more. */
+static void next_block(struct registry_place *place)
 {
-    for (unsigned item = 0; item < count; item++)
-        if (atomic_load_explicit(&items[item].address, memory_order_relaxed) != 0)
-            visit(context, &items[item]);
+    place->block = place->block == NULL ? registry.blocks : place->block->next;
+    place->item = 0;
+    place->last = place->block == NULL;
+}
+
+bool registry_next(struct registry_place *place, void (*visit)(void *context, struct large *large),
+                   void *context)
+{
+    struct large *items = place->block == NULL ? first_items : place->block->items;
+    unsigned count = place->block == NULL ? registry.first_used : place->block->count;
+    unsigned end = count - place->item > REGISTRY_PIECE ? place->item + REGISTRY_PIECE : count;
+
+    for (; place->item < end; place->item++)
+        if (atomic_load_explicit(&items[place->item].address, memory_order_relaxed) != 0)
+            visit(context, &items[place->item]);
+    if (end == count)
+        next_block(place);
+    return !place->last;
 }
 
 void registry_each(void (*visit)(void *context, struct large *large), void *context)
 {
-    visit_items(first_items, registry.first_used, visit, context);
-    for (struct block *block = registry.blocks; block != NULL; block = block->next)
-        visit_items(block->items, block->count, visit, context);
+    struct registry_place place = {.block = NULL};
+
+    while (registry_next(&place, visit, context))
+        ;
 }
 
 static void drop_unused(struct large *items, unsigned count)

@@ -41,6 +41,9 @@ struct large {
 void registry_lock(void);
 void registry_unlock(void);
 
+/* False if somebody has it: for what can as well be done another time. */
+bool registry_try_lock(void);
+
 /* In the child of a fork: true if a thread that is gone was in the middle of a change. The lock is new. */
 bool registry_lock_renew(void);
 
@@ -63,6 +66,20 @@ void registry_each(void (*visit)(void *context, struct large *large), void *cont
 
 /* How many are in the hash: live, or in the cache. */
 size_t registry_count(void);
+
+/*
+ * The same in pieces, of at most REGISTRY_PIECE descriptors, between which the lock may be given to others: a chunk
+ * keeps its descriptor for life, and a descriptor its place, so those that live all the while are visited once. Begins
+ * with a place that is zero; false: that was the last piece.
+ */
+enum { REGISTRY_PIECE = 64 };
+struct registry_place {
+    struct block *block; /* NULL: among the first */
+    unsigned item;
+    bool last;
+};
+bool registry_next(struct registry_place *place, void (*visit)(void *context, struct large *large),
+                   void *context);
 
 /* Builds the hash anew from the descriptors. */
 void registry_rebuild(void);

@@ -76,16 +76,19 @@ bool large_resize(uintptr_t address, size_t size)
 {
     size_t needed = round_up(size, os_page_size());
     struct large *large;
+    size_t was;
 
     registry_lock();
     large = registry_find(address);
     registry_unlock();
     if (large == NULL || needed < size || (needed > large->mapped && !grow(large, needed)))
         return false;
-    /* Relaxed: the holder's own. What a growing chunk has in advance stays. */
-    if (size + 1 < atomic_load_explicit(&large->requested, memory_order_relaxed))
-        shrink(large, needed);
+    /* Relaxed: the holder's own. It is smaller before its pages go: others may have them at once. */
+    was = atomic_load_explicit(&large->requested, memory_order_relaxed);
     atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
+    /* What a growing chunk has in advance stays. */
+    if (size + 1 < was)
+        shrink(large, needed);
     return true;
 }
 

@@ -51,15 +51,22 @@ static void settle(sig_atomic_t how, sig_atomic_t renewals_before)
         make_new();
 }
 
-void structure_lock_write(void)
+bool structure_lock_try_write(void)
 {
     sig_atomic_t before = renewals;
 
-    while (pthread_rwlock_trywrlock(&lock) != 0) {
+    if (pthread_rwlock_trywrlock(&lock) != 0)
+        return false;
+    settle(HELD_WRITE, before);
+    return true;
+}
+
+void structure_lock_write(void)
+{
+    while (!structure_lock_try_write()) {
         atomic_store_explicit(&writer_waits, true, memory_order_relaxed);
         os_pause();
     }
-    settle(HELD_WRITE, before);
 }
 
 static void give_way(void)

@@ -10,8 +10,13 @@
 #ifndef FT_OS_STRUCTURE_LOCK_H
 #define FT_OS_STRUCTURE_LOCK_H
 
+#include <stdbool.h>
+
 void structure_lock_write(void);
 void structure_lock_read(void);
+
+/* False if somebody has it: for what can as well be done another time. */
+bool structure_lock_try_write(void);
 void structure_unlock(void);
 
 /*

@@ -1,6 +1,9 @@
 /*
  * fault_fill start                        prints what the process has at its start: address space, data, in bytes
  * fault_fill as|data LIMIT COMMAND...     executes itself with COMMAND under that limit of address space or data
+ * fault_fill commit RESERVE COMMAND...    goes on with COMMAND as a process of which the kernel holds back RESERVE KiB of
+ *                                         what it would still commit to others (vm.overcommit_memory is 2); prints how
+ *                                         many bytes were left to it each time, too
  * fault_fill fill SIZE OTHER              allocates chunks of SIZE until there is no memory; frees them; again; then
  *                                         chunks of OTHER. Prints how many bytes were requested each time
  */
@@ -12,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -19,6 +23,38 @@
 struct chunk {
     struct chunk *before;
 };
+
+/* 0: not asked for. */
+static size_t reserve_kib, data_at_start_kib;
+
+/*
+ * The kernel keeps a part of what may be committed from a process, as many bytes as the process has address space / 32,
+ * but not more than vm.user_reserve_kbytes. Address space that nobody may touch is not committed. So this process sees
+ * a lower limit than all others.
+ */
+static void hold_back(const char *kib)
+{
+    reserve_kib = strtoul(kib, NULL, 10);
+    void *space =
+        mmap(NULL, reserve_kib * 1024 * 32, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    REQUIRE(space != MAP_FAILED, "no address space");
+    data_at_start_kib = status_kib("VmData:");
+}
+
+/* What the kernel would commit to this process, in KiB; 0 without such a limit. And what it has committed since. */
+static size_t left_kib(void)
+{
+    if (reserve_kib == 0)
+        return 0;
+    size_t limit = status_machine_kib("CommitLimit:") - reserve_kib;
+    size_t committed = status_machine_kib("Committed_AS:");
+    return limit > committed ? limit - committed : 0;
+}
+
+static size_t own_kib(void)
+{
+    return reserve_kib == 0 ? 0 : status_kib("VmData:") - data_at_start_kib;
+}
 
 static int show_start(void)
 {
@@ -56,13 +92,21 @@ static void check(struct chunk *chunk, size_t size, size_t number)
     chunk->before = before;
 }
 
+/* No memory; but what is left to commit grows when another process gives some back: then it is ours again. */
+static void require_refusal(size_t size)
+{
+    errno = 0;
+    void *chunk = malloc(size);
+    REQUIRE(chunk == NULL ? errno == ENOMEM : reserve_kib > 0, "the limit does not last");
+    free(chunk);
+}
+
 /* NULL and ENOMEM from every function, again and again, and what was there stays. */
 static void require_none_left(struct chunk *last, size_t size, size_t number)
 {
     void *untouched = last;
     for (unsigned n = 0; n < 3; n++) {
-        errno = 0;
-        REQUIRE(malloc(size) == NULL && errno == ENOMEM, "the limit does not last");
+        require_refusal(size);
         errno = 0;
         REQUIRE(calloc(1, (size_t)4 << 30) == NULL && errno == ENOMEM, "calloc finds what malloc does not");
         errno = 0;
@@ -74,41 +118,66 @@ static void require_none_left(struct chunk *last, size_t size, size_t number)
     check(last, size, number);
 }
 
-/* Returns the number of bytes that were to be had in chunks of this size. All of it is free in the end. */
-static size_t fill(size_t size)
+/* Bytes that were to be had, and that were left to be committed. Printing would allocate, so it is done in the end. */
+struct filled {
+    size_t bytes, left;
+};
+
+/* What is to be had in chunks of this size. All of it is free in the end. */
+static struct filled fill(size_t size)
 {
     struct chunk *last = NULL, *next = NULL;
-    size_t count = 0;
-    errno = 0;
-    while ((next = add(last, size, count)) != NULL) {
-        last = next;
-        count++;
-    }
-    REQUIRE(errno == ENOMEM, "errno is %d", errno);
+    size_t count = 0, left = 0;
+    unsigned refusals = 0;
+    do {
+        errno = 0;
+        while ((next = add(last, size, count)) != NULL) {
+            last = next;
+            count++;
+        }
+        REQUIRE(errno == ENOMEM, "errno is %d", errno);
+        /* Others come and go meanwhile: what they had is there to be used. */
+        left = left_kib();
+    } while (left > own_kib() / 16 && ++refusals < 100);
+    left += own_kib();
     REQUIRE(count > 2, "no memory at all");
     require_none_left(last, size, count - 1);
     next = last->before;
     free(last);
     last = add(next, size, count - 1);
-    REQUIRE(last != NULL, "what was freed cannot be had again");
+    if (last == NULL) {
+        REQUIRE(left_kib() * 1024 < 2 * size && reserve_kib > 0, "what was freed cannot be had again");
+        last = next;
+        count--;
+    }
     for (size_t n = count; n-- > 0; last = next) {
         check(last, size, n);
         next = last->before;
         free(last);
     }
-    return count * size;
+    return (struct filled){count * size, left * 1024};
 }
 
 int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "start") == 0)
         return show_start();
+    if (argc > 3 && strcmp(argv[1], "commit") == 0) {
+        hold_back(argv[2]);
+        argc -= 2;
+        argv += 2;
+    }
     if (argc > 3 && strcmp(argv[1], "fill") != 0)
         return limit_and_execute(argv);
     REQUIRE(argc == 4, "usage: see the source");
     size_t size = strtoul(argv[2], NULL, 10);
-    size_t first = fill(size);
-    size_t again = fill(size);
-    printf("%zu %zu %zu\n", first, again, fill(strtoul(argv[3], NULL, 10)));
+    struct filled filled[3];
+    for (unsigned way = 0; way < 3; way++)
+        filled[way] = fill(way < 2 ? size : strtoul(argv[3], NULL, 10));
+    for (unsigned way = 0; way < 3; way++) {
+        printf("%zu ", filled[way].bytes);
+        if (reserve_kib > 0)
+            printf("%zu ", filled[way].left);
+    }
     return 0;
 }

@@ -7,11 +7,9 @@
 #include "support/require.h"
 
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
-static const uint64_t slow = 1000000;
 static _Thread_local struct record *here;
 
 uint64_t recorded_now(void)
@@ -37,35 +35,23 @@ void recorded_destroy(struct record *record)
     free(record);
 }
 
-static long waits_so_far(void)
-{
-    struct rusage usage;
-    return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nvcsw : 0;
-}
-
 void recorded_begin(struct record *record)
 {
     here = record;
-    record->waits = waits_so_far();
 }
 
-/* A slow call that follows a quick one which waited is counted as waiting, too: the count is never too small. */
-static void note_duration(uint64_t duration)
+static uint64_t begin(void)
 {
-    struct stalls *stalls = &here->stalls;
-    stalls->calls++;
-    if (duration > stalls->longest)
-        stalls->longest = duration;
-    if (duration < slow)
-        return;
-    long waits = waits_so_far();
-    stalls->slow++;
-    if (waits == here->waits)
-        return;
-    here->waits = waits;
-    stalls->slow_and_waited++;
-    if (duration > stalls->longest_that_waited)
-        stalls->longest_that_waited = duration;
+    here->before = locks_moment();
+    return recorded_now();
+}
+
+/* The time is the first thing that is wanted. */
+static uint64_t end(void)
+{
+    uint64_t now = recorded_now();
+    locks_count(&here->tally, &here->before);
+    return now;
 }
 
 static size_t home_of(uintptr_t start)
@@ -125,8 +111,7 @@ static void close_life(uintptr_t start, uint64_t from, uint64_t by)
 
 static void *made(void *start, size_t size, uint64_t from)
 {
-    uint64_t by = recorded_now();
-    note_duration(by - from);
+    uint64_t by = end();
     if (start != NULL)
         open_life((uintptr_t)start, size, from, by);
     return start;
@@ -134,8 +119,7 @@ static void *made(void *start, size_t size, uint64_t from)
 
 static void freed(uintptr_t start, uint64_t from)
 {
-    uint64_t by = recorded_now();
-    note_duration(by - from);
+    uint64_t by = end();
     if (start != 0)
         close_life(start, from, by);
 }
@@ -150,45 +134,45 @@ static void *moved(uintptr_t old, void *start, size_t size, uint64_t from)
 
 void *recorded_malloc(size_t size)
 {
-    uint64_t from = recorded_now();
+    uint64_t from = begin();
     return made(ft_malloc(size), size, from);
 }
 
 void *recorded_calloc(size_t count, size_t size)
 {
-    uint64_t from = recorded_now();
+    uint64_t from = begin();
     return made(ft_calloc(count, size), count * size, from);
 }
 
 void *recorded_realloc(void *pointer, size_t size)
 {
     uintptr_t old = (uintptr_t)pointer;
-    uint64_t from = recorded_now();
+    uint64_t from = begin();
     return moved(old, ft_realloc(pointer, size), size, from);
 }
 
 void *recorded_reallocarray(void *pointer, size_t count, size_t size)
 {
     uintptr_t old = (uintptr_t)pointer;
-    uint64_t from = recorded_now();
+    uint64_t from = begin();
     return moved(old, ft_reallocarray(pointer, count, size), count * size, from);
 }
 
 void *recorded_aligned_alloc(size_t alignment, size_t size)
 {
-    uint64_t from = recorded_now();
+    uint64_t from = begin();
     return made(ft_aligned_alloc(alignment, size), size, from);
 }
 
 void *recorded_memalign(size_t alignment, size_t size)
 {
-    uint64_t from = recorded_now();
+    uint64_t from = begin();
     return made(ft_memalign(alignment, size), size, from);
 }
 
 int recorded_posix_memalign(void **pointer, size_t alignment, size_t size)
 {
-    uint64_t from = recorded_now();
+    uint64_t from = begin();
     int error = ft_posix_memalign(pointer, alignment, size);
     made(error == 0 ? *pointer : NULL, size, from);
     return error;
@@ -196,21 +180,21 @@ int recorded_posix_memalign(void **pointer, size_t alignment, size_t size)
 
 void *recorded_valloc(size_t size)
 {
-    uint64_t from = recorded_now();
+    uint64_t from = begin();
     return made(ft_valloc(size), size, from);
 }
 
 void *recorded_pvalloc(size_t size)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    uint64_t from = recorded_now();
+    uint64_t from = begin();
     return made(ft_pvalloc(size), (size + page - 1) / page * page, from);
 }
 
 void recorded_free(void *pointer)
 {
     uintptr_t start = (uintptr_t)pointer;
-    uint64_t from = recorded_now();
+    uint64_t from = begin();
     ft_free(pointer);
     freed(start, from);
 }
@@ -218,7 +202,7 @@ void recorded_free(void *pointer)
 void recorded_cfree(void *pointer)
 {
     uintptr_t start = (uintptr_t)pointer;
-    uint64_t from = recorded_now();
+    uint64_t from = begin();
     ft_cfree(pointer);
     freed(start, from);
 }
@@ -226,7 +210,7 @@ void recorded_cfree(void *pointer)
 void recorded_free_sized(void *pointer, size_t size)
 {
     uintptr_t start = (uintptr_t)pointer;
-    uint64_t from = recorded_now();
+    uint64_t from = begin();
     ft_free_sized(pointer, size);
     freed(start, from);
 }
@@ -234,7 +218,7 @@ void recorded_free_sized(void *pointer, size_t size)
 void recorded_free_aligned_sized(void *pointer, size_t alignment, size_t size)
 {
     uintptr_t start = (uintptr_t)pointer;
-    uint64_t from = recorded_now();
+    uint64_t from = begin();
     ft_free_aligned_sized(pointer, alignment, size);
     freed(start, from);
 }

@@ -6,6 +6,8 @@
 #ifndef FT_TEST_FAULTS_RECORDED_H
 #define FT_TEST_FAULTS_RECORDED_H
 
+#include "faults/locks.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,21 +20,12 @@ struct life {
     uint64_t freed_from, freed_by; /* UINT64_MAX while it is live */
 };
 
-/* How long calls took, in nanoseconds; those above a millisecond, and which of them may have waited for a lock. */
-struct stalls {
-    size_t calls;
-    size_t slow;
-    size_t slow_and_waited;
-    uint64_t longest;
-    uint64_t longest_that_waited;
-};
-
 struct record {
     struct life *lives;
     size_t count;
     size_t capacity;
-    struct stalls stalls;
-    long waits;                   /* that the kernel had counted for the thread at its last slow call */
+    struct locks_moment before; /* the call that is being made */
+    struct locks_tally tally;
     uint32_t open[RECORDED_OPEN]; /* a hash by address: index + 1 of a life that has not ended */
 };
 

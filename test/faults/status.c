@@ -10,15 +10,25 @@
 #include <string.h>
 #include <unistd.h>
 
-size_t status_kib(const char *name)
+static size_t kib_in(const char *path, const char *name)
 {
     char status[8192];
-    int file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t length = file < 0 ? -1 : read(file, status, sizeof status - 1);
-    REQUIRE(length > 0, "no /proc/self/status");
+    REQUIRE(length > 0, "no %s", path);
     close(file);
     status[length] = '\0';
     const char *line = strstr(status, name);
-    REQUIRE(line != NULL, "no %s in /proc/self/status", name);
+    REQUIRE(line != NULL, "no %s in %s", name, path);
     return strtoul(line + strlen(name), NULL, 10);
+}
+
+size_t status_kib(const char *name)
+{
+    return kib_in("/proc/self/status", name);
+}
+
+size_t status_machine_kib(const char *name)
+{
+    return kib_in("/proc/meminfo", name);
 }

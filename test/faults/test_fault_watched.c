@@ -1,8 +1,8 @@
 /*
  * show_alloc_mem called continuously by two threads while eight others run the model test. Afterwards every list is
  * held against the recorded lives of all chunks: what was live during the whole call must be in it with its exact size,
- * and whatever is in it must have been live, with that size, at some moment of the call. How long the calls of the
- * workers took is printed, beside the same without watchers. FT_FAULT_SCALE=N: N times as many rounds;
+ * and whatever is in it must have been live, with that size, at some moment of the call. What the calls of the
+ * workers took and waited for is printed, beside the same without watchers; test_fault_stalls has what must not be. FT_FAULT_SCALE=N: N times as many rounds;
  * FT_FAULT_STEPS=N: N steps of each worker in a round.
  */
 #include "faults/recorded.h"
@@ -130,28 +130,7 @@ static void check_lists(struct totals *totals)
     }
 }
 
-static void add_stalls(struct stalls *sum)
-{
-    for (size_t worker = 0; worker < WORKERS; worker++) {
-        const struct stalls *one = &records[worker]->stalls;
-        sum->calls += one->calls;
-        sum->slow += one->slow;
-        sum->slow_and_waited += one->slow_and_waited;
-        sum->longest = one->longest > sum->longest ? one->longest : sum->longest;
-        if (one->longest_that_waited > sum->longest_that_waited)
-            sum->longest_that_waited = one->longest_that_waited;
-    }
-}
-
-static void print_stalls(const char *when, const struct stalls *stalls)
-{
-    printf(
-        "%s: %zu calls, %zu above 1 ms (longest %.1f ms), %zu of them may have waited for a lock (%.1f ms)\n",
-        when, stalls->calls, stalls->slow, (double)stalls->longest / 1e6, stalls->slow_and_waited,
-        (double)stalls->longest_that_waited / 1e6);
-}
-
-static void run_round(size_t watcher_count, struct totals *totals, struct stalls *stalls)
+static void run_round(size_t watcher_count, struct totals *totals, struct locks_tally *tally)
 {
     pthread_t threads[WORKERS + WATCHERS];
     atomic_store(&working, WORKERS);
@@ -165,9 +144,10 @@ static void run_round(size_t watcher_count, struct totals *totals, struct stalls
         pthread_join(threads[t], NULL);
     if (watcher_count > 0)
         check_lists(totals);
-    add_stalls(stalls);
-    for (size_t t = 0; t < WORKERS; t++)
+    for (size_t t = 0; t < WORKERS; t++) {
+        locks_add(tally, &records[t]->tally);
         recorded_destroy(records[t]);
+    }
     stream += WORKERS;
 }
 
@@ -180,7 +160,7 @@ static size_t setting(const char *name, size_t usual)
 static void test_every_list_is_right(void **state)
 {
     (void)state;
-    struct stalls alone = {0}, watched = {0};
+    struct locks_tally alone = {0}, watched = {0};
     struct totals totals = {0};
     struct capture capture;
     size_t rounds = ROUNDS * setting("FT_FAULT_SCALE", 1);
@@ -191,8 +171,8 @@ static void test_every_list_is_right(void **state)
         run_round(WATCHERS, &totals, &watched);
     printf("%zu lists with %zu chunks, all of them live; %zu chunks were live during a whole call\n",
            totals.lists, totals.listed, totals.required);
-    print_stalls("not watched", &alone);
-    print_stalls("watched", &watched);
+    locks_print("not watched", &alone);
+    locks_print("watched", &watched);
     assert_true(totals.lists > 0 && totals.required > 0 && totals.listed >= totals.required);
     capture_open(&capture, STDOUT_FILENO);
     capture_call(&capture, show_alloc_mem);

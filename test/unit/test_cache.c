@@ -253,6 +253,11 @@ static void test_fresh_memory_elsewhere_takes_its_place(void **state)
     large_make_way(0);
     large_make_way(2 * MIB - 1);
     assert_int_equal(large_cached_bytes(), 5 * MIB);
+    /* It waits for nobody: who has the lock may wait for us. */
+    registry_lock();
+    large_make_way(5 * MIB);
+    registry_unlock();
+    assert_int_equal(large_cached_bytes(), 5 * MIB);
     /* What is owed adds up, and the oldest goes first. */
     large_make_way(1);
     assert_int_equal(large_cached_bytes(), 3 * MIB);
@@ -275,6 +280,14 @@ static void test_a_vector_gets_a_mapping_that_has_grown_before(void **state)
     struct large_info info;
 
     assert_non_null(grown);
+    release(plain);
+    release(grown);
+    /* An empty cache is not even looked into. */
+    large_trim();
+    registry_lock();
+    assert_null(large_reuse_growing(MIB));
+    registry_unlock();
+    plain = allocate(MIB), grown = large_alloc_growing(2 * MIB);
     release(plain);
     release(grown);
     /* Not too small, not without address space behind it, not much too large. */

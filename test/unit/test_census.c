@@ -5,15 +5,19 @@
 
 #include "debug/census.h"
 #include "large/registry.h"
+#include "os/os.h"
 #include "os/structure_lock.h"
+#include "support/capture.h"
 #include "support/prefixed.h"
 #include "support/require.h"
 #include "support/rng.h"
+#include "support/shown.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
-enum { STABLE = 400, WALKS = 150 };
+enum { STABLE = 400, WALKS = 150, MIB = 1 << 20 };
 
 static size_t stable_size(size_t n)
 {
@@ -120,6 +124,62 @@ static void test_a_slab_that_is_another_by_now_has_no_chunks(void **state)
     assert_int_equal(census_slab(arena->small.heaps, chunk.slab, identity + ((uint64_t)1 << 32), chunks), 0);
 }
 
+static struct large *pretend(uintptr_t address, size_t requested)
+{
+    struct large *large = registry_new();
+
+    assert_non_null(large);
+    atomic_store(&large->requested, requested + 1);
+    large->mapped = large->reserved = round_up(requested + 1, OS_PAGE);
+    registry_insert(large, address);
+    return large;
+}
+
+/* What a walk sees in two places, because it went there in between, with what is in its old place by then. */
+static void test_of_places_with_addresses_in_common_the_lower_one_is_shown(void **state)
+{
+    (void)state;
+    static const uintptr_t at = (uintptr_t)1 << 44; /* far from where the kernel maps */
+    static const struct {
+        uintptr_t offset;
+        size_t requested;
+        bool shown;
+    } seen[] = {
+        {0, MIB, true},      {0x100000, MIB, true}, {0x180000, MIB, false}, {0x1ff000, OS_PAGE, false},
+        {0x200000, 0, true}, {0x200000, 0, false},  {0x201000, 1, true},
+    };
+    enum { COUNT = sizeof seen / sizeof *seen };
+    struct large *descriptors[COUNT];
+    struct capture capture;
+    struct shown shown;
+
+    for (size_t n = COUNT; n-- > 0;) {
+        registry_lock();
+        descriptors[n] = pretend(at + seen[n].offset, seen[n].requested);
+        registry_unlock();
+    }
+    capture_open(&capture, STDOUT_FILENO);
+    capture_call(&capture, show_alloc_mem);
+    registry_lock();
+    for (size_t n = 0; n < COUNT; n++) {
+        registry_remove(descriptors[n]);
+        registry_drop(descriptors[n]);
+    }
+    registry_unlock();
+    assert_true(shown_parse(&shown, capture.text, capture.length));
+    for (size_t n = 0; n < COUNT; n++) {
+        const struct shown_chunk *chunk =
+            shown_find(&shown, (const void *)(at + seen[n].offset)); // NOLINT: an address
+
+        if (seen[n].shown)
+            assert_true(chunk != NULL && chunk->size == seen[n].requested);
+        else if (seen[n].offset != 0x200000)
+            assert_null(chunk);
+    }
+    shown_free(&shown);
+    capture_close(&capture);
+}
+
 static _Atomic bool stop;
 
 static void *go_on(void *argument)
@@ -208,6 +268,7 @@ int main(void)
         cmocka_unit_test(test_what_is_not_live_is_vacant),
         cmocka_unit_test(test_slabs_come_in_the_order_of_addresses),
         cmocka_unit_test(test_a_slab_that_is_another_by_now_has_no_chunks),
+        cmocka_unit_test(test_of_places_with_addresses_in_common_the_lower_one_is_shown),
         cmocka_unit_test(test_what_is_live_all_the_time_is_seen_every_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

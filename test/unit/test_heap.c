@@ -5,6 +5,7 @@
 
 #include "bins/heap.h"
 #include "os/os.h"
+#include "os/structure_lock.h"
 #include "support/pattern.h"
 
 #include <string.h>
@@ -106,6 +107,35 @@ static void test_one_empty_heap_is_kept_and_the_second_unmapped(void **state)
     /* The reserve is used again before a new heap is made. */
     assert_ptr_equal(unit_take_units(set, 1, &first), heaps[0]);
     assert_null(set->idle);
+}
+
+/* Whoever waited here for the walk to end would wait for ever. */
+static void test_an_empty_heap_waits_for_the_end_of_a_walk(void **state)
+{
+    (void)state;
+    struct heap_set *set = &unit_arena()->tiny;
+    struct heap *heaps[4];
+
+    for (size_t n = 0; n < 4; n++)
+        heaps[n] = unit_take_heap(set);
+    structure_lock_read();
+    for (size_t n = 0; n < 4; n++)
+        unit_give_heap(heaps[n]);
+    heap_set_age(set);
+    structure_unlock();
+    assert_int_equal(unit_count_heaps(set), 4);
+    assert_ptr_equal(set->idle, heaps[0]);
+    /* It has all that was in it, and serves on. */
+    assert_ptr_equal(unit_take_heap(set), heaps[3]);
+    heap_set_age(set);
+    assert_int_equal(unit_count_heaps(set), 3);
+    unit_give_heap(heaps[3]);
+    assert_int_equal(unit_count_heaps(set), 2);
+    /* One goes at a tick, and one stays. */
+    heap_set_age(set);
+    heap_set_age(set);
+    assert_int_equal(unit_count_heaps(set), 1);
+    assert_ptr_equal(set->heaps, heaps[0]);
 }
 
 static void test_trim_unmaps_empty_heaps_and_purges_the_rest(void **state)
@@ -287,6 +317,7 @@ int main(void)
         cmocka_unit_test(test_units_of_small_heaps),
         cmocka_unit_test(test_fresh_units_are_clean_and_used_ones_are_not),
         cmocka_unit_test(test_one_empty_heap_is_kept_and_the_second_unmapped),
+        cmocka_unit_test(test_an_empty_heap_waits_for_the_end_of_a_walk),
         cmocka_unit_test(test_trim_unmaps_empty_heaps_and_purges_the_rest),
         cmocka_unit_test(test_long_runs_that_stay_free_go_back_at_the_second_tick),
         cmocka_unit_test(test_a_unit_in_use_at_the_first_tick_stays_at_the_second),

@@ -74,6 +74,60 @@ static size_t count_all(void)
     return count;
 }
 
+static unsigned visits[ENTRIES];
+
+static void visit_one(void *context, struct large *large)
+{
+    size_t requested = atomic_load(&large->requested);
+
+    ++*(size_t *)context;
+    if (requested > 0 && requested <= ENTRIES)
+        visits[requested - 1]++;
+}
+
+/*
+ * Between the pieces chunks come and go: every third is removed when it may have been seen or not, others come in
+ * its place, in descriptors that were used before or not, and blocks are added.
+ */
+static void test_in_pieces_those_that_stay_are_seen_once(void **state)
+{
+    (void)state;
+    enum { STAY = ENTRIES / 2 };
+    static struct large *added[ENTRIES];
+    struct registry_place place = {.block = NULL};
+    size_t count = 0, most = 0, removed = 0, new = 0;
+    bool more = true;
+
+    memset(visits, 0, sizeof visits);
+    registry_lock();
+    for (size_t n = 0; n < STAY; n++)
+        entries[n] = insert(address_of(n), n);
+    for (; more; most = count > most ? count : most) {
+        count = 0;
+        more = registry_next(&place, visit_one, &count);
+        registry_unlock();
+        registry_lock();
+        for (size_t n = 0; n < 40 && removed < STAY; n++, removed += 3)
+            drop(entries[removed]);
+        for (size_t n = 0; n < 100 && new < STAY; n++, new ++)
+            added[new] = insert(address_of(STAY + new), ENTRIES);
+    }
+    assert_int_equal(most, REGISTRY_PIECE);
+    for (size_t n = 0; n < STAY; n++)
+        if (n % 3 != 0)
+            assert_int_equal(visits[n], 1);
+        else
+            assert_in_range(visits[n], 0, 1);
+    assert_true(removed >= STAY && new == STAY);
+    assert_int_equal(count_all(), STAY - (STAY + 2) / 3 + STAY);
+    for (size_t n = 0; n < STAY; n++) {
+        drop(added[n]);
+        if (n % 3 != 0)
+            drop(entries[n]);
+    }
+    registry_unlock();
+}
+
 static void test_a_hundred_thousand_entries(void **state)
 {
     (void)state;
@@ -179,6 +233,7 @@ static void test_what_is_gone_is_remembered_for_a_while(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_in_pieces_those_that_stay_are_seen_once),
         cmocka_unit_test(test_without_memory_chains_get_longer),
         cmocka_unit_test(test_a_hundred_thousand_entries),
         cmocka_unit_test(test_descriptors_are_used_again),

@@ -330,6 +330,35 @@ static void test_headroom_that_the_kernel_keeps_goes_with_the_chunk(void **state
     assert_false(is_mapped(chunk + reserved - OS_PAGE));
 }
 
+static const char *shrinking;
+static size_t requested_when_unmapped;
+
+/* The linker makes these names. */
+int __real_munmap(void *address, size_t size); // NOLINT
+int __wrap_munmap(void *address, size_t size); // NOLINT
+
+int __wrap_munmap(void *address, size_t size) // NOLINT
+{
+    if (shrinking != NULL)
+        requested_when_unmapped = descriptor(shrinking).requested;
+    return __real_munmap(address, size);
+}
+
+/* Its end may be another thread's chunk from then on: a list must not show both. */
+static void test_a_chunk_is_smaller_before_its_pages_go(void **state)
+{
+    (void)state;
+    bool clean;
+    char *chunk = large_alloc(10 * MIB, 1, &clean);
+
+    assert_non_null(chunk);
+    shrinking = chunk;
+    assert_true(resize(chunk, 3 * MIB));
+    shrinking = NULL;
+    assert_int_equal(requested_when_unmapped, 3 * MIB);
+    release(chunk);
+}
+
 static void test_what_is_no_chunk_and_sizes_that_are_none(void **state)
 {
     (void)state;
@@ -361,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_when_the_headroom_cannot_be_committed),
         cmocka_unit_test(test_when_the_kernel_keeps_what_is_given_back),
         cmocka_unit_test(test_headroom_that_the_kernel_keeps_goes_with_the_chunk),
+        cmocka_unit_test(test_a_chunk_is_smaller_before_its_pages_go),
         cmocka_unit_test(test_what_is_no_chunk_and_sizes_that_are_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,11 +4,12 @@
  *
  *   step here             in the code
  *   write, read, unlock   structure_lock_write(), structure_lock_read(), structure_unlock()
- *   work                  what a refill or a spill may come to: heap_create(), heap_destroy(), large_make_way()
+ *   work                  what a refill or a spill may come to: heap_create(), heap_set_release(), large_trim();
+ *                         retire() and large_make_way() want the same locks, but do nothing where these would wait
  *   drain                 push(), remote_drain_pooled(): tries for the lock of the pooled arena
  *   slow_call             arena_enter() to arena_leave() in a shared arena, which may be damaged
  *   to_damaged            lock_damaged(): with a shared arena's lock in hand, until the other arena is repaired
- *   get, put, trim, walk  pool_get(), pool_put(), pool_trim(), census_take()
+ *   get, put, trim, walk  pool_get(), pool_put(), pool_trim(); census_take() as it might be, with both locks at once
  *   child                 arena_after_fork(): in a signal handler of thread 0, at any moment
  *
  * Writers try a while, and then wait in the queue, where they go before readers (with FORK: they only try).

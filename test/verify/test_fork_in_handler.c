@@ -4,7 +4,7 @@
  */
 #include "unit/unit.h"
 
-#include "large/large.h"
+#include "large/registry.h"
 #include "os/structure_lock.h"
 #include "support/prefixed.h"
 
@@ -101,11 +101,11 @@ static void test_a_wait_for_a_walker(void **state)
 }
 
 /* Freed, in the cache no more, and not unmapped yet: the other thread is about to do that. */
-static void interrupt_when_evicted(void *context, const struct large_info *info)
+static void interrupt_when_evicted(void *context, struct large *large)
 {
     bool *done = context;
 
-    if (!*done && !info->live && large_cached_bytes() == 0) {
+    if (!*done && atomic_load(&large->requested) == 0 && large_cached_bytes() == 0) {
         *done = true;
         interrupt_the_other();
     }
@@ -116,8 +116,11 @@ static void *look(void *chunk)
     bool done = false;
 
     atomic_store(&holding, true);
-    while (!done && !atomic_load(&trimmed))
-        large_walk(interrupt_when_evicted, &done);
+    while (!done && !atomic_load(&trimmed)) {
+        registry_lock();
+        registry_each(interrupt_when_evicted, &done);
+        registry_unlock();
+    }
     return chunk;
 }
 
