@@ -8,27 +8,10 @@
 #include "large/large.h"
 #include "os/canary.h"
 
-void *harden_alloc_quick(size_t size)
-{
-    struct arena *arena = thread_ready();
-    unsigned class;
-
-    if (arena == NULL || size >= SMALL_MAX)
-        return NULL;
-    class = api_aligned_class(1, size, size + 1);
-    return hardened_alloc_quick(arena, class, size);
-}
-
-bool harden_free_quick(void *pointer)
-{
-    struct arena *arena = thread_ready();
-
-    return arena != NULL && hardened_free_quick(arena, (uintptr_t)pointer, "free()");
-}
-
 static void *alloc_in_heap(size_t size, size_t align)
 {
-    unsigned class = api_aligned_class(align, size, size + 1);
+    unsigned class = size < SMALL_MAX && align <= CHUNK_ALIGN ? hardened_class(size)
+                                                              : api_aligned_class(align, size, size + 1);
     struct arena *arena = class == SIZE_CLASSES ? NULL : arena_enter();
     void *chunk;
 
