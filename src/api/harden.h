@@ -28,6 +28,9 @@ static inline __attribute__((always_inline)) bool harden_free_quick(void *pointe
 /* `align`: a power of two. Sets *clean if the memory is zero; NULL: no memory. */
 void *harden_alloc(size_t size, size_t align, bool *clean);
 
+/* For a LARGE chunk that moves because it grows: where it can go on to grow. */
+void *harden_alloc_growing(size_t size);
+
 /* For a live chunk that was found. */
 void harden_free(const struct chunk *chunk, const char *function);
 

@@ -106,8 +106,7 @@ static bool guards(size_t align)
     return options.harden && align <= os_page_size();
 }
 
-/* Enters a fresh mapping; without memory for a descriptor it goes back. */
-static void *enter(void *start, size_t size, size_t mapped, size_t reserved, bool guarded)
+void *large_enter(void *start, size_t size, size_t mapped, size_t reserved, bool guarded)
 {
     struct large *large;
 
@@ -134,7 +133,7 @@ static void *alloc_hardened(size_t size, size_t align)
     size_t mapped = round_up(size + 1, os_page_size());
     void *start = guards(align) ? os_map_guarded(mapped) : map_or_trim(mapped, align);
 
-    return start == NULL ? NULL : enter(start, size, mapped, mapped, guards(align));
+    return start == NULL ? NULL : large_enter(start, size, mapped, mapped, guards(align));
 }
 
 void *large_alloc(size_t size, size_t align, bool *clean)
@@ -166,10 +165,10 @@ void *large_alloc(size_t size, size_t align, bool *clean)
         mapped = needed;
         start = map(mapped, align);
     }
-    return start == NULL ? NULL : enter(start, size, mapped, mapped, false);
+    return start == NULL ? NULL : large_enter(start, size, mapped, mapped, false);
 }
 
-static size_t headroom_for(size_t mapped)
+size_t large_headroom(size_t mapped)
 {
     /*
      * A vector that grows step by step is copied when it leaves its address space, so that is ample: all the
@@ -198,7 +197,7 @@ void *large_reuse_growing(size_t size)
 void *large_alloc_growing(size_t size)
 {
     size_t mapped = round_up(size, os_page_size());
-    size_t headroom = headroom_for(mapped);
+    size_t headroom = large_headroom(mapped);
     bool clean;
     void *start;
 
@@ -208,7 +207,7 @@ void *large_alloc_growing(size_t size)
     if (start == NULL)
         return large_alloc(size, 1, &clean);
     if (os_renew(start, mapped))
-        return enter(start, size, mapped, mapped + headroom, false);
+        return large_enter(start, size, mapped, mapped + headroom, false);
     /* The first part may be a hole by now, and is not ours to unmap; the headroom is. */
     os_unmap((char *)start + mapped, headroom);
     return large_alloc(size, 1, &clean);

@@ -111,6 +111,18 @@ static void test_large_guards(void **state)
     check(names, sizes, SIGSEGV);
 }
 
+/* The guard behind a chunk goes where the chunk's end goes. */
+static void test_large_chunks_that_change_their_size(void **state)
+{
+    (void)state;
+    static const char *const touching[] = {"touch-behind-grown", "touch-behind-shrunk", "touch-freed-grown",
+                                           NULL};
+    static const char *const overflowing[] = {"overflow-grown", "overflow-shrunk", NULL};
+    static const size_t sizes[] = {262144, 300000, 1048575, 1048576, 50000000, SIZE_MAX};
+    check(touching, sizes, SIGSEGV);
+    check(overflowing, sizes, SIGABRT);
+}
+
 /* These are always there. */
 static void test_heap_guards(void **state)
 {
@@ -210,6 +222,7 @@ int main(void)
         cmocka_unit_test(test_underflow),
         cmocka_unit_test(test_write_after_free),
         cmocka_unit_test(test_large_guards),
+        cmocka_unit_test(test_large_chunks_that_change_their_size),
         cmocka_unit_test(test_heap_guards),
         cmocka_unit_test(test_every_byte_of_the_canary),
         cmocka_unit_test(test_promises),
