@@ -26,6 +26,8 @@ enum {
     CANARY_WORD = sizeof(uint64_t),
     /* Up to this, a chunk is cleared without a call. */
     CANARY_CLEAR_MAX = 256,
+    /* From this on, only those of its pages are cleared that were written to. */
+    CANARY_PAGES_FROM = 2 * OS_PAGE,
 };
 
 /* Two words, as one value where the processor has such registers. */
@@ -134,11 +136,35 @@ static inline void canary_clear(uintptr_t chunk, size_t usable)
     memcpy(last, &zero, sizeof zero);
 }
 
-/* The chunk becomes zero again, and its canary with it; behind that it is, if the canary was intact. */
+/* Clears up to the next multiple of a page's size, if anything is there to be cleared; returns where that is. */
+static inline char *canary_clear_page(char *at)
+{
+    char *next = (char *)(((uintptr_t)at | (OS_PAGE - 1)) + 1); // NOLINT: an address becomes a pointer
+
+    /* In short steps: mostly the first one tells. */
+    for (const char *seen = at, *step; seen < next; seen = step) {
+        step = next - seen > CANARY_MAX ? seen + CANARY_MAX : next;
+        if (!canary_zero_words(seen, step)) {
+            memset(at, 0, (size_t)(next - at));
+            break;
+        }
+    }
+    return next;
+}
+
+/*
+ * The chunk becomes zero again, and its canary with it; behind that it is, if the canary was intact. Who asks for many
+ * pages often uses few: what was never written to is read, which takes no memory, and left as it is.
+ */
 static inline void canary_wipe(uintptr_t chunk, size_t requested, size_t usable)
 {
-    memset((void *)chunk, 0,
-           requested + canary_length(requested, usable)); // NOLINT: an address becomes a pointer
+    char *at = (char *)chunk; // NOLINT: an address becomes a pointer
+    char *end = at + requested + canary_length(requested, usable);
+
+    if (usable >= CANARY_PAGES_FROM)
+        while (end - at > OS_PAGE)
+            at = canary_clear_page(at);
+    memset(at, 0, (size_t)(end - at));
 }
 
 /* Whether a chunk is zero, as far as it is looked at. */

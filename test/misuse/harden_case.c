@@ -97,6 +97,17 @@ static void overflow_sized(size_t size)
     free_sized(chunk, size);
 }
 
+/* By one byte, whatever the slack. */
+static void wrong_size(size_t size)
+{
+    unsigned char *chunk = allocate(size);
+    char what[50];
+    REQUIRE(free_sized != NULL, "no free_sized in this process");
+    (void)snprintf(what, sizeof what, ": wrong size %zu for", size - 1);
+    announce("free_sized()", what, chunk, size);
+    free_sized(chunk, size - 1);
+}
+
 static void overflow_calloc(size_t size)
 {
     unsigned char *chunk = calloc(1, size);
@@ -291,6 +302,7 @@ static const struct {
     {"overflow-realloc-in-place", overflow_realloc_in_place},
     {"overflow-thread", overflow_thread},
     {"overflow-sized", overflow_sized},
+    {"wrong-size", wrong_size},
     {"overflow-calloc", overflow_calloc},
     {"overflow-aligned", overflow_aligned},
     {"underflow", underflow},

@@ -85,6 +85,15 @@ static void test_overflow_of_aligned_chunks(void **state)
     check(names, sizes, SIGABRT);
 }
 
+/* Those too whose slack is all that a TINY state can tell, and one more. */
+static void test_wrong_sizes(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"wrong-size", NULL};
+    static const size_t sizes[] = {1, 42, 512, 513, 576, 896, 897, 959, 960, 3725, 262144, SIZE_MAX};
+    check(names, sizes, SIGABRT);
+}
+
 /* Sizes whose slack is all canary. */
 static void test_underflow(void **state)
 {
@@ -219,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_overflow),
         cmocka_unit_test(test_overflow_where_the_chunk_stays),
         cmocka_unit_test(test_overflow_of_aligned_chunks),
+        cmocka_unit_test(test_wrong_sizes),
         cmocka_unit_test(test_underflow),
         cmocka_unit_test(test_write_after_free),
         cmocka_unit_test(test_large_guards),

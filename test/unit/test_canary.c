@@ -66,6 +66,27 @@ static void test_the_slack_behind_a_canary_is_zero(void **state)
     assert_int_equal(pattern_first_nonzero(chunk, sizeof chunk), sizeof chunk);
 }
 
+/* Wherever it was written to, whether it begins with a page or not. */
+static void test_a_chunk_of_many_pages_is_wiped(void **state)
+{
+    (void)state;
+    static _Alignas(OS_PAGE) char pages[6 * OS_PAGE];
+
+    for (size_t start = 0; start < 2 * OS_PAGE; start += 1040)
+        for (size_t requested = 2 * OS_PAGE - 16; requested < 3 * OS_PAGE; requested += 997)
+            for (size_t offset = 0; offset < requested; offset += 61) {
+                char *chunk = pages + start;
+                size_t usable = requested / 16 * 16 + 16;
+
+                chunk[usable] = 1;
+                chunk[offset] = 1;
+                canary_set((uintptr_t)chunk, requested, usable);
+                canary_wipe((uintptr_t)chunk, requested, usable);
+                assert_int_equal(pattern_first_nonzero(pages, sizeof pages), start + usable);
+                chunk[usable] = 0;
+            }
+}
+
 /* Two that were read do not tell the keys: half of what is computed is not there. */
 static void test_half_of_a_canary_is_kept_back(void **state)
 {
@@ -100,6 +121,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_byte_of_a_canary_counts),
         cmocka_unit_test(test_the_slack_behind_a_canary_is_zero),
+        cmocka_unit_test(test_a_chunk_of_many_pages_is_wiped),
         cmocka_unit_test(test_half_of_a_canary_is_kept_back),
         cmocka_unit_test(test_canaries_of_chunks_differ),
         cmocka_unit_test(test_every_byte_is_looked_at_before_it_is_handed_out),

@@ -254,6 +254,42 @@ static void test_what_comes_home_is_zero_and_waits(void **state)
     run(come_home);
 }
 
+static size_t resident_pages(void)
+{
+    FILE *statm = fopen("/proc/self/statm", "re");
+    size_t pages;
+
+    REQUIRE(statm != NULL && fscanf(statm, "%*u %zu", &pages) == 1, "no /proc/self/statm");
+    (void)fclose(statm);
+    return pages;
+}
+
+/* What the program never wrote to is zero already, and costs no memory. */
+static void free_untouched(void *unused)
+{
+    enum { COUNT = 64, SIZE = 250000 };
+    struct arena *arena = unit_arena();
+    char *chunks[COUNT];
+    size_t before = resident_pages();
+    (void)unused;
+
+    for (size_t n = 0; n < COUNT; n++)
+        chunks[n] = take(arena, SIZE);
+    for (size_t n = 0; n < COUNT; n++) {
+        chunks[n][0] = chunks[n][SIZE - 1] = 1;
+        give(arena, chunks[n]);
+        REQUIRE(pattern_first_nonzero(chunks[n], SIZE) == SIZE, "not wiped");
+    }
+    REQUIRE(resident_pages() - before < COUNT * (SIZE / OS_PAGE) / 2, "%zu pages more are resident",
+            resident_pages() - before);
+}
+
+static void test_wiping_touches_no_new_memory(void **state)
+{
+    (void)state;
+    run(free_untouched);
+}
+
 /* How a program misuses chunks, and what is said. */
 static void destroy_canary(void *unused)
 {
@@ -334,6 +370,7 @@ int main(void)
         cmocka_unit_test(test_the_order_is_random),
         cmocka_unit_test(test_reuse_is_random),
         cmocka_unit_test(test_what_comes_home_is_zero_and_waits),
+        cmocka_unit_test(test_wiping_touches_no_new_memory),
         cmocka_unit_test(test_misuse_is_reported),
     };
 
