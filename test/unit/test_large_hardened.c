@@ -62,7 +62,7 @@ static void require_guarded(const char *chunk, size_t size)
 }
 
 /* Freed, there is nothing left, also of what was in advance, and of the guards: the one behind it was there. */
-static void require_gone(char *chunk, size_t reserved)
+static void require_gone(const char *chunk, size_t reserved)
 {
     uintptr_t start = (uintptr_t)chunk;
     static const char *const protections[] = {"rw-p", "---p"};
