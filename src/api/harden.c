@@ -8,27 +8,10 @@
 #include "large/large.h"
 #include "os/canary.h"
 
-void *harden_alloc_quick(size_t size)
-{
-    struct arena *arena = thread_ready();
-    unsigned class;
-
-    if (arena == NULL || size >= SMALL_MAX)
-        return NULL;
-    class = api_aligned_class(1, size, size + 1);
-    return hardened_alloc_quick(arena, class, size);
-}
-
-bool harden_free_quick(void *pointer)
-{
-    struct arena *arena = thread_ready();
-
-    return arena != NULL && hardened_free_quick(arena, (uintptr_t)pointer, "free()");
-}
-
 static void *alloc_in_heap(size_t size, size_t align)
 {
-    unsigned class = api_aligned_class(align, size, size + 1);
+    unsigned class = size < SMALL_MAX && align <= CHUNK_ALIGN ? hardened_class(size)
+                                                              : api_aligned_class(align, size, size + 1);
     struct arena *arena = class == SIZE_CLASSES ? NULL : arena_enter();
     void *chunk;
 
@@ -44,17 +27,33 @@ static void *alloc_in_heap(size_t size, size_t align)
     return chunk;
 }
 
+/* A new LARGE chunk, or NULL. */
+static void *with_canary(void *chunk, size_t size)
+{
+    struct large_info info;
+
+    if (chunk != NULL && large_find((uintptr_t)chunk, &info))
+        canary_set(info.start, size, info.usable);
+    return chunk;
+}
+
 void *harden_alloc(size_t size, size_t align, bool *clean)
 {
     void *chunk = alloc_in_heap(size, align);
-    struct large_info info;
 
     *clean = false;
-    if (chunk != NULL)
+    if (chunk != NULL || size >= PTRDIFF_MAX)
         return chunk;
-    chunk = size < PTRDIFF_MAX ? large_alloc(size, align, clean) : NULL;
-    if (chunk != NULL && large_find((uintptr_t)chunk, &info))
-        canary_set(info.start, size, info.usable);
+    return with_canary(large_alloc(size, align, clean), size);
+}
+
+void *harden_alloc_growing(size_t size)
+{
+    void *chunk = size >= PTRDIFF_MAX ? NULL : with_canary(large_alloc_growing_hardened(size), size);
+
+    if (chunk == NULL)
+        return api_no_memory();
+    api_count(CALL_MALLOC, size);
     return chunk;
 }
 
@@ -81,25 +80,32 @@ void harden_free(const struct chunk *chunk, const char *function)
         api_count(CALL_REMOTE, 0);
 }
 
-/* The old canary, and what a smaller request leaves behind: free memory is zero. */
-static void wipe_from(const struct chunk *chunk, size_t offset)
+/* Changes the size; Returns how many bytes the chunk then has; 0: it has to move. */
+static size_t resize(const struct chunk *chunk, size_t size)
 {
-    size_t end = chunk->requested + canary_length(chunk->requested, chunk->usable);
-
-    memset((char *)chunk->start + offset, 0, end - offset); // NOLINT: an address becomes a pointer
+    if (chunk->zone != ZONE_LARGE)
+        return size < chunk->usable && size > chunk->usable / 2 && chunk_resize(chunk, size) ? chunk->usable
+                                                                                             : 0;
+    if (size < SMALL_MAX && size < chunk->requested)
+        return 0;
+    return large_resize_hardened(chunk->start, size) ? round_up(size + 1, os_page_size()) : 0;
 }
 
 bool harden_resize(const struct chunk *chunk, size_t size)
 {
-    bool stays;
+    size_t usable, from, end;
 
     hardened_check(chunk->start, chunk->requested, chunk->usable, "realloc()");
-    stays = chunk->zone == ZONE_LARGE
-                ? size < chunk->usable && large_grow_within(chunk->start, size)
-                : size < chunk->usable && size > chunk->usable / 2 && chunk_resize(chunk, size);
-    if (!stays)
+    usable = resize(chunk, size);
+    if (usable == 0)
         return false;
-    wipe_from(chunk, size < chunk->requested ? size : chunk->requested);
-    canary_set(chunk->start, size, chunk->usable);
+    /* The old canary, and what a smaller request leaves behind: free memory is zero. */
+    from = size < chunk->requested ? size : chunk->requested;
+    end = chunk->requested + canary_length(chunk->requested, chunk->usable);
+    if (end > usable)
+        end = usable;
+    if (from < end)
+        memset((char *)chunk->start + from, 0, end - from); // NOLINT: an address becomes a pointer
+    canary_set(chunk->start, size, usable);
     return true;
 }

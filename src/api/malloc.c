@@ -9,6 +9,7 @@
 #include "debug/options.h"
 #include "debug/report.h"
 #include "large/large.h"
+#include "os/canary.h"
 #include "os/os.h"
 
 #include <errno.h>
@@ -56,7 +57,7 @@ static void *large_alloc_with_room(size_t size, bool *clean)
 }
 
 /* A request of any size, with every means. `clean`: NULL, or says whether the memory is zero. */
-static void *alloc_any(size_t size, enum call_kind kind, bool *clean)
+static __attribute__((noinline)) void *alloc_any(size_t size, enum call_kind kind, bool *clean)
 {
     void *chunk = NULL;
     bool unused;
@@ -82,13 +83,9 @@ static void *alloc_any(size_t size, enum call_kind kind, bool *clean)
 
 __attribute__((noinline)) void *api_alloc_slow(size_t size, enum call_kind kind)
 {
-    if (unlikely(options.harden) && !options.stats) {
-        void *chunk = harden_alloc_quick(size);
+    void *chunk = harden_alloc_quick(size);
 
-        if (likely(chunk != NULL))
-            return chunk;
-    }
-    return alloc_any(size, kind, NULL);
+    return likely(chunk != NULL) ? chunk : alloc_any(size, kind, NULL);
 }
 
 __attribute__((noinline)) void *api_alloc_small(size_t size)
@@ -96,11 +93,20 @@ __attribute__((noinline)) void *api_alloc_small(size_t size)
     return small_alloc(size);
 }
 
+static void *clear_from(void *chunk, size_t offset, size_t size)
+{
+    memset((char *)chunk + offset, 0, size - offset);
+    return chunk;
+}
+
 __attribute__((noinline)) void *api_alloc_zeroed_slow(size_t size)
 {
     bool clean;
-    void *chunk = alloc_any(size, CALL_CALLOC, &clean);
+    void *chunk = harden_alloc_quick(size);
 
+    if (chunk != NULL) /* which was looked at, as far as that */
+        return size <= CANARY_ZERO_MAX ? chunk : clear_from(chunk, CANARY_ZERO_MAX, size);
+    chunk = alloc_any(size, CALL_CALLOC, &clean);
     return chunk != NULL && !clean ? memset(chunk, 0, size) : chunk;
 }
 
@@ -135,13 +141,14 @@ static void free_hardened(void *pointer, const char *function)
     api_count(CALL_FREE, 0);
 }
 
-__attribute__((noinline)) void api_free_slow(void *pointer)
+/* Of any kind, with every look that is needed. */
+static __attribute__((noinline)) void free_any(void *pointer)
 {
     uintptr_t address = (uintptr_t)pointer;
     int saved_errno;
     uint16_t tag;
 
-    if (pointer == NULL || (unlikely(options.harden) && !options.stats && harden_free_quick(pointer)))
+    if (pointer == NULL)
         return;
     saved_errno = errno;
     if (unlikely(options.harden)) {
@@ -158,13 +165,19 @@ __attribute__((noinline)) void api_free_slow(void *pointer)
     errno = saved_errno;
 }
 
+__attribute__((noinline)) void api_free_slow(void *pointer)
+{
+    if (!harden_free_quick(pointer, false, 0))
+        free_any(pointer);
+}
+
 /*
  * A TINY chunk that was to shrink when there was no memory to move it stays where it is, and its state may not be able
  * to say how much less is wanted.
  */
 static bool size_unknown(const struct chunk *chunk, size_t size)
 {
-    return chunk->zone == ZONE_TINY && size < chunk->requested &&
+    return chunk->zone == ZONE_TINY && !options.harden && size < chunk->requested &&
            chunk->usable - chunk->requested == TINY_SLACK_MAX;
 }
 
@@ -186,13 +199,19 @@ static void free_checked(void *pointer, const size_t *size, const size_t *align,
     api_free(pointer);
 }
 
+static __attribute__((noinline)) void free_sized_other(void *pointer, size_t size, const char *function)
+{
+    if (!harden_free_quick(pointer, true, size))
+        free_checked(pointer, &size, NULL, function);
+}
+
 __attribute__((noinline)) void api_free_sized_slow(void *pointer, size_t size, const char *function)
 {
     struct arena *arena = thread_self.arena;
 
     if (!heap_owned(arena->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT) ||
         !small_free(arena, pointer, true, size))
-        free_checked(pointer, &size, NULL, function);
+        free_sized_other(pointer, size, function);
 }
 
 __attribute__((noinline)) void api_free_aligned_slow(void *pointer, size_t align, const char *function)
@@ -217,7 +236,7 @@ static __attribute__((noinline)) void free_elsewhere(void *pointer)
         freed = tiny_free(arena, pointer, false, 0);
     else if (tag == arena->small_tag)
         freed = small_free(arena, pointer, false, 0);
-    else if (tag != TAG_NONE && arena != ARENA_NONE)
+    else if (tag != TAG_NONE)
         freed = remote_free_aligned(arena, (uintptr_t)pointer, tag);
     if (!freed)
         api_free_slow(pointer);
@@ -227,9 +246,12 @@ __attribute__((noinline)) void api_free_other(void *pointer)
 {
     struct arena *arena = thread_self.arena;
 
-    if (unlikely(!heap_owned(arena->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT)))
-        free_elsewhere(pointer);
-    else if (unlikely(!small_free(arena, pointer, false, 0)))
+    if (unlikely(!heap_owned(arena->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT))) {
+        if (arena == ARENA_NONE)
+            api_free_slow(pointer);
+        else
+            free_elsewhere(pointer);
+    } else if (unlikely(!small_free(arena, pointer, false, 0)))
         api_free_slow(pointer);
 }
 

@@ -86,7 +86,8 @@ static void *move(void *pointer, const struct chunk *chunk, size_t size)
 /* Only what was asked for: behind it is the canary. */
 static void *move_hardened(void *pointer, const struct chunk *chunk, size_t size)
 {
-    void *moved = api_alloc(size);
+    bool goes_on = size >= SMALL_MAX && size > chunk->usable && chunk->usable > SMALL_MAX / 2;
+    void *moved = goes_on ? harden_alloc_growing(size) : api_alloc(size);
 
     if (moved == NULL)
         return NULL;

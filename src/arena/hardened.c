@@ -5,100 +5,137 @@
 
 #include "arena/remote.h"
 #include "debug/report.h"
-#include "os/canary.h"
 #include "os/os.h"
 
 enum { QUARANTINE_CHUNKS = 512, QUARANTINE_BYTES = 512 << 10 };
 
-/* A ring: `count` chunks from `first` on, the oldest first. Their states say FREE. */
+/* A ring: the last `count` chunks before place number `next`. Their states say FREE. */
 struct quarantine {
     uintptr_t chunks[QUARANTINE_CHUNKS];
     uint8_t classes[QUARANTINE_CHUNKS];
-    unsigned first;
+    unsigned next;
     unsigned count;
     size_t bytes;
 };
 
-static void release_oldest(struct arena *arena)
+/*
+ * The stack is in random order always: a chunk that comes takes any place, and the one that was there goes on top. So
+ * whichever is handed out next is a matter of chance, and yet known in advance, for the processor to fetch it.
+ */
+static inline void put_into_stack(struct arena *arena, unsigned class, uintptr_t chunk)
 {
-    struct quarantine *quarantine = arena->quarantine;
-    unsigned at = quarantine->first;
-    unsigned class = quarantine->classes[at];
+    struct bin *bin = &arena->bins.of[class];
+    void **top, **place;
 
-    quarantine->first = (at + 1) % QUARANTINE_CHUNKS;
-    quarantine->count--;
-    quarantine->bytes -= size_classes[class].size;
-    bin_free(&arena->bins.of[class], (void *)quarantine->chunks[at]); // NOLINT: an address becomes a pointer
+    if (unlikely(bin->top == bin->end))
+        bin_spill(bin);
+    top = bin->top;
+    place = bin->slots + ((os_random(&arena->random) >> 32) * (bin_count(bin) + 1) >> 32);
+    bin->top = top + 1;
+    *top = *place;
+    *place = (void *)chunk; // NOLINT: an address becomes a pointer
 }
 
-static bool have_quarantine(struct arena *arena)
+static __attribute__((noinline)) void release_oldest(struct arena *arena, struct quarantine *quarantine)
 {
-    /* Without memory for it chunks do not wait. */
-    if (unlikely(arena->quarantine == NULL))
-        arena->quarantine = os_map(round_up(sizeof(struct quarantine), os_page_size()));
+    unsigned at = (quarantine->next - quarantine->count--) % QUARANTINE_CHUNKS;
+
+    quarantine->bytes -= size_classes[quarantine->classes[at]].size;
+    put_into_stack(arena, quarantine->classes[at], quarantine->chunks[at]);
+}
+
+static __attribute__((noinline)) bool make_quarantine(struct arena *arena)
+{
+    arena->quarantine = os_map(round_up(sizeof(struct quarantine), os_page_size()));
     return arena->quarantine != NULL;
 }
 
-static void put(struct arena *arena, uintptr_t address, unsigned class)
+/* Without memory for a quarantine chunks do not wait. */
+static __attribute__((noinline)) void put_first(struct arena *arena, uintptr_t address, unsigned class)
 {
-    struct quarantine *quarantine;
-    unsigned at;
+    if (make_quarantine(arena))
+        hardened_put(arena, address, class);
+    else
+        put_into_stack(arena, class, address);
+}
 
-    if (!have_quarantine(arena)) {
-        bin_free(&arena->bins.of[class], (void *)address); // NOLINT: an address becomes a pointer
+void hardened_put(struct arena *arena, uintptr_t address, unsigned class)
+{
+    struct quarantine *quarantine = arena->quarantine;
+    unsigned at, oldest_class;
+    uintptr_t oldest;
+
+    if (unlikely(quarantine == NULL)) {
+        put_first(arena, address, class);
         return;
     }
-    quarantine = arena->quarantine;
-    if (quarantine->count == QUARANTINE_CHUNKS)
-        release_oldest(arena);
-    at = (quarantine->first + quarantine->count++) % QUARANTINE_CHUNKS;
+    at = quarantine->next++ % QUARANTINE_CHUNKS;
+    oldest = quarantine->chunks[at];
+    oldest_class = quarantine->classes[at];
     quarantine->chunks[at] = address;
     quarantine->classes[at] = (uint8_t) class;
     quarantine->bytes += size_classes[class].size;
-    while (quarantine->bytes > QUARANTINE_BYTES)
-        release_oldest(arena);
+    if (likely(quarantine->count == QUARANTINE_CHUNKS)) {
+        quarantine->bytes -= size_classes[oldest_class].size;
+        put_into_stack(arena, oldest_class, oldest);
+    } else {
+        quarantine->count++;
+    }
+    while (unlikely(quarantine->bytes > QUARANTINE_BYTES))
+        release_oldest(arena, quarantine);
 }
 
 void hardened_flush(struct arena *arena)
 {
     while (arena->quarantine != NULL && arena->quarantine->count > 0)
-        release_oldest(arena);
+        release_oldest(arena, arena->quarantine);
 }
 
 void hardened_forget(struct arena *arena)
 {
     if (arena->quarantine == NULL)
         return;
-    arena->quarantine->first = 0;
     arena->quarantine->count = 0;
     arena->quarantine->bytes = 0;
 }
 
-/* Any of those in the stack, which was filled at random. */
-static void *pop_random(struct arena *arena, struct bin *bin)
+static void mark_live(const struct bin *bin, uintptr_t chunk, size_t requested)
 {
-    unsigned count = bin_count(bin);
-    void **picked = bin->slots + ((os_random(&arena->random) >> 32) * count >> 32);
-    void *chunk = *picked;
-
-    *picked = *--bin->top;
-    return chunk;
+    if (bin->class < TINY_CLASSES) {
+        hardened_mark_tiny(chunk, size_classes[bin->class].size - requested);
+        return;
+    }
+    small_mark_live(bin, chunk, requested);
+    atomic_signal_fence(memory_order_seq_cst); /* see hardened_mark_tiny() */
 }
 
-void *hardened_alloc_quick(struct arena *arena, unsigned class, size_t requested)
+__attribute__((noinline)) void *hardened_alloc_written(struct bin *bin, uintptr_t chunk, size_t requested)
 {
-    struct bin *bin = &arena->bins.of[class];
-    uintptr_t chunk;
-
-    if (unlikely(bin_count(bin) == 0))
-        return NULL;
-    chunk = (uintptr_t)pop_random(arena, bin);
-    if (unlikely(!canary_zero(chunk, size_classes[class].size)))
-        report_corruption("memory written to after free: chunk", chunk);
-    /* First of all: what says FREE is zero, also in the child of a fork that another thread makes now. */
-    bin_mark_live(bin, chunk, requested);
-    canary_set(chunk, requested, size_classes[class].size);
+    report_corruption("memory written to after free: chunk", chunk);
+    mark_live(bin, chunk, requested);
+    canary_set(chunk, requested, size_classes[bin->class].size);
     return (void *)chunk; // NOLINT: an address becomes a pointer
+}
+
+/* From the stack, if there is one. */
+static inline void *take(struct bin *bin, size_t requested)
+{
+    size_t usable = size_classes[bin->class].size;
+    uintptr_t chunk = (uintptr_t)bin_pop(bin);
+
+    if (unlikely(chunk == 0))
+        return NULL;
+    __builtin_prefetch(bin->top[-1], 1); /* see hardened_alloc_tiny() */
+    if (unlikely(!canary_zero(chunk, usable)))
+        return hardened_alloc_written(bin, chunk, requested);
+    mark_live(bin, chunk, requested);
+    canary_set(chunk, requested, usable);
+    return (void *)chunk; // NOLINT: an address becomes a pointer
+}
+
+void *hardened_alloc_small(struct arena *arena, size_t size)
+{
+    return take(&arena->bins.of[spaced_class(size + 1)], size);
 }
 
 void *hardened_alloc(struct arena *arena, unsigned class, size_t requested)
@@ -109,7 +146,7 @@ void *hardened_alloc(struct arena *arena, unsigned class, size_t requested)
         remote_receive(arena);
     if (bin_count(bin) == 0 && !bin_refill(bin, &arena->random))
         return NULL;
-    return hardened_alloc_quick(arena, class, requested);
+    return take(bin, requested);
 }
 
 void hardened_check(uintptr_t start, size_t requested, size_t usable, const char *function)
@@ -120,55 +157,46 @@ void hardened_check(uintptr_t start, size_t requested, size_t usable, const char
     canary_mend(start, requested, usable);
 }
 
-/* Of the live chunk at an address in a heap of ours: its class, and by how much its request was smaller. */
-static inline unsigned own_class(struct arena *arena, uintptr_t address, size_t *slack)
+__attribute__((noinline)) void hardened_free_overflowed(struct arena *arena, uintptr_t address,
+                                                        size_t requested, size_t usable)
 {
-    if (likely(heap_owned(arena->own_tiny, address, TINY_HEAP_SHIFT))) {
-        /* Relaxed, here and below: the caller holds the chunk. */
-        uint8_t state = atomic_load_explicit(tiny_state(address), memory_order_relaxed);
-
-        *slack = state & TINY_SLACK_MAX;
-        return (int8_t)state > 0 ? (unsigned)tiny_class_around(address) : SIZE_CLASSES;
-    }
-    if (likely(heap_owned(arena->own_small, address, SMALL_HEAP_SHIFT))) {
-        uint32_t state = atomic_load_explicit(small_state(address), memory_order_relaxed);
-
-        *slack = state & SMALL_SLACK_MAX;
-        return small_state_lives(state, address) ? small_state_class(state) : SIZE_CLASSES;
-    }
-    return SIZE_CLASSES;
+    report_overflow("free()", address);
+    canary_mend(address, requested, usable);
+    hardened_free_quick(arena, address, false, 0);
 }
 
-static inline void mark_free(uintptr_t address, unsigned class)
+void hardened_free_longer(struct arena *arena, uintptr_t address, size_t requested, unsigned class)
 {
-    if (class < TINY_CLASSES) {
-        _Atomic uint8_t *state = tiny_state(address);
+    _Atomic uint8_t *state = tiny_state(address);
 
-        atomic_store_explicit(state,
-                              atomic_load_explicit(state, memory_order_relaxed) ^
-                                  tiny_state_of(STATE_LIVE ^ STATE_FREE, 0),
-                              memory_order_relaxed);
-    } else {
-        _Atomic uint32_t *state = small_state(address);
-
-        atomic_store_explicit(
-            state, atomic_load_explicit(state, memory_order_relaxed) ^ small_kinds(STATE_LIVE, STATE_FREE),
-            memory_order_relaxed);
-    }
+    canary_wipe(address, requested, size_classes[class].size);
+    /* Release: what says FREE is zero, also in the child of a fork. */
+    atomic_store_explicit(
+        state, atomic_load_explicit(state, memory_order_relaxed) ^ tiny_state_of(STATE_LIVE ^ STATE_FREE, 0),
+        memory_order_release);
+    hardened_put(arena, address, class);
 }
 
-bool hardened_free_quick(struct arena *arena, uintptr_t address, const char *function)
+bool hardened_free_small(struct arena *arena, uintptr_t address, bool sized, size_t size)
 {
-    size_t slack, usable;
-    unsigned class = own_class(arena, address, &slack);
+    _Atomic uint32_t *state = small_state(address);
+    uint32_t what = atomic_load_explicit(state, memory_order_relaxed); /* the caller holds the chunk */
+    size_t requested, usable;
 
-    if (unlikely(class == SIZE_CLASSES))
+    if (unlikely(!small_state_lives(what, address)))
         return false;
-    usable = size_classes[class].size;
-    hardened_check(address, usable - slack, usable, function);
-    canary_wipe(address, usable - slack, usable);
-    mark_free(address, class);
-    put(arena, address, class);
+    usable = size_classes[small_state_class(what)].size;
+    requested = usable - (what & SMALL_SLACK_MAX);
+    if (sized && unlikely(size != requested))
+        return false;
+    if (unlikely(!canary_intact(address, requested, usable))) {
+        hardened_free_overflowed(arena, address, requested, usable);
+        return true;
+    }
+    canary_wipe(address, requested, usable);
+    /* Release: what says FREE is zero, also in the child of a fork. */
+    atomic_store_explicit(state, what ^ small_kinds(STATE_LIVE, STATE_FREE), memory_order_release);
+    hardened_put(arena, address, small_state_class(what));
     return true;
 }
 
@@ -181,12 +209,12 @@ void hardened_free(struct arena *arena, const struct chunk *chunk, const char *f
         return;
     }
     chunk_mark(chunk, STATE_FREE);
-    put(arena, chunk->start, chunk->class);
+    hardened_put(arena, chunk->start, chunk->class);
 }
 
 void hardened_arrive(struct arena *arena, const struct chunk *chunk, size_t held)
 {
     memset((void *)chunk->start, 0, held); // NOLINT: an address becomes a pointer
     chunk_mark(chunk, STATE_FREE);
-    put(arena, chunk->start, chunk->class);
+    hardened_put(arena, chunk->start, chunk->class);
 }

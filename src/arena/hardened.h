@@ -7,15 +7,10 @@
 #define FT_ARENA_HARDENED_H
 
 #include "arena/arena.h"
+#include "os/canary.h"
 
 /* Instead of arena_alloc(); the class has at least a byte of slack. */
 void *hardened_alloc(struct arena *arena, unsigned class, size_t requested);
-
-/* The same, and NULL as well if a slow call is needed, for an arena of the thread's own. */
-void *hardened_alloc_quick(struct arena *arena, unsigned class, size_t requested);
-
-/* Frees the live chunk at the address, if it is one of this arena, which is the thread's own. False: it is not. */
-bool hardened_free_quick(struct arena *arena, uintptr_t address, const char *function);
 
 /* Frees a live chunk of any arena; `arena`, the caller's, may be NULL. */
 void hardened_free(struct arena *arena, const struct chunk *chunk, const char *function);
@@ -31,5 +26,106 @@ void hardened_flush(struct arena *arena);
 
 /* For the repair after fork: what waits is found by its state. */
 void hardened_forget(struct arena *arena);
+
+/* The class for a request below SMALL_MAX: it has a byte more than that, and TINY at most 64. */
+static inline unsigned hardened_class(size_t size)
+{
+    return size < TINY_MAX ? tiny_class_by_granule[size / CHUNK_ALIGN + 1] : spaced_class(size + 1);
+}
+
+/*
+ * The usual cases, for an arena of the thread's own: what misses ends in a tail call, so that the rest needs no stack
+ * frame. NULL: a slow call is needed. False: no live chunk of ours is at the address, or, with `sized`, not one of that
+ * size; nothing was done.
+ */
+void *hardened_alloc_small(struct arena *arena, size_t size);
+bool hardened_free_small(struct arena *arena, uintptr_t address, bool sized, size_t size);
+
+/* A chunk that was written to while it was free is reported, and handed out to those who go on. */
+void *hardened_alloc_written(struct bin *bin, uintptr_t chunk, size_t requested);
+
+/* A chunk whose canary was destroyed is reported, and freed nevertheless. */
+void hardened_free_overflowed(struct arena *arena, uintptr_t address, size_t requested, size_t usable);
+
+/* A TINY chunk that is not wiped without a call. */
+void hardened_free_longer(struct arena *arena, uintptr_t address, size_t requested, unsigned class);
+
+/* A chunk that is wiped, and whose state says FREE, waits; the oldest ones may not have to any longer. */
+void hardened_put(struct arena *arena, uintptr_t address, unsigned class);
+
+static inline void hardened_mark_tiny(uintptr_t chunk, size_t slack)
+{
+    /*
+     * Release: see tiny_mark_live(). And before there is a canary: what says FREE is zero, also in the child of a fork
+     * that another thread makes now.
+     */
+    atomic_store_explicit(tiny_state(chunk), tiny_state_of(STATE_LIVE, slack % (TINY_SLACK_MAX + 1)),
+                          memory_order_release);
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* For a size below TINY_MAX. */
+static inline void *hardened_alloc_tiny(struct arena *arena, size_t size)
+{
+    struct bin *bin = arena_tiny_bin(arena, size + 1);
+    uintptr_t chunk = (uintptr_t)bin_pop(bin);
+    size_t usable = bin->live - tiny_state_of(STATE_LIVE, 0);
+
+    if (unlikely(chunk == 0))
+        return NULL;
+    /* The one below is next; below the lowest lies another stack, or the arena. */
+    __builtin_prefetch(bin->top[-1], 1);
+    if (unlikely(!canary_zero(chunk, usable)))
+        return hardened_alloc_written(bin, chunk, size);
+    hardened_mark_tiny(chunk, usable - size);
+    canary_set(chunk, size, usable);
+    return (void *)chunk; // NOLINT: an address becomes a pointer
+}
+
+static inline __attribute__((always_inline)) bool hardened_free_tiny(struct arena *arena, uintptr_t address,
+                                                                     bool sized, size_t size)
+{
+    _Atomic uint8_t *state = tiny_state(address);
+    uint8_t what = atomic_load_explicit(state, memory_order_relaxed); /* the caller holds the chunk */
+    size_t requested, usable;
+    unsigned class;
+
+    if (unlikely((int8_t)what <= 0))
+        return false;
+    class = (unsigned)tiny_class_around(address);
+    usable = arena->bins.of[class].live - tiny_state_of(STATE_LIVE, 0);
+    requested = usable - tiny_slack_hardened(what);
+    if (sized && unlikely(size != requested))
+        return false;
+    if (unlikely(!canary_intact(address, requested, usable))) {
+        hardened_free_overflowed(arena, address, requested, usable);
+    } else if (usable > CANARY_CLEAR_MAX) {
+        hardened_free_longer(arena, address, requested, class);
+    } else {
+        canary_clear(address, usable);
+        /* Release: what says FREE is zero, also in the child of a fork. */
+        atomic_store_explicit(state, what ^ tiny_state_of(STATE_LIVE ^ STATE_FREE, 0), memory_order_release);
+        hardened_put(arena, address, class);
+    }
+    return true;
+}
+
+static inline void *hardened_alloc_quick(struct arena *arena, size_t size)
+{
+    if (likely(size < TINY_MAX))
+        return hardened_alloc_tiny(arena, size);
+    return size < SMALL_MAX ? hardened_alloc_small(arena, size) : NULL;
+}
+
+static inline __attribute__((always_inline)) bool hardened_free_quick(struct arena *arena, uintptr_t address,
+                                                                      bool sized, size_t size)
+{
+    /* It is looked at, and so is its state: the processor may fetch both at once. */
+    __builtin_prefetch((void *)address, 1); // NOLINT: an address becomes a pointer
+    if (likely(heap_owned(arena->own_tiny, address, TINY_HEAP_SHIFT)))
+        return hardened_free_tiny(arena, address, sized, size);
+    return heap_owned(arena->own_small, address, SMALL_HEAP_SHIFT) &&
+           hardened_free_small(arena, address, sized, size);
+}
 
 #endif

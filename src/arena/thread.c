@@ -89,6 +89,8 @@ static struct arena *bind(void)
     }
     if (!options_every_call_slow())
         thread_self.arena = arena;
+    else if (!options.stats)
+        thread_self.hardened = arena;
     /* These may allocate, so they come last. */
     register_fork();
     if (pthread_setspecific(key, arena) != 0) {

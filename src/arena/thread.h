@@ -1,5 +1,5 @@
 /*
- * What a thread knows of its arena: three words of static TLS, so that the library can also be loaded by
+ * What a thread knows of its arena: a few words of static TLS, so that the library can also be loaded by
  * dlopen(). The fast paths look at thread_self.arena only; while that names arena_none, every call is slow,
  * and arena_enter() finds out why: no arena yet, a shared one, calls are counted, or the thread is ending.
  */
@@ -11,6 +11,8 @@
 struct thread {
     struct arena *arena;
     struct arena *home;
+    /* With FT_MALLOC_HARDEN: the arena, if it is the thread's own and calls are not counted. */
+    struct arena *hardened;
     bool ended;
     /* In the middle of getting an arena: a fork made now, by a signal handler, leaves the pool alone. */
     bool binding;
@@ -28,15 +30,13 @@ struct arena *arena_enter_to_free(void);
 /* Once, before anything else; more calls do nothing. `initial_environment`: see options_load(). */
 void thread_runtime_init(char **initial_environment);
 
-/* The arena, if it is the thread's own and nothing has to be done for it first; else NULL. */
-static inline struct arena *thread_ready(void)
+/* For hardened calls: the arena, if it is the thread's own and nothing has to be done for it first; else NULL. */
+static inline struct arena *thread_hardened_arena(void)
 {
-    struct arena *arena = thread_self.home;
+    struct arena *arena = thread_self.hardened;
 
     /* Relaxed: see arena_enter(). */
-    if (unlikely(arena == NULL) ||
-        unlikely(atomic_load_explicit(&arena->use, memory_order_relaxed) != ARENA_ACTIVE) ||
-        unlikely(atomic_load_explicit(&arena->damaged, memory_order_relaxed)) ||
+    if (arena == NULL || unlikely(atomic_load_explicit(&arena->damaged, memory_order_relaxed)) ||
         unlikely(atomic_load_explicit(&arena->trim_wanted, memory_order_relaxed)))
         return NULL;
     return arena;

@@ -3,13 +3,15 @@
  */
 #include "bins/chunk.h"
 
+#include "debug/options.h"
+
 static unsigned read_state(struct chunk *chunk)
 {
     if (chunk->zone == ZONE_TINY) {
         /* Relaxed: the holder of a chunk got it with its state; for anyone else any answer is as good. */
-        unsigned state = atomic_load_explicit(tiny_state(chunk->start), memory_order_relaxed);
+        uint8_t state = atomic_load_explicit(tiny_state(chunk->start), memory_order_relaxed);
 
-        chunk->requested = chunk->usable - (state & TINY_SLACK_MAX);
+        chunk->requested = chunk->usable - tiny_slack(state);
         return state >> TINY_KIND_SHIFT;
     } else {
         uint32_t state = atomic_load_explicit(small_state(chunk->start), memory_order_relaxed);
@@ -65,7 +67,8 @@ void chunk_mark(const struct chunk *chunk, unsigned kind)
 
     /* Release, for a chunk that stays live with another size: see small_mark_live(). */
     if (chunk->zone == ZONE_TINY)
-        atomic_store_explicit(tiny_state(chunk->start), tiny_state_of(kind, slack), memory_order_release);
+        atomic_store_explicit(tiny_state(chunk->start), tiny_state_of(kind, slack % (TINY_SLACK_MAX + 1)),
+                              memory_order_release);
     else
         atomic_store_explicit(small_state(chunk->start),
                               small_state_of(kind, chunk->class, chunk->start, slack), memory_order_release);
@@ -74,7 +77,7 @@ void chunk_mark(const struct chunk *chunk, unsigned kind)
 bool chunk_resize(const struct chunk *chunk, size_t requested)
 {
     struct chunk resized = *chunk;
-    size_t slack_max = chunk->zone == ZONE_TINY ? TINY_SLACK_MAX : SMALL_SLACK_MAX;
+    size_t slack_max = chunk->zone == ZONE_TINY ? (size_t)TINY_SLACK_MAX + options.harden : SMALL_SLACK_MAX;
 
     if (requested > chunk->usable || chunk->usable - requested > slack_max)
         return false;

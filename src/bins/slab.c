@@ -10,6 +10,11 @@
 
 #include <string.h>
 
+size_t tiny_slack(uint8_t state)
+{
+    return options.harden ? tiny_slack_hardened(state) : state & TINY_SLACK_MAX;
+}
+
 static void all_vacant(struct slab *slab, unsigned chunks)
 {
     for (unsigned word = 0; word * 64 < chunks; word++) {
@@ -180,20 +185,56 @@ static unsigned vacant_index(const struct slab *slab, unsigned n)
     return word * 64 + (unsigned)__builtin_ctzll(bits);
 }
 
+static unsigned below(unsigned limit, uint64_t *random)
+{
+    return (unsigned)((os_random(random) >> 32) * limit >> 32);
+}
+
+/* The index of any vacant chunk: where most are, the first one that is hit; else by counting. */
+static unsigned any_vacant(const struct slab *slab, uint64_t *random)
+{
+    unsigned chunks = size_classes[slab->class].chunks, index;
+
+    if (slab->free < chunks / 4)
+        return vacant_index(slab, below(slab->free, random));
+    do
+        index = below(chunks, random);
+    while ((slab->vacant[index / 64] >> (index % 64) & 1) == 0);
+    return index;
+}
+
+/* Brings them into any order, each as likely as the others. */
+static void shuffle(void **chunks, unsigned count, uint64_t *random)
+{
+    for (; count > 1; count--) {
+        void **other = &chunks[below(count, random)], *chunk = chunks[count - 1];
+
+        chunks[count - 1] = *other;
+        *other = chunk;
+    }
+}
+
 unsigned slab_take_random(struct slab *slab, void **out, unsigned most, uint64_t *random)
 {
-    unsigned count = most < slab->free ? most : slab->free;
+    size_t size = size_classes[slab->class].size;
+    char *start = (char *)slab_start(slab); // NOLINT: an address becomes a pointer
 
-    for (unsigned taken = 0; taken < count; taken++) {
-        unsigned index = vacant_index(slab, (unsigned)((os_random(random) >> 32) * slab->free >> 32));
+    if (most >= slab->free) {
+        unsigned count = slab_take(slab, out, most);
+
+        shuffle(out, count, random);
+        return count;
+    }
+    for (unsigned taken = 0; taken < most; taken++) {
+        unsigned index = any_vacant(slab, random);
 
         slab->vacant[index / 64] &= ~(UINT64_C(1) << (index % 64));
         slab->free--;
         if (index >= slab->fresh)
             slab->fresh = (uint16_t)(index + 1);
-        out[taken] = (char *)slab_start(slab) + (size_t)index * size_classes[slab->class].size; // NOLINT
+        out[taken] = start + index * size;
     }
-    return count;
+    return most;
 }
 
 void *slab_take_one(struct slab *slab, bool *clean)

@@ -50,7 +50,7 @@ enum { TINY_SLAB_STRIDE = 192, SMALL_SLAB_STRIDE = 64 };
  * Written by whoever holds the chunk: the thread that frees it, the owner that hands it out. Relaxed is
  * enough between those; live ones are stored with release, for walkers that check the slab's identity.
  *
- *   TINY    kind 2 | slack 6
+ *   TINY    kind 2 | slack 6; hardened, where there is always some slack, 0 means one more than the largest
  *   SMALL   kind 2 | place 5 | class 7 | slack 18
  */
 enum {
@@ -129,6 +129,15 @@ static inline uint8_t tiny_state_of(unsigned kind, size_t slack)
 {
     return (uint8_t)(kind << TINY_KIND_SHIFT | slack);
 }
+
+/* Of a process that is hardened: see above. */
+static inline size_t tiny_slack_hardened(uint8_t state)
+{
+    return (state - 1u) % (TINY_SLACK_MAX + 1) + 1;
+}
+
+/* Of any process. */
+size_t tiny_slack(uint8_t state);
 
 /* SMALL: the state follows from the address, the slab is found by the heap's table of units. */
 

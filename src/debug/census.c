@@ -36,7 +36,7 @@ static size_t live_size(bool small, uintptr_t address, size_t size)
     } else {
         uint8_t state = atomic_load_explicit(tiny_state(address), memory_order_acquire);
 
-        return (int8_t)state > 0 ? size - (state & TINY_SLACK_MAX) : SIZE_MAX;
+        return (int8_t)state > 0 ? size - tiny_slack(state) : SIZE_MAX;
     }
 }
 

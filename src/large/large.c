@@ -106,8 +106,7 @@ static bool guards(size_t align)
     return options.harden && align <= os_page_size();
 }
 
-/* Enters a fresh mapping; without memory for a descriptor it goes back. */
-static void *enter(void *start, size_t size, size_t mapped, size_t reserved, bool guarded)
+void *large_enter(void *start, size_t size, size_t mapped, size_t reserved, bool guarded)
 {
     struct large *large;
 
@@ -135,7 +134,7 @@ static void *alloc_hardened(size_t size, size_t align)
     size_t mapped = round_up(size + 1, os_page_size());
     void *start = guards(align) ? os_map_guarded(mapped) : map_or_trim(mapped, align);
 
-    return start == NULL ? NULL : enter(start, size, mapped, mapped, guards(align));
+    return start == NULL ? NULL : large_enter(start, size, mapped, mapped, guards(align));
 }
 
 void *large_alloc(size_t size, size_t align, bool *clean)
@@ -167,10 +166,10 @@ void *large_alloc(size_t size, size_t align, bool *clean)
         mapped = needed;
         start = map(mapped, align);
     }
-    return start == NULL ? NULL : enter(start, size, mapped, mapped, false);
+    return start == NULL ? NULL : large_enter(start, size, mapped, mapped, false);
 }
 
-static size_t headroom_for(size_t mapped)
+size_t large_headroom(size_t mapped)
 {
     /*
      * A vector that grows step by step is copied when it leaves its address space, so that is ample: all the
@@ -202,7 +201,7 @@ void *large_reuse_growing(size_t size)
 static void *map_growing(size_t size)
 {
     size_t mapped = round_up(size, os_page_size());
-    size_t headroom = headroom_for(mapped);
+    size_t headroom = large_headroom(mapped);
     void *start;
 
     if (mapped < size || mapped > PTRDIFF_MAX - headroom || os_memory_limit() != SIZE_MAX)
@@ -211,7 +210,7 @@ static void *map_growing(size_t size)
     if (start == NULL)
         return NULL;
     if (os_renew(start, mapped))
-        return enter(start, size, mapped, mapped + headroom, false);
+        return large_enter(start, size, mapped, mapped + headroom, false);
     /* The first part may be a hole by now, and is not ours to unmap; the headroom is. */
     os_unmap((char *)start + mapped, headroom);
     return NULL;

@@ -30,6 +30,9 @@ void *large_alloc_growing(size_t size);
  */
 void *large_try_growing(size_t size);
 
+/* The same with FT_MALLOC_HARDEN: between guards. */
+void *large_alloc_growing_hardened(size_t size);
+
 /* The same, if one waits in the cache that has grown before; it may be much larger. Else NULL. */
 void *large_reuse_growing(size_t size);
 
@@ -53,6 +56,12 @@ bool large_find_gone(uintptr_t address, struct large_info *info);
 
 /* Changes the size in place: false if that cannot be done, and nothing has changed. The chunk is live. */
 bool large_resize(uintptr_t address, size_t size);
+
+/*
+ * The same with FT_MALLOC_HARDEN: a byte more than `size` is there, and behind the last page nothing that anyone may
+ * touch. What is wiped and where the canary is, is the caller's business.
+ */
+bool large_resize_hardened(uintptr_t address, size_t size);
 
 /* The same, at little cost, if the chunk at the address is a live one that has as much room already. */
 bool large_grow_within(uintptr_t address, size_t size);

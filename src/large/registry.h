@@ -30,7 +30,7 @@ struct large {
     struct large *next, *prev;
     struct large *older, *newer;
     uint64_t freed_at;
-    /* Between pages that nobody may touch. Constant while the descriptor is in use. */
+    /* Between pages that nobody may touch, which are not counted in `reserved`. Like that. */
     bool guarded;
 };
 
@@ -100,6 +100,15 @@ static inline size_t large_mapping_size(size_t needed)
         return needed;
     return round_up(needed, (size_t)1 << (60 - __builtin_clzl(needed - 1)));
 }
+
+/* How much address space a chunk that grows gets in advance. */
+size_t large_headroom(size_t mapped);
+
+/*
+ * Enters a fresh mapping as a chunk; without memory for a descriptor it goes back, and NULL is returned. Without the
+ * lock.
+ */
+void *large_enter(void *start, size_t size, size_t mapped, size_t reserved, bool guarded);
 
 /* The best fitting cached mapping of at least `size` bytes and at most twice as many, taken out; or NULL. */
 struct large *cache_take(size_t size);

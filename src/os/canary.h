@@ -2,10 +2,14 @@
  * For FT_MALLOC_HARDEN: the bytes behind a request, up to the end of its chunk, hold a pattern that others cannot
  * guess; whoever writes past the end of what was asked for destroys it, which is seen when the chunk is freed. And
  * free memory is zero: whoever writes after free() is found when the chunk is handed out again.
+ *
+ * Chunks begin and end at multiples of 16, so all is done in words at multiples of 8: which byte of the pattern is
+ * where follows from the address. Of the word that the request ends in, the bytes behind it count.
  */
 #ifndef FT_OS_CANARY_H
 #define FT_OS_CANARY_H
 
+#include "os/os.h"
 #include "os/secret.h"
 
 #include <stdbool.h>
@@ -19,19 +23,28 @@ enum {
     CANARY_SLACK_MAX = 1024,
     /* Of a larger chunk, the first bytes are looked at when it is handed out. */
     CANARY_ZERO_MAX = 1024,
+    CANARY_WORD = sizeof(uint64_t),
+    /* Up to this, a chunk is cleared without a call. */
+    CANARY_CLEAR_MAX = 256,
+    /* From this on, only those of its pages are cleared that were written to. */
+    CANARY_PAGES_FROM = 2 * OS_PAGE,
 };
 
+/* Two words, as one value where the processor has such registers. */
+typedef uint64_t canary_pair __attribute__((vector_size(2 * CANARY_WORD)));
+
+/* Up to 64 bytes, to a multiple of 8. */
 static inline size_t canary_length(size_t requested, size_t usable)
 {
-    return usable - requested < CANARY_MAX ? usable - requested : CANARY_MAX;
+    return usable - requested <= CANARY_MAX ? usable - requested : CANARY_MAX - requested % CANARY_WORD;
 }
 
 /* The end of the slack that is looked at. */
 static inline const char *canary_end(uintptr_t chunk, size_t requested, size_t usable)
 {
-    size_t slack = usable - requested < CANARY_SLACK_MAX ? usable - requested : CANARY_SLACK_MAX;
+    size_t end = round_up(requested, CANARY_WORD) + CANARY_SLACK_MAX;
 
-    return (const char *)chunk + requested + slack; // NOLINT: an address becomes a pointer
+    return (const char *)chunk + (usable < end ? usable : end); // NOLINT: an address becomes a pointer
 }
 
 /* Half of it is thrown away, so that who reads one cannot compute others. No byte is zero: strings end in one. */
@@ -42,33 +55,62 @@ static inline uint64_t canary_word(uintptr_t chunk)
     return (half << 32 | half) | UINT64_C(0x0101010101010101);
 }
 
+/* The bytes of a word that lie behind the request's end in it; both processors have the lowest byte first. */
+static inline uint64_t canary_mask(size_t requested)
+{
+    return ~UINT64_C(0) << requested % CANARY_WORD * 8;
+}
+
 static inline void canary_set(uintptr_t chunk, size_t requested, size_t usable)
 {
-    char *at = (char *)chunk + requested; // NOLINT: an address becomes a pointer
-    size_t left = canary_length(requested, usable);
-    uint64_t word = canary_word(chunk);
+    char *at =
+        (char *)chunk + (requested & ~(size_t)(CANARY_WORD - 1)); // NOLINT: an address becomes a pointer
+    const char *end = (char *)chunk + requested + canary_length(requested, usable); // NOLINT
+    uint64_t word = canary_word(chunk), mask = canary_mask(requested), first;
 
-    for (; left >= sizeof word; left -= sizeof word, at += sizeof word)
+    memcpy(&first, at, sizeof first);
+    first = (first & ~mask) | (word & mask);
+    memcpy(at, &first, sizeof first);
+    for (at += sizeof word; at < end; at += sizeof word)
         memcpy(at, &word, sizeof word);
-    for (; left > 0; left--, word >>= 8)
-        *at++ = (char)word;
+}
+
+static inline canary_pair canary_load(const char *at)
+{
+    canary_pair pair;
+
+    memcpy(&pair, at, sizeof pair);
+    return pair;
+}
+
+/* Whether all words from `at` to `end` are zero. */
+static inline bool canary_zero_words(const char *at, const char *end)
+{
+    canary_pair found = {0};
+    uint64_t last = 0;
+
+    for (; end - at >= (ptrdiff_t)sizeof found; at += sizeof found)
+        found |= canary_load(at);
+    if (at < end)
+        memcpy(&last, at, sizeof last);
+    return (found[0] | found[1] | last) == 0;
 }
 
 static inline bool canary_intact(uintptr_t chunk, size_t requested, size_t usable)
 {
-    const char *at = (const char *)chunk + requested; // NOLINT: an address becomes a pointer
-    size_t left = canary_length(requested, usable);
-    uint64_t word = canary_word(chunk), found, wrong = 0;
+    const char *at =
+        (char *)chunk + (requested & ~(size_t)(CANARY_WORD - 1)); // NOLINT: an address becomes a pointer
+    const char *end = (char *)chunk + requested + canary_length(requested, usable); // NOLINT
+    uint64_t word = canary_word(chunk), found, wrong;
 
-    for (; left >= sizeof word; left -= sizeof word, at += sizeof word) {
+    memcpy(&found, at, sizeof found);
+    wrong = (found ^ word) & canary_mask(requested);
+    for (at += sizeof word; at < end; at += sizeof word) {
         memcpy(&found, at, sizeof found);
         wrong |= found ^ word;
     }
-    for (; left > 0; left--, word >>= 8)
-        wrong |= (uint8_t)(*at++ ^ (char)word);
-    for (const char *end = canary_end(chunk, requested, usable); at < end; at++)
-        wrong |= (uint8_t)*at;
-    return wrong == 0;
+    return wrong == 0 && (likely(usable - requested <= CANARY_MAX) ||
+                          canary_zero_words(end, canary_end(chunk, requested, usable)));
 }
 
 /* For those who go on with a chunk of which canary_intact() is false. */
@@ -80,29 +122,61 @@ static inline void canary_mend(uintptr_t chunk, size_t requested, size_t usable)
     canary_set(chunk, requested, usable);
 }
 
-/* The chunk becomes zero again, and its canary with it; behind that it is, if the canary was intact. */
-static inline void canary_wipe(uintptr_t chunk, size_t requested, size_t usable)
+/* A chunk of up to CANARY_CLEAR_MAX bytes becomes zero. */
+static inline void canary_clear(uintptr_t chunk, size_t usable)
 {
-    memset((void *)chunk, 0,
-           requested + canary_length(requested, usable)); // NOLINT: an address becomes a pointer
+    char *at = (char *)chunk,
+         *last = at + usable - sizeof(canary_pair); // NOLINT: an address becomes a pointer
+    const canary_pair zero = {0};
+
+    for (; at < last; at += 2 * sizeof zero) {
+        memcpy(at, &zero, sizeof zero);
+        memcpy(at + sizeof zero, &zero, sizeof zero);
+    }
+    memcpy(last, &zero, sizeof zero);
 }
 
-/* Whether a chunk is zero, as far as it is looked at. Its size is a multiple of 16. */
+/* Clears up to the next multiple of a page's size, if anything is there to be cleared; returns where that is. */
+static inline char *canary_clear_page(char *at)
+{
+    char *next = (char *)(((uintptr_t)at | (OS_PAGE - 1)) + 1); // NOLINT: an address becomes a pointer
+
+    /* In short steps: mostly the first one tells. */
+    for (const char *seen = at, *step; seen < next; seen = step) {
+        step = next - seen > CANARY_MAX ? seen + CANARY_MAX : next;
+        if (!canary_zero_words(seen, step)) {
+            memset(at, 0, (size_t)(next - at));
+            break;
+        }
+    }
+    return next;
+}
+
+/*
+ * The chunk becomes zero again, and its canary with it; behind that it is, if the canary was intact. Who asks for many
+ * pages often uses few: what was never written to is read, which takes no memory, and left as it is.
+ */
+static inline void canary_wipe(uintptr_t chunk, size_t requested, size_t usable)
+{
+    char *at = (char *)chunk; // NOLINT: an address becomes a pointer
+    char *end = at + requested + canary_length(requested, usable);
+
+    if (usable >= CANARY_PAGES_FROM)
+        while (end - at > OS_PAGE)
+            at = canary_clear_page(at);
+    memset(at, 0, (size_t)(end - at));
+}
+
+/* Whether a chunk is zero, as far as it is looked at. */
 static inline bool canary_zero(uintptr_t chunk, size_t usable)
 {
-    size_t length = usable < CANARY_ZERO_MAX ? usable : CANARY_ZERO_MAX;
-    const char *at = (const char *)chunk, *end = at + length; // NOLINT: an address becomes a pointer
-    uint64_t words[8], found = 0;
+    const char *at = (const char *)chunk; // NOLINT: an address becomes a pointer
+    const char *last = at + (usable < CANARY_ZERO_MAX ? usable : CANARY_ZERO_MAX) - sizeof(canary_pair);
+    canary_pair found = canary_load(last);
 
-    for (; end - at >= (ptrdiff_t)sizeof words; at += sizeof words) {
-        memcpy(words, at, sizeof words);
-        found |= words[0] | words[1] | words[2] | words[3] | words[4] | words[5] | words[6] | words[7];
-    }
-    for (; at < end; at += 16) {
-        memcpy(words, at, 16);
-        found |= words[0] | words[1];
-    }
-    return found == 0;
+    for (; at < last; at += 2 * sizeof found)
+        found |= canary_load(at) | canary_load(at + sizeof found);
+    return (found[0] | found[1]) == 0;
 }
 
 #endif

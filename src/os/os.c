@@ -169,7 +169,7 @@ void *os_map_aligned(size_t size, size_t align)
     return map_placed(size, 0, align);
 }
 
-static bool forbid(char *address, size_t size)
+bool os_forbid(void *address, size_t size)
 {
     return map(address, size, PROT_NONE, MAP_FIXED | MAP_NORESERVE) != NULL;
 }
@@ -182,11 +182,11 @@ static void *between_guards(char *mapping, size_t size, size_t after)
 {
     char *memory = mapping + os_page_size();
 
-    if (!forbid(memory + size, after)) {
+    if (!os_forbid(memory + size, after)) {
         unmap_or_keep(mapping, os_page_size() + size);
         return NULL;
     }
-    if (!forbid(mapping, os_page_size())) {
+    if (!os_forbid(mapping, os_page_size())) {
         unmap_or_keep(memory, size + after);
         return NULL;
     }

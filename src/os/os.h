@@ -79,6 +79,9 @@ void *os_map_guarded_at(uintptr_t address, size_t size, size_t after);
  */
 bool os_renew(void *address, size_t size);
 
+/* The other way round: what was memory is gone, and nobody may touch its place. On false as above. */
+bool os_forbid(void *address, size_t size);
+
 /* False when the kernel refuses (its limit of mappings): then the range is as it was. */
 bool os_unmap(void *address, size_t size);
 

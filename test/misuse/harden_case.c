@@ -97,6 +97,17 @@ static void overflow_sized(size_t size)
     free_sized(chunk, size);
 }
 
+/* By one byte, whatever the slack. */
+static void wrong_size(size_t size)
+{
+    unsigned char *chunk = allocate(size);
+    char what[50];
+    REQUIRE(free_sized != NULL, "no free_sized in this process");
+    (void)snprintf(what, sizeof what, ": wrong size %zu for", size - 1);
+    announce("free_sized()", what, chunk, size);
+    free_sized(chunk, size - 1);
+}
+
 static void overflow_calloc(size_t size)
 {
     unsigned char *chunk = calloc(1, size);
@@ -206,6 +217,57 @@ static void touch_shrunk(size_t size)
     chunk[0] = 1; // NOLINT: wrong on purpose
 }
 
+/* One that was smaller and grew, some of the way where it is; and one that was larger. */
+static unsigned char *grown(size_t size)
+{
+    unsigned char *chunk = allocate(size / 2);
+    for (unsigned eighth = 5; eighth <= 8; eighth++) {
+        chunk = realloc(chunk, size / 8 * eighth + size % 8);
+        REQUIRE(chunk != NULL, "no memory");
+    }
+    return chunk;
+}
+
+static unsigned char *shrunk(size_t size)
+{
+    unsigned char *chunk = realloc(allocate(size + 3 * PAGE), size);
+    REQUIRE(chunk != NULL, "no memory");
+    return chunk;
+}
+
+static void touch_behind_grown(size_t size)
+{
+    grown(size)[mapped(size)] = 1;
+}
+
+static void touch_behind_shrunk(size_t size)
+{
+    shrunk(size)[mapped(size)] = 1;
+}
+
+static void touch_freed_grown(size_t size)
+{
+    unsigned char *chunk = grown(size);
+    free(chunk);
+    chunk[size / 2] = 1; // NOLINT: wrong on purpose
+}
+
+static void overflow_grown(size_t size)
+{
+    unsigned char *chunk = grown(size);
+    chunk[size] ^= 0x55;
+    announce_overflow("free()", chunk, size);
+    free(chunk);
+}
+
+static void overflow_shrunk(size_t size)
+{
+    unsigned char *chunk = shrunk(size);
+    chunk[size] ^= 0x55;
+    announce_overflow("free()", chunk, size);
+    free(chunk);
+}
+
 static size_t heap_size(size_t size)
 {
     return (size_t)(harden_zone(size)[0] == 'T' ? 4 : 32) << 20;
@@ -240,6 +302,7 @@ static const struct {
     {"overflow-realloc-in-place", overflow_realloc_in_place},
     {"overflow-thread", overflow_thread},
     {"overflow-sized", overflow_sized},
+    {"wrong-size", wrong_size},
     {"overflow-calloc", overflow_calloc},
     {"overflow-aligned", overflow_aligned},
     {"underflow", underflow},
@@ -250,6 +313,11 @@ static const struct {
     {"touch-freed", touch_freed},
     {"read-freed", read_freed},
     {"touch-shrunk", touch_shrunk},
+    {"touch-behind-grown", touch_behind_grown},
+    {"touch-behind-shrunk", touch_behind_shrunk},
+    {"touch-freed-grown", touch_freed_grown},
+    {"overflow-grown", overflow_grown},
+    {"overflow-shrunk", overflow_shrunk},
     {"touch-heap-end", touch_heap_end},
     {"touch-before-heap", touch_before_heap},
     {"overflow-heap", overflow_heap},

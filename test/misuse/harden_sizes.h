@@ -19,10 +19,7 @@ enum { HARDEN_SIZES = sizeof harden_sizes / sizeof *harden_sizes };
 
 static inline const char *harden_zone(size_t size)
 {
-    /* Classes of 512 bytes and more are 64 apart: a TINY state cannot tell of as much slack, so one further is taken. */
-    int tiny = size < 960 && (size < 512 || size % 64 != 0);
-
-    return tiny ? "TINY" : size < 262144 ? "SMALL" : "LARGE";
+    return size < 960 ? "TINY" : size < 262144 ? "SMALL" : "LARGE";
 }
 
 /* A chunk with a pattern; that it still has it. */

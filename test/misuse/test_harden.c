@@ -85,6 +85,15 @@ static void test_overflow_of_aligned_chunks(void **state)
     check(names, sizes, SIGABRT);
 }
 
+/* Those too whose slack is all that a TINY state can tell, and one more. */
+static void test_wrong_sizes(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"wrong-size", NULL};
+    static const size_t sizes[] = {1, 42, 512, 513, 576, 896, 897, 959, 960, 3725, 262144, SIZE_MAX};
+    check(names, sizes, SIGABRT);
+}
+
 /* Sizes whose slack is all canary. */
 static void test_underflow(void **state)
 {
@@ -109,6 +118,18 @@ static void test_large_guards(void **state)
                                         "read-freed",   "touch-shrunk", NULL};
     static const size_t sizes[] = {262144, 300000, 1048575, 1048576, 50000000, SIZE_MAX};
     check(names, sizes, SIGSEGV);
+}
+
+/* The guard behind a chunk goes where the chunk's end goes. */
+static void test_large_chunks_that_change_their_size(void **state)
+{
+    (void)state;
+    static const char *const touching[] = {"touch-behind-grown", "touch-behind-shrunk", "touch-freed-grown",
+                                           NULL};
+    static const char *const overflowing[] = {"overflow-grown", "overflow-shrunk", NULL};
+    static const size_t sizes[] = {262144, 300000, 1048575, 1048576, 50000000, SIZE_MAX};
+    check(touching, sizes, SIGSEGV);
+    check(overflowing, sizes, SIGABRT);
 }
 
 /* These are always there. */
@@ -207,9 +228,11 @@ int main(void)
         cmocka_unit_test(test_overflow),
         cmocka_unit_test(test_overflow_where_the_chunk_stays),
         cmocka_unit_test(test_overflow_of_aligned_chunks),
+        cmocka_unit_test(test_wrong_sizes),
         cmocka_unit_test(test_underflow),
         cmocka_unit_test(test_write_after_free),
         cmocka_unit_test(test_large_guards),
+        cmocka_unit_test(test_large_chunks_that_change_their_size),
         cmocka_unit_test(test_heap_guards),
         cmocka_unit_test(test_every_byte_of_the_canary),
         cmocka_unit_test(test_promises),

@@ -21,7 +21,7 @@ static inline void run(void (*body)(void *argument))
 
 static inline char *take(struct arena *arena, size_t size)
 {
-    char *chunk = hardened_alloc(arena, size_class_of(size + 1), size);
+    char *chunk = hardened_alloc(arena, hardened_class(size), size);
 
     REQUIRE(chunk != NULL, "no memory for %zu bytes", size);
     return chunk;

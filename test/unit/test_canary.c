@@ -12,7 +12,9 @@ static void check_canary(char *chunk, size_t requested, size_t usable)
 {
     uintptr_t at = (uintptr_t)chunk;
     size_t length = canary_length(requested, usable);
+    size_t slack = usable - requested;
 
+    assert_true(slack <= CANARY_MAX ? length == slack : length > CANARY_MAX - 8 && length <= CANARY_MAX);
     memset(chunk, 0, usable + 16);
     canary_set(at, requested, usable);
     assert_int_equal(pattern_first_nonzero(chunk, requested), requested);
@@ -35,7 +37,7 @@ static void test_every_byte_of_a_canary_counts(void **state)
     static _Alignas(16) char chunk[512];
 
     for (size_t requested = 0; requested < 300; requested++)
-        for (size_t usable = requested + 1; usable < requested + 100; usable++)
+        for (size_t usable = requested / 16 * 16 + 16; usable < requested + 200; usable += 16)
             check_canary(chunk, requested, usable);
 }
 
@@ -47,18 +49,42 @@ static void test_the_slack_behind_a_canary_is_zero(void **state)
     static _Alignas(16) char chunk[REQUESTED + CANARY_SLACK_MAX + 76];
     uintptr_t at = (uintptr_t)chunk;
 
+    size_t end = (size_t)(canary_end(at, REQUESTED, sizeof chunk) - chunk);
+
+    assert_true(end >= REQUESTED + CANARY_SLACK_MAX && end < sizeof chunk);
     canary_set(at, REQUESTED, sizeof chunk);
     for (size_t offset = REQUESTED; offset < sizeof chunk; offset++) {
         char was = chunk[offset];
 
         chunk[offset] = (char)(was ^ 1);
-        assert_int_equal(canary_intact(at, REQUESTED, sizeof chunk), offset >= REQUESTED + CANARY_SLACK_MAX);
+        assert_int_equal(canary_intact(at, REQUESTED, sizeof chunk), offset >= end);
         canary_mend(at, REQUESTED, sizeof chunk);
         assert_true(canary_intact(at, REQUESTED, sizeof chunk));
         chunk[offset] = was;
     }
     canary_wipe(at, REQUESTED, sizeof chunk);
     assert_int_equal(pattern_first_nonzero(chunk, sizeof chunk), sizeof chunk);
+}
+
+/* Wherever it was written to, whether it begins with a page or not. */
+static void test_a_chunk_of_many_pages_is_wiped(void **state)
+{
+    (void)state;
+    static _Alignas(OS_PAGE) char pages[6 * OS_PAGE];
+
+    for (size_t start = 0; start < 2 * OS_PAGE; start += 1040)
+        for (size_t requested = 2 * OS_PAGE - 16; requested < 3 * OS_PAGE; requested += 997)
+            for (size_t offset = 0; offset < requested; offset += 61) {
+                char *chunk = pages + start;
+                size_t usable = requested / 16 * 16 + 16;
+
+                chunk[usable] = 1;
+                chunk[offset] = 1;
+                canary_set((uintptr_t)chunk, requested, usable);
+                canary_wipe((uintptr_t)chunk, requested, usable);
+                assert_int_equal(pattern_first_nonzero(pages, sizeof pages), start + usable);
+                chunk[usable] = 0;
+            }
 }
 
 /* Two that were read do not tell the keys: half of what is computed is not there. */
@@ -95,6 +121,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_byte_of_a_canary_counts),
         cmocka_unit_test(test_the_slack_behind_a_canary_is_zero),
+        cmocka_unit_test(test_a_chunk_of_many_pages_is_wiped),
         cmocka_unit_test(test_half_of_a_canary_is_kept_back),
         cmocka_unit_test(test_canaries_of_chunks_differ),
         cmocka_unit_test(test_every_byte_is_looked_at_before_it_is_handed_out),

@@ -31,10 +31,7 @@ static void hand_out(void *unused)
     (void)unused;
     struct arena *arena = unit_arena();
 
-    for (size_t size = 1; size < SMALL_MAX; size += size / 7 + 1) {
-        if (size_class_of(size + 1) < TINY_CLASSES &&
-            size_classes[size_class_of(size + 1)].size - size > TINY_SLACK_MAX)
-            continue;
+    for (size_t size = 0; size < SMALL_MAX; size += size < 1024 ? 1 : size / 7) {
         for (unsigned n = 0; n < 5; n++) {
             char *chunk = take(arena, size);
             size_t usable = unit_chunk(chunk).usable;
@@ -56,27 +53,47 @@ static void test_chunks_are_zero_and_have_a_canary(void **state)
     run(hand_out);
 }
 
+/* Sized frees of every TINY size: no other size will do, also where there is as much slack as a state can tell. */
+static void free_sized_quickly(void *unused)
+{
+    (void)unused;
+    struct arena *arena = unit_arena();
+
+    for (size_t size = 0; size < 3000; size++) {
+        uintptr_t chunk = (uintptr_t)take(arena, size);
+
+        REQUIRE(!hardened_free_quick(arena, chunk, true, size + 1) &&
+                    !hardened_free_quick(arena, chunk, true, size - 1) &&
+                    !hardened_free_quick(arena, chunk, true, size + 64) &&
+                    !hardened_free_quick(arena, chunk, true, size - 64),
+                "%zu bytes are freed as others", size);
+        REQUIRE(hardened_free_quick(arena, chunk, true, size), "%zu bytes are not freed", size);
+    }
+}
+
 static void free_quickly(void *unused)
 {
     (void)unused;
     struct arena *arena = unit_arena(), *other = unit_arena();
+    volatile uintptr_t nobodys = 4096;
     char *tiny = take(arena, 100), *small = take(arena, 3000), *theirs = take(other, 100);
 
-    REQUIRE(!hardened_free_quick(arena, (uintptr_t)tiny + 1, "free()"), "misaligned");
-    REQUIRE(!hardened_free_quick(arena, (uintptr_t)tiny + 16, "free()"), "inside");
-    REQUIRE(!hardened_free_quick(arena, (uintptr_t)small + 512, "free()"), "inside");
-    REQUIRE(!hardened_free_quick(arena, (uintptr_t)theirs, "free()"), "another arena's");
-    REQUIRE(!hardened_free_quick(arena, 4096, "free()"), "nobody's");
-    REQUIRE(hardened_free_quick(arena, (uintptr_t)tiny, "free()"), "live");
-    REQUIRE(hardened_free_quick(arena, (uintptr_t)small, "free()"), "live");
-    REQUIRE(!hardened_free_quick(arena, (uintptr_t)tiny, "free()"), "freed");
-    REQUIRE(!hardened_free_quick(arena, (uintptr_t)small, "free()"), "freed");
+    REQUIRE(!hardened_free_quick(arena, (uintptr_t)tiny + 1, false, 0), "misaligned");
+    REQUIRE(!hardened_free_quick(arena, (uintptr_t)tiny + 16, false, 0), "inside");
+    REQUIRE(!hardened_free_quick(arena, (uintptr_t)small + 512, false, 0), "inside");
+    REQUIRE(!hardened_free_quick(arena, (uintptr_t)theirs, false, 0), "another arena's");
+    REQUIRE(!hardened_free_quick(arena, nobodys, false, 0), "nobody's");
+    REQUIRE(hardened_free_quick(arena, (uintptr_t)tiny, false, 0), "live");
+    REQUIRE(hardened_free_quick(arena, (uintptr_t)small, false, 0), "live");
+    REQUIRE(!hardened_free_quick(arena, (uintptr_t)tiny, false, 0), "freed");
+    REQUIRE(!hardened_free_quick(arena, (uintptr_t)small, false, 0), "freed");
 }
 
 static void test_only_live_chunks_are_freed_quickly(void **state)
 {
     (void)state;
     run(free_quickly);
+    run(free_sized_quickly);
 }
 
 /* The oldest are let go when one more than the quarantine holds has been freed, and no sooner. */
@@ -237,6 +254,42 @@ static void test_what_comes_home_is_zero_and_waits(void **state)
     run(come_home);
 }
 
+static size_t resident_pages(void)
+{
+    FILE *statm = fopen("/proc/self/statm", "re");
+    size_t pages;
+
+    REQUIRE(statm != NULL && fscanf(statm, "%*u %zu", &pages) == 1, "no /proc/self/statm");
+    (void)fclose(statm);
+    return pages;
+}
+
+/* What the program never wrote to is zero already, and costs no memory. */
+static void free_untouched(void *unused)
+{
+    enum { COUNT = 64, SIZE = 250000 };
+    struct arena *arena = unit_arena();
+    char *chunks[COUNT];
+    size_t before = resident_pages();
+    (void)unused;
+
+    for (size_t n = 0; n < COUNT; n++)
+        chunks[n] = take(arena, SIZE);
+    for (size_t n = 0; n < COUNT; n++) {
+        chunks[n][0] = chunks[n][SIZE - 1] = 1;
+        give(arena, chunks[n]);
+        REQUIRE(pattern_first_nonzero(chunks[n], SIZE) == SIZE, "not wiped");
+    }
+    REQUIRE(resident_pages() - before < COUNT * (SIZE / OS_PAGE) / 2, "%zu pages more are resident",
+            resident_pages() - before);
+}
+
+static void test_wiping_touches_no_new_memory(void **state)
+{
+    (void)state;
+    run(free_untouched);
+}
+
 /* How a program misuses chunks, and what is said. */
 static void destroy_canary(void *unused)
 {
@@ -255,7 +308,7 @@ static void destroy_canary_quickly(void *unused)
     (void)unused;
 
     chunk[100] = 0;
-    hardened_free_quick(arena, (uintptr_t)chunk, "free()");
+    hardened_free_quick(arena, (uintptr_t)chunk, false, 0);
 }
 
 static void destroy_canary_remotely(void *unused)
@@ -317,6 +370,7 @@ int main(void)
         cmocka_unit_test(test_the_order_is_random),
         cmocka_unit_test(test_reuse_is_random),
         cmocka_unit_test(test_what_comes_home_is_zero_and_waits),
+        cmocka_unit_test(test_wiping_touches_no_new_memory),
         cmocka_unit_test(test_misuse_is_reported),
     };
 

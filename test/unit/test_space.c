@@ -25,23 +25,6 @@ static const bool sanitized = true;
 static const bool sanitized = false;
 #endif
 
-/* Whether all of [start, end) has the protection that /proc/self/maps writes so. */
-static bool protected_so(uintptr_t start, uintptr_t end, const char *protection)
-{
-    FILE *maps = fopen("/proc/self/maps", "re");
-    char line[512], found[8];
-    uintptr_t from, to;
-
-    REQUIRE(maps != NULL, "no /proc/self/maps");
-    while (fgets(line, sizeof line, maps) != NULL) {
-        REQUIRE(sscanf(line, "%lx-%lx %7s", &from, &to, found) == 3, "a strange line: %s", line);
-        if (from <= start && start < to && strcmp(found, protection) == 0)
-            start = to;
-    }
-    (void)fclose(maps);
-    return start >= end;
-}
-
 static uintptr_t end_of(const struct heap *heap)
 {
     return heap->base + (uintptr_t)heap_units(heap) * UNIT_SIZE;
@@ -52,9 +35,10 @@ static void check_guards(const struct heap_set *set)
     const size_t page = os_page_size();
 
     for (const struct heap *heap = set->heaps; heap != NULL; heap = heap->next) {
-        REQUIRE(protected_so(heap->base, end_of(heap), "rw-p"), "a heap with holes");
-        REQUIRE(protected_so(heap->base - page, heap->base, "---p"), "no guard below a heap");
-        REQUIRE(protected_so(end_of(heap), heap->base + heap->size - page, "---p"), "no guard behind a heap");
+        REQUIRE(unit_protected_so(heap->base, end_of(heap), "rw-p"), "a heap with holes");
+        REQUIRE(unit_protected_so(heap->base - page, heap->base, "---p"), "no guard below a heap");
+        REQUIRE(unit_protected_so(end_of(heap), heap->base + heap->size - page, "---p"),
+                "no guard behind a heap");
         REQUIRE(end_of(heap) + page <= heap->base + heap->size, "the guard is less than a page");
     }
 }

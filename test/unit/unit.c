@@ -250,3 +250,19 @@ size_t unit_address_space(void)
     (void)fclose(file);
     return pages * os_page_size();
 }
+
+bool unit_protected_so(uintptr_t start, uintptr_t end, const char *protection)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    char line[512], found[8];
+    uintptr_t from, to;
+
+    REQUIRE(maps != NULL, "no /proc/self/maps");
+    while (fgets(line, sizeof line, maps) != NULL) {
+        REQUIRE(sscanf(line, "%lx-%lx %7s", &from, &to, found) == 3, "a strange line: %s", line);
+        if (from <= start && start < to && strcmp(found, protection) == 0)
+            start = to;
+    }
+    (void)fclose(maps);
+    return start >= end;
+}

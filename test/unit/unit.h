@@ -58,6 +58,9 @@ unsigned unit_units_per_heap(const struct heap_set *set);
 struct heap *unit_take_heap(struct heap_set *set);
 void unit_give_heap(struct heap *heap);
 
+/* Whether all of [start, end) has the protection that /proc/self/maps writes so. */
+bool unit_protected_so(uintptr_t start, uintptr_t end, const char *protection);
+
 /* Limits the process's address space; SIZE_MAX: no longer. And how much of it there is. */
 void unit_limit(size_t bytes);
 size_t unit_address_space(void);

@@ -1,0 +1,249 @@
+/*
+ * LARGE chunks of hardened processes that change their size: what they may use grows and shrinks by whole pages, and at
+ * both of its ends is always a page that nobody may touch. Each test in a child, for the option is for good.
+ */
+#include "unit/hardened.h"
+
+#include "large/large.h"
+#include "large/registry.h"
+#include "os/os.h"
+#include "support/pattern.h"
+
+#include <string.h>
+#include <sys/resource.h>
+
+enum { MIB = 1 << 20 };
+
+static struct large large_of(const char *chunk)
+{
+    struct large *large, copy;
+
+    registry_lock();
+    large = registry_find((uintptr_t)chunk);
+    REQUIRE(large != NULL, "no chunk at %p", (const void *)chunk);
+    copy = *large;
+    registry_unlock();
+    return copy;
+}
+
+static bool resize(char *chunk, size_t size)
+{
+    return large_resize_hardened((uintptr_t)chunk, size);
+}
+
+static char *allocate(size_t size, size_t align)
+{
+    bool clean;
+    char *chunk = large_alloc(size, align, &clean);
+
+    REQUIRE(chunk != NULL, "no memory");
+    return chunk;
+}
+
+static char *allocate_growing(size_t size)
+{
+    char *chunk = large_alloc_growing_hardened(size);
+
+    REQUIRE(chunk != NULL, "no memory");
+    return chunk;
+}
+
+/* It is as large as that, to the page, all of it can be used, and nothing around it. */
+static void require_guarded(const char *chunk, size_t size)
+{
+    uintptr_t start = (uintptr_t)chunk, end = start + size / OS_PAGE * OS_PAGE + OS_PAGE;
+    struct large large = large_of(chunk);
+
+    REQUIRE(atomic_load(&large.requested) == size + 1, "%zu bytes are noted as others", size);
+    REQUIRE(start + large.mapped == end, "%zu bytes have %zu", size, large.mapped);
+    REQUIRE(unit_protected_so(start, end, "rw-p"), "%zu bytes cannot be used", size);
+    REQUIRE(unit_protected_so(start - OS_PAGE, start, "---p"), "no guard in front of %zu bytes", size);
+    REQUIRE(unit_protected_so(end, end + OS_PAGE, "---p"), "no guard behind %zu bytes", size);
+}
+
+/* Freed, there is nothing left, also of what was in advance, and of the guards: the one behind it was there. */
+static void require_gone(const char *chunk, size_t reserved)
+{
+    uintptr_t start = (uintptr_t)chunk;
+    static const char *const protections[] = {"rw-p", "---p"};
+
+    REQUIRE(large_free(start, false) == LARGE_FREED, "not freed");
+    for (unsigned n = 0; n < 2; n++) {
+        REQUIRE(!unit_protected_so(start - OS_PAGE, start, protections[n]), "a guard stays in front");
+        REQUIRE(!unit_protected_so(start, start + OS_PAGE, protections[n]), "the chunk stays");
+        REQUIRE(!unit_protected_so(start + reserved, start + reserved + OS_PAGE, protections[n]),
+                "a guard stays behind");
+    }
+}
+
+static void grow_step_by_step(void *unused)
+{
+    char *chunk = allocate_growing(MIB);
+    size_t size = MIB, reserved = large_of(chunk).reserved;
+    (void)unused;
+
+    REQUIRE(reserved >= 4 * (size_t)MIB, "%zu bytes in advance", reserved);
+    pattern_write(chunk, 0, size, 1);
+    for (; size < reserved - 1; size = size + size / 10 < reserved - 1 ? size + size / 10 : reserved - 1) {
+        REQUIRE(resize(chunk, size), "%zu bytes do not fit", size);
+        require_guarded(chunk, size);
+        REQUIRE(pattern_mismatch(chunk, MIB, 1) == MIB, "changed");
+    }
+    REQUIRE(resize(chunk, reserved - 1), "the last page is not given");
+    REQUIRE(!resize(chunk, reserved), "there is no room for a canary");
+    REQUIRE(!resize(chunk, SIZE_MAX) && !resize(chunk, SIZE_MAX - OS_PAGE), "more than there is");
+    require_guarded(chunk, reserved - 1);
+    require_gone(chunk, large_of(chunk).reserved);
+}
+
+static void test_growing_moves_the_guard(void **state)
+{
+    (void)state;
+    run(grow_step_by_step);
+}
+
+/* What it lost is gone, and comes back as zero; with headroom or without. */
+static void shrink_and_grow(char *chunk)
+{
+    (void)memset(chunk, 0xee, 2 * MIB);
+    for (size_t size = 2 * MIB - 1; size > MIB; size -= 100000) {
+        REQUIRE(resize(chunk, size), "does not shrink to %zu", size);
+        require_guarded(chunk, size);
+    }
+    REQUIRE(resize(chunk, MIB + 4) && resize(chunk, 2 * MIB), "does not grow again");
+    require_guarded(chunk, 2 * MIB);
+    REQUIRE(chunk[MIB] == (char)0xee, "changed");
+    REQUIRE(pattern_first_nonzero(chunk + MIB + OS_PAGE, MIB - OS_PAGE) == MIB - OS_PAGE,
+            "what was lost is there");
+    require_gone(chunk, large_of(chunk).reserved);
+}
+
+static void shrink(void *unused)
+{
+    (void)unused;
+    shrink_and_grow(allocate(2 * MIB, 1));
+    shrink_and_grow(allocate_growing(2 * MIB));
+}
+
+static void test_shrinking_moves_the_guard(void **state)
+{
+    (void)state;
+    run(shrink);
+}
+
+/* Chunks aligned to more than a page have no guards: they stay only in the pages that they have. */
+static void resize_aligned(void *unused)
+{
+    char *chunk = allocate(MIB, MIB);
+    (void)unused;
+
+    REQUIRE(resize(chunk, MIB + OS_PAGE - 1) && resize(chunk, MIB), "does not stay");
+    REQUIRE(!resize(chunk, MIB + OS_PAGE) && !resize(chunk, MIB - 1), "stays");
+    REQUIRE(large_free((uintptr_t)chunk, false) == LARGE_FREED, "not freed");
+}
+
+static void test_aligned_chunks_stay_in_their_pages(void **state)
+{
+    (void)state;
+    run(resize_aligned);
+}
+
+/* The n-th call is refused: the chunk is as good as one that was never to grow. */
+static void refuse_headroom(void *unused)
+{
+    (void)unused;
+    for (unsigned n = 1; n <= 2; n++) {
+        char *chunk;
+
+        os_fail_after(n, false);
+        chunk = allocate_growing(MIB);
+        REQUIRE(large_of(chunk).reserved == large_of(chunk).mapped, "headroom, nevertheless");
+        require_guarded(chunk, MIB);
+        require_gone(chunk, large_of(chunk).reserved);
+    }
+}
+
+static void test_without_headroom_it_is_a_chunk_like_others(void **state)
+{
+    (void)state;
+    run(refuse_headroom);
+}
+
+/* Where the kernel may have left a hole, nothing is unmapped any more; the chunk is as it was, without guards. */
+static void refuse_to_grow(void *unused)
+{
+    char *chunk = allocate_growing(MIB);
+    size_t reserved = large_of(chunk).reserved;
+    (void)unused;
+
+    pattern_write(chunk, 0, MIB, 1);
+    os_fail_after(1, false);
+    REQUIRE(!resize(chunk, 2 * MIB), "grows");
+    REQUIRE(pattern_mismatch(chunk, MIB, 1) == MIB, "changed");
+    REQUIRE(unit_protected_so((uintptr_t)chunk + MIB + OS_PAGE, (uintptr_t)chunk + 2 * MIB, "---p"),
+            "what may be a hole was unmapped");
+    REQUIRE(!unit_protected_so((uintptr_t)chunk + reserved, (uintptr_t)chunk + reserved + OS_PAGE, "---p"),
+            "the guard stays");
+    REQUIRE(!resize(chunk, 2 * MIB) && !resize(chunk, MIB / 2) && resize(chunk, MIB + 1), "it has no room");
+    require_gone(chunk, reserved);
+}
+
+static void test_where_memory_is_refused_a_chunk_does_not_grow(void **state)
+{
+    (void)state;
+    run(refuse_to_grow);
+}
+
+static void refuse_to_shrink(void *unused)
+{
+    char *chunk = allocate_growing(2 * MIB);
+    size_t reserved = large_of(chunk).reserved;
+    (void)unused;
+
+    pattern_write(chunk, 0, MIB, 1);
+    os_fail_after(1, false);
+    REQUIRE(resize(chunk, MIB), "does not shrink");
+    REQUIRE(pattern_mismatch(chunk, MIB, 1) == MIB && large_of(chunk).mapped == MIB + OS_PAGE, "changed");
+    REQUIRE(unit_protected_so((uintptr_t)chunk + MIB + OS_PAGE, (uintptr_t)chunk + 2 * MIB, "rw-p"),
+            "what may be a hole was unmapped");
+    require_gone(chunk, reserved);
+}
+
+static void test_where_the_kernel_refuses_a_chunk_shrinks_nevertheless(void **state)
+{
+    (void)state;
+    run(refuse_to_shrink);
+}
+
+static void limited(void *unused)
+{
+    struct rlimit limit = {(rlim_t)1 << 60, RLIM_INFINITY};
+    char *chunk;
+    (void)unused;
+
+    REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0, "no limit");
+    chunk = allocate_growing(MIB);
+    REQUIRE(large_of(chunk).reserved == MIB + OS_PAGE, "headroom");
+    require_guarded(chunk, MIB);
+}
+
+static void test_no_headroom_under_a_limit_of_address_space(void **state)
+{
+    (void)state;
+    run(limited);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_growing_moves_the_guard),
+        cmocka_unit_test(test_shrinking_moves_the_guard),
+        cmocka_unit_test(test_aligned_chunks_stay_in_their_pages),
+        cmocka_unit_test(test_without_headroom_it_is_a_chunk_like_others),
+        cmocka_unit_test(test_where_memory_is_refused_a_chunk_does_not_grow),
+        cmocka_unit_test(test_where_the_kernel_refuses_a_chunk_shrinks_nevertheless),
+        cmocka_unit_test(test_no_headroom_under_a_limit_of_address_space),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
