@@ -5,6 +5,7 @@
  */
 #include "bins/heap.h"
 
+#include "bins/bits.h"
 #include "bins/space.h"
 
 #include "large/large.h"
@@ -19,59 +20,6 @@ enum {
 static_assert(TINY_HEAP_SIZE == 1 << TINY_HEAP_SHIFT && SMALL_HEAP_SIZE == 1 << SMALL_HEAP_SHIFT, "shifts");
 static_assert((TINY_UNITS - TINY_FIRST_UNIT) * (UNIT_SIZE / TINY_MAX) >= 100, "100 chunks in a TINY heap");
 static_assert((SMALL_UNITS - SMALL_FIRST_UNIT) / SLAB_UNITS_MAX >= 100, "100 chunks in a SMALL heap");
-
-static void bits_set(uint64_t *map, unsigned first, unsigned count)
-{
-    for (unsigned bit = first; bit < first + count; bit++)
-        map[bit / 64] |= UINT64_C(1) << (bit % 64);
-}
-
-static void bits_clear(uint64_t *map, unsigned first, unsigned count)
-{
-    for (unsigned bit = first; bit < first + count; bit++)
-        map[bit / 64] &= ~(UINT64_C(1) << (bit % 64));
-}
-
-/* The first bit at or after `from` that is set (or clear, with `flip` all ones); `end` if there is none. */
-static unsigned bit_next(const uint64_t *map, unsigned from, unsigned end, uint64_t flip)
-{
-    while (from < end) {
-        uint64_t word = (map[from / 64] ^ flip) >> (from % 64);
-
-        if (word != 0) {
-            from += (unsigned)__builtin_ctzll(word);
-            break;
-        }
-        from = (from / 64 + 1) * 64;
-    }
-    return from < end ? from : end;
-}
-
-/* Where in the low word runs of `units` set bits begin; they may go on in the high word. `units` is at most 64. */
-static uint64_t run_starts(uint64_t low, uint64_t high, unsigned units)
-{
-    unsigned __int128 bits = (unsigned __int128)high << 64 | low;
-
-    /* After each step, a bit is set where a run of that many more begins. */
-    for (unsigned step; units > 1; units -= step) {
-        step = units / 2;
-        bits &= bits >> step;
-    }
-    return (uint64_t)bits;
-}
-
-/* The lowest run of `units` set bits, or `end`. The last word of a map is followed by no run. */
-static unsigned run_find(const uint64_t *map, unsigned end, unsigned units)
-{
-    for (unsigned word = 0; word < end / 64; word++) {
-        uint64_t next = word + 1 < end / 64 ? map[word + 1] : 0;
-        uint64_t starts = map[word] == 0 ? 0 : run_starts(map[word], next, units);
-
-        if (starts != 0)
-            return word * 64 + (unsigned)__builtin_ctzll(starts);
-    }
-    return end;
-}
 
 void heap_set_init(struct heap_set *set, struct arena *arena, uintptr_t *own, uint16_t tag, bool small)
 {

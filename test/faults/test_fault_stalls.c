@@ -29,7 +29,16 @@
 
 #include <cmocka.h>
 
-enum { WORKERS = 8, WATCHERS = 2, SLOTS = 300, SHARED = 64, WARM_UP = 10000, LARGE = 100000 };
+/* What grows beyond MOST_GROWN gets a mapping of its own. */
+enum {
+    WORKERS = 8,
+    WATCHERS = 2,
+    SLOTS = 300,
+    SHARED = 64,
+    WARM_UP = 10000,
+    LARGE = 100000,
+    MOST_GROWN = 60000
+};
 
 /* Where the sanitizers' own locks make a thread wait, its waits say nothing. */
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
@@ -72,7 +81,7 @@ static void call(struct rng *rng, void **slot, size_t size)
         ft_free(*slot);
         *slot = NULL;
     } else if (*slot != NULL) {
-        *slot = ft_realloc(*slot, size + 1);
+        *slot = ft_realloc(*slot, size < MOST_GROWN ? size + 1 : MOST_GROWN);
     } else if (kind == 0) {
         *slot = ft_calloc(1, size);
     } else if (kind == 1) {
