@@ -81,7 +81,8 @@ static void call(struct rng *rng, void **slot, size_t size)
         ft_free(*slot);
         *slot = NULL;
     } else if (*slot != NULL) {
-        *slot = ft_realloc(*slot, size < MOST_GROWN ? size + 1 : MOST_GROWN);
+        size = size < MOST_GROWN ? size : MOST_GROWN;
+        *slot = ft_realloc(*slot, size + 1);
     } else if (kind == 0) {
         *slot = ft_calloc(1, size);
     } else if (kind == 1) {
