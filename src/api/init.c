@@ -5,21 +5,24 @@
 #include "api/api.h"
 #include "debug/stats.h"
 
-/*
- * One TINY chunk: what the first calls of a program would have to map and touch is there then. Not so for SMALL: there
- * are programs that need none, and its heap is a system call and three pages.
- */
+static void touch(struct arena *arena, size_t size)
+{
+    void *chunk = arena_alloc(arena, size_class_of(size), size, NULL);
+
+    if (chunk != NULL)
+        arena_free_chunk(arena, (uintptr_t)chunk);
+}
+
+/* A chunk of each zone: what the first calls of a program would have to map and touch is there then. */
 static void touch_arena(void)
 {
-    enum { SOME_SIZE = 64 };
+    enum { SOME_TINY_SIZE = 64, SOME_SMALL_SIZE = 1024 };
     struct arena *arena = arena_enter();
-    void *chunk;
 
     if (arena == NULL)
         return;
-    chunk = arena_alloc(arena, size_class_of(SOME_SIZE), SOME_SIZE, NULL);
-    if (chunk != NULL)
-        arena_free_chunk(arena, (uintptr_t)chunk);
+    touch(arena, SOME_TINY_SIZE);
+    touch(arena, SOME_SMALL_SIZE);
     arena_leave(arena);
 }
 

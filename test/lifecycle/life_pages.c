@@ -1,0 +1,30 @@
+/*
+ * life_pages MODE: 1,024 chunks of 1,024 bytes, each written to: none of them, kept, or freed at once. Prints how many
+ * page faults the process has had by then.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { COUNT = 1024, SIZE = 1024 };
+
+int main(int argc, char **argv)
+{
+    const char *mode = argc > 1 ? argv[1] : "none";
+    struct rusage usage;
+
+    for (int n = 0; n < COUNT && strcmp(mode, "none") != 0; n++) {
+        volatile char *chunk = malloc(SIZE);
+
+        if (chunk == NULL)
+            return 1;
+        chunk[0] = 42;
+        if (strcmp(mode, "freed") == 0)
+            free((void *)chunk);
+    }
+    if (getrusage(RUSAGE_SELF, &usage) != 0)
+        return 1;
+    printf("%ld faults\n", usage.ru_minflt);
+    return 0;
+}
