@@ -1,6 +1,7 @@
 /*
  * The cache of freed LARGE mappings: which one is taken, what it may hold, and what goes first.
  */
+#include "unit/cache.h"
 #include "unit/unit.h"
 
 #include "large/large.h"
@@ -10,34 +11,6 @@
 #include <string.h>
 
 enum { MIB = 1 << 20, BYTES_MAX = 160 * MIB, CHUNK_MAX = 32 * MIB };
-
-static char *allocate(size_t size)
-{
-    bool clean;
-    char *chunk = large_alloc(size, 1, &clean);
-
-    assert_non_null(chunk);
-    return chunk;
-}
-
-static void release(char *chunk)
-{
-    assert_int_equal(large_free((uintptr_t)chunk, true), LARGE_FREED);
-}
-
-static bool cached(const char *chunk)
-{
-    struct large_info info;
-
-    return large_find((uintptr_t)chunk, &info) && !info.live;
-}
-
-static int empty(void **state)
-{
-    (void)state;
-    large_trim();
-    return large_cached_bytes() == 0 ? 0 : -1;
-}
 
 static void test_a_freed_mapping_serves_the_next_request(void **state)
 {

@@ -1,6 +1,7 @@
 /*
  * How much the cache of freed LARGE mappings may hold: it follows what was live lately.
  */
+#include "unit/cache.h"
 #include "unit/unit.h"
 
 #include "large/large.h"
@@ -8,34 +9,6 @@
 #include "os/os.h"
 
 enum { MIB = 1 << 20 };
-
-static char *allocate(size_t size)
-{
-    bool clean;
-    char *chunk = large_alloc(size, 1, &clean);
-
-    assert_non_null(chunk);
-    return chunk;
-}
-
-static void release(char *chunk)
-{
-    assert_int_equal(large_free((uintptr_t)chunk, true), LARGE_FREED);
-}
-
-static bool cached(const char *chunk)
-{
-    struct large_info info;
-
-    return large_find((uintptr_t)chunk, &info) && !info.live;
-}
-
-static int empty(void **state)
-{
-    (void)state;
-    large_trim();
-    return large_cached_bytes() == 0 ? 0 : -1;
-}
 
 /* Nothing was ever live. */
 static void forget(void)
