@@ -351,6 +351,7 @@ static void fail_each_call(void *argument)
         REQUIRE(space_unmap_heap(space_map_heap(TINY_HEAP_SIZE, TINY_HEAP_SIZE), TINY_HEAP_SIZE), "munmap");
         REQUIRE(unit_address_space() <= before + 4 * os_page_size(), "call %lu left something over", n);
     }
+    REQUIRE(failures > 0 && failures < 7, "%u of 7 heaps were refused", failures);
     os_fail_after(1, true);
     REQUIRE(space_map_heap(TINY_HEAP_SIZE, TINY_HEAP_SIZE) == 0, "memory from nowhere");
     os_fail_after(0, false);
