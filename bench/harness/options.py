@@ -6,8 +6,8 @@ import re
 
 from cases import GROUPS, is_script
 
-FULL = {"rounds": 7, "reps": 5, "ms": 60, "budget": 40.0}
-QUICK = {"rounds": 2, "reps": 3, "ms": 15, "budget": 2.5}
+FULL = {"rounds": 7, "scaling_rounds": 2, "reps": 5, "ms": 60, "budget": 40.0}
+QUICK = {"rounds": 2, "scaling_rounds": 2, "reps": 3, "ms": 15, "budget": 2.5}
 
 
 def named_peer(argument):
@@ -51,9 +51,11 @@ def parser(about, root):
         help="another allocator, or one with other settings; may be repeated",
     )
     how = result.add_argument_group("how")
-    how.add_argument("--rounds", type=positive, help="rounds (default 7, with --quick 3)")
+    how.add_argument("--rounds", type=positive, help="rounds (default 7, with --quick 2)")
     how.add_argument(
-        "--scaling-rounds", type=positive, default=2, help="rounds of the scaling cases (default 2)"
+        "--scaling-rounds",
+        type=positive,
+        help="rounds of the scaling cases (default 2; without this option 1, if the budget asks for it)",
     )
     how.add_argument(
         "--reps", type=positive, help="repetitions in a run of a program (default 5, with --quick 3)"
@@ -64,7 +66,7 @@ def parser(about, root):
         help="milliseconds of a repetition (default 60, with --quick 15; "
         "without this option less, if the budget asks for it)",
     )
-    how.add_argument("--budget", type=float, metavar="MINUTES", help="default 40, with --quick 3")
+    how.add_argument("--budget", type=float, metavar="MINUTES", help="default 40, with --quick 2.5")
     how.add_argument("--build", default=os.path.join(root, "build"), metavar="DIR", help="build directory")
     out = result.add_argument_group("what comes out")
     out.add_argument("--out", metavar="DIR", help="where results and plots go (default: DIR/bench/results)")
@@ -89,7 +91,7 @@ def parser(about, root):
 
 def parse(about, root, words=None):
     arguments = parser(about, root).parse_args(words)
-    arguments.fixed_ms = arguments.ms is not None
+    arguments.fixed = {name for name in ("ms", "scaling_rounds") if getattr(arguments, name) is not None}
     for name, value in (QUICK if arguments.quick else FULL).items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, value)

@@ -1,4 +1,4 @@
-"""How long a run will take, and how to shorten it to its budget: repetitions get shorter, rounds stay."""
+"""How long a run will take, and how to shorten it to its budget: repetitions get shorter, the rounds of the main cases stay."""
 
 from typing import NamedTuple
 
@@ -34,6 +34,7 @@ class Plan:
         self.counted = counted  # the cases whose system calls and page faults are counted
         self.warm_up = warm_up  # {case: seconds}
         self.ms = shape.ms  # of a repetition, as it will be run
+        self.scaling_rounds = shape.scaling_rounds  # as they will be run
 
     def run_cost(self, case):
         """Seconds of one run; a program with a fixed amount of work takes long and does not get shorter."""
@@ -50,15 +51,17 @@ class Plan:
         return COUNTING_RUNS * (COUNTING_RUN_S + preparations)
 
     def rounds_of(self, case):
-        return self.shape.scaling_rounds if case.scaling_only else self.shape.rounds
+        return self.scaling_rounds if case.scaling_only else self.shape.rounds
 
     def total(self):
         seconds = sum(self.rounds_of(case) * self.run_cost(case) for case in self.warm_up)
         seconds += sum(self.count_cost(case) for case in self.counted)
         return self.shape.allocators * seconds
 
-    def fit(self, budget_s):
-        """Shortens the repetitions as far as the budget asks, or as far as it makes sense."""
+    def fit(self, budget_s, fixed=()):
+        """Shortens what is not fixed as far as the budget asks, or as far as it makes sense."""
         for ms in SHORTER_MS:
-            if self.total() > budget_s:
+            if self.total() > budget_s and "ms" not in fixed:
                 self.ms = min(self.ms, ms)
+        if self.total() > budget_s and "scaling_rounds" not in fixed:
+            self.scaling_rounds = 1

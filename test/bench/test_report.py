@@ -150,8 +150,16 @@ class Plans(unittest.TestCase):
         self.plan.fit(before - 1)
         self.assertLess(self.plan.ms, 60)
         self.assertLessEqual(self.plan.total(), before - 1)
+        self.assertEqual(self.plan.scaling_rounds, 2)
+
+    def test_then_scaling_has_one_round_and_the_main_cases_keep_theirs(self):
         self.plan.fit(0)
-        self.assertGreater(self.plan.total(), 2 * (2 * 4.0 + 7 * 1.0))
+        self.assertEqual(self.plan.scaling_rounds, 1)
+        self.assertGreater(self.plan.total(), 2 * (4.0 + 7 * 1.0))
+
+    def test_what_is_fixed_stays(self):
+        self.plan.fit(0, fixed={"ms", "scaling_rounds"})
+        self.assertEqual((self.plan.ms, self.plan.scaling_rounds), (60, 2))
 
     def test_a_wide_budget_changes_nothing(self):
         self.plan.fit(1000)
