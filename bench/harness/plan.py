@@ -1,4 +1,4 @@
-"""How long a run will take, and how to shorten it to its budget: repetitions get shorter, the rounds of the main cases stay."""
+"""How long a run will take, and how to shorten it to its budget; the rounds of the main cases stay."""
 
 from typing import NamedTuple
 

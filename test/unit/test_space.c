@@ -11,6 +11,7 @@
 #include "support/pattern.h"
 #include "support/prefixed.h"
 #include "support/require.h"
+#include "support/sanitized.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -18,12 +19,6 @@
 #include <string.h>
 
 enum { HEAPS = 24 };
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-static const bool sanitized = true;
-#else
-static const bool sanitized = false;
-#endif
 
 static uintptr_t end_of(const struct heap *heap)
 {
