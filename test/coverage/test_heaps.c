@@ -1,6 +1,6 @@
 /*
  * More heaps of each zone than the own-heap tables have places: the chunks of those that are not in them are freed,
- * resized and measured as all others are, and found out when they are freed twice.
+ * resized and measured as all others are, also by another thread, and found out when they are freed twice.
  */
 #include "bins/heap.h"
 #include "bins/size_class.h"
@@ -9,6 +9,7 @@
 #include "support/prefixed.h"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -26,6 +27,20 @@ static char *twice;
 static void free_twice(void)
 {
     ft_free(twice);
+}
+
+static void *free_in_thread(void *chunk)
+{
+    ft_free(chunk);
+    return NULL;
+}
+
+static void free_by_another(char *chunk)
+{
+    pthread_t thread;
+
+    assert_int_equal(pthread_create(&thread, NULL, free_in_thread, chunk), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
 static void require_usual(char *chunk, size_t size)
@@ -56,7 +71,8 @@ static void use_many_heaps(size_t size, size_t heap_size)
     capture_call(&capture, free_twice);
     assert_ptr_equal(strstr(capture.text, "ft_malloc: free(): double free"), capture.text);
     capture_close(&capture);
-    for (size_t n = 1; n < count; n++)
+    free_by_another(chunks[1]);
+    for (size_t n = 2; n < count; n++)
         ft_free(chunks[n]);
     free(chunks);
     assert_int_equal(ft_mallinfo2().uordblks, 0);
