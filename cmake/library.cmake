@@ -46,7 +46,7 @@ add_library(ft_malloc_static STATIC ${ft_malloc_whole})
 set_target_properties(ft_malloc_static PROPERTIES OUTPUT_NAME ft_malloc LINKER_LANGUAGE C)
 target_link_libraries(ft_malloc_static INTERFACE Threads::Threads)
 
-add_library(ft_malloc_prefixed STATIC ${FT_MALLOC_SOURCES})
+add_library(ft_malloc_prefixed STATIC ${FT_MALLOC_SOURCES} ${FT_MALLOC_PREFIXED_SOURCES})
 ft_malloc_compile(ft_malloc_prefixed)
 target_compile_definitions(ft_malloc_prefixed PUBLIC FT_MALLOC_PREFIXED)
 target_link_libraries(ft_malloc_prefixed PUBLIC Threads::Threads)

@@ -5,6 +5,8 @@
 #define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "os/os.h"
 
+#include "os/kernel.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -61,7 +63,7 @@ static void *map(void *address, size_t size, int protection, int flags)
 
     atomic_fetch_add_explicit(&mmap_calls, 1, memory_order_relaxed);
     if (!fault_due())
-        mapping = mmap(address, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+        mapping = os_kernel_map(address, size, protection, flags);
     errno = saved_errno;
     return mapping == MAP_FAILED ? NULL : mapping;
 }
@@ -234,7 +236,7 @@ bool os_unmap(void *address, size_t size)
     bool done;
 
     atomic_fetch_add_explicit(&munmap_calls, 1, memory_order_relaxed);
-    done = !fault_due() && munmap(address, size) == 0;
+    done = !fault_due() && os_kernel_unmap(address, size) == 0;
     errno = saved_errno;
     return done;
 }
@@ -270,22 +272,19 @@ _Noreturn void os_abort(void)
     __builtin_trap();
 }
 
+#ifndef FT_OS_PAGE_CONSTANT
 size_t os_page_size(void)
 {
-    /* x86-64 knows no other size; elsewhere the kernel decides. */
-#if defined(__x86_64__)
-    return OS_PAGE;
-#else
     static _Atomic size_t page_size;
-    size_t size = atomic_load_explicit(&page_size, memory_order_relaxed);
+    size_t size = atomic_load_explicit(&page_size, memory_order_relaxed); /* all who ask find the same */
 
     if (size == 0) {
-        size = (size_t)sysconf(_SC_PAGESIZE);
+        size = os_kernel_page();
         atomic_store_explicit(&page_size, size, memory_order_relaxed);
     }
     return size;
-#endif
 }
+#endif
 
 unsigned os_processors(void)
 {

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The smallest page that there is. What the kernel maps, renews and unmaps is measured by os_page_size(). */
 enum { OS_PAGE_SHIFT = 12, OS_PAGE = 1 << OS_PAGE_SHIFT };
 
 #define likely(condition) __builtin_expect(!!(condition), 1)
@@ -43,8 +44,19 @@ static inline void os_count_rmw(void)
 }
 #endif
 
-/* The size of the kernel's page: 4 KiB, or larger on some AArch64 kernels. */
+/*
+ * The size of the kernel's page: 4 KiB on x86-64; 4, 16 or 64 KiB on AArch64, as the kernel was built. The build for
+ * tests can pretend that it is larger: see os/kernel.h.
+ */
+#if defined(__x86_64__) && !defined(FT_MALLOC_PREFIXED)
+#define FT_OS_PAGE_CONSTANT
+static inline size_t os_page_size(void)
+{
+    return OS_PAGE;
+}
+#else
 size_t os_page_size(void);
+#endif
 
 /* `size` bytes (a multiple of the page) of zero-filled memory, or NULL. */
 void *os_map(size_t size);

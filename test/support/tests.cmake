@@ -19,6 +19,20 @@ function(ft_cmocka_test name label timeout)
     set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${timeout})
 endfunction()
 
+# ft_test_on_larger_pages(NAME TIMEOUT COMMAND...): the command of a test again, on kernels that the prefixed library
+# believes to have pages of 16 and 64 KiB (src/os/larger_pages.c). Not under sanitizers, where it shows nothing more.
+function(ft_test_on_larger_pages name timeout)
+    if(FT_MALLOC_SANITIZE)
+        return()
+    endif()
+    foreach(kib 16 64)
+        math(EXPR page "${kib} * 1024")
+        add_test(NAME ${name}_page${kib}k COMMAND ${ARGN})
+        set_tests_properties(${name}_page${kib}k PROPERTIES LABELS page${kib}k TIMEOUT ${timeout}
+                             ENVIRONMENT FT_TEST_PAGE=${page})
+    endforeach()
+endfunction()
+
 # ft_test_plugin(NAME SOURCE...): a shared object that a test program loads with dlopen.
 function(ft_test_plugin name)
     add_library(${name} MODULE ${ARGN})

@@ -1,0 +1,41 @@
+/*
+ * The kernel's two calls for memory, as os.c makes them. In the build for tests they can behave as those of a kernel
+ * with larger pages: FT_TEST_PAGE=16384 or 65536 in the environment. Only os.c calls this.
+ */
+#ifndef FT_OS_KERNEL_H
+#define FT_OS_KERNEL_H
+
+#include <stddef.h>
+
+#ifdef FT_MALLOC_PREFIXED
+
+/* The page's size: what FT_TEST_PAGE says, or the kernel's own. */
+size_t os_kernel_page(void);
+
+/* As mmap() of private memory, and munmap(). */
+void *os_kernel_map(void *address, size_t size, int protection, int flags);
+int os_kernel_unmap(void *address, size_t size);
+
+#else
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+static inline size_t os_kernel_page(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static inline void *os_kernel_map(void *address, size_t size, int protection, int flags)
+{
+    return mmap(address, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+}
+
+static inline int os_kernel_unmap(void *address, size_t size)
+{
+    return munmap(address, size);
+}
+
+#endif
+
+#endif

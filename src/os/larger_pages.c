@@ -1,0 +1,116 @@
+/*
+ * For tests, and only in the build for them: a kernel with pages of 16 or 64 KiB, on top of one with smaller pages. It
+ * places mappings at multiples of its page, rounds lengths up to it, and refuses other addresses where a real one
+ * does. So whoever renews or unmaps less than a page loses what else is on that page, as on the real kernel.
+ *
+ * Each call makes one call of mmap() or munmap(), which tests count and refuse; all else goes past them by syscall().
+ */
+#define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
+#include "os/kernel.h"
+
+#include "os/os.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { LARGEST_PAGE = 64 << 10 };
+
+size_t os_kernel_page(void)
+{
+    const char *wanted = getenv("FT_TEST_PAGE"); // NOLINT: no test changes the environment meanwhile
+    size_t own = (size_t)sysconf(_SC_PAGESIZE);
+    size_t page = wanted == NULL ? own : strtoul(wanted, NULL, 10);
+
+    /* A test that is registered with a wrong size must not pass. */
+    if (page < own || page > LARGEST_PAGE || (page & (page - 1)) != 0)
+        os_abort();
+    return page;
+}
+
+static void *reserve_quietly(void *address, size_t size, int flags)
+{
+    return (void *)syscall(SYS_mmap, address, size, PROT_NONE, // NOLINT: an address becomes a pointer
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+}
+
+static void unmap_quietly(void *address, size_t size)
+{
+    syscall(SYS_munmap, address, size);
+}
+
+/*
+ * Where whole pages are free at this moment: at `wanted`, or at the upper end of where the kernel has room, so that
+ * neighbours leave no gap. NULL: nowhere.
+ */
+static void *find_place(void *wanted, size_t size)
+{
+    size_t page = os_page_size();
+    uintptr_t place;
+    void *space;
+
+    if (wanted != NULL) {
+        space = reserve_quietly(wanted, size, MAP_FIXED_NOREPLACE);
+        if (space != MAP_FAILED)
+            unmap_quietly(space, size);
+        if (space == wanted)
+            return wanted;
+    }
+    space = size > SIZE_MAX - page ? MAP_FAILED : reserve_quietly(NULL, size + page, 0);
+    if (space == MAP_FAILED)
+        return NULL;
+    unmap_quietly(space, size + page);
+    place = ((uintptr_t)space + page) & ~(uintptr_t)(page - 1);
+    return (void *)place; // NOLINT: an address becomes a pointer
+}
+
+static void *map_somewhere(void *wanted, size_t size, int protection, int flags)
+{
+    enum { TRIES = 100 };
+    void *mapping = MAP_FAILED;
+
+    if (os_page_size() == (size_t)sysconf(_SC_PAGESIZE))
+        return mmap(wanted, size, protection, flags, -1, 0);
+
+    /* Another thread may take the place that was found. */
+    for (unsigned tries = 0; tries < TRIES; tries++) {
+        mapping = mmap(find_place(wanted, size), size, protection, flags, -1, 0);
+        if (mapping == MAP_FAILED || (uintptr_t)mapping % os_page_size() == 0)
+            return mapping;
+        unmap_quietly(mapping, size);
+    }
+    errno = ENOMEM;
+    return MAP_FAILED;
+}
+
+void *os_kernel_map(void *address, size_t size, int protection, int flags)
+{
+    size_t page = os_page_size();
+    size_t whole = round_up(size, page);
+
+    flags |= MAP_PRIVATE | MAP_ANONYMOUS;
+    if (whole < size) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    if ((flags & MAP_FIXED) == 0)
+        return map_somewhere((void *)round_up((uintptr_t)address, page), whole, protection, flags); // NOLINT
+    if ((uintptr_t)address % page != 0) {
+        errno = EINVAL;
+        return MAP_FAILED;
+    }
+    return mmap(address, whole, protection, flags, -1, 0);
+}
+
+int os_kernel_unmap(void *address, size_t size)
+{
+    size_t page = os_page_size();
+
+    if ((uintptr_t)address % page != 0 || size > SIZE_MAX - page) {
+        errno = EINVAL;
+        return -1;
+    }
+    return munmap(address, round_up(size, page));
+}
