@@ -33,6 +33,22 @@ static inline unsigned bit_next(const uint64_t *map, unsigned from, unsigned end
     return from < end ? from : end;
 }
 
+/*
+ * The bits of those groups of `group` neighbours, a power of two below 64, of which all are set. With a constant 1, the
+ * word itself.
+ */
+static inline uint64_t bits_whole(uint64_t word, unsigned group)
+{
+    uint64_t firsts = ~UINT64_C(0) / ((UINT64_C(1) << group) - 1);
+
+    for (unsigned step = 1; step < group; step *= 2)
+        word &= word >> step;
+    word &= firsts;
+    for (unsigned step = 1; step < group; step *= 2)
+        word |= word << step;
+    return word;
+}
+
 /* Where in the low word runs of `units` set bits begin; they may go on in the high word. `units` is at most 64. */
 static inline uint64_t run_starts(uint64_t low, uint64_t high, unsigned units)
 {

@@ -249,7 +249,21 @@ static size_t purge_run(struct heap *heap, unsigned first, unsigned units)
     return (size_t)units * UNIT_SIZE;
 }
 
-/* Gives back the runs of free, dirty units that are at least `least` long; only aged ones, or all. */
+/*
+ * Which units of a word of the maps can go back: those on pages that hold free units only, of which at least one was
+ * written to, and each of these has been free for a tick if `aged_only`. The kernel renews whole pages: a unit that is
+ * in use would lose its contents with its neighbours.
+ */
+static uint64_t due_units(const struct heap *heap, unsigned word, bool aged_only)
+{
+    unsigned page_units = os_page_size() > UNIT_SIZE ? (unsigned)(os_page_size() / UNIT_SIZE) : 1;
+    uint64_t unwritten = ~heap->dirty[word];
+    uint64_t may_go = heap->vacant[word] & (aged_only ? heap->aged[word] | unwritten : ~UINT64_C(0));
+
+    return bits_whole(may_go, page_units) & ~bits_whole(unwritten, page_units);
+}
+
+/* Gives back the runs of free, dirty pages that are at least `least` units long; only aged ones, or all. */
 static size_t purge(struct heap *heap, bool aged_only, unsigned least)
 {
     uint64_t due[UNIT_WORDS];
@@ -257,7 +271,7 @@ static size_t purge(struct heap *heap, bool aged_only, unsigned least)
     size_t bytes = 0;
 
     for (unsigned word = 0; word < UNIT_WORDS; word++)
-        due[word] = heap->vacant[word] & heap->dirty[word] & (aged_only ? heap->aged[word] : ~UINT64_C(0));
+        due[word] = due_units(heap, word, aged_only);
     for (unsigned first = bit_next(due, 0, end, 0); first < end;) {
         unsigned stop = bit_next(due, first, end, ~UINT64_C(0));
 
