@@ -118,12 +118,19 @@ void arena_free_chunk(struct arena *arena, uintptr_t address)
 
 void arena_rest(struct arena *arena)
 {
-    enum { KEEP_UNITS = 64 }; /* 1 MiB */
-
     for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++)
         bin_flush(&arena->bins.of[class]);
-    heap_set_purge(&arena->tiny, KEEP_UNITS);
-    heap_set_purge(&arena->small, KEEP_UNITS);
+}
+
+size_t arena_unused(const struct arena *arena)
+{
+    return heap_set_unused(&arena->tiny) + heap_set_unused(&arena->small);
+}
+
+void arena_purge(struct arena *arena)
+{
+    heap_set_purge(&arena->tiny);
+    heap_set_purge(&arena->small);
 }
 
 /* All that is free is in its slab then. */

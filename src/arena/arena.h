@@ -61,6 +61,8 @@ struct arena {
     struct outgoing outgoing[PARCELS];
     /* Parcels taken from the inbox and not yet unpacked. */
     struct parcel *unpacking;
+    /* The last tick of the bins after which pool_age() was called. */
+    unsigned aged_tick;
     /* With FT_MALLOC_HARDEN: freed chunks that wait; NULL before the first. And where random choices come from. */
     struct quarantine *quarantine;
     uint64_t random;
@@ -78,6 +80,13 @@ struct arena {
     _Atomic bool damaged;
     /* With `damaged`: the arena is the surviving thread's, so only what was under way to it is lost. */
     _Atomic bool survivor;
+    /*
+     * When a thread left the arena in the pool, in ticks; 0: a thread has it, or all that it had is given back.
+     * Written with `lock`, relaxed; pool_age() reads it without: whether it is worth the lock.
+     */
+    _Atomic uint64_t left_at;
+    /* With `lock`: how much of what all arenas in the pool may keep this one takes. */
+    size_t left_bytes;
     /* malloc_trim() was called by another thread. Set by anyone, cleared by the owner, relaxed. */
     _Atomic bool trim_wanted;
     pthread_mutex_t lock;
@@ -143,8 +152,12 @@ static inline void arena_free(struct arena *arena, const struct chunk *chunk)
 /* Frees a live chunk of this arena by its address. */
 void arena_free_chunk(struct arena *arena, uintptr_t address);
 
-/* For an arena that may not be used for long: what SMALL chunks it keeps go to their slabs, much memory goes back. */
+/* For an arena that may not be used for long: gives the SMALL chunks that its stacks keep to their slabs. */
 void arena_rest(struct arena *arena);
+
+/* Bytes in free units that were written to; and gives the larger runs of these to the kernel. */
+size_t arena_unused(const struct arena *arena);
+void arena_purge(struct arena *arena);
 
 /*
  * Where there is no more memory: what bins keep goes to the slabs, for any size; heaps that are then wholly free, to

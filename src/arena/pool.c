@@ -11,6 +11,18 @@
 
 enum { ARENAS_PER_PROCESSOR = 32, ARENAS_MIN = 148, ARENAS_MAX = 4096, SHARED_MAX = 64 };
 
+/*
+ * What an arena in the pool may always keep, and what all of them may keep together, in bytes of free units that were
+ * written to. The next thread finds them there; a burst of threads that all end at once does not leave much behind.
+ */
+enum { KEEP_OWN = 1 << 20, KEEP_COMMON = 16 << 20 };
+
+/* The sum of left_bytes over all arenas; any thread, relaxed: a sum orders nothing. */
+static _Atomic size_t kept;
+
+/* In ticks. A program whose threads end sooner than that after each other touches no memory anew. */
+static const uint64_t rest_age = (uint64_t)10 * OS_TICKS_TENTH;
+
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* The pool's lock. */
@@ -77,6 +89,35 @@ static struct arena *next_shared(void)
     return pool.shared_count == 0 ? NULL : pool.shared[pool.turn++ % pool.shared_count];
 }
 
+/* The arena's lock is held, here and below. */
+static void count_kept(struct arena *arena, size_t bytes)
+{
+    /* Modulo 2^64: what is less than before is added, too. */
+    atomic_fetch_add_explicit(&kept, bytes - arena->left_bytes, memory_order_relaxed);
+    arena->left_bytes = bytes;
+}
+
+/* Memory goes back because nobody has wanted it for a while, not because a thread ended; but there is a bound. */
+static void rest(struct arena *arena)
+{
+    size_t bytes;
+
+    arena_rest(arena);
+    bytes = arena_unused(arena);
+    if (bytes > KEEP_OWN && atomic_load_explicit(&kept, memory_order_relaxed) + bytes > KEEP_COMMON) {
+        arena_purge(arena);
+        bytes = arena_unused(arena);
+    }
+    count_kept(arena, bytes);
+    atomic_store_explicit(&arena->left_at, os_ticks() | 1, memory_order_relaxed); /* the lock orders it */
+}
+
+static void stop_resting(struct arena *arena)
+{
+    count_kept(arena, 0);
+    atomic_store_explicit(&arena->left_at, 0, memory_order_relaxed); /* the lock orders it */
+}
+
 static void adopt(struct arena *arena)
 {
     arena_lock(arena);
@@ -84,6 +125,7 @@ static void adopt(struct arena *arena)
         arena_repair(arena);
     /* Sequentially consistent: see remote.c. */
     atomic_store(&arena->use, ARENA_ACTIVE);
+    stop_resting(arena);
     arena_unlock(arena);
 }
 
@@ -125,7 +167,7 @@ void pool_put(struct arena *arena)
     /* Sequentially consistent: see remote.c. What was pushed before it is unpacked here. */
     atomic_store(&arena->use, ARENA_POOLED);
     remote_receive_all(arena);
-    arena_rest(arena);
+    rest(arena);
     arena_unlock(arena);
     remote_drain_pooled(arena);
     pthread_mutex_lock(&pool_lock);
@@ -170,6 +212,50 @@ size_t pool_trim(struct arena *own)
     return bytes;
 }
 
+/* Whether the arena has been in the pool for long enough, with memory that has not been given back. */
+static bool rested(struct arena *arena, uint64_t now)
+{
+    /* Relaxed: any value that it had will do; who takes the lock looks at `use` again. */
+    uint64_t left_at = atomic_load_explicit(&arena->left_at, memory_order_relaxed);
+
+    return left_at != 0 && now - left_at > rest_age;
+}
+
+/* Does not wait for the lock: whoever has it wants the arena, or it can be done another time. */
+static void give_back(struct arena *arena)
+{
+    if (!arena_try_lock(arena))
+        return;
+    if (atomic_load(&arena->use) == ARENA_POOLED && !atomic_load(&arena->damaged)) {
+        arena_trim(arena);
+        stop_resting(arena);
+    }
+    arena_unlock(arena);
+    /* Threads that pushed meanwhile found the lock taken, and rely on its holder. */
+    remote_drain_pooled(arena);
+}
+
+void pool_age(void)
+{
+    enum { LOOK = 16 };
+    /* Where the last call stopped; relaxed: arenas are never unmapped, so any value is a place to begin at. */
+    static _Atomic(struct arena *) place;
+    struct arena *arena = atomic_load_explicit(&place, memory_order_relaxed);
+    uint64_t now = os_ticks();
+
+    for (unsigned seen = 0; seen < LOOK; seen++) {
+        /* Acquire: each arena is complete. */
+        arena = arena != NULL && arena->next != NULL
+                    ? arena->next
+                    : atomic_load_explicit(&arena_list, memory_order_acquire);
+        if (rested(arena, now)) {
+            give_back(arena);
+            break;
+        }
+    }
+    atomic_store_explicit(&place, arena, memory_order_relaxed);
+}
+
 static void sort_after_fork(struct arena *arena, const struct arena *survivor)
 {
     if (atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_SHARED) {
@@ -190,6 +276,7 @@ void pool_after_fork(struct arena *survivor, bool sort)
     struct arena *arena = atomic_load_explicit(&arena_list, memory_order_relaxed); /* one thread only */
 
     pthread_mutex_init(&pool_lock, NULL);
+    atomic_store_explicit(&kept, 0, memory_order_relaxed);
     if (sort) {
         pool.idle = NULL;
         pool.owned = 0;
@@ -197,6 +284,7 @@ void pool_after_fork(struct arena *survivor, bool sort)
     }
     for (; arena != NULL; arena = arena->next) {
         pthread_mutex_init(&arena->lock, NULL);
+        arena->left_bytes = 0;
         if (sort)
             sort_after_fork(arena, survivor);
     }

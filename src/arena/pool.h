@@ -23,6 +23,12 @@ bool pool_limit(unsigned arenas);
 size_t pool_trim(struct arena *own);
 
 /*
+ * Gives back the memory of an arena that no thread has wanted for a second or so. Each call looks at a few arenas and
+ * gives back the memory of one at most. Called at ticks by threads that hold no lock.
+ */
+void pool_age(void);
+
+/*
  * In the child of a fork: makes the locks new; and everything but the surviving thread's arena is ownerless. Not
  * `sort`: that thread was in the middle of getting an arena, so the pool's lists are left as they are.
  */

@@ -149,6 +149,13 @@ struct arena *arena_enter_to_free(void)
 
 void arena_leave(struct arena *arena)
 {
+    bool ticked = arena->bins.ticks != arena->aged_tick;
+
+    if (unlikely(ticked))
+        arena->aged_tick = arena->bins.ticks;
     if (unlikely(shared(arena)))
         arena_unlock(arena);
+    /* Arenas in the pool have no thread that could do it. */
+    if (unlikely(ticked))
+        pool_age();
 }

@@ -314,16 +314,20 @@ void heap_give_touched(struct heap *heap, unsigned first, unsigned units, unsign
         retire(heap);
 }
 
-void heap_set_purge(struct heap_set *set, unsigned keep)
+size_t heap_set_unused(const struct heap_set *set)
 {
-    struct heap *heap, *next;
-    unsigned units = 0;
+    size_t units = 0;
 
-    for (heap = set->open; heap != NULL; heap = heap->next_open)
+    for (const struct heap *heap = set->open; heap != NULL; heap = heap->next_open)
         for (unsigned word = 0; word < UNIT_WORDS; word++)
             units += (unsigned)__builtin_popcountll(heap->vacant[word] & heap->dirty[word]);
-    if (units <= keep)
-        return;
+    return units * UNIT_SIZE;
+}
+
+void heap_set_purge(struct heap_set *set)
+{
+    struct heap *heap, *next;
+
     for (heap = set->open; heap != NULL; heap = next) {
         next = heap->next_open;
         purge(heap, false, PURGE_UNITS_MIN);

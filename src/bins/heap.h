@@ -135,8 +135,11 @@ static inline void heap_give(struct heap *heap, unsigned first, unsigned units)
  */
 void heap_set_age(struct heap_set *set);
 
-/* Gives the larger free runs to the kernel, if all that is free and dirty is more than `keep` units. */
-void heap_set_purge(struct heap_set *set, unsigned keep);
+/* Bytes of units that are in no slab, and that the kernel has memory behind, because they were written to. */
+size_t heap_set_unused(const struct heap_set *set);
+
+/* Gives the larger free runs to the kernel, whatever their age. */
+void heap_set_purge(struct heap_set *set);
 
 /* Gives the heaps of the set that are wholly free to the kernel, with the one in reserve. Returns their bytes. */
 size_t heap_set_release(struct heap_set *set);

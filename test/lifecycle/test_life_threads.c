@@ -51,11 +51,26 @@ static void test_arena_maximum(void **state)
     }
 }
 
+static void test_memory_of_ended_threads_goes_back(void **state)
+{
+    (void)state;
+    struct child_result result;
+    size_t highest, end;
+
+    /* The program waits for it as long as a minute, however busy the machine is. */
+    life_run(&(struct life){.program = "life_rest", .timeout_s = 120}, child_library(), &result);
+    assert_true(child_succeeded(&result));
+    assert_int_equal(sscanf(result.out, "resident %zu to %zu", &highest, &end), 2);
+    assert_true(highest > 60 * 1024);
+    child_free(&result);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory_is_bounded_over_10000_threads),
         cmocka_unit_test(test_arena_maximum),
+        cmocka_unit_test(test_memory_of_ended_threads_goes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
