@@ -3,6 +3,8 @@
 
 add_subdirectory(src)
 set_source_files_properties(${FT_MALLOC_SLOW_SOURCES} PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)
+# Behind the -fno-plt of all: see there.
+set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/api/in_force.c APPEND PROPERTY COMPILE_OPTIONS -fplt)
 
 set(FT_MALLOC_WARNINGS -Wall -Wextra -Werror -Wshadow -Wvla
     $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes> $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes>)

@@ -11,8 +11,6 @@
 
 #include <errno.h>
 
-API void *API_NAME(aligned_alloc)(size_t align, size_t size)
-    __attribute__((malloc, alloc_align(1), alloc_size(2)));
 API void *API_NAME(memalign)(size_t align, size_t size)
     __attribute__((malloc, alloc_align(1), alloc_size(2)));
 API int API_NAME(posix_memalign)(void **result, size_t align, size_t size);
@@ -128,6 +126,8 @@ void *API_NAME(aligned_alloc)(size_t align, size_t size)
 {
     return memalign_any(align, size);
 }
+
+void *own_aligned_alloc(size_t align, size_t size) API_OWN(aligned_alloc);
 
 static __attribute__((noinline)) int posix_memalign_slow(void **result, size_t align, size_t size)
 {

@@ -15,6 +15,24 @@
 #endif
 #define API __attribute__((visibility("default")))
 
+/*
+ * What others are built on. The second name of each is ours whoever defines the first one in this process: see
+ * in_force.h.
+ */
+API void *API_NAME(malloc)(size_t size) __attribute__((malloc, alloc_size(1)));
+API void API_NAME(free)(void *pointer);
+API void *API_NAME(realloc)(void *pointer, size_t size) __attribute__((alloc_size(2)));
+API void *API_NAME(aligned_alloc)(size_t align, size_t size)
+    __attribute__((malloc, alloc_align(1), alloc_size(2)));
+void *own_malloc(size_t size) __attribute__((malloc, alloc_size(1)));
+void own_free(void *pointer);
+void *own_realloc(void *pointer, size_t size) __attribute__((alloc_size(2)));
+void *own_aligned_alloc(size_t align, size_t size)
+    __attribute__((malloc, nothrow, alloc_align(1), alloc_size(2)));
+#define API_STRING(name) #name
+#define API_QUOTED(name) API_STRING(name)
+#define API_OWN(name) __attribute__((alias(API_QUOTED(API_NAME(name)))))
+
 /* The slow halves. They set errno to ENOMEM when they return NULL; api_free_slow() keeps it. */
 void *api_alloc_slow(size_t size, enum call_kind kind);
 void *api_alloc_zeroed_slow(size_t size);

@@ -15,9 +15,7 @@
 #include <errno.h>
 #include <string.h>
 
-API void *API_NAME(malloc)(size_t size) __attribute__((malloc, alloc_size(1)));
 API void *API_NAME(calloc)(size_t count, size_t size) __attribute__((malloc, alloc_size(1, 2)));
-API void API_NAME(free)(void *pointer);
 API void API_NAME(cfree)(void *pointer);
 API void API_NAME(free_sized)(void *pointer, size_t size);
 API void API_NAME(free_aligned_sized)(void *pointer, size_t align, size_t size);
@@ -260,10 +258,14 @@ void *API_NAME(malloc)(size_t size)
     return api_alloc(size);
 }
 
+void *own_malloc(size_t size) API_OWN(malloc);
+
 void API_NAME(free)(void *pointer)
 {
     api_free(pointer);
 }
+
+void own_free(void *pointer) API_OWN(free);
 
 void *API_NAME(calloc)(size_t count, size_t size)
 {

@@ -10,8 +10,6 @@
 #include "api/api.h"
 #include "os/os.h"
 
-#define OPERATOR __attribute__((visibility("default"), weak))
-
 void *operator_new_try(size_t size, size_t align)
 {
     return align <= CHUNK_ALIGN ? api_alloc(size) : api_alloc_aligned(align, size);
@@ -43,11 +41,6 @@ static inline void *new_or_retry(size_t size)
     return likely(chunk != NULL) ? chunk : operator_new_retry(size, 0);
 }
 
-OPERATOR void *_Znwm(size_t size);
-OPERATOR void *_Znam(size_t size);
-OPERATOR void *_ZnwmSt11align_val_t(size_t size, size_t align);
-OPERATOR void *_ZnamSt11align_val_t(size_t size, size_t align);
-
 void *_Znwm(size_t size)
 {
     return new_or_retry(size);
@@ -69,14 +62,10 @@ void *_ZnamSt11align_val_t(size_t size, size_t align)
 }
 
 /* Plain, sized, nothrow, aligned, and their combinations; what comes after the pointer is checked. */
-OPERATOR void _ZdlPv(void *pointer);
-OPERATOR void _ZdaPv(void *pointer);
 OPERATOR void _ZdlPvm(void *pointer, size_t size);
 OPERATOR void _ZdaPvm(void *pointer, size_t size);
 OPERATOR void _ZdlPvRKSt9nothrow_t(void *pointer, const void *tag);
 OPERATOR void _ZdaPvRKSt9nothrow_t(void *pointer, const void *tag);
-OPERATOR void _ZdlPvSt11align_val_t(void *pointer, size_t align);
-OPERATOR void _ZdaPvSt11align_val_t(void *pointer, size_t align);
 OPERATOR void _ZdlPvmSt11align_val_t(void *pointer, size_t size, size_t align);
 OPERATOR void _ZdaPvmSt11align_val_t(void *pointer, size_t size, size_t align);
 OPERATOR void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *pointer, size_t align, const void *tag);
@@ -145,6 +134,17 @@ void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *pointer, size_t align, const void
     (void)tag;
     api_free_aligned(pointer, align, "operator delete[]()");
 }
+
+/* See operator_new.h. */
+#define OWN(name) __attribute__((alias(API_QUOTED(name))))
+void *own_new(size_t size) OWN(_Znwm);
+void *own_new_array(size_t size) OWN(_Znam);
+void *own_new_aligned(size_t size, size_t align) OWN(_ZnwmSt11align_val_t);
+void *own_new_array_aligned(size_t size, size_t align) OWN(_ZnamSt11align_val_t);
+void own_delete(void *pointer) OWN(_ZdlPv);
+void own_delete_array(void *pointer) OWN(_ZdaPv);
+void own_delete_aligned(void *pointer, size_t align) OWN(_ZdlPvSt11align_val_t);
+void own_delete_array_aligned(void *pointer, size_t align) OWN(_ZdaPvSt11align_val_t);
 
 #else
 

@@ -17,6 +17,25 @@ typedef void new_handler(void);
 extern new_handler *_ZSt15get_new_handlerv(void) __attribute__((weak));
 extern void _ZSt17__throw_bad_allocv(void) __attribute__((weak, noreturn));
 
+/* The forms that others are built on, by their mangled names, and by names of ours that nobody else can define. */
+#define OPERATOR __attribute__((visibility("default"), weak))
+OPERATOR void *_Znwm(size_t size);
+OPERATOR void *_Znam(size_t size);
+OPERATOR void *_ZnwmSt11align_val_t(size_t size, size_t align);
+OPERATOR void *_ZnamSt11align_val_t(size_t size, size_t align);
+OPERATOR void _ZdlPv(void *pointer);
+OPERATOR void _ZdaPv(void *pointer);
+OPERATOR void _ZdlPvSt11align_val_t(void *pointer, size_t align);
+OPERATOR void _ZdaPvSt11align_val_t(void *pointer, size_t align);
+void *own_new(size_t size);
+void *own_new_array(size_t size);
+void *own_new_aligned(size_t size, size_t align);
+void *own_new_array_aligned(size_t size, size_t align);
+void own_delete(void *pointer);
+void own_delete_array(void *pointer);
+void own_delete_aligned(void *pointer, size_t align);
+void own_delete_array_aligned(void *pointer, size_t align);
+
 /* Any alignment that is a power of two; 0 for none in particular. Throws; returns NULL never. */
 void *operator_new_retry(size_t size, size_t align);
 

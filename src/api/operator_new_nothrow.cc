@@ -9,9 +9,6 @@ __asm__(".weak __gxx_personality_v0\n"
         ".weak __cxa_begin_catch\n"
         ".weak __cxa_end_catch\n");
 
-/* Not declared noexcept, though nothing leaves them: clang would call std::terminate() to make sure of it. */
-#define OPERATOR __attribute__((visibility("default"), weak))
-
 static void *new_or_null(size_t size, size_t align)
 {
     void *chunk = operator_new_try(size, align);
@@ -27,6 +24,7 @@ static void *new_or_null(size_t size, size_t align)
 
 extern "C" {
 
+/* Not declared noexcept, though nothing leaves them: clang would call std::terminate() to make sure of it. */
 OPERATOR void *_ZnwmRKSt9nothrow_t(size_t size, const void *tag);
 OPERATOR void *_ZnamRKSt9nothrow_t(size_t size, const void *tag);
 OPERATOR void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t size, size_t align, const void *tag);

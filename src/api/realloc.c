@@ -13,7 +13,6 @@
 #include <stdint.h>
 #include <string.h>
 
-API void *API_NAME(realloc)(void *pointer, size_t size) __attribute__((alloc_size(2)));
 API void *API_NAME(reallocarray)(void *pointer, size_t count, size_t size) __attribute__((alloc_size(2, 3)));
 API size_t API_NAME(malloc_usable_size)(void *pointer);
 
@@ -149,6 +148,8 @@ void *API_NAME(realloc)(void *pointer, size_t size)
         return harden_resize(&chunk, size) ? pointer : move_hardened(pointer, &chunk, size);
     return resize_in_place(&chunk, size) ? pointer : move(pointer, &chunk, size);
 }
+
+void *own_realloc(void *pointer, size_t size) API_OWN(realloc);
 
 void *API_NAME(reallocarray)(void *pointer, size_t count, size_t size)
 {

@@ -25,6 +25,15 @@
 #define _ZdaPvSt11align_val_tRKSt9nothrow_t ft_delete_array_aligned_nothrow
 #define _ZSt15get_new_handlerv fuzz_get_new_handler
 #define _ZSt17__throw_bad_allocv fuzz_throw_bad_alloc
+/* Nobody else defines these names. */
+#define in_force_new ft_new
+#define in_force_new_array ft_new_array
+#define in_force_new_aligned ft_new_aligned
+#define in_force_new_array_aligned ft_new_array_aligned
+#define in_force_delete ft_delete
+#define in_force_delete_array ft_delete_array
+#define in_force_delete_aligned ft_delete_aligned
+#define in_force_delete_array_aligned ft_delete_array_aligned
 
 void *ft_new(size_t size);
 void *ft_new_array(size_t size);

@@ -1,0 +1,64 @@
+/*
+ * Which definition of a function the process uses: ours, or that of the program or of a library that comes before
+ * this one. What the standard or the C library builds on another function has to call the one in force.
+ */
+#ifndef FT_API_IN_FORCE_H
+#define FT_API_IN_FORCE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The functions that others are built on; the operators of C++ by their mangled names. */
+enum in_force {
+    IN_FORCE_MALLOC,
+    IN_FORCE_FREE,
+    IN_FORCE_REALLOC,
+    IN_FORCE_ALIGNED_ALLOC,
+    IN_FORCE_NEW,
+    IN_FORCE_NEW_ARRAY,
+    IN_FORCE_DELETE,
+    IN_FORCE_DELETE_ARRAY,
+    IN_FORCE_NEW_ALIGNED,
+    IN_FORCE_NEW_ARRAY_ALIGNED,
+    IN_FORCE_DELETE_ALIGNED,
+    IN_FORCE_DELETE_ARRAY_ALIGNED,
+    IN_FORCE_FUNCTIONS
+};
+
+enum in_force_state { IN_FORCE_UNKNOWN, IN_FORCE_OURS, IN_FORCE_MIXED };
+
+/* Written once, with release: who sees it known sees what is known. */
+extern _Atomic int in_force_state; /* enum in_force_state */
+
+/* Finds out, and returns whether all of them are ours. */
+bool in_force_look(void);
+
+/* True in nearly every process. */
+static inline bool in_force_all_ours(void)
+{
+    /* Acquire: see in_force_state. */
+    int state = atomic_load_explicit(&in_force_state, memory_order_acquire);
+
+    return __builtin_expect(state == IN_FORCE_OURS, 1) || (state == IN_FORCE_UNKNOWN && in_force_look());
+}
+
+/* Whether another definition than ours is in force. */
+bool in_force_replaced(enum in_force what);
+
+/* Calls of whatever is in force; from what is not replaced they lead to ours. */
+void *in_force_malloc(size_t size);
+void in_force_free(void *pointer);
+void *in_force_realloc(void *pointer, size_t size);
+void *in_force_aligned_alloc(size_t align, size_t size);
+
+void *in_force_new(size_t size);
+void *in_force_new_array(size_t size);
+void in_force_delete(void *pointer);
+void in_force_delete_array(void *pointer);
+void *in_force_new_aligned(size_t size, size_t align);
+void *in_force_new_array_aligned(size_t size, size_t align);
+void in_force_delete_aligned(void *pointer, size_t align);
+void in_force_delete_array_aligned(void *pointer, size_t align);
+
+#endif
