@@ -32,6 +32,8 @@ set(CMAKE_CXX_IMPLICIT_LINK_LIBRARIES "")
 add_library(ft_malloc SHARED $<TARGET_OBJECTS:ft_malloc_objects>)
 set_target_properties(ft_malloc PROPERTIES LINKER_LANGUAGE C)
 target_link_options(ft_malloc PRIVATE
+    # First of all constructors: its fork handlers are then the first, too, and run before those that allocate.
+    -Wl,-z,initfirst
     -Wl,-z,nodelete -Wl,-z,now -Wl,--no-undefined -Wl,--exclude-libs,ALL -Wl,--hash-style=gnu
     # Two segments instead of four: fewer mmaps and page faults at the start of each process.
     -Wl,-z,noseparate-code)

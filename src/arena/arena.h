@@ -11,6 +11,7 @@
 
 #include "bins/bin.h"
 #include "bins/chunk.h"
+#include "os/child.h"
 
 #include <pthread.h>
 
@@ -107,12 +108,14 @@ extern _Atomic(struct arena *) arena_list;
 
 static inline void arena_lock(struct arena *arena)
 {
+    child_check();
     os_count_rmw();
     pthread_mutex_lock(&arena->lock);
 }
 
 static inline bool arena_try_lock(struct arena *arena)
 {
+    child_check();
     os_count_rmw();
     return pthread_mutex_trylock(&arena->lock) == 0;
 }

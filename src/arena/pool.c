@@ -7,6 +7,7 @@
 #include "arena/fork.h"
 #include "arena/remote.h"
 #include "debug/options.h"
+#include "os/child.h"
 #include "os/os.h"
 
 enum { ARENAS_PER_PROCESSOR = 32, ARENAS_MIN = 148, ARENAS_MAX = 4096, SHARED_MAX = 64 };
@@ -35,6 +36,12 @@ static struct {
     unsigned turn;
     struct arena *shared[SHARED_MAX];
 } pool;
+
+static void lock_pool(void)
+{
+    child_check();
+    pthread_mutex_lock(&pool_lock);
+}
 
 static void set_limits(void)
 {
@@ -70,7 +77,7 @@ static struct arena *create_owned(void)
     pool.owned++;
     pthread_mutex_unlock(&pool_lock);
     arena = arena_create(ARENA_ACTIVE);
-    pthread_mutex_lock(&pool_lock);
+    lock_pool();
     if (arena == NULL)
         pool.owned--;
     return arena;
@@ -134,7 +141,7 @@ struct arena *pool_get(void)
     struct arena *arena;
     bool idle;
 
-    pthread_mutex_lock(&pool_lock);
+    lock_pool();
     arena = take_idle();
     idle = arena != NULL;
     /* The first thread of most programs is the only one: it need not ask for the number of processors. */
@@ -154,7 +161,7 @@ struct arena *pool_get_shared(void)
 {
     struct arena *arena;
 
-    pthread_mutex_lock(&pool_lock);
+    lock_pool();
     arena = next_shared();
     pthread_mutex_unlock(&pool_lock);
     return arena;
@@ -170,7 +177,7 @@ void pool_put(struct arena *arena)
     rest(arena);
     arena_unlock(arena);
     remote_drain_pooled(arena);
-    pthread_mutex_lock(&pool_lock);
+    lock_pool();
     arena->next_pooled = pool.idle;
     pool.idle = arena;
     pthread_mutex_unlock(&pool_lock);
@@ -180,7 +187,7 @@ bool pool_limit(unsigned arenas)
 {
     bool early;
 
-    pthread_mutex_lock(&pool_lock);
+    lock_pool();
     early = pool.shared_max == 0;
     if (early)
         options.arena_max = arenas;

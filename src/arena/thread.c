@@ -10,6 +10,7 @@
 #include "arena/pool.h"
 #include "arena/remote.h"
 #include "debug/options.h"
+#include "os/child.h"
 #include "os/os.h"
 #include "os/secret.h"
 
@@ -51,23 +52,28 @@ static void init_once(void)
     have_key = pthread_key_create(&key, end_of_thread) == 0;
 }
 
+/* Once, before anything is allocated. Here the C library may allocate, so the rest must be ready. */
+static void register_fork(void)
+{
+    static _Atomic bool registered;
+
+    /* Relaxed: only who is first matters. */
+    if (atomic_load_explicit(&registered, memory_order_relaxed) ||
+        atomic_exchange_explicit(&registered, true, memory_order_relaxed))
+        return;
+    child_watch(arena_after_fork);
+    pthread_atfork(child_prepare, child_parent, child_begin);
+}
+
 void thread_runtime_init(char **initial_environment)
 {
     if (initial_environment != NULL)
         environment = initial_environment;
     pthread_once(&once, init_once);
+    register_fork();
     /* The C library may not have had its environment yet when it first allocated. */
     if (initial_environment != NULL)
         options_load(initial_environment);
-}
-
-/* Once, by the first thread that has an arena. */
-static void register_fork(void)
-{
-    static _Atomic bool registered;
-
-    if (!atomic_exchange_explicit(&registered, true, memory_order_relaxed)) /* only who is first matters */
-        pthread_atfork(NULL, NULL, arena_after_fork);
 }
 
 static struct arena *bind(void)
@@ -75,6 +81,11 @@ static struct arena *bind(void)
     struct arena *arena;
 
     thread_runtime_init(NULL);
+    /* Registering a handler may have allocated. */
+    if (thread_self.home != NULL)
+        return thread_self.home;
+    /* Before the mark: a repair that is made here is in the middle of nothing. */
+    child_check();
     thread_self.binding = true;
     atomic_signal_fence(memory_order_seq_cst);
     arena = thread_self.ended || !have_key ? pool_get_shared() : pool_get();
@@ -83,16 +94,13 @@ static struct arena *bind(void)
     thread_self.binding = false;
     if (arena == NULL)
         return NULL;
-    if (atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_SHARED) {
-        register_fork();
+    if (atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_SHARED)
         return arena;
-    }
     if (!options_every_call_slow())
         thread_self.arena = arena;
     else if (!options.stats)
         thread_self.hardened = arena;
-    /* These may allocate, so they come last. */
-    register_fork();
+    /* This may allocate, so it comes last. */
     if (pthread_setspecific(key, arena) != 0) {
         give_back(arena);
         thread_self.home = pool_get_shared();

@@ -118,13 +118,15 @@ static void set(const char *variable)
 void options_load(char **initial)
 {
     static bool loaded;
+    /* The C library may not have it yet: our constructor is the first of all. */
+    char **variables = environ != NULL ? environ : initial;
 
-    if (loaded || environ == NULL)
+    if (loaded || variables == NULL)
         return;
     loaded = true;
-    if (os_auxiliary(initial != NULL ? initial : environ, AT_SECURE) != 0)
+    if (os_auxiliary(initial != NULL ? initial : variables, AT_SECURE) != 0)
         return;
-    for (char **variable = environ; *variable != NULL; variable++)
+    for (char **variable = variables; *variable != NULL; variable++)
         if (after(*variable, "FT_MALLOC_") != NULL)
             set(*variable);
     /* What was handed out before has no canary. */

@@ -4,6 +4,7 @@
  */
 #include "large/registry.h"
 
+#include "os/child.h"
 #include "os/os.h"
 
 #include <pthread.h>
@@ -65,6 +66,7 @@ static void locked(void)
 
 void registry_lock(void)
 {
+    child_check();
     os_count_rmw();
     pthread_mutex_lock(&lock);
     locked();
@@ -72,6 +74,7 @@ void registry_lock(void)
 
 bool registry_try_lock(void)
 {
+    child_check();
     os_count_rmw();
     if (pthread_mutex_trylock(&lock) != 0)
         return false;

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "os/structure_lock.h"
 
+#include "os/child.h"
 #include "os/os.h"
 
 #include <pthread.h>
@@ -53,8 +54,10 @@ static void settle(sig_atomic_t how, sig_atomic_t renewals_before)
 
 bool structure_lock_try_write(void)
 {
-    sig_atomic_t before = renewals;
+    sig_atomic_t before;
 
+    child_check();
+    before = renewals;
     if (pthread_rwlock_trywrlock(&lock) != 0)
         return false;
     settle(HELD_WRITE, before);
@@ -82,8 +85,10 @@ static void give_way(void)
 
 void structure_lock_read(void)
 {
-    sig_atomic_t before = renewals;
+    sig_atomic_t before;
 
+    child_check();
+    before = renewals;
     give_way();
     while (pthread_rwlock_tryrdlock(&lock) != 0)
         os_pause();

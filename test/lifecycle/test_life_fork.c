@@ -52,6 +52,44 @@ static void test_forks_beside_stdio(void **state)
     require("life_fork_stdio", "1000", NULL);
 }
 
+static void require_early(const char *program, const char *library, const char *preload, const char *environment)
+{
+    struct child_result result;
+    life_run(&(struct life){.program = program,
+                            .arguments = {"24", library},
+                            .environment = environment,
+                            .timeout_s = 280},
+             preload, &result);
+    if (!child_succeeded(&result))
+        fail_msg("%s failed", program);
+    printf("%s: %.200s", program, result.out);
+    child_free(&result);
+}
+
+/* The library is asked for its constructor to come first, so its handlers do, too. */
+static void test_early_handlers_of_a_preloaded_library(void **state)
+{
+    (void)state;
+    require_early("life_early", NULL, child_library(), NULL);
+    require_early("life_early", NULL, child_library(), "FT_MALLOC_ARENA_MAX=1");
+    require_early("life_early", NULL, child_library(), "FT_MALLOC_HARDEN=1");
+}
+
+/* The program's constructors come after those of its libraries. */
+static void test_early_handlers_of_a_static_library(void **state)
+{
+    (void)state;
+    require_early("life_early_static", NULL, NULL, NULL);
+    require_early("life_early_static", NULL, NULL, "FT_MALLOC_ARENA_MAX=1");
+    require_early("life_early_static", NULL, NULL, "FT_MALLOC_HARDEN=1");
+}
+
+static void test_early_handlers_when_the_library_is_loaded_late(void **state)
+{
+    (void)state;
+    require_early("life_early", child_library(), NULL, NULL);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest busy[] = {
@@ -63,6 +101,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_forks_in_a_signal_handler_with_shared_arenas),
     };
     const struct CMUnitTest beside_stdio[] = {cmocka_unit_test(test_forks_beside_stdio)};
+    const struct CMUnitTest early[] = {
+        cmocka_unit_test(test_early_handlers_of_a_preloaded_library),
+        cmocka_unit_test(test_early_handlers_of_a_static_library),
+        cmocka_unit_test(test_early_handlers_when_the_library_is_loaded_late),
+    };
     const char *group = argc > 1 ? argv[1] : "";
     if (strcmp(group, "busy") == 0)
         return cmocka_run_group_tests(busy, NULL, NULL);
@@ -70,6 +113,8 @@ int main(int argc, char **argv)
         return cmocka_run_group_tests(in_signals, NULL, NULL);
     if (strcmp(group, "stdio") == 0)
         return cmocka_run_group_tests(beside_stdio, NULL, NULL);
-    printf("usage: test_life_fork busy|signal|stdio\n");
+    if (strcmp(group, "early") == 0)
+        return cmocka_run_group_tests(early, NULL, NULL);
+    printf("usage: test_life_fork busy|signal|stdio|early\n");
     return 2;
 }

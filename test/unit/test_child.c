@@ -1,0 +1,163 @@
+/*
+ * The child of a fork, before and after the library's own handler has run there: handlers that were registered before
+ * it come first, and take locks.
+ */
+#include "unit/unit.h"
+
+#include "arena/fork.h"
+#include "arena/remote.h"
+#include "large/registry.h"
+#include "os/child.h"
+#include "os/structure_lock.h"
+#include "support/prefixed.h"
+#include "support/require.h"
+
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct {
+    void (*in_child)(void);
+    unsigned generation;
+    unsigned handlers;
+} early;
+
+static void run_early(void)
+{
+    early.handlers++;
+    if (early.in_child != NULL)
+        early.in_child();
+}
+
+/* Before that of the library, which registers at its first call. */
+__attribute__((constructor(101))) static void register_early(void)
+{
+    pthread_atfork(NULL, NULL, run_early);
+}
+
+static void need_repairs(unsigned count)
+{
+    REQUIRE(fork_generation == early.generation + count, "%u repairs instead of %u",
+            fork_generation - early.generation, count);
+}
+
+static void take_registry(void)
+{
+    need_repairs(0);
+    registry_lock();
+    registry_unlock();
+    need_repairs(1);
+}
+
+static void try_registry(void)
+{
+    if (registry_try_lock())
+        registry_unlock();
+    need_repairs(1);
+}
+
+static void write_structure(void)
+{
+    structure_lock_write();
+    structure_unlock();
+    need_repairs(1);
+}
+
+static void read_structure(void)
+{
+    structure_lock_read();
+    structure_unlock();
+    need_repairs(1);
+}
+
+static void lock_arena(void)
+{
+    struct arena *arena = atomic_load(&arena_list);
+
+    arena_lock(arena);
+    arena_unlock(arena);
+    need_repairs(1);
+}
+
+static void take_nothing(void)
+{
+    need_repairs(0);
+}
+
+static void fork_once_more(void)
+{
+    int status = -1;
+    pid_t pid;
+
+    if (early.handlers > 1) { /* in the child of the child */
+        registry_lock();
+        registry_unlock();
+        need_repairs(2);
+        return;
+    }
+    pid = fork();
+    if (pid == 0) {
+        need_repairs(2);
+        _exit(0);
+    }
+    REQUIRE(waitpid(pid, &status, 0) == pid && status == 0, "the child of the child failed");
+    need_repairs(1);
+    REQUIRE(child_self.forking == 0, "this one is not forking any more");
+}
+
+static void one_repair(void *argument)
+{
+    (void)argument;
+    REQUIRE(early.handlers == 1, "%u early handlers", early.handlers);
+    need_repairs(1);
+    REQUIRE(child_self.forking == 0, "still forking");
+    registry_lock();
+    registry_unlock();
+    need_repairs(1);
+}
+
+static void test_one_repair_in_each_child(void **state)
+{
+    (void)state;
+    static void (*const in_child[])(void) = {NULL,           take_registry, try_registry,  write_structure,
+                                             read_structure, lock_arena,    take_nothing,  fork_once_more};
+
+    assert_non_null(ft_malloc(1));
+    unit_arena(); /* there is more than one, so a repair is counted */
+    for (size_t n = 0; n < sizeof in_child / sizeof in_child[0]; n++) {
+        early.in_child = in_child[n];
+        early.generation = fork_generation;
+        early.handlers = 0;
+        assert_true(unit_child_succeeds(one_repair, NULL));
+        assert_int_equal(child_self.forking, 0);
+        assert_int_equal(fork_generation, early.generation);
+    }
+    early.in_child = NULL;
+}
+
+/* In a new name space of processes: the thread has the number that it had in the parent. */
+static void test_a_child_that_looks_like_its_parent(void **state)
+{
+    (void)state;
+    unsigned before = fork_generation;
+
+    assert_non_null(ft_malloc(1));
+    unit_arena();
+    child_begin();
+    assert_int_equal(fork_generation, before + 1);
+    child_prepare();
+    child_begin();
+    assert_int_equal(fork_generation, before + 2);
+    /* A second handler of the same child. */
+    child_begin();
+    assert_int_equal(fork_generation, before + 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_repair_in_each_child),
+        cmocka_unit_test(test_a_child_that_looks_like_its_parent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
