@@ -33,10 +33,7 @@ static inline unsigned bit_next(const uint64_t *map, unsigned from, unsigned end
     return from < end ? from : end;
 }
 
-/*
- * The bits of those groups of `group` neighbours, a power of two below 64, of which all are set. With a constant 1, the
- * word itself.
- */
+/* Keeps the bits of aligned groups of `group` bits, a power of two below 64, that are all set. */
 static inline uint64_t bits_whole(uint64_t word, unsigned group)
 {
     uint64_t firsts = ~UINT64_C(0) / ((UINT64_C(1) << group) - 1);

@@ -250,9 +250,9 @@ static size_t purge_run(struct heap *heap, unsigned first, unsigned units)
 }
 
 /*
- * Which units of a word of the maps can go back: those on pages that hold free units only, of which at least one was
- * written to, and each of these has been free for a tick if `aged_only`. The kernel renews whole pages: a unit that is
- * in use would lose its contents with its neighbours.
+ * Which units of a word of the maps can go back. The kernel renews whole pages, and a page may hold
+ * several units: so all units of the page must be free, at least one must be dirty, and with
+ * `aged_only` each dirty one must have been free for a tick.
  */
 static uint64_t due_units(const struct heap *heap, unsigned word, bool aged_only)
 {

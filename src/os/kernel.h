@@ -1,6 +1,7 @@
 /*
- * The kernel's two calls for memory, as os.c makes them. In the build for tests they can behave as those of a kernel
- * with larger pages: FT_TEST_PAGE=16384 or 65536 in the environment. Only os.c calls this.
+ * The kernel's two calls for memory, as os.c makes them. In the build for tests, the environment
+ * variable FT_TEST_PAGE=16384 or 65536 makes them behave as on a kernel with larger pages.
+ * Only os.c calls them.
  */
 #ifndef FT_OS_KERNEL_H
 #define FT_OS_KERNEL_H

@@ -1,9 +1,11 @@
 /*
- * For tests, and only in the build for them: a kernel with pages of 16 or 64 KiB, on top of one with smaller pages. It
- * places mappings at multiples of its page, rounds lengths up to it, and refuses other addresses where a real one
- * does. So whoever renews or unmaps less than a page loses what else is on that page, as on the real kernel.
+ * For tests, in the prefixed build only: imitates a kernel with pages of 16 or 64 KiB on one with
+ * smaller pages. It places mappings at multiples of its page, rounds lengths up to its page, and
+ * refuses unaligned addresses where a real kernel does. If the library renews or unmaps a part of
+ * a page, it loses the rest of that page, as it would on the real kernel.
  *
- * Each call makes one call of mmap() or munmap(), which tests count and refuse; all else goes past them by syscall().
+ * Each call makes one call of mmap() or munmap(), which tests count and refuse. Everything else
+ * uses syscall(), which they do not see.
  */
 #define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "os/kernel.h"
@@ -20,7 +22,7 @@ enum { LARGEST_PAGE = 64 << 10 };
 
 size_t os_kernel_page(void)
 {
-    const char *wanted = getenv("FT_TEST_PAGE"); // NOLINT: no test changes the environment meanwhile
+    const char *wanted = getenv("FT_TEST_PAGE"); // NOLINT: nobody changes the environment here
     size_t own = (size_t)sysconf(_SC_PAGESIZE);
     size_t page = wanted == NULL ? own : strtoul(wanted, NULL, 10);
 
@@ -32,8 +34,8 @@ size_t os_kernel_page(void)
 
 static void *reserve_quietly(void *address, size_t size, int flags)
 {
-    return (void *)syscall(SYS_mmap, address, size, PROT_NONE, // NOLINT: an address becomes a pointer
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+    flags |= MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    return (void *)syscall(SYS_mmap, address, size, PROT_NONE, flags, -1, 0); // NOLINT: a pointer
 }
 
 static void unmap_quietly(void *address, size_t size)
@@ -42,8 +44,8 @@ static void unmap_quietly(void *address, size_t size)
 }
 
 /*
- * Where whole pages are free at this moment: at `wanted`, or at the upper end of where the kernel has room, so that
- * neighbours leave no gap. NULL: nowhere.
+ * Finds a place for whole pages that is free at this moment: `wanted`, or else the upper end of
+ * where the kernel has room, so that neighbours leave no gap. NULL if there is none.
  */
 static void *find_place(void *wanted, size_t size)
 {
@@ -95,8 +97,10 @@ void *os_kernel_map(void *address, size_t size, int protection, int flags)
         errno = ENOMEM;
         return MAP_FAILED;
     }
-    if ((flags & MAP_FIXED) == 0)
-        return map_somewhere((void *)round_up((uintptr_t)address, page), whole, protection, flags); // NOLINT
+    if ((flags & MAP_FIXED) == 0) {
+        address = (void *)round_up((uintptr_t)address, page); // NOLINT: an address becomes a pointer
+        return map_somewhere(address, whole, protection, flags);
+    }
     if ((uintptr_t)address % page != 0) {
         errno = EINVAL;
         return MAP_FAILED;

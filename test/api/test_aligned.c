@@ -2,6 +2,7 @@
  * aligned_alloc, memalign, posix_memalign, valloc and pvalloc: every power of two up to 1 GiB, refused alignments.
  */
 #include "bins/size_class.h"
+#include "support/page.h"
 #include "support/pattern.h"
 #include "support/prefixed.h"
 
@@ -15,8 +16,6 @@
 #include <setjmp.h>
 
 #include <cmocka.h>
-
-enum { PAGE = 4096 };
 
 static const size_t sizes[] = {0,    1,    8,    17,    100,    512,    513,    TINY_MAX, TINY_MAX + 1,
                                2000, 4096, 5000, 65536, 100000, 262144, 262145, 1000000};
@@ -162,15 +161,17 @@ static void test_impossible_sizes(void **state)
 static void test_page_functions(void **state)
 {
     (void)state;
+    const size_t page = page_size();
+
     for (size_t i = 0; i < SIZE_COUNT; i++) {
         void *block = ft_valloc(sizes[i]);
         assert_non_null(block);
-        assert_int_equal((uintptr_t)block % PAGE, 0);
+        assert_int_equal((uintptr_t)block % page, 0);
         pattern_write(block, 0, sizes[i], 1);
-        size_t rounded = (sizes[i] + PAGE - 1) / PAGE * PAGE;
+        size_t rounded = (sizes[i] + page - 1) / page * page;
         void *pages = ft_pvalloc(sizes[i]);
         assert_non_null(pages);
-        assert_int_equal((uintptr_t)pages % PAGE, 0);
+        assert_int_equal((uintptr_t)pages % page, 0);
         assert_true(ft_malloc_usable_size(pages) >= rounded);
         pattern_write(pages, 0, rounded, 2);
         assert_int_equal(pattern_mismatch(block, sizes[i], 1), sizes[i]);

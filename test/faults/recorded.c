@@ -3,12 +3,12 @@
  */
 #include "faults/recorded.h"
 
+#include "support/page.h"
 #include "support/prefixed.h"
 #include "support/require.h"
 
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 static _Thread_local struct record *here;
 
@@ -186,7 +186,7 @@ void *recorded_valloc(size_t size)
 
 void *recorded_pvalloc(size_t size)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t page = page_size();
     uint64_t from = begin();
     return made(ft_pvalloc(size), (size + page - 1) / page * page, from);
 }

@@ -3,22 +3,17 @@
  */
 #include "model/model.h"
 
+#include "support/page.h"
 #include "support/pattern.h"
 #include "support/prefixed.h"
 #include "support/require.h"
 
 #include <errno.h>
 #include <stdint.h>
-#include <unistd.h>
 
 enum { MINIMUM_ALIGNMENT = 16 };
 
 typedef void operation(struct model *model, struct chunk *slot);
-
-static size_t page_size(void)
-{
-    return (size_t)sysconf(_SC_PAGESIZE);
-}
 
 static void allocate_plain(struct model *model, struct chunk *slot)
 {

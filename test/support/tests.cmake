@@ -19,17 +19,18 @@ function(ft_cmocka_test name label timeout)
     set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${timeout})
 endfunction()
 
-# ft_test_on_larger_pages(NAME TIMEOUT COMMAND...): the command of a test again, on kernels that the prefixed library
-# believes to have pages of 16 and 64 KiB (src/os/larger_pages.c). Not under sanitizers, where it shows nothing more.
-function(ft_test_on_larger_pages name timeout)
+# ft_test_on_larger_pages(NAME ENVIRONMENT COMMAND...): registers the command twice more, for the
+# prefixed library on kernels with pages of 16 and 64 KiB, as src/os/larger_pages.c imitates them.
+# Not under sanitizers, which would find nothing else there.
+function(ft_test_on_larger_pages name environment)
     if(FT_MALLOC_SANITIZE)
         return()
     endif()
     foreach(kib 16 64)
         math(EXPR page "${kib} * 1024")
         add_test(NAME ${name}_page${kib}k COMMAND ${ARGN})
-        set_tests_properties(${name}_page${kib}k PROPERTIES LABELS page${kib}k TIMEOUT ${timeout}
-                             ENVIRONMENT FT_TEST_PAGE=${page})
+        set_tests_properties(${name}_page${kib}k PROPERTIES LABELS page${kib}k TIMEOUT 300
+                             ENVIRONMENT "FT_TEST_PAGE=${page};${environment}")
     endforeach()
 endfunction()
 

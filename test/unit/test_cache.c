@@ -56,24 +56,24 @@ static void test_the_best_fit_in_a_list_is_taken(void **state)
 {
     (void)state;
     /* Vectors that have grown have a mapping of any size: these are all in one list. */
-    static const size_t sizes[] = {1100, 1060, 1024, 1140};
+    static const size_t sizes[] = {4352, 4224, 4096, 4480};
     char *chunks[4];
 
     for (size_t n = 0; n < 4; n++)
         assert_non_null(chunks[n] = large_alloc_growing(sizes[n] << 10));
     for (size_t n = 0; n < 4; n++)
         release(chunks[n]);
-    assert_ptr_equal(allocate(MIB), chunks[2]);
-    assert_ptr_equal(allocate(MIB), chunks[1]);
-    assert_ptr_equal(allocate(MIB), chunks[0]);
-    assert_ptr_equal(allocate(MIB), chunks[3]);
+    assert_ptr_equal(allocate(4 * MIB), chunks[2]);
+    assert_ptr_equal(allocate(4 * MIB), chunks[1]);
+    assert_ptr_equal(allocate(4 * MIB), chunks[0]);
+    assert_ptr_equal(allocate(4 * MIB), chunks[3]);
     for (size_t n = 0; n < 4; n++)
         release(chunks[n]);
 }
 
 static size_t mapping_of(size_t size)
 {
-    return large_mapping_size(round_up(size, OS_PAGE));
+    return large_mapping_size(round_up(size, os_page_size()));
 }
 
 static void test_a_freed_mapping_serves_requests_of_about_its_size(void **state)
@@ -85,10 +85,11 @@ static void test_a_freed_mapping_serves_requests_of_about_its_size(void **state)
         char *chunk = allocate(size);
 
         while (mapping_of(least) < most)
-            least += OS_PAGE;
+            least += os_page_size();
         release(chunk);
         /* All that are rounded up to the same, and some that are not. */
-        for (size_t each = least / 2; each <= most; each += each < least ? OS_PAGE * 17 : OS_PAGE - 1) {
+        for (size_t each = least / 2; each <= most;
+             each += each < least ? os_page_size() * 17 : os_page_size() - 1) {
             struct os_counters before = os_counted();
 
             if (mapping_of(each) * 2 < most)
@@ -106,7 +107,8 @@ static void test_a_freed_mapping_serves_requests_of_about_its_size(void **state)
 static void test_a_mapping_that_is_much_too_large_is_not_taken(void **state)
 {
     (void)state;
-    for (size_t size = 300000; size < 10 * MIB; size += size / 3) {
+    /* From where a sixteenth is a page. */
+    for (size_t size = round_up(300000, 16 * os_page_size()); size < 10 * MIB; size += size / 3) {
         size_t mapped = mapping_of(size), less = mapped / 2 - mapped / 16;
         char *large = allocate(size), *fitting;
         struct large_info info;
@@ -118,7 +120,7 @@ static void test_a_mapping_that_is_much_too_large_is_not_taken(void **state)
         assert_true(mapping_of(less) * 2 < mapped);
         assert_ptr_not_equal(fitting = allocate(less), large);
         assert_true(large_find((uintptr_t)fitting, &info));
-        assert_true(info.usable <= less + less / 8 + OS_PAGE);
+        assert_true(info.usable <= less + less / 8 + os_page_size());
         release(fitting);
         large_trim();
     }
@@ -145,7 +147,7 @@ static void test_no_more_than_its_bytes_and_the_oldest_go_first(void **state)
 static void test_a_very_large_mapping_is_not_kept(void **state)
 {
     (void)state;
-    char *chunk = allocate(CHUNK_MAX + OS_PAGE);
+    char *chunk = allocate(CHUNK_MAX + os_page_size());
 
     release(chunk);
     assert_false(cached(chunk));
@@ -157,7 +159,7 @@ static void test_a_very_large_mapping_is_not_kept(void **state)
 static void test_neither_is_one_that_had_headroom(void **state)
 {
     (void)state;
-    char *chunk = large_alloc_growing(CHUNK_MAX + OS_PAGE);
+    char *chunk = large_alloc_growing(CHUNK_MAX + os_page_size());
 
     assert_non_null(chunk);
     release(chunk);
@@ -265,7 +267,7 @@ static void test_a_vector_gets_a_mapping_that_has_grown_before(void **state)
     release(grown);
     /* Not too small, not without address space behind it, not much too large. */
     assert_null(large_reuse_growing(2 * MIB + 1));
-    assert_null(large_reuse_growing(2 * MIB / GROWN - OS_PAGE));
+    assert_null(large_reuse_growing(2 * MIB / GROWN - os_page_size()));
     struct os_counters before = os_counted();
     assert_ptr_equal(large_reuse_growing(MIB / 2), grown);
     assert_true(large_find((uintptr_t)grown, &info));
@@ -299,7 +301,7 @@ static void test_a_trim_empties_it(void **state)
 static void test_what_the_kernel_refuses_to_unmap_stays(void **state)
 {
     (void)state;
-    char *chunk = allocate(MIB), *huge = allocate(CHUNK_MAX + OS_PAGE);
+    char *chunk = allocate(MIB), *huge = allocate(CHUNK_MAX + os_page_size());
 
     release(chunk);
     os_fail_after(1, true);
@@ -310,17 +312,17 @@ static void test_what_the_kernel_refuses_to_unmap_stays(void **state)
     assert_ptr_equal(allocate(MIB), chunk);
     os_fail_after(0, false);
     release(chunk);
-    assert_int_equal(large_trim(), mapping_of(CHUNK_MAX + OS_PAGE) + MIB);
+    assert_int_equal(large_trim(), mapping_of(CHUNK_MAX + os_page_size()) + MIB);
 }
 
 static void test_sizes_at_the_borders_of_the_lists(void **state)
 {
     (void)state;
     /* Around each list's first size: what is cached serves a request of its own size. */
-    for (size_t size = 16 * (size_t)OS_PAGE; size <= 4 * MIB; size += size / 8) {
-        size_t base = size & ~(size_t)(OS_PAGE - 1);
+    for (size_t size = 16 * os_page_size(); size <= 4 * MIB; size += size / 8) {
+        size_t base = size & ~(size_t)(os_page_size() - 1);
 
-        for (size_t each = base - OS_PAGE; each <= base + OS_PAGE; each += OS_PAGE) {
+        for (size_t each = base - os_page_size(); each <= base + os_page_size(); each += os_page_size()) {
             char *chunk = allocate(each);
 
             release(chunk);
@@ -330,7 +332,7 @@ static void test_sizes_at_the_borders_of_the_lists(void **state)
         }
     }
     registry_lock();
-    assert_null(cache_take(SIZE_MAX & ~(size_t)(OS_PAGE - 1)));
+    assert_null(cache_take(SIZE_MAX & ~(size_t)(os_page_size() - 1)));
     assert_null(cache_take((size_t)1 << 63));
     registry_unlock();
 }

@@ -44,7 +44,7 @@ static void test_the_sums_of_each_zone(void **state)
         large[n] = ft_malloc(SMALL_MAX + 1 + n);
         assert_non_null(large[n]);
         requested[ZONE_LARGE] += SMALL_MAX + 1 + n;
-        usable[ZONE_LARGE] += large_mapping_size(SMALL_MAX + OS_PAGE);
+        usable[ZONE_LARGE] += large_mapping_size(SMALL_MAX + os_page_size());
     }
     census_take(&after);
     for (unsigned zone = ZONE_TINY; zone <= ZONE_LARGE; zone++) {
@@ -130,7 +130,7 @@ static struct large *pretend(uintptr_t address, size_t requested)
 
     assert_non_null(large);
     atomic_store(&large->requested, requested + 1);
-    large->mapped = large->reserved = round_up(requested + 1, OS_PAGE);
+    large->mapped = large->reserved = round_up(requested + 1, os_page_size());
     registry_insert(large, address);
     return large;
 }

@@ -26,8 +26,8 @@ static void test_a_heap_holds_a_hundred_of_the_largest_chunks(void **state)
     }
     assert_int_equal(unit_count_heaps(&arena->tiny), 1);
     assert_int_equal(unit_count_heaps(&arena->small), 1);
-    assert_int_equal(TINY_HEAP_SIZE % OS_PAGE, 0);
-    assert_int_equal(SMALL_HEAP_SIZE % OS_PAGE, 0);
+    assert_int_equal(TINY_HEAP_SIZE % os_page_size(), 0);
+    assert_int_equal(SMALL_HEAP_SIZE % os_page_size(), 0);
 }
 
 static void test_units_are_handed_out_once_lowest_first(struct heap_set *set)
@@ -142,24 +142,25 @@ static void test_trim_unmaps_empty_heaps_and_purges_the_rest(void **state)
 {
     (void)state;
     struct heap_set *set = &unit_arena()->small;
-    unsigned kept, given, again;
+    unsigned kept, given, again, two = unit_page_from(SMALL_FIRST_UNIT + 2) - SMALL_FIRST_UNIT;
+    unsigned three = 3 * unit_page_units();
     bool clean = false;
-    struct heap *heap = unit_take_units(set, 2, &kept);
+    struct heap *heap = unit_take_units(set, two, &kept);
 
-    assert_ptr_equal(unit_take_units(set, 3, &given), heap);
-    pattern_write(address_of(heap, kept), 0, 2 * (size_t)UNIT_SIZE, 7);
-    memset(address_of(heap, given), 0xee, 3 * (size_t)UNIT_SIZE);
-    heap_give(heap, given, 3);
-    assert_int_equal(heap_set_trim(set), 3 * UNIT_SIZE);
+    assert_ptr_equal(unit_take_units(set, three, &given), heap);
+    pattern_write(address_of(heap, kept), 0, two * (size_t)UNIT_SIZE, 7);
+    memset(address_of(heap, given), 0xee, three * (size_t)UNIT_SIZE);
+    heap_give(heap, given, three);
+    assert_int_equal(heap_set_trim(set), three * UNIT_SIZE);
     assert_int_equal(heap_set_trim(set), 0);
-    assert_int_equal(pattern_first_nonzero(address_of(heap, given), 3 * (size_t)UNIT_SIZE),
-                     3 * (size_t)UNIT_SIZE);
-    assert_int_equal(pattern_mismatch(address_of(heap, kept), 2 * (size_t)UNIT_SIZE, 7),
-                     2 * (size_t)UNIT_SIZE);
-    assert_ptr_equal(heap_set_take(set, 3, &again, &clean), heap);
+    assert_int_equal(pattern_first_nonzero(address_of(heap, given), three * (size_t)UNIT_SIZE),
+                     three * (size_t)UNIT_SIZE);
+    assert_int_equal(pattern_mismatch(address_of(heap, kept), two * (size_t)UNIT_SIZE, 7),
+                     two * (size_t)UNIT_SIZE);
+    assert_ptr_equal(heap_set_take(set, three, &again, &clean), heap);
     assert_true(again == given && clean);
-    heap_give(heap, again, 3);
-    heap_give(heap, kept, 2);
+    heap_give(heap, again, three);
+    heap_give(heap, kept, two);
     assert_int_equal(heap_set_trim(set), SMALL_HEAP_SIZE);
     assert_null(set->heaps);
     assert_null(set->open);
@@ -180,9 +181,11 @@ static void test_long_runs_that_stay_free_go_back_at_the_second_tick(void **stat
 {
     (void)state;
     struct heap_set *set = &unit_arena()->small;
-    unsigned long_run, other, short_run, last;
-    struct heap *heap = unit_take_units(set, 32, &long_run);
+    unsigned long_run, other, short_run, last, page = unit_page_units();
+    /* The long run begins a page. */
+    struct heap *heap = unit_take_units(set, unit_page_from(SMALL_FIRST_UNIT + 1) - SMALL_FIRST_UNIT, &other);
 
+    unit_take_units(set, 32, &long_run);
     unit_take_units(set, 1, &other);
     unit_take_units(set, 2, &short_run);
     unit_take_units(set, 1, &last);
@@ -194,14 +197,15 @@ static void test_long_runs_that_stay_free_go_back_at_the_second_tick(void **stat
     for (unsigned tick = 0; tick < 2; tick++) {
         assert_int_equal(*address_of(heap, long_run + 31), (char)0xee);
         heap_set_age(set);
-        /* A unit of it that is in use in between starts anew. */
+        /* A unit of it that is in use in between starts anew, with its page. */
         unit_take_units(set, 1, &last);
         heap_give(heap, last, 1);
         assert_int_equal(last, long_run);
     }
     assert_int_equal(*address_of(heap, long_run), (char)0xee);
-    assert_int_equal(pattern_first_nonzero(address_of(heap, long_run + 1), 31 * (size_t)UNIT_SIZE),
-                     31 * (size_t)UNIT_SIZE);
+    assert_int_equal(
+        pattern_first_nonzero(address_of(heap, long_run + page), (32 - page) * (size_t)UNIT_SIZE),
+        (32 - page) * (size_t)UNIT_SIZE);
     assert_int_equal(*address_of(heap, short_run), (char)0xee);
 }
 
@@ -244,23 +248,25 @@ static void test_a_heap_that_the_kernel_keeps_stays_usable(void **state)
 {
     (void)state;
     struct heap_set *set = &unit_arena()->tiny;
-    unsigned count = unit_units_per_heap(set), first;
-    struct heap *heap = unit_take_units(set, 1, &first);
+    unsigned count = unit_units_per_heap(set), first, kept, page = unit_page_units();
+    struct heap *heap = unit_take_units(set, unit_page_from(TINY_FIRST_UNIT + 1) - TINY_FIRST_UNIT, &kept);
 
-    heap_give(heap, first, 1);
+    unit_take_units(set, page, &first);
+    heap_give(heap, first, page);
+    heap_give_touched(heap, kept, first - kept, 0);
     os_fail_after(1, true);
     assert_int_equal(heap_set_trim(set), 0);
     os_fail_after(0, false);
     assert_ptr_equal(set->heaps, heap);
     assert_int_equal(heap_map_tag(heap->base), set->tag);
     assert_true(heap_owned(set->own, heap->base, TINY_HEAP_SHIFT));
-    /* Its dirty unit could not be renewed, and may be a hole now: it is never handed out again. */
-    assert_int_equal(heap->free_units, count - 1);
-    for (unsigned i = 1; i < count; i++) {
+    /* Its dirty page could not be renewed, and may be a hole now: it is never handed out again. */
+    assert_int_equal(heap->free_units, count - page);
+    for (unsigned i = page; i < count; i++) {
         unsigned unit;
 
         assert_ptr_equal(unit_take_units(set, 1, &unit), heap);
-        assert_int_not_equal(unit, first);
+        assert_true(unit < first || unit >= first + page);
     }
     assert_ptr_not_equal(unit_take_units(set, 1, &first), heap);
 }
@@ -269,19 +275,20 @@ static void test_a_heap_with_lost_units_is_never_unmapped(void **state)
 {
     (void)state;
     struct heap_set *set = &unit_arena()->tiny;
-    unsigned kept, lost;
-    struct heap *heap = unit_take_units(set, 1, &kept);
+    unsigned kept, lost, page = unit_page_units();
+    unsigned some = unit_page_from(TINY_FIRST_UNIT + 1) - TINY_FIRST_UNIT;
+    struct heap *heap = unit_take_units(set, some, &kept);
 
-    unit_take_units(set, 1, &lost);
-    heap_give(heap, lost, 1);
+    unit_take_units(set, page, &lost);
+    heap_give(heap, lost, page);
     os_fail_after(1, false);
     assert_int_equal(heap_set_trim(set), 0);
     os_fail_after(0, false);
-    heap_give(heap, kept, 1);
+    heap_give(heap, kept, some);
     (void)heap_set_trim(set);
     assert_ptr_equal(set->heaps, heap);
     heap_set_reset(set);
-    assert_int_equal(heap->free_units, unit_units_per_heap(set) - 1);
+    assert_int_equal(heap->free_units, unit_units_per_heap(set) - page);
     assert_false(heap_claim(heap, lost, 1));
 }
 

@@ -1,6 +1,6 @@
 /*
- * Units and the kernel's pages, which may be larger: what goes back to the kernel is whole pages, and what is live
- * beside it stays as it is. CTest runs this with pages of 4, 16 and 64 KiB.
+ * Units and the kernel's pages, which may be larger: a heap gives whole pages back, and keeps what
+ * is live beside them. CTest runs this with pages of 4, 16 and 64 KiB.
  */
 #include "unit/unit.h"
 
@@ -16,11 +16,6 @@ enum { ROUNDS = 40, TAGS = 0x100000 };
 static char *address_of(const struct heap *heap, unsigned unit)
 {
     return (char *)(heap->base + (uintptr_t)unit * UNIT_SIZE);
-}
-
-static unsigned units_in_a_page(void)
-{
-    return os_page_size() > UNIT_SIZE ? (unsigned)(os_page_size() / UNIT_SIZE) : 1;
 }
 
 /* Which units are in use, and what is written in them. */
@@ -61,10 +56,14 @@ static void give_some(struct in_use *used, unsigned one_of, struct rng *rng)
 
 static void check_those_in_use(const struct in_use *used)
 {
-    for (unsigned unit = heap_first_unit(used->heap); unit < heap_units(used->heap); unit++)
-        if (used->tag_of[unit] != 0)
-            assert_int_equal(
-                pattern_mismatch(address_of(used->heap, unit), UNIT_SIZE, used->tag_of[unit]), UNIT_SIZE);
+    struct heap *heap = used->heap;
+
+    for (unsigned unit = heap_first_unit(heap); unit < heap_units(heap); unit++) {
+        uint64_t tag = used->tag_of[unit];
+
+        if (tag != 0)
+            assert_int_equal(pattern_mismatch(address_of(heap, unit), UNIT_SIZE, tag), UNIT_SIZE);
+    }
 }
 
 static void give_back_somehow(struct heap_set *set, unsigned round)
@@ -125,8 +124,9 @@ static bool is_zero(const struct heap *heap, unsigned unit)
     return pattern_first_nonzero(address_of(heap, unit), UNIT_SIZE) == UNIT_SIZE;
 }
 
-static void check_run_given_back(struct heap_set *set, struct heap *heap, unsigned first, unsigned units)
+static void check_run_given_back(struct heap *heap, unsigned first, unsigned units)
 {
+    struct heap_set *set = heap->set;
     size_t whole = whole_pages(heap, first, units);
     unsigned zero = 0;
 
@@ -145,21 +145,20 @@ static void check_run_given_back(struct heap_set *set, struct heap *heap, unsign
 static void test_of_a_run_at_any_place_the_whole_pages_go_back(void **state)
 {
     (void)state;
-    struct heap_set *set = &unit_arena()->small;
-    struct heap *heap = unit_take_heap(set);
+    struct heap *heap = unit_take_heap(&unit_arena()->small);
 
-    for (unsigned first = 64; first < 64 + units_in_a_page(); first++)
-        for (unsigned units = 1; units <= 2 * units_in_a_page() + 1; units++)
-            check_run_given_back(set, heap, first, units);
+    for (unsigned first = 64; first < 64 + unit_page_units(); first++)
+        for (unsigned units = 1; units <= 2 * unit_page_units() + 1; units++)
+            check_run_given_back(heap, first, units);
 }
 
-/* A page goes back as soon as all of it is free, whatever became free first, and whether or not all was touched. */
+/* A page goes back once all of it is free, in whatever order, and even if not all was touched. */
 static void test_a_page_goes_back_when_its_last_unit_is_free(void **state)
 {
     (void)state;
     struct heap_set *set = &unit_arena()->small;
     struct heap *heap = unit_take_heap(set);
-    unsigned units = units_in_a_page(), first = 64;
+    unsigned units = unit_page_units(), first = 64;
 
     memset(address_of(heap, first), 0xee, UNIT_SIZE);
     for (unsigned unit = first; unit < first + units; unit++) {
@@ -200,7 +199,7 @@ static void test_a_page_that_cannot_be_renewed_is_lost(void **state)
     (void)state;
     struct heap_set *set = &unit_arena()->small;
     struct heap *heap = unit_take_heap(set);
-    unsigned page = units_in_a_page(), units = 3 * page, first = 65, from = (first + page - 1) / page * page;
+    unsigned page = unit_page_units(), units = 3 * page, first = 65, from = unit_page_from(first);
     unsigned lost, unit;
 
     heap_give(heap, first, units);

@@ -33,7 +33,8 @@ static void release(char *chunk)
 static void test_the_requested_size_is_known_to_the_byte(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {0, 1, OS_PAGE - 1, OS_PAGE, OS_PAGE + 1, 300000, MIB, 5 * MIB + 12345};
+    const size_t page = os_page_size();
+    const size_t sizes[] = {0, 1, page - 1, page, page + 1, 300000, MIB, 5 * MIB + 12345};
     struct large_info info;
 
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
@@ -43,7 +44,7 @@ static void test_the_requested_size_is_known_to_the_byte(void **state)
         assert_true(info.live);
         assert_int_equal(info.start, (uintptr_t)chunk);
         assert_int_equal(info.requested, sizes[i]);
-        assert_true(info.usable >= sizes[i] && info.usable % OS_PAGE == 0);
+        assert_true(info.usable >= sizes[i] && info.usable % os_page_size() == 0);
         memset(chunk, 1, info.usable);
         release(chunk);
     }
@@ -55,9 +56,9 @@ static void check_mapping_size(size_t needed)
     size_t mapped = large_mapping_size(needed);
 
     assert_true(mapped >= needed && mapped - needed <= needed / 8);
-    assert_int_equal(mapped % OS_PAGE, 0);
+    assert_int_equal(mapped % os_page_size(), 0);
     /* The larger request never gets the smaller mapping, and a mapping's own size is left as it is. */
-    assert_true(mapped <= large_mapping_size(needed + OS_PAGE));
+    assert_true(mapped <= large_mapping_size(needed + os_page_size()));
     assert_int_equal(large_mapping_size(mapped), mapped);
 }
 
@@ -67,29 +68,30 @@ static void test_mappings_are_rounded_up_by_at_most_an_eighth(void **state)
     static const size_t exact_from = (size_t)1 << 40;
     size_t sizes = 0, last = 0;
 
-    for (size_t needed = OS_PAGE; needed < 128 << 10; needed += OS_PAGE)
+    for (size_t needed = os_page_size(); needed < 128 << 10; needed += os_page_size())
         assert_int_equal(large_mapping_size(needed), needed);
-    for (size_t needed = OS_PAGE; needed <= 64 * (size_t)MIB; needed += OS_PAGE)
+    for (size_t needed = os_page_size(); needed <= 64 * (size_t)MIB; needed += os_page_size())
         check_mapping_size(needed);
-    for (size_t power = 128 << 10; power < exact_from; power *= 2)
+    /* From where an eighth of it is whole pages. */
+    for (size_t power = round_up(128 << 10, 8 * os_page_size()); power < exact_from; power *= 2)
         for (size_t eighth = 0; eighth < 8; eighth++) {
             size_t border = power + power / 8 * eighth;
 
             assert_int_equal(large_mapping_size(border), border);
-            assert_int_equal(large_mapping_size(border + OS_PAGE), border + power / 8);
-            check_mapping_size(border - OS_PAGE);
-            check_mapping_size(border + OS_PAGE);
+            assert_int_equal(large_mapping_size(border + os_page_size()), border + power / 8);
+            check_mapping_size(border - os_page_size());
+            check_mapping_size(border + os_page_size());
         }
-    for (size_t needed = MIB + OS_PAGE; needed <= 2 * MIB; needed += OS_PAGE) {
+    for (size_t needed = MIB + os_page_size(); needed <= 2 * MIB; needed += os_page_size()) {
         sizes += large_mapping_size(needed) != last;
         last = large_mapping_size(needed);
     }
     assert_int_equal(sizes, 8);
     /* What is that large is not kept, nor may its size overflow. */
-    check_mapping_size(exact_from - OS_PAGE);
+    check_mapping_size(exact_from - os_page_size());
     assert_int_equal(large_mapping_size(exact_from), exact_from);
-    assert_int_equal(large_mapping_size(exact_from + OS_PAGE), exact_from + OS_PAGE);
-    assert_int_equal(large_mapping_size(SIZE_MAX - OS_PAGE + 1), SIZE_MAX - OS_PAGE + 1);
+    assert_int_equal(large_mapping_size(exact_from + os_page_size()), exact_from + os_page_size());
+    assert_int_equal(large_mapping_size(SIZE_MAX - os_page_size() + 1), SIZE_MAX - os_page_size() + 1);
 }
 
 static void test_a_chunk_may_use_all_of_its_mapping(void **state)
@@ -101,7 +103,7 @@ static void test_a_chunk_may_use_all_of_its_mapping(void **state)
         char *chunk = allocate(size, 1);
 
         assert_true(large_find((uintptr_t)chunk, &info));
-        assert_int_equal(info.usable, large_mapping_size(round_up(size, OS_PAGE)));
+        assert_int_equal(info.usable, large_mapping_size(round_up(size, os_page_size())));
         memset(chunk, 1, info.usable);
         release(chunk);
         large_trim();
@@ -122,10 +124,10 @@ static void test_where_the_rounding_does_not_fit_the_pages_still_do(void **state
     assert_non_null(chunk);
     assert_true(clean);
     assert_true(large_find((uintptr_t)chunk, &info));
-    assert_int_equal(info.usable, MIB + OS_PAGE);
+    assert_int_equal(info.usable, MIB + os_page_size());
     assert_int_equal(pattern_first_nonzero(chunk, info.usable), info.usable);
     release(chunk);
-    assert_int_equal(large_trim(), MIB + OS_PAGE);
+    assert_int_equal(large_trim(), MIB + os_page_size());
 }
 
 static void test_alignment_up_to_a_gigabyte(void **state)
@@ -149,7 +151,7 @@ static void test_impossible_sizes(void **state)
     bool clean;
 
     assert_null(large_alloc(SIZE_MAX, 1, &clean));
-    assert_null(large_alloc(SIZE_MAX - OS_PAGE, 1, &clean));
+    assert_null(large_alloc(SIZE_MAX - os_page_size(), 1, &clean));
     assert_null(large_alloc((size_t)1 << 62, 1, &clean));
     assert_null(large_alloc((size_t)1 << 62, (size_t)1 << 62, &clean));
     assert_null(large_alloc(PTRDIFF_MAX, (size_t)1 << 63, &clean));
@@ -166,7 +168,7 @@ static void test_only_a_live_chunk_can_be_freed(void **state)
     struct large_info info;
 
     assert_int_equal(large_free(address + 16, true), LARGE_UNKNOWN);
-    assert_int_equal(large_free(address + OS_PAGE, true), LARGE_UNKNOWN);
+    assert_int_equal(large_free(address + os_page_size(), true), LARGE_UNKNOWN);
     assert_int_equal(large_free(0, true), LARGE_UNKNOWN);
     release(chunk);
     assert_int_equal(large_free(address, true), LARGE_WAS_FREE);
@@ -282,7 +284,7 @@ static void test_without_memory_for_a_descriptor_the_mapping_goes_back(void **st
     for (; count < 5000; count++) {
         /* The second call is for a block of descriptors, when one is needed. */
         os_fail_after(2, true);
-        chunks[count] = large_alloc(OS_PAGE, 1, &clean);
+        chunks[count] = large_alloc(os_page_size(), 1, &clean);
         os_fail_after(0, false);
         if (chunks[count] == NULL)
             break;
@@ -290,7 +292,7 @@ static void test_without_memory_for_a_descriptor_the_mapping_goes_back(void **st
     assert_true(count < 5000);
     large_walk(see, &seen);
     assert_int_equal(seen.live, before.live + count);
-    chunks[count] = allocate(OS_PAGE, 1);
+    chunks[count] = allocate(os_page_size(), 1);
     for (size_t n = 0; n <= count; n++)
         release(chunks[n]);
     large_trim();

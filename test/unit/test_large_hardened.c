@@ -51,14 +51,14 @@ static char *allocate_growing(size_t size)
 /* It is as large as that, to the page, all of it can be used, and nothing around it. */
 static void require_guarded(const char *chunk, size_t size)
 {
-    uintptr_t start = (uintptr_t)chunk, end = start + size / OS_PAGE * OS_PAGE + OS_PAGE;
+    uintptr_t start = (uintptr_t)chunk, end = start + size / os_page_size() * os_page_size() + os_page_size();
     struct large large = large_of(chunk);
 
     REQUIRE(atomic_load(&large.requested) == size + 1, "%zu bytes are noted as others", size);
     REQUIRE(start + large.mapped == end, "%zu bytes have %zu", size, large.mapped);
     REQUIRE(unit_protected_so(start, end, "rw-p"), "%zu bytes cannot be used", size);
-    REQUIRE(unit_protected_so(start - OS_PAGE, start, "---p"), "no guard in front of %zu bytes", size);
-    REQUIRE(unit_protected_so(end, end + OS_PAGE, "---p"), "no guard behind %zu bytes", size);
+    REQUIRE(unit_protected_so(start - os_page_size(), start, "---p"), "no guard in front of %zu bytes", size);
+    REQUIRE(unit_protected_so(end, end + os_page_size(), "---p"), "no guard behind %zu bytes", size);
 }
 
 /* Freed, there is nothing left, also of what was in advance, and of the guards: the one behind it was there. */
@@ -69,9 +69,9 @@ static void require_gone(const char *chunk, size_t reserved)
 
     REQUIRE(large_free(start, false) == LARGE_FREED, "not freed");
     for (unsigned n = 0; n < 2; n++) {
-        REQUIRE(!unit_protected_so(start - OS_PAGE, start, protections[n]), "a guard stays in front");
-        REQUIRE(!unit_protected_so(start, start + OS_PAGE, protections[n]), "the chunk stays");
-        REQUIRE(!unit_protected_so(start + reserved, start + reserved + OS_PAGE, protections[n]),
+        REQUIRE(!unit_protected_so(start - os_page_size(), start, protections[n]), "a guard stays in front");
+        REQUIRE(!unit_protected_so(start, start + os_page_size(), protections[n]), "the chunk stays");
+        REQUIRE(!unit_protected_so(start + reserved, start + reserved + os_page_size(), protections[n]),
                 "a guard stays behind");
     }
 }
@@ -91,7 +91,7 @@ static void grow_step_by_step(void *unused)
     }
     REQUIRE(resize(chunk, reserved - 1), "the last page is not given");
     REQUIRE(!resize(chunk, reserved), "there is no room for a canary");
-    REQUIRE(!resize(chunk, SIZE_MAX) && !resize(chunk, SIZE_MAX - OS_PAGE), "more than there is");
+    REQUIRE(!resize(chunk, SIZE_MAX) && !resize(chunk, SIZE_MAX - os_page_size()), "more than there is");
     require_guarded(chunk, reserved - 1);
     require_gone(chunk, large_of(chunk).reserved);
 }
@@ -113,7 +113,7 @@ static void shrink_and_grow(char *chunk)
     REQUIRE(resize(chunk, MIB + 4) && resize(chunk, 2 * MIB), "does not grow again");
     require_guarded(chunk, 2 * MIB);
     REQUIRE(chunk[MIB] == (char)0xee, "changed");
-    REQUIRE(pattern_first_nonzero(chunk + MIB + OS_PAGE, MIB - OS_PAGE) == MIB - OS_PAGE,
+    REQUIRE(pattern_first_nonzero(chunk + MIB + os_page_size(), MIB - os_page_size()) == MIB - os_page_size(),
             "what was lost is there");
     require_gone(chunk, large_of(chunk).reserved);
 }
@@ -137,8 +137,8 @@ static void resize_aligned(void *unused)
     char *chunk = allocate(MIB, MIB);
     (void)unused;
 
-    REQUIRE(resize(chunk, MIB + OS_PAGE - 1) && resize(chunk, MIB), "does not stay");
-    REQUIRE(!resize(chunk, MIB + OS_PAGE) && !resize(chunk, MIB - 1), "stays");
+    REQUIRE(resize(chunk, MIB + os_page_size() - 1) && resize(chunk, MIB), "does not stay");
+    REQUIRE(!resize(chunk, MIB + os_page_size()) && !resize(chunk, MIB - 1), "stays");
     REQUIRE(large_free((uintptr_t)chunk, false) == LARGE_FREED, "not freed");
 }
 
@@ -180,10 +180,11 @@ static void refuse_to_grow(void *unused)
     os_fail_after(1, false);
     REQUIRE(!resize(chunk, 2 * MIB), "grows");
     REQUIRE(pattern_mismatch(chunk, MIB, 1) == MIB, "changed");
-    REQUIRE(unit_protected_so((uintptr_t)chunk + MIB + OS_PAGE, (uintptr_t)chunk + 2 * MIB, "---p"),
+    REQUIRE(unit_protected_so((uintptr_t)chunk + MIB + os_page_size(), (uintptr_t)chunk + 2 * MIB, "---p"),
             "what may be a hole was unmapped");
-    REQUIRE(!unit_protected_so((uintptr_t)chunk + reserved, (uintptr_t)chunk + reserved + OS_PAGE, "---p"),
-            "the guard stays");
+    REQUIRE(
+        !unit_protected_so((uintptr_t)chunk + reserved, (uintptr_t)chunk + reserved + os_page_size(), "---p"),
+        "the guard stays");
     REQUIRE(!resize(chunk, 2 * MIB) && !resize(chunk, MIB / 2) && resize(chunk, MIB + 1), "it has no room");
     require_gone(chunk, reserved);
 }
@@ -203,8 +204,9 @@ static void refuse_to_shrink(void *unused)
     pattern_write(chunk, 0, MIB, 1);
     os_fail_after(1, false);
     REQUIRE(resize(chunk, MIB), "does not shrink");
-    REQUIRE(pattern_mismatch(chunk, MIB, 1) == MIB && large_of(chunk).mapped == MIB + OS_PAGE, "changed");
-    REQUIRE(unit_protected_so((uintptr_t)chunk + MIB + OS_PAGE, (uintptr_t)chunk + 2 * MIB, "rw-p"),
+    REQUIRE(pattern_mismatch(chunk, MIB, 1) == MIB && large_of(chunk).mapped == MIB + os_page_size(),
+            "changed");
+    REQUIRE(unit_protected_so((uintptr_t)chunk + MIB + os_page_size(), (uintptr_t)chunk + 2 * MIB, "rw-p"),
             "what may be a hole was unmapped");
     require_gone(chunk, reserved);
 }
@@ -223,7 +225,7 @@ static void limited(void *unused)
 
     REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0, "no limit");
     chunk = allocate_growing(MIB);
-    REQUIRE(large_of(chunk).reserved == MIB + OS_PAGE, "headroom");
+    REQUIRE(large_of(chunk).reserved == MIB + os_page_size(), "headroom");
     require_guarded(chunk, MIB);
 }
 

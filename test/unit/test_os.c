@@ -4,6 +4,7 @@
 #include "unit/unit.h"
 
 #include "os/os.h"
+#include "support/page.h"
 #include "support/pattern.h"
 #include "support/require.h"
 
@@ -21,13 +22,13 @@ static bool is_mapped(const char *address)
 {
     unsigned char resident;
 
-    return mincore((void *)(uintptr_t)address, OS_PAGE, &resident) == 0 || errno != ENOMEM;
+    return mincore((void *)(uintptr_t)address, 1, &resident) == 0 || errno != ENOMEM;
 }
 
 static void test_the_page(void **state)
 {
     (void)state;
-    assert_int_equal(os_page_size(), sysconf(_SC_PAGESIZE));
+    assert_int_equal(os_page_size(), page_size());
     assert_true(os_page_size() >= OS_PAGE);
     assert_true(os_processors() >= 1);
 }
@@ -59,33 +60,33 @@ static void test_mappings_are_zero_and_go_away(void **state)
 static void test_aligned_mappings_leave_nothing_over(void **state)
 {
     (void)state;
-    for (size_t align = OS_PAGE; align <= 256 * (size_t)MIB; align *= 4) {
-        char *memory = os_map_aligned(3 * OS_PAGE, align);
+    for (size_t align = os_page_size(); align <= 256 * (size_t)MIB; align *= 4) {
+        char *memory = os_map_aligned(3 * os_page_size(), align);
 
         assert_non_null(memory);
         assert_int_equal((uintptr_t)memory % align, 0);
-        memset(memory, 1, 3 * OS_PAGE);
-        assert_true(os_unmap(memory, 3 * OS_PAGE));
+        memset(memory, 1, 3 * os_page_size());
+        assert_true(os_unmap(memory, 3 * os_page_size()));
     }
-    assert_null(os_map_aligned(SIZE_MAX - OS_PAGE + 1, MIB));
+    assert_null(os_map_aligned(SIZE_MAX - os_page_size() + 1, MIB));
     assert_null(os_map_aligned((size_t)1 << 62, (size_t)1 << 62));
 }
 
 static void test_mapping_at_an_address(void **state)
 {
     (void)state;
-    char *memory = os_map(4 * OS_PAGE);
+    char *memory = os_map(4 * os_page_size());
 
     assert_non_null(memory);
-    memset(memory, 1, 4 * OS_PAGE);
-    assert_true(os_unmap(memory + OS_PAGE, 2 * OS_PAGE));
-    assert_false(os_map_at(memory, 2 * OS_PAGE));
-    assert_false(os_map_at(memory + OS_PAGE, 3 * OS_PAGE));
-    assert_int_equal(memory[3 * OS_PAGE], 1);
-    assert_false(is_mapped(memory + OS_PAGE));
-    assert_true(os_map_at(memory + OS_PAGE, 2 * OS_PAGE));
-    assert_int_equal(pattern_first_nonzero(memory + OS_PAGE, 2 * OS_PAGE), 2 * OS_PAGE);
-    os_unmap(memory, 4 * OS_PAGE);
+    memset(memory, 1, 4 * os_page_size());
+    assert_true(os_unmap(memory + os_page_size(), 2 * os_page_size()));
+    assert_false(os_map_at(memory, 2 * os_page_size()));
+    assert_false(os_map_at(memory + os_page_size(), 3 * os_page_size()));
+    assert_int_equal(memory[3 * os_page_size()], 1);
+    assert_false(is_mapped(memory + os_page_size()));
+    assert_true(os_map_at(memory + os_page_size(), 2 * os_page_size()));
+    assert_int_equal(pattern_first_nonzero(memory + os_page_size(), 2 * os_page_size()), 2 * os_page_size());
+    os_unmap(memory, 4 * os_page_size());
 }
 
 static void read_first(void *argument)
@@ -103,10 +104,10 @@ static void test_reserved_space_is_committed_piece_by_piece(void **state)
     assert_true(os_renew(space + MIB, MIB));
     assert_int_equal(pattern_first_nonzero(space + MIB, MIB), MIB);
     memset(space + MIB, 1, MIB);
-    assert_true(os_renew(space + MIB + OS_PAGE, OS_PAGE));
-    assert_int_equal(space[MIB + OS_PAGE - 1], 1);
-    assert_int_equal(pattern_first_nonzero(space + MIB + OS_PAGE, OS_PAGE), OS_PAGE);
-    assert_int_equal(space[MIB + 2 * OS_PAGE], 1);
+    assert_true(os_renew(space + MIB + os_page_size(), os_page_size()));
+    assert_int_equal(space[MIB + os_page_size() - 1], 1);
+    assert_int_equal(pattern_first_nonzero(space + MIB + os_page_size(), os_page_size()), os_page_size());
+    assert_int_equal(space[MIB + 2 * os_page_size()], 1);
     /* What was not committed must not be touched. */
     unit_in_child(read_first, space, &end);
     assert_int_not_equal(end.exit_code, 0);
@@ -120,9 +121,9 @@ static void test_errno_is_kept(void **state)
 
     close(closed);
     errno = 12345;
-    assert_null(os_map(SIZE_MAX - OS_PAGE + 1));
-    assert_null(os_reserve(SIZE_MAX - OS_PAGE + 1));
-    assert_false(os_unmap((void *)1, OS_PAGE)); // NOLINT: not a page
+    assert_null(os_map(SIZE_MAX - os_page_size() + 1));
+    assert_null(os_reserve(SIZE_MAX - os_page_size() + 1));
+    assert_false(os_unmap((void *)1, os_page_size())); // NOLINT: not a page
     os_write(closed, "text", 4);
     assert_true(os_processors() > 0);
     assert_true(os_memory_limit() > 0);
@@ -133,11 +134,11 @@ static void test_calls_are_counted(void **state)
 {
     (void)state;
     struct os_counters before = os_counted();
-    char *memory = os_map(OS_PAGE);
+    char *memory = os_map(os_page_size());
 
     assert_non_null(memory);
-    assert_true(os_renew(memory, OS_PAGE));
-    assert_true(os_unmap(memory, OS_PAGE));
+    assert_true(os_renew(memory, os_page_size()));
+    assert_true(os_unmap(memory, os_page_size()));
     assert_int_equal(os_counted().mmap, before.mmap + 2);
     assert_int_equal(os_counted().munmap, before.munmap + 1);
 }
@@ -149,13 +150,13 @@ static void test_one_call_fails(void **state)
 
     os_fail_after(3, false);
     for (unsigned n = 0; n < 4; n++)
-        memory[n] = os_map(OS_PAGE);
+        memory[n] = os_map(os_page_size());
     assert_true(memory[0] != NULL && memory[1] != NULL && memory[2] == NULL && memory[3] != NULL);
     os_fail_after(1, false);
-    assert_false(os_unmap(memory[0], OS_PAGE));
+    assert_false(os_unmap(memory[0], os_page_size()));
     assert_true(is_mapped(memory[0]));
     for (unsigned n = 0; n < 4; n++)
-        assert_true(n == 2 || os_unmap(memory[n], OS_PAGE));
+        assert_true(n == 2 || os_unmap(memory[n], os_page_size()));
 }
 
 static void test_all_calls_fail_from_one_on(void **state)
@@ -164,12 +165,13 @@ static void test_all_calls_fail_from_one_on(void **state)
     char *memory;
 
     os_fail_after(2, true);
-    memory = os_map(OS_PAGE);
+    memory = os_map(os_page_size());
     assert_non_null(memory);
     for (unsigned n = 0; n < 10; n++)
-        assert_true(os_map(OS_PAGE) == NULL && !os_unmap(memory, OS_PAGE) && !os_renew(memory, OS_PAGE));
+        assert_true(os_map(os_page_size()) == NULL && !os_unmap(memory, os_page_size()) &&
+                    !os_renew(memory, os_page_size()));
     os_fail_after(0, false);
-    assert_true(os_unmap(memory, OS_PAGE));
+    assert_true(os_unmap(memory, os_page_size()));
 }
 
 static void *read_slowly(void *argument)

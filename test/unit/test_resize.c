@@ -47,7 +47,7 @@ static bool is_mapped(const char *address)
 {
     unsigned char resident;
 
-    return mincore((void *)(uintptr_t)address, OS_PAGE, &resident) == 0 || errno != ENOMEM;
+    return mincore((void *)(uintptr_t)address, 1, &resident) == 0 || errno != ENOMEM;
 }
 
 static void test_growing_in_place_through_the_headroom(void **state)
@@ -120,7 +120,7 @@ static void test_a_vector_keeps_its_headroom_while_it_grows(void **state)
     assert_true(calls_to_grow_to(chunk, 1024 * (size_t)MIB) <= 50);
     assert_int_equal(descriptor(chunk).reserved, reserved);
     release(chunk);
-    assert_false(is_mapped(chunk + reserved - OS_PAGE));
+    assert_false(is_mapped(chunk + reserved - os_page_size()));
 }
 
 static void test_large_vectors_have_more_headroom(void **state)
@@ -181,17 +181,17 @@ static void test_shrinking_inside_the_rounding_costs_nothing(void **state)
 
         assert_non_null(chunk);
         size_t mapped = descriptor(chunk).mapped;
-        assert_int_equal(mapped, large_mapping_size(round_up(size, OS_PAGE)));
+        assert_int_equal(mapped, large_mapping_size(round_up(size, os_page_size())));
         /* Down to the least that is rounded up to as much, and up again to all of it. */
-        size_t least = mapped - mapped / 8;
+        size_t least = round_up(mapped - mapped / 8, os_page_size());
         while (large_mapping_size(least) < mapped)
-            least += OS_PAGE;
-        for (size_t each = size; each > least - OS_PAGE; each -= OS_PAGE / 2) {
+            least += os_page_size();
+        for (size_t each = size; each > least - os_page_size(); each -= os_page_size() / 2) {
             assert_true(resize(chunk, each));
             assert_int_equal(descriptor(chunk).requested, each);
             assert_int_equal(descriptor(chunk).mapped, mapped);
         }
-        for (size_t each = least; each <= mapped; each += OS_PAGE) {
+        for (size_t each = least; each <= mapped; each += os_page_size()) {
             assert_true(resize(chunk, each));
             assert_int_equal(descriptor(chunk).requested, each);
             assert_int_equal(descriptor(chunk).mapped, mapped);
@@ -231,7 +231,7 @@ static void test_shrinking_gives_the_pages_back(void **state)
         assert_true(resize(chunk, size - 100));
         assert_int_equal(descriptor(chunk).mapped, size);
         assert_int_equal(descriptor(chunk).requested, size - 100);
-        assert_true(is_mapped(chunk + size - OS_PAGE));
+        assert_true(is_mapped(chunk + size - os_page_size()));
         assert_false(is_mapped(chunk + size));
     }
     assert_int_equal(pattern_mismatch(chunk, MIB - 100, 2), MIB - 100);
@@ -266,18 +266,18 @@ static void test_growing_into_what_is_free_behind(void **state)
     assert_int_equal(pattern_mismatch(chunk, 2 * MIB, 3), 2 * MIB);
     assert_int_equal(pattern_first_nonzero(chunk + 2 * MIB, MIB), MIB);
     /* Not over somebody else's mapping. */
-    in_the_way = mmap(chunk + 3 * MIB + 8 * OS_PAGE, OS_PAGE, PROT_READ | PROT_WRITE,
+    in_the_way = mmap(chunk + 3 * MIB + 8 * os_page_size(), os_page_size(), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-    assert_ptr_equal(in_the_way, chunk + 3 * MIB + 8 * OS_PAGE);
+    assert_ptr_equal(in_the_way, chunk + 3 * MIB + 8 * os_page_size());
     *in_the_way = 'x';
     assert_false(resize(chunk, 4 * MIB));
     assert_int_equal(descriptor(chunk).mapped, 3 * MIB);
     assert_int_equal(descriptor(chunk).requested, 3 * MIB);
     assert_int_equal(*in_the_way, 'x');
-    assert_true(resize(chunk, 3 * MIB + 8 * OS_PAGE));
+    assert_true(resize(chunk, 3 * MIB + 8 * os_page_size()));
     release(chunk);
     assert_int_equal(*in_the_way, 'x');
-    munmap(in_the_way, OS_PAGE);
+    munmap(in_the_way, os_page_size());
 }
 
 static void test_when_the_headroom_cannot_be_committed(void **state)
@@ -295,7 +295,7 @@ static void test_when_the_headroom_cannot_be_committed(void **state)
     assert_int_equal(descriptor(chunk).mapped, MIB);
     assert_int_equal(pattern_mismatch(chunk, MIB, 4), MIB);
     /* The part that was to be committed may be a hole; what lies behind it was ours, and must not be left over. */
-    assert_false(is_mapped(chunk + reserved - OS_PAGE));
+    assert_false(is_mapped(chunk + reserved - os_page_size()));
     release(chunk);
 }
 
@@ -327,7 +327,7 @@ static void test_headroom_that_the_kernel_keeps_goes_with_the_chunk(void **state
     os_fail_after(0, false);
     large_trim();
     assert_false(is_mapped(chunk));
-    assert_false(is_mapped(chunk + reserved - OS_PAGE));
+    assert_false(is_mapped(chunk + reserved - os_page_size()));
 }
 
 static const char *shrinking;
@@ -366,7 +366,7 @@ static void test_what_is_no_chunk_and_sizes_that_are_none(void **state)
     char *chunk = large_alloc(MIB, 1, &clean);
 
     assert_non_null(chunk);
-    assert_false(resize(chunk + OS_PAGE, MIB));
+    assert_false(resize(chunk + os_page_size(), MIB));
     assert_false(resize(chunk, SIZE_MAX));
     assert_false(resize(chunk, (size_t)1 << 62));
     assert_int_equal(descriptor(chunk).requested, MIB);

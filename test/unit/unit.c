@@ -217,6 +217,16 @@ struct heap *unit_take_units(struct heap_set *set, unsigned units, unsigned *fir
     return heap;
 }
 
+unsigned unit_page_units(void)
+{
+    return os_page_size() > UNIT_SIZE ? (unsigned)(os_page_size() / UNIT_SIZE) : 1;
+}
+
+unsigned unit_page_from(unsigned unit)
+{
+    return (unsigned)round_up(unit, unit_page_units());
+}
+
 struct heap *unit_take_heap(struct heap_set *set)
 {
     unsigned first;
@@ -248,7 +258,7 @@ size_t unit_address_space(void)
 
     REQUIRE(file != NULL && fscanf(file, "%zu", &pages) == 1, "no /proc/self/statm");
     (void)fclose(file);
-    return pages * os_page_size();
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 bool unit_protected_so(uintptr_t start, uintptr_t end, const char *protection)

@@ -54,6 +54,10 @@ void unit_check_bin(struct arena *arena, const struct bin *bin, unsigned live);
 struct heap *unit_take_units(struct heap_set *set, unsigned units, unsigned *first);
 unsigned unit_units_per_heap(const struct heap_set *set);
 
+/* How many units lie on one page, at least one; and the first unit from `unit` on that begins a page. */
+unsigned unit_page_units(void);
+unsigned unit_page_from(unsigned unit);
+
 /* All units of a heap that has none in use yet, or of a new one; and back again. */
 struct heap *unit_take_heap(struct heap_set *set);
 void unit_give_heap(struct heap *heap);
