@@ -5,6 +5,7 @@
 #include "api/api.h"
 
 #include "api/harden.h"
+#include "arena/fork.h"
 #include "arena/remote.h"
 #include "debug/options.h"
 #include "debug/report.h"
@@ -118,7 +119,7 @@ static bool free_in_heap(uintptr_t address, uint16_t tag)
 
     if (remote)
         remote_free(arena, &chunk);
-    else if (live)
+    else if (live && likely(!arena_is_damaged(arena) || !arena_keep_for_repair(&chunk)))
         arena_free(arena, &chunk);
     if (arena != NULL)
         arena_leave(arena);
@@ -230,7 +231,10 @@ static __attribute__((noinline)) void free_elsewhere(void *pointer)
     uint16_t tag = aligned ? heap_map_tag((uintptr_t)pointer) : TAG_NONE;
     bool freed = false;
 
-    if (tag == arena->tiny_tag)
+    /* After a fork, not all heaps of ours are known. */
+    if (unlikely(arena_is_damaged(arena)))
+        freed = false;
+    else if (tag == arena->tiny_tag)
         freed = tiny_free(arena, pointer, false, 0);
     else if (tag == arena->small_tag)
         freed = small_free(arena, pointer, false, 0);

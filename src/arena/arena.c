@@ -3,6 +3,7 @@
  */
 #include "arena/arena.h"
 
+#include "arena/fork.h"
 #include "arena/hardened.h"
 #include "arena/remote.h"
 #include "bins/space.h"
@@ -45,6 +46,7 @@ struct arena *arena_create(enum arena_use use)
     bins_init(&arena->bins, (void **)(void *)((char *)arena + head), &arena->tiny, &arena->small);
     arena->random = os_secret ^ os_ticks();
     pthread_mutex_init(&arena->lock, NULL);
+    pthread_mutex_init(&arena->repair_lock, NULL);
     atomic_store_explicit(&arena->use, use, memory_order_relaxed); /* nobody knows it yet */
     if (!enlist(arena)) {
         os_unmap(arena, size);
@@ -144,12 +146,14 @@ static void empty_bins(struct arena *arena)
 
 size_t arena_release(struct arena *arena)
 {
+    arena_repair(arena);
     empty_bins(arena);
     return heap_set_release(&arena->tiny) + heap_set_release(&arena->small);
 }
 
 size_t arena_trim(struct arena *arena)
 {
+    arena_repair(arena);
     empty_bins(arena);
     return heap_set_trim(&arena->tiny) + heap_set_trim(&arena->small);
 }

@@ -17,6 +17,13 @@
 
 enum arena_use { ARENA_ACTIVE, ARENA_POOLED, ARENA_SHARED };
 
+/* What the child of a fork has to do for an arena. */
+enum arena_damage {
+    ARENA_SOUND,
+    ARENA_DAMAGED,      /* everything: nobody has begun */
+    ARENA_UNDER_REPAIR, /* what lies behind the places of recover.h */
+};
+
 /* What FT_MALLOC_STATS counts. */
 enum call_kind {
     CALL_MALLOC,
@@ -77,8 +84,11 @@ struct arena {
 
     /* Written by the owner or with `lock`, sequentially consistent against pushes: see remote.c. */
     _Atomic int use; /* enum arena_use */
-    /* Set in the child of a fork, cleared with `lock` held: states are right, all else has to be rebuilt. */
-    _Atomic bool damaged;
+    /*
+     * ARENA_DAMAGED in the child of a fork, while it has one thread; the others with repair_lock. Read by anyone:
+     * acquire, or with that lock.
+     */
+    _Atomic int damaged; /* enum arena_damage */
     /* With `damaged`: the arena is the surviving thread's, so only what was under way to it is lost. */
     _Atomic bool survivor;
     /*
@@ -91,6 +101,8 @@ struct arena {
     /* malloc_trim() was called by another thread. Set by anyone, cleared by the owner, relaxed. */
     _Atomic bool trim_wanted;
     pthread_mutex_t lock;
+    /* For the repair, a piece at a time, and for frees that leave a chunk to it. */
+    pthread_mutex_t repair_lock;
 
     /* Owner writes, anyone reads, relaxed: figures. */
     _Atomic uint64_t calls[CALL_KINDS];
@@ -124,6 +136,12 @@ static inline void arena_unlock(struct arena *arena)
 {
     os_count_rmw();
     pthread_mutex_unlock(&arena->lock);
+}
+
+/* Whether the repair after a fork is not at its end. Relaxed: set when there was one thread only. */
+static inline bool arena_is_damaged(struct arena *arena)
+{
+    return atomic_load_explicit(&arena->damaged, memory_order_relaxed) != ARENA_SOUND;
 }
 
 /* A new arena, or NULL: no memory. */

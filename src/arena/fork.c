@@ -1,10 +1,10 @@
 /*
- * Repair after fork. The states are the truth: what is not live is free. Bit maps, lists, caches, free runs
- * and inboxes are rebuilt from them. In the surviving thread's own arena all of that is sound, and only the
- * chunks are missing that other threads had freed and not sent home, or that were in its inbox.
+ * Repair after fork. The states are the truth: what is not live is free. Bit maps, lists, caches, free runs and inboxes
+ * are rebuilt from them. In the surviving thread's own arena all of that is sound, and only the chunks are missing that
+ * other threads had freed and not sent home, or that were in its inbox.
  *
  * The fork may have been made by a signal handler, in the middle of malloc. The handler here therefore changes
- * nothing that such a call could still be working on; repairs are made at the beginning of the next slow call.
+ * nothing that such a call could still be working on; repairs begin with the next slow call.
  */
 #include "arena/fork.h"
 
@@ -12,6 +12,7 @@
 #include "arena/pool.h"
 #include "arena/remote.h"
 #include "arena/thread.h"
+#include "bins/recover.h"
 #include "debug/options.h"
 #include "large/large.h"
 #include "os/structure_lock.h"
@@ -20,6 +21,18 @@
 static bool owned(struct arena *arena, struct arena *survivor)
 {
     return arena == survivor && atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_ACTIVE;
+}
+
+/* One thread only, so all of it is relaxed. */
+static void damage(struct arena *arena, bool own)
+{
+    bool untouched = atomic_load_explicit(&arena->damaged, memory_order_relaxed) == ARENA_DAMAGED;
+
+    /* An arena still damaged from the fork before this one needs the larger repair. */
+    if (untouched && !atomic_load_explicit(&arena->survivor, memory_order_relaxed))
+        own = false;
+    atomic_store_explicit(&arena->survivor, own, memory_order_relaxed);
+    atomic_store_explicit(&arena->damaged, ARENA_DAMAGED, memory_order_relaxed);
 }
 
 void arena_after_fork(void)
@@ -34,57 +47,8 @@ void arena_after_fork(void)
     if (arena == NULL || (owned(arena, survivor) && arena->next == NULL))
         return;
     fork_generation++;
-    for (; arena != NULL; arena = arena->next) {
-        bool own = owned(arena, survivor);
-        bool before = atomic_load_explicit(&arena->damaged, memory_order_relaxed);
-
-        /* An arena still damaged from the fork before this one needs the larger repair. */
-        atomic_store_explicit(&arena->survivor, own && (!before || atomic_load(&arena->survivor)),
-                              memory_order_relaxed);
-        atomic_store_explicit(&arena->damaged, true, memory_order_relaxed);
-    }
-}
-
-typedef void slab_visit(struct arena *arena, struct heap *heap, struct slab *slab);
-
-static void each_slab_of_heap(struct arena *arena, struct heap *heap, slab_visit *visit)
-{
-    bool small = heap->set->small;
-    unsigned count = small ? SMALL_SLABS : TINY_UNITS - TINY_FIRST_UNIT;
-    uintptr_t first_tiny = heap->base + (uintptr_t)TINY_FIRST_UNIT * UNIT_SIZE;
-
-    for (unsigned number = 0; number < count; number++) {
-        struct slab *slab = small ? small_slab_numbered(heap->base, number)
-                                  : tiny_slab(first_tiny + (uintptr_t)number * UNIT_SIZE);
-
-        if (atomic_load_explicit(&slab->identity, memory_order_relaxed) & 1) /* the lock orders it */
-            visit(arena, heap, slab);
-    }
-}
-
-static void each_slab(struct arena *arena, struct heap_set *set, slab_visit *visit)
-{
-    for (struct heap *heap = set->heaps; heap != NULL; heap = heap->next) {
-        /* As the reserve, it is not unmapped under our feet when its last chunk comes home. */
-        set->idle = heap;
-        each_slab_of_heap(arena, heap, visit);
-    }
-    /* None of these may be wholly free, and the one that was in reserve may be gone: the next tick finds out. */
-    set->idle = NULL;
-}
-
-static void rebuild_slab(struct arena *arena, struct heap *heap, struct slab *slab)
-{
-    (void)arena;
-    if (!slab_rebuild(slab, heap))
-        atomic_store_explicit(&slab->identity, 0, memory_order_relaxed);
-}
-
-/* Only when all slabs have claimed their units: an empty one goes to its heap, which may purge what is free. */
-static void adopt_slab(struct arena *arena, struct heap *heap, struct slab *slab)
-{
-    (void)heap;
-    bin_adopt(&arena->bins.of[slab->class], slab);
+    for (; arena != NULL; arena = arena->next)
+        damage(arena, owned(arena, survivor));
 }
 
 static void take_home(struct arena *arena, const struct chunk *chunk)
@@ -95,38 +59,95 @@ static void take_home(struct arena *arena, const struct chunk *chunk)
         arena_free(arena, chunk);
 }
 
-static void collect_slab(struct arena *arena, struct heap *heap, struct slab *slab)
+static void lock_repair(struct arena *arena)
 {
-    const struct size_class *class = &size_classes[slab->class];
-    uint16_t tag = heap->set->tag;
-    struct chunk chunk;
+    child_check();
+    os_count_rmw();
+    pthread_mutex_lock(&arena->repair_lock);
+}
 
-    for (unsigned index = 0; index < class->chunks; index++) {
-        uintptr_t address = slab_start(slab) + (uintptr_t)index * class->size;
+static void unlock_repair(struct arena *arena)
+{
+    os_count_rmw();
+    pthread_mutex_unlock(&arena->repair_lock);
+}
 
-        if (chunk_find(address, tag, &chunk) == CHUNK_FREED && chunk.kind == STATE_REMOTE)
-            take_home(arena, &chunk);
+/* What follows it may be interrupted by a signal handler that forks: that one says DAMAGED, and we begin once more. */
+static void begin(struct arena *arena)
+{
+    bool survivor = atomic_load_explicit(&arena->survivor, memory_order_relaxed); /* set before */
+
+    atomic_store_explicit(&arena->damaged, ARENA_UNDER_REPAIR, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+    remote_forget(arena);
+    if (survivor) {
+        recover_sweep(&arena->tiny);
+        recover_sweep(&arena->small);
+    } else {
+        hardened_forget(arena);
+        bins_reset(&arena->bins);
+        recover_rebuild(&arena->tiny);
+        recover_rebuild(&arena->small);
     }
+}
+
+void arena_repair_step(struct arena *arena)
+{
+    int under_repair = ARENA_UNDER_REPAIR;
+
+    if (!arena_is_damaged(arena))
+        return;
+    lock_repair(arena);
+    /* Relaxed: the lock orders it. */
+    if (atomic_load_explicit(&arena->damaged, memory_order_relaxed) == ARENA_DAMAGED)
+        begin(arena);
+    if (recover_step(&arena->tiny, &arena->bins, take_home) &&
+        recover_step(&arena->small, &arena->bins, take_home))
+        /* Release: who sees it without the lock, sees the repair. */
+        atomic_compare_exchange_strong_explicit(&arena->damaged, &under_repair, ARENA_SOUND,
+                                                memory_order_release, memory_order_relaxed);
+    unlock_repair(arena);
 }
 
 void arena_repair(struct arena *arena)
 {
-    if (!atomic_load_explicit(&arena->damaged, memory_order_relaxed)) /* the lock orders it */
-        return;
-    remote_forget(arena);
-    if (atomic_load_explicit(&arena->survivor, memory_order_relaxed)) {
-        each_slab(arena, &arena->tiny, collect_slab);
-        each_slab(arena, &arena->small, collect_slab);
-    } else {
-        hardened_forget(arena);
-        bins_reset(&arena->bins);
-        heap_set_reset(&arena->tiny);
-        heap_set_reset(&arena->small);
-        each_slab(arena, &arena->tiny, rebuild_slab);
-        each_slab(arena, &arena->small, rebuild_slab);
-        each_slab(arena, &arena->tiny, adopt_slab);
-        each_slab(arena, &arena->small, adopt_slab);
-    }
-    /* Release: who sees it without the lock, sees the repair. */
-    atomic_store_explicit(&arena->damaged, false, memory_order_release);
+    while (arena_is_damaged(arena))
+        arena_repair_step(arena);
+}
+
+static bool will_be_found(struct arena *arena, const struct chunk *chunk)
+{
+    const struct heap_set *set = chunk->zone == ZONE_SMALL ? &arena->small : &arena->tiny;
+    int damage = atomic_load_explicit(&arena->damaged, memory_order_relaxed); /* the lock orders it */
+
+    return damage == ARENA_DAMAGED ||
+           (damage == ARENA_UNDER_REPAIR && (recover_at_or_behind(&set->unswept, chunk) ||
+                                             recover_at_or_behind(&set->unknown, chunk)));
+}
+
+bool arena_leave_for_repair(const struct chunk *chunk)
+{
+    struct arena *owner = chunk->arena;
+    bool left;
+
+    /* Acquire: see arena_repair_step(). */
+    if (likely(atomic_load_explicit(&owner->damaged, memory_order_acquire) == ARENA_SOUND))
+        return false;
+    lock_repair(owner);
+    left = will_be_found(owner, chunk);
+    if (left)
+        chunk_mark(chunk, STATE_REMOTE);
+    unlock_repair(owner);
+    return left;
+}
+
+bool arena_keep_for_repair(const struct chunk *chunk)
+{
+    const struct heap_set *set = chunk_heap(chunk)->set;
+
+    /* The caller has entered the arena, so the place stays where it is. */
+    if (!recover_at_or_behind(&set->unknown, chunk))
+        return false;
+    chunk_mark(chunk, STATE_REMOTE);
+    return true;
 }

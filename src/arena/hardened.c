@@ -3,6 +3,7 @@
  */
 #include "arena/hardened.h"
 
+#include "arena/fork.h"
 #include "arena/remote.h"
 #include "debug/report.h"
 #include "os/os.h"
@@ -208,6 +209,8 @@ void hardened_free(struct arena *arena, const struct chunk *chunk, const char *f
         remote_free(arena, chunk);
         return;
     }
+    if (unlikely(arena_is_damaged(arena)) && arena_keep_for_repair(chunk))
+        return;
     chunk_mark(chunk, STATE_FREE);
     hardened_put(arena, chunk->start, chunk->class);
 }

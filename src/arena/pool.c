@@ -128,8 +128,7 @@ static void stop_resting(struct arena *arena)
 static void adopt(struct arena *arena)
 {
     arena_lock(arena);
-    if (atomic_load_explicit(&arena->damaged, memory_order_relaxed))
-        arena_repair(arena);
+    arena_repair_step(arena);
     /* Sequentially consistent: see remote.c. */
     atomic_store(&arena->use, ARENA_ACTIVE);
     stop_resting(arena);
@@ -206,8 +205,6 @@ size_t pool_trim(struct arena *own)
             continue;
         arena_lock(arena);
         if (atomic_load(&arena->use) != ARENA_ACTIVE) {
-            if (atomic_load(&arena->damaged))
-                arena_repair(arena);
             bytes += arena_trim(arena);
         } else {
             atomic_store_explicit(&arena->trim_wanted, true,
@@ -291,6 +288,7 @@ void pool_after_fork(struct arena *survivor, bool sort)
     }
     for (; arena != NULL; arena = arena->next) {
         pthread_mutex_init(&arena->lock, NULL);
+        pthread_mutex_init(&arena->repair_lock, NULL);
         arena->left_bytes = 0;
         if (sort)
             sort_after_fork(arena, survivor);

@@ -9,6 +9,7 @@
  */
 #include "arena/remote.h"
 
+#include "arena/fork.h"
 #include "arena/hardened.h"
 #include "debug/options.h"
 #include "debug/report.h"
@@ -62,9 +63,9 @@ static unsigned parcel_room(size_t usable)
 void remote_drain_pooled(struct arena *arena)
 {
     /* Looked at again after each unlocking: what is pushed meanwhile finds the lock taken, and relies on us. */
-    while (atomic_load(&arena->use) == ARENA_POOLED && !atomic_load(&arena->damaged) &&
+    while (atomic_load(&arena->use) == ARENA_POOLED && atomic_load(&arena->damaged) != ARENA_DAMAGED &&
            atomic_load(&arena->inbox) != NULL && arena_try_lock(arena)) {
-        if (atomic_load(&arena->use) == ARENA_POOLED && !atomic_load(&arena->damaged))
+        if (atomic_load(&arena->use) == ARENA_POOLED && atomic_load(&arena->damaged) != ARENA_DAMAGED)
             remote_receive_all(arena);
         arena_unlock(arena);
     }
@@ -97,7 +98,7 @@ void remote_forget(struct arena *arena)
     for (unsigned i = 0; i < PARCELS; i++)
         arena->outgoing[i] = (struct outgoing){.owner = NULL};
     arena->unpacking = NULL;
-    /* Relaxed: whoever pushes now marks only, with the arena's lock: see leave_for_repair(). */
+    /* Relaxed: whoever pushes now marks only, with the arena's lock: see arena_leave_for_repair(). */
     atomic_store_explicit(&arena->inbox, NULL, memory_order_relaxed);
 }
 
@@ -158,46 +159,11 @@ static void collect_for(struct arena *self, struct arena *owner, uintptr_t addre
         send(outgoing);
 }
 
-/*
- * The lock of a damaged arena. A caller that holds the lock of an arena it shares only tries for it, again and
- * again until the arena is repaired: two such callers could wait for each other.
- */
-static bool lock_damaged(struct arena *self, struct arena *owner)
-{
-    if (self == NULL || atomic_load_explicit(&self->use, memory_order_relaxed) != ARENA_SHARED) {
-        arena_lock(owner);
-        return true;
-    }
-    /* Acquire: see arena_repair(). */
-    while (atomic_load_explicit(&owner->damaged, memory_order_acquire)) {
-        if (arena_try_lock(owner))
-            return true;
-        os_pause();
-    }
-    return false;
-}
-
-/* In a child of fork, until its arena is repaired, the mark alone is enough: the repair finds it. */
-static bool leave_for_repair(struct arena *self, const struct chunk *chunk)
-{
-    struct arena *owner = chunk->arena;
-    bool damaged;
-
-    /* Acquire: see arena_repair(). */
-    if (likely(!atomic_load_explicit(&owner->damaged, memory_order_acquire)) || !lock_damaged(self, owner))
-        return false;
-    damaged = atomic_load_explicit(&owner->damaged, memory_order_relaxed); /* the lock orders it */
-    if (damaged)
-        chunk_mark(chunk, STATE_REMOTE);
-    arena_unlock(owner);
-    return damaged;
-}
-
 void remote_free(struct arena *self, const struct chunk *chunk)
 {
     struct arena *owner = chunk->arena;
 
-    if (leave_for_repair(self, chunk))
+    if (unlikely(arena_leave_for_repair(chunk)))
         return;
     chunk_mark(chunk, STATE_REMOTE);
     if (unlikely(self == NULL)) {
@@ -239,8 +205,8 @@ bool remote_free_aligned(struct arena *self, uintptr_t address, uint16_t tag)
     struct arena *owner = heap_at(address, tag)->arena;
     unsigned class;
 
-    if (unlikely(atomic_load_explicit(&owner->damaged, memory_order_acquire))) /* see arena_repair() */
-        return false;
+    if (unlikely(atomic_load_explicit(&owner->damaged, memory_order_acquire) != ARENA_SOUND))
+        return false; /* acquire: see arena_repair_step() */
     class = tag & TAG_SMALL ? leave_small(address) : leave_tiny(address);
     if (unlikely(class == SIZE_CLASSES))
         return false;

@@ -132,16 +132,8 @@ struct arena *arena_enter(void)
     }
     if (unlikely(shared(arena)))
         arena_lock(arena);
-    /* Relaxed: set when there was one thread only. */
-    if (unlikely(atomic_load_explicit(&arena->damaged, memory_order_relaxed))) {
-        if (shared(arena)) {
-            arena_repair(arena);
-        } else {
-            arena_lock(arena);
-            arena_repair(arena);
-            arena_unlock(arena);
-        }
-    }
+    if (unlikely(arena_is_damaged(arena)))
+        arena_repair_step(arena);
     if (unlikely(atomic_load_explicit(&arena->trim_wanted, memory_order_relaxed))) {
         atomic_store_explicit(&arena->trim_wanted, false, memory_order_relaxed);
         remote_send_all(arena);

@@ -36,7 +36,7 @@ static inline struct arena *thread_hardened_arena(void)
     struct arena *arena = thread_self.hardened;
 
     /* Relaxed: see arena_enter(). */
-    if (arena == NULL || unlikely(atomic_load_explicit(&arena->damaged, memory_order_relaxed)) ||
+    if (arena == NULL || unlikely(arena_is_damaged(arena)) ||
         unlikely(atomic_load_explicit(&arena->trim_wanted, memory_order_relaxed)))
         return NULL;
     return arena;

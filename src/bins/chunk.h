@@ -31,6 +31,19 @@ struct chunk {
     unsigned kind;
 };
 
+/* Not for LARGE, both: the chunk's heap, and the unit in which its slab begins. */
+static inline struct heap *chunk_heap(const struct chunk *chunk)
+{
+    return heap_at(chunk->start, chunk->zone == ZONE_SMALL ? TAG_SMALL : 0);
+}
+
+static inline unsigned chunk_first_unit(const struct chunk *chunk)
+{
+    uintptr_t slab = chunk->start - (uintptr_t)chunk->index * size_classes[chunk->class].size;
+
+    return (unsigned)((slab - chunk_heap(chunk)->base) / UNIT_SIZE);
+}
+
 /* `tag` is heap_tag(address) or heap_map_tag(address), not TAG_NONE. */
 enum verdict chunk_find(uintptr_t address, uint16_t tag, struct chunk *chunk);
 

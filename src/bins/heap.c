@@ -69,6 +69,7 @@ static void heaps_insert(struct heap_set *set, struct heap *heap)
 {
     struct heap *first = atomic_load_explicit(&set->heaps, memory_order_relaxed);
 
+    heap->number = ++set->count;
     heap->prev = NULL;
     heap->next = first;
     if (first != NULL)
@@ -173,6 +174,18 @@ static bool wholly_free(const struct heap *heap)
     return heap->free_units == heap_units(heap) - heap_first_unit(heap);
 }
 
+/* A heap that is being rebuilt is not open: what is free in it is not all known yet. */
+static bool being_rebuilt(const struct heap *heap)
+{
+    return heap->set->unknown.heap == heap;
+}
+
+/* The repair after a fork is about to go on there. */
+static bool awaits_repair(const struct heap *heap)
+{
+    return heap->set->unswept.heap == heap || being_rebuilt(heap);
+}
+
 /*
  * Of the heaps that are wholly free one is kept. The others go, but not while somebody walks, which may take long: then
  * at a later tick. True when this one is gone.
@@ -184,7 +197,7 @@ static bool retire(struct heap *heap)
 
     if (set->idle == NULL)
         set->idle = heap;
-    if (set->idle == heap || !structure_lock_try_write())
+    if (set->idle == heap || awaits_repair(heap) || !structure_lock_try_write())
         return false;
     gone = destroy_locked(heap);
     structure_unlock();
@@ -226,7 +239,7 @@ bool heap_claim(struct heap *heap, unsigned first, unsigned units)
     bits_clear(heap->vacant, first, units);
     bits_clear(heap->aged, first, units);
     heap->free_units -= units;
-    if (heap->free_units == 0)
+    if (heap->free_units == 0 && !being_rebuilt(heap))
         open_remove(heap->set, heap);
     return true;
 }
@@ -304,13 +317,14 @@ void heap_set_age(struct heap_set *set)
 void heap_give_touched(struct heap *heap, unsigned first, unsigned units, unsigned touched)
 {
     struct heap_set *set = heap->set;
+    bool closed = being_rebuilt(heap);
 
-    if (heap->free_units == 0)
+    if (heap->free_units == 0 && !closed)
         open_insert(set, heap);
     bits_set(heap->vacant, first, units);
     bits_set(heap->dirty, first, touched);
     heap->free_units += units;
-    if (wholly_free(heap))
+    if (!closed && wholly_free(heap))
         retire(heap);
 }
 
@@ -362,23 +376,26 @@ size_t heap_set_trim(struct heap_set *set)
     return bytes;
 }
 
-void heap_set_reset(struct heap_set *set)
+void heap_set_forget(struct heap_set *set)
 {
-    struct heap *prev = NULL;
-
     set->open = NULL;
     set->idle = NULL;
     for (unsigned entry = 0; entry < OWN_HEAPS; entry++)
         set->own[entry] = entry == 0 ? OWN_NONE : 0;
-    for (struct heap *heap = set->heaps; heap != NULL; prev = heap, heap = heap->next) {
-        heap->prev = prev;
-        own_insert(set, heap->base);
-        all_free(heap);
-        for (unsigned word = 0; word < UNIT_WORDS; word++) {
-            heap->dirty[word] = ~UINT64_C(0);
-            heap->aged[word] = 0;
-        }
-        if (heap->free_units > 0)
-            open_insert(set, heap);
+}
+
+void heap_forget(struct heap *heap)
+{
+    all_free(heap);
+    for (unsigned word = 0; word < UNIT_WORDS; word++) {
+        heap->dirty[word] = ~UINT64_C(0);
+        heap->aged[word] = 0;
     }
+}
+
+void heap_adopt(struct heap *heap)
+{
+    if (heap->free_units > 0)
+        open_insert(heap->set, heap);
+    own_insert(heap->set, heap->base);
 }

@@ -61,6 +61,8 @@ struct heap {
     /* Of its address space, a power of two, at most the zone's; and the end of its units, before the guard. */
     size_t size;
     unsigned units;
+    /* The heaps of a set are numbered as they come, so the list of them is in falling order. */
+    uint64_t number;
 
     /* All heaps of the set. Structure lock to write; the owner and readers with the lock may read. */
     _Alignas(64) struct heap *next;
@@ -97,6 +99,13 @@ static inline bool heap_owned(const uintptr_t *own, uintptr_t address, unsigned 
     return own[address >> shift & (OWN_HEAPS - 1)] == (address & (~(uintptr_t)0 << shift | misaligned));
 }
 
+/* A place in the list of a set's heaps, and in a heap of it: all that comes after a unit. No heap: the end of all. */
+struct heap_place {
+    struct heap *heap;
+    uint64_t number; /* the heap's */
+    unsigned unit;
+};
+
 /* An arena's heaps of one zone. */
 struct heap_set {
     struct arena *arena;
@@ -108,6 +117,14 @@ struct heap_set {
     /* Owner only: heaps with free units; one that is wholly free is kept in reserve. */
     struct heap *open;
     struct heap *idle;
+    /* How many there ever were. */
+    uint64_t count;
+    /*
+     * In the child of a fork: from which place on chunks may be in state REMOTE that are in no parcel, and from which on
+     * nothing is known but the states: see recover.h. Who writes them has arena->repair_lock; the owner reads them.
+     */
+    struct heap_place unswept;
+    struct heap_place unknown;
 };
 
 void heap_set_init(struct heap_set *set, struct arena *arena, uintptr_t *own, uint16_t tag, bool small);
@@ -147,8 +164,13 @@ size_t heap_set_release(struct heap_set *set);
 /* Gives all free memory of the set to the kernel. Returns the bytes given. */
 size_t heap_set_trim(struct heap_set *set);
 
-/* For the repair after fork: everything is free, and dirty; then each surviving slab is claimed. */
-void heap_set_reset(struct heap_set *set);
+/*
+ * For the repair after fork. No heap is known; a heap's units are all free, and dirty; then each surviving slab is
+ * claimed; then the heap is one like others.
+ */
+void heap_set_forget(struct heap_set *set);
+void heap_forget(struct heap *heap);
+void heap_adopt(struct heap *heap);
 bool heap_claim(struct heap *heap, unsigned first, unsigned units);
 
 /* How many units, with those of the header, lie in so much address space: one guard is in front of it, one in it. */

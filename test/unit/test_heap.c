@@ -287,7 +287,7 @@ static void test_a_heap_with_lost_units_is_never_unmapped(void **state)
     heap_give(heap, kept, some);
     (void)heap_set_trim(set);
     assert_ptr_equal(set->heaps, heap);
-    heap_set_reset(set);
+    unit_forget_heaps(set);
     assert_int_equal(heap->free_units, unit_units_per_heap(set) - page);
     assert_false(heap_claim(heap, lost, 1));
 }
@@ -300,7 +300,7 @@ static void test_after_a_reset_what_is_claimed_is_taken(void **state)
     struct heap *heap = unit_take_units(set, 40, &first);
 
     pattern_write(address_of(heap, first), 0, 40 * (size_t)UNIT_SIZE, 3);
-    heap_set_reset(set);
+    unit_forget_heaps(set);
     assert_int_equal(heap->free_units, unit_units_per_heap(set));
     assert_true(heap_claim(heap, first + 4, 4));
     assert_false(heap_claim(heap, first + 4, 4));

@@ -151,7 +151,7 @@ static void test_an_entry_whose_heap_is_gone_owns_nothing(void **state)
     }
     for (unsigned entry = 0; entry < OWN_HEAPS; entry++)
         assert_int_equal(set->own[entry], entry == 0 ? OWN_NONE : 0);
-    heap_set_reset(set);
+    unit_forget_heaps(set);
     for (unsigned entry = 0; entry < OWN_HEAPS; entry++)
         assert_int_equal(set->own[entry], entry == 0 ? OWN_NONE : 0);
 }

@@ -234,7 +234,7 @@ static void rebuild_with_every_third_live(struct arena *arena, unsigned class)
         chunk_mark(&chunk, at % 3 == 0 ? STATE_LIVE : at % 3 == 1 ? STATE_FREE : STATE_REMOTE);
         live += at % 3 == 0;
     }
-    heap_set_reset(heap->set);
+    unit_forget_heaps(heap->set);
     assert_true(slab_rebuild(slab, heap));
     assert_int_equal(slab->free, count - live);
     assert_int_equal(vacant_bits(slab), slab->free);
@@ -261,7 +261,7 @@ static void test_what_is_no_slab_is_not_rebuilt(void **state)
     struct slab *slab = create(arena, 3);
     uint64_t identity = atomic_load(&slab->identity);
 
-    heap_set_reset(&arena->tiny);
+    unit_forget_heaps(&arena->tiny);
     atomic_store(&slab->identity, identity & ~UINT64_C(1));
     assert_false(slab_rebuild(slab, arena->tiny.heaps));
     atomic_store(&slab->identity, (identity & ~UINT64_C(0xff00)) | (uint64_t)TINY_CLASSES << 8);

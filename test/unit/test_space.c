@@ -86,7 +86,7 @@ static void take_and_give_heaps(struct heap_set *set, bool deadly)
         heap_give(heaps[n], heap_units(heaps[n]) - 9, 9);
     (void)heap_set_trim(set);
     check_guards(set);
-    heap_set_reset(set);
+    unit_forget_heaps(set);
     for (const struct heap *heap = set->heaps; heap != NULL; heap = heap->next)
         REQUIRE(heap->free_units == heap_units(heap) - heap_first_unit(heap), "not all of it is free");
 }

@@ -276,3 +276,12 @@ bool unit_protected_so(uintptr_t start, uintptr_t end, const char *protection)
     (void)fclose(maps);
     return start >= end;
 }
+
+void unit_forget_heaps(struct heap_set *set)
+{
+    heap_set_forget(set);
+    for (struct heap *heap = set->heaps; heap != NULL; heap = heap->next) {
+        heap_forget(heap);
+        heap_adopt(heap);
+    }
+}

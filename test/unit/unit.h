@@ -62,6 +62,9 @@ unsigned unit_page_from(unsigned unit);
 struct heap *unit_take_heap(struct heap_set *set);
 void unit_give_heap(struct heap *heap);
 
+/* As the repair after a fork begins: all units of all heaps are free, and dirty. */
+void unit_forget_heaps(struct heap_set *set);
+
 /* Whether all of [start, end) has the protection that /proc/self/maps writes so. */
 bool unit_protected_so(uintptr_t start, uintptr_t end, const char *protection);
 

@@ -1,0 +1,156 @@
+/*
+ * Sweeping and rebuilding, slab by slab.
+ */
+#include "bins/recover.h"
+
+enum {
+    /* What a slow call pays for, beside its own work: one or two microseconds. */
+    STEP_STATES = 1024,
+    STEP_UNITS = 256,
+};
+
+#ifdef FT_MALLOC_PREFIXED
+size_t recover_looked;
+
+static void count_looked(unsigned states)
+{
+    recover_looked += states;
+}
+#else
+static void count_looked(unsigned states)
+{
+    (void)states;
+}
+#endif
+
+static void place_at(struct heap_place *place, struct heap *heap)
+{
+    *place = (struct heap_place){
+        .heap = heap,
+        .number = heap == NULL ? 0 : heap->number,
+        .unit = heap == NULL ? 0 : heap_first_unit(heap),
+    };
+}
+
+void recover_sweep(struct heap_set *set)
+{
+    place_at(&set->unswept, atomic_load_explicit(&set->heaps, memory_order_relaxed)); /* the owner's own */
+}
+
+void recover_rebuild(struct heap_set *set)
+{
+    struct heap *newest = atomic_load_explicit(&set->heaps, memory_order_relaxed); /* its thread is gone */
+
+    heap_set_forget(set);
+    place_at(&set->unswept, NULL);
+    place_at(&set->unknown, newest);
+    /* The thread that is gone may have put one in front, or have been about to. */
+    if (newest != NULL)
+        newest->prev = NULL;
+}
+
+/* The slab that begins at a unit, or NULL. */
+static struct slab *slab_at(const struct heap *heap, unsigned unit)
+{
+    uintptr_t address = heap->base + (uintptr_t)unit * UNIT_SIZE;
+    struct slab *slab = heap->set->small ? small_slab(address) : tiny_slab(address);
+    uint64_t identity;
+
+    if (slab == NULL)
+        return NULL;
+    identity = atomic_load_explicit(&slab->identity, memory_order_relaxed); /* the owner's own */
+    return (identity & 1) != 0 && identity_unit(identity) == unit ? slab : NULL;
+}
+
+static unsigned slab_class(const struct slab *slab)
+{
+    return identity_class(atomic_load_explicit(&slab->identity, memory_order_relaxed)); /* the owner's own */
+}
+
+static void sweep_slab(struct heap_set *set, const struct slab *slab, uintptr_t start, recover_found *found)
+{
+    const struct size_class *class = &size_classes[slab_class(slab)];
+    struct chunk chunk;
+
+    for (unsigned index = 0; index < class->chunks; index++, start += class->size) {
+        /* Relaxed: a mark that comes now is left to us, with the lock that we hold. */
+        unsigned kind =
+            set->small ? atomic_load_explicit(small_state(start), memory_order_relaxed) >> SMALL_KIND_SHIFT
+                       : atomic_load_explicit(tiny_state(start), memory_order_relaxed) >> TINY_KIND_SHIFT;
+
+        if (unlikely(kind == STATE_REMOTE) && chunk_find(start, set->tag, &chunk) == CHUNK_FREED)
+            found(set->arena, &chunk);
+    }
+}
+
+/* Rebuilds the slab at a unit, if there is one. Else nobody must find one there. */
+static void rebuild_slab(struct heap *heap, unsigned unit, struct slab *slab, struct bins *bins)
+{
+    uintptr_t address = heap->base + (uintptr_t)unit * UNIT_SIZE;
+
+    if (slab != NULL && slab_rebuild(slab, heap)) {
+        bin_adopt(&bins->of[slab->class], slab);
+        return;
+    }
+    if (slab != NULL)
+        atomic_store_explicit(&slab->identity, 0, memory_order_relaxed);
+    if (heap->set->small)
+        atomic_store_explicit(small_unit_number(address), 0, memory_order_relaxed);
+}
+
+/* One slab, or one unit without. Returns how many states were looked at. */
+static unsigned pass(struct heap_set *set, struct heap_place *place, struct bins *bins, recover_found *found)
+{
+    struct heap *heap = place->heap;
+    unsigned unit = place->unit;
+    struct slab *slab = slab_at(heap, unit);
+    const struct size_class *class = slab == NULL ? NULL : &size_classes[slab_class(slab)];
+
+    /* What is found may be freed at once, and is behind us then. */
+    place->unit = unit + (class == NULL ? 1 : class->units);
+    if (place == &set->unknown)
+        rebuild_slab(heap, unit, slab, bins);
+    else if (slab != NULL)
+        sweep_slab(set, slab, heap->base + (uintptr_t)unit * UNIT_SIZE, found);
+    return class == NULL ? 0 : class->chunks;
+}
+
+static void end_of_heap(struct heap_set *set, struct heap_place *place)
+{
+    struct heap *heap = place->heap;
+    struct heap *next = heap->next;
+
+    place_at(place, next);
+    if (place != &set->unknown)
+        return;
+    if (next != NULL)
+        next->prev = heap;
+    heap_adopt(heap);
+}
+
+/* Where it is, or where it ends; NULL: there is nothing to do. */
+static struct heap_place *next_place(struct heap_set *set)
+{
+    struct heap_place *unswept = &set->unswept, *unknown = &set->unknown;
+
+    if (unswept->heap != NULL && unswept->heap == unknown->heap && unswept->unit >= unknown->unit)
+        place_at(unswept, NULL);
+    return unswept->heap != NULL ? unswept : unknown->heap != NULL ? unknown : NULL;
+}
+
+bool recover_step(struct heap_set *set, struct bins *bins, recover_found *found)
+{
+    unsigned states = 0, units = 0;
+    struct heap_place *place;
+
+    for (place = next_place(set); place != NULL && states < STEP_STATES && units < STEP_UNITS; place = next_place(set)) {
+        if (place == &set->unknown && place->unit == heap_first_unit(place->heap))
+            heap_forget(place->heap);
+        states += pass(set, place, bins, found);
+        units++;
+        if (place->unit >= heap_units(place->heap))
+            end_of_heap(set, place);
+    }
+    count_looked(states);
+    return place == NULL;
+}
