@@ -7,6 +7,7 @@
 #include "arena/fork.h"
 #include "arena/remote.h"
 #include "arena/thread.h"
+#include "bins/recover.h"
 #include "debug/census.h"
 #include "large/large.h"
 #include "large/registry.h"
@@ -21,6 +22,9 @@
 #include <string.h>
 
 enum { SLOTS = 128, WORKERS = 3, STABLE = 60, FORKS = 12, SLOTS_OF_MAIN = 1000 };
+
+/* Some hundred pieces of a repair; fewer than are sent at once; two pieces, of TINY and of SMALL. */
+enum { MANY = 200000, HELD = 50, LOOKED_MAX = 2 * (1024 + TINY_SLAB_CHUNKS_MAX) };
 
 static size_t size_of(size_t n)
 {
@@ -79,6 +83,92 @@ static void test_the_only_arena_may_be_shared(void **state)
     child_run(&spec, &result);
     assert_true(child_succeeded(&result));
     child_free(&result);
+}
+
+/* What the fork before this one began with is not all of its repair. */
+static void forked_twice(void *unused)
+{
+    (void)unused;
+    static const struct {
+        enum arena_damage damage;
+        bool survivor, after;
+    } cases[] = {
+        {ARENA_SOUND, false, true},   {ARENA_UNDER_REPAIR, false, true}, {ARENA_UNDER_REPAIR, true, true},
+        {ARENA_DAMAGED, false, false}, {ARENA_DAMAGED, true, true},
+    };
+    struct arena *arena = thread_self.home;
+
+    for (size_t n = 0; n < sizeof cases / sizeof cases[0]; n++) {
+        arena_repair(arena);
+        atomic_store(&arena->survivor, cases[n].survivor);
+        atomic_store(&arena->damaged, cases[n].damage);
+        arena_after_fork();
+        REQUIRE(atomic_load(&arena->damaged) == ARENA_DAMAGED, "not damaged");
+        REQUIRE(atomic_load(&arena->survivor) == cases[n].after, "case %zu: the wrong repair", n);
+    }
+}
+
+static void test_an_arena_that_was_not_repaired_is_rebuilt(void **state)
+{
+    (void)state;
+    assert_non_null(ft_malloc(1));
+    unit_arena();
+    assert_true(unit_child_succeeds(forked_twice, NULL));
+}
+
+/* Chunks of the first thread, of which another has freed some and not sent them home. */
+static struct {
+    char *chunks[MANY];
+    pthread_barrier_t freed, forked;
+    unsigned generation;
+} lent;
+
+static void *free_some(void *unused)
+{
+    for (size_t n = 0; n < MANY; n += MANY / HELD)
+        ft_free(lent.chunks[n]);
+    pthread_barrier_wait(&lent.freed);
+    pthread_barrier_wait(&lent.forked);
+    return unused;
+}
+
+/* As a child does: its first calls, each of another size. */
+static void repair_bit_by_bit(void *unused)
+{
+    (void)unused;
+    struct arena *arena = thread_self.home;
+    size_t before = recover_looked, calls = 0;
+
+    after_fork(lent.generation);
+    for (; arena_is_damaged(arena); calls++) {
+        size_t looked = recover_looked;
+
+        REQUIRE(ft_malloc(size_of(calls)) != NULL, "no memory");
+        REQUIRE(recover_looked - looked <= LOOKED_MAX, "one call looked at %zu states",
+                recover_looked - looked);
+    }
+    REQUIRE(recover_looked - before >= MANY, "only %zu states were looked at", recover_looked - before);
+    REQUIRE(unit_count_state(arena, STATE_REMOTE) == 0, "still on their way");
+    for (size_t n = 0; n < MANY; n++)
+        REQUIRE(unit_chunk(lent.chunks[n]).kind == STATE_LIVE || n % (MANY / HELD) == 0, "lost");
+}
+
+static void test_the_first_calls_of_a_child_do_a_bounded_part(void **state)
+{
+    (void)state;
+    pthread_t thread;
+
+    for (size_t n = 0; n < MANY; n++)
+        lent.chunks[n] = ft_malloc(40 + n % 100);
+    assert_int_equal(pthread_barrier_init(&lent.freed, NULL, 2), 0);
+    assert_int_equal(pthread_barrier_init(&lent.forked, NULL, 2), 0);
+    assert_int_equal(pthread_create(&thread, NULL, free_some, NULL), 0);
+    pthread_barrier_wait(&lent.freed);
+    assert_int_equal(unit_count_state(thread_self.home, STATE_REMOTE), HELD);
+    lent.generation = fork_generation;
+    assert_true(unit_child_succeeds(repair_bit_by_bit, NULL));
+    pthread_barrier_wait(&lent.forked);
+    assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
 /* The process whose threads never rest. */
@@ -274,6 +364,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_handler_is_registered),
         cmocka_unit_test(test_the_only_arena_may_be_shared),
+        cmocka_unit_test(test_an_arena_that_was_not_repaired_is_rebuilt),
+        cmocka_unit_test(test_the_first_calls_of_a_child_do_a_bounded_part),
         cmocka_unit_test(test_forks_of_a_busy_process),
         cmocka_unit_test(test_a_fork_in_the_middle_of_a_change_of_the_registry),
     };

@@ -1,0 +1,243 @@
+/*
+ * The repair of an arena a piece at a time: how much one call looks at, and that nothing is lost or handed out twice,
+ * whatever is allocated and freed in between, and also when another fork comes before it is at its end.
+ */
+#include "unit/unit.h"
+
+#include "arena/fork.h"
+#include "arena/remote.h"
+#include "bins/recover.h"
+#include "support/pattern.h"
+#include "support/require.h"
+#include "support/rng.h"
+
+#include <string.h>
+
+enum { CHUNKS = 12000, WORK_MAX = 2 * (1024 + TINY_SLAB_CHUNKS_MAX) };
+
+static char *chunks[CHUNKS];
+static size_t sizes[CHUNKS];
+
+static void damage(struct arena *arena, bool survivor)
+{
+    atomic_store(&arena->survivor, survivor);
+    atomic_store(&arena->damaged, ARENA_DAMAGED);
+}
+
+static void make(struct arena *arena, struct rng *rng, size_t n)
+{
+    sizes[n] = rng_below(rng, 8) == 0 ? rng_below(rng, 40000) : rng_below(rng, 900);
+    chunks[n] = unit_alloc(arena, sizes[n]);
+    pattern_write(chunks[n], 0, sizes[n], n);
+}
+
+static void check(size_t n)
+{
+    struct chunk chunk = unit_chunk(chunks[n]);
+
+    assert_int_equal(chunk.kind, STATE_LIVE);
+    assert_int_equal(chunk.requested, sizes[n]);
+    assert_int_equal(pattern_mismatch(chunks[n], sizes[n], n), sizes[n]);
+}
+
+static void fill(struct arena *arena, struct rng *rng)
+{
+    for (size_t n = 0; n < CHUNKS; n++)
+        make(arena, rng, n);
+}
+
+/* As the calls of the API do it. */
+static void free_own(struct arena *arena, size_t n)
+{
+    struct chunk chunk = unit_chunk(chunks[n]);
+
+    if (!arena_is_damaged(arena) || !arena_keep_for_repair(&chunk))
+        arena_free(arena, &chunk);
+    chunks[n] = NULL;
+}
+
+static void free_from(struct arena *other, size_t n)
+{
+    struct chunk chunk = unit_chunk(chunks[n]);
+
+    remote_free(other, &chunk);
+    chunks[n] = NULL;
+}
+
+static void empty(struct arena *arena, struct arena *other)
+{
+    for (size_t n = 0; n < CHUNKS; n++)
+        if (chunks[n] != NULL)
+            free_own(arena, n);
+    remote_send_all(other);
+    arena_trim(arena);
+    assert_int_equal(atomic_load(&arena->damaged), ARENA_SOUND);
+    assert_null(arena->tiny.heaps);
+    assert_null(arena->small.heaps);
+}
+
+static void test_a_step_is_bounded(void **state)
+{
+    (void)state;
+    struct rng rng = rng_stream(1, 1);
+
+    for (unsigned survivor = 0; survivor < 2; survivor++) {
+        struct arena *arena = unit_arena();
+        size_t all = recover_looked, steps = 0;
+
+        fill(arena, &rng);
+        damage(arena, survivor != 0);
+        for (; arena_is_damaged(arena); steps++) {
+            size_t before = recover_looked;
+
+            arena_repair_step(arena);
+            assert_in_range(recover_looked - before, 0, WORK_MAX);
+            unit_alloc(arena, 40);
+        }
+        /* Each live chunk was looked at, so there was more than one piece. */
+        assert_true(recover_looked - all >= CHUNKS);
+        assert_true(steps > 3);
+        for (size_t n = 0; n < CHUNKS; n++)
+            check(n);
+    }
+}
+
+static void test_what_is_freed_in_front_of_the_place_is_used_again(void **state)
+{
+    (void)state;
+    struct rng rng = rng_stream(1, 2);
+    struct arena *arena = unit_arena(), *other = unit_arena();
+
+    fill(arena, &rng);
+    for (size_t n = 0; n < CHUNKS; n += 2)
+        free_from(other, n); /* in parcels that are lost */
+    damage(arena, false);
+    while (arena_is_damaged(arena))
+        arena_repair_step(arena);
+    assert_int_equal(unit_count_state(arena, STATE_REMOTE), 0);
+    for (size_t n = 0; n < CHUNKS; n += 2)
+        make(arena, &rng, n);
+    for (size_t n = 0; n < CHUNKS; n++)
+        check(n);
+    remote_forget(other);
+    empty(arena, other);
+}
+
+/* Lets everything happen between the pieces: in a survivor's arena, in one that is rebuilt, in both in turn. */
+static void mix(unsigned seed, bool (*survives)(unsigned fork))
+{
+    struct rng rng = rng_stream(2, seed);
+    struct arena *arena = unit_arena(), *other = unit_arena();
+
+    fill(arena, &rng);
+    for (unsigned fork = 0; fork < 6; fork++) {
+        unsigned steps = fork == 5 ? ~0U : (unsigned)rng_below(&rng, 12);
+
+        damage(arena, survives(fork));
+        damage(other, true);
+        for (arena_repair(other); steps > 0 && arena_is_damaged(arena); steps--) {
+            arena_repair_step(arena);
+            for (unsigned change = 0; change < 150; change++) {
+                size_t n = rng_below(&rng, CHUNKS);
+
+                if (chunks[n] == NULL) {
+                    make(arena, &rng, n);
+                    continue;
+                }
+                check(n);
+                if (rng_below(&rng, 2) == 0)
+                    free_own(arena, n);
+                else
+                    free_from(other, n);
+            }
+        }
+    }
+    for (size_t n = 0; n < CHUNKS; n++)
+        if (chunks[n] != NULL)
+            check(n);
+    empty(arena, other);
+}
+
+static bool always(unsigned fork)
+{
+    (void)fork;
+    return true;
+}
+
+static bool never(unsigned fork)
+{
+    (void)fork;
+    return false;
+}
+
+/* Its thread forks, after it was rebuilt in part. */
+static bool after_the_first(unsigned fork)
+{
+    return fork > 0;
+}
+
+static bool in_turn(unsigned fork)
+{
+    return fork % 2 == 0;
+}
+
+static void test_everything_between_the_pieces(void **state)
+{
+    (void)state;
+    static bool (*const survives[])(unsigned fork) = {always, never, after_the_first, in_turn};
+
+    for (unsigned seed = 0; seed < 20; seed++)
+        mix(seed, survives[seed % 4]);
+}
+
+static void test_the_heap_of_the_place_is_not_unmapped(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    struct heap *heaps[2];
+
+    heaps[0] = unit_take_heap(&arena->small);
+    heaps[1] = unit_take_heap(&arena->small);
+    damage(arena, true);
+    arena_repair_step(arena);
+    arena->small.unswept = (struct heap_place){.heap = heaps[1], .number = heaps[1]->number};
+    unit_give_heap(heaps[0]);
+    unit_give_heap(heaps[1]);
+    assert_int_equal(unit_count_heaps(&arena->small), 2);
+    arena_trim(arena);
+    assert_int_equal(unit_count_heaps(&arena->small), 0);
+}
+
+static void test_a_remote_free_is_sent_again_behind_the_repair(void **state)
+{
+    (void)state;
+    struct rng rng = rng_stream(1, 3);
+    struct arena *arena = unit_arena(), *other = unit_arena();
+
+    fill(arena, &rng);
+    damage(arena, true);
+    arena_repair_step(arena);
+    free_from(other, CHUNKS - 1);
+    assert_null(other->outgoing[arena->id % PARCELS].owner);
+    arena_repair(arena);
+    /* The one was found. The other has to be sent. */
+    assert_int_equal(unit_count_state(arena, STATE_REMOTE), 0);
+    free_from(other, 1);
+    assert_int_equal(unit_count_state(arena, STATE_REMOTE), 1);
+    remote_send_all(other);
+    remote_receive_all(arena);
+    assert_int_equal(unit_count_state(arena, STATE_REMOTE), 0);
+    empty(arena, other);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_step_is_bounded),
+        cmocka_unit_test(test_what_is_freed_in_front_of_the_place_is_used_again),
+        cmocka_unit_test(test_everything_between_the_pieces),
+        cmocka_unit_test(test_the_heap_of_the_place_is_not_unmapped),
+        cmocka_unit_test(test_a_remote_free_is_sent_again_behind_the_repair),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
