@@ -121,8 +121,8 @@ static bool will_be_found(struct arena *arena, const struct chunk *chunk)
     int damage = atomic_load_explicit(&arena->damaged, memory_order_relaxed); /* the lock orders it */
 
     return damage == ARENA_DAMAGED ||
-           (damage == ARENA_UNDER_REPAIR && (recover_at_or_behind(&set->unswept, chunk) ||
-                                             recover_at_or_behind(&set->unknown, chunk)));
+           (damage == ARENA_UNDER_REPAIR &&
+            (recover_at_or_behind(&set->unswept, chunk) || recover_at_or_behind(&set->unknown, chunk)));
 }
 
 bool arena_leave_for_repair(const struct chunk *chunk)

@@ -143,7 +143,8 @@ bool recover_step(struct heap_set *set, struct bins *bins, recover_found *found)
     unsigned states = 0, units = 0;
     struct heap_place *place;
 
-    for (place = next_place(set); place != NULL && states < STEP_STATES && units < STEP_UNITS; place = next_place(set)) {
+    for (place = next_place(set); place != NULL && states < STEP_STATES && units < STEP_UNITS;
+         place = next_place(set)) {
         if (place == &set->unknown && place->unit == heap_first_unit(place->heap))
             heap_forget(place->heap);
         states += pass(set, place, bins, found);

@@ -52,14 +52,14 @@ static void test_forks_beside_stdio(void **state)
     require("life_fork_stdio", "1000", NULL);
 }
 
-static void require_early(const char *program, const char *library, const char *preload, const char *environment)
+static void require_early(const char *program, const char *library, const char *preload,
+                          const char *environment)
 {
     struct child_result result;
-    life_run(&(struct life){.program = program,
-                            .arguments = {"24", library},
-                            .environment = environment,
-                            .timeout_s = 280},
-             preload, &result);
+    life_run(
+        &(struct life){
+            .program = program, .arguments = {"24", library}, .environment = environment, .timeout_s = 280},
+        preload, &result);
     if (!child_succeeded(&result))
         fail_msg("%s failed", program);
     printf("%s: %.200s", program, result.out);

@@ -119,8 +119,8 @@ static void one_repair(void *argument)
 static void test_one_repair_in_each_child(void **state)
 {
     (void)state;
-    static void (*const in_child[])(void) = {NULL,           take_registry, try_registry,  write_structure,
-                                             read_structure, lock_arena,    take_nothing,  fork_once_more};
+    static void (*const in_child[])(void) = {NULL,           take_registry, try_registry, write_structure,
+                                             read_structure, lock_arena,    take_nothing, fork_once_more};
 
     assert_non_null(ft_malloc(1));
     unit_arena(); /* there is more than one, so a repair is counted */

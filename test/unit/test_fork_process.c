@@ -93,7 +93,7 @@ static void forked_twice(void *unused)
         enum arena_damage damage;
         bool survivor, after;
     } cases[] = {
-        {ARENA_SOUND, false, true},   {ARENA_UNDER_REPAIR, false, true}, {ARENA_UNDER_REPAIR, true, true},
+        {ARENA_SOUND, false, true},    {ARENA_UNDER_REPAIR, false, true}, {ARENA_UNDER_REPAIR, true, true},
         {ARENA_DAMAGED, false, false}, {ARENA_DAMAGED, true, true},
     };
     struct arena *arena = thread_self.home;
