@@ -3,7 +3,7 @@
  * heap map. Writers are those that add or remove; readers are those that walk.
  *
  * Lock order, for the whole library (take from the left to the right, never the reverse):
- *     arena pool -> an arena's own lock -> structure lock -> LARGE registry
+ *     arena pool -> an arena's own lock -> its repair lock -> structure lock -> LARGE registry
  * Nothing is allocated and nothing is written to a file descriptor while the structure lock is held. fork()
  * takes none of them: the child makes them new (arena/fork.c).
  */

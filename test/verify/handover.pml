@@ -7,9 +7,10 @@
  *   receive_all           remote_receive_all(); what else the holder of the arena may do goes the same way
  *   adopt, put            adopt(), pool_put()
  *   drain                 remote_drain_pooled()
- *   free_remote           remote_free(): leave_for_repair(), chunk_mark(), push()
+ *   free_remote           remote_free(): arena_leave_for_repair(), chunk_mark(), push()
  *   trimmer               pool_trim(), for this arena
- *   repair                arena_repair(): what is marked is free, what lies in the inbox is forgotten
+ *   repair_step           arena_repair_step(): what lies in the inbox is forgotten; then what is marked is free, a
+ *                         chunk at a time, and `unseen` are the chunks behind the place that it has come to
  *   fork                  arena_after_fork(), pool_after_fork(): in a signal handler, in the middle of pool_put()
  *
  * One arena; the inbox is a set of chunks, since how it is linked is the business of inbox.pml. Every load of `use`,
@@ -17,14 +18,14 @@
  * once are an error.
  *
  * Checked: never two owners, nor two in the arena; no chunk comes home twice; when all have ended, the arena is in the
- * pool once, and unless it is still damaged, nothing is left in its inbox and all that was freed is home; every thread
- * ends. So what is pushed to an arena in the pool is unpacked by one of those who are at it now, or, in the child of a
+ * pool once, and unless it is still damaged, all that was freed is home; nothing is left in its inbox, unless nobody has
+ * begun to repair it; nobody unpacks for an arena in which the repair has not begun; every thread ends. So what is pushed to an arena in the pool is unpacked by one of those who are at it now, or, in the child of a
  * fork, by who found it repaired and has a chunk to push: it does not wait for somebody new.
  *
  * Bounds: MEMBERS threads that own the arena in turn, LIVES times each; a thread that frees two chunks (one, if SECOND
  * is 0) and, without FORK, one that frees one; with TRIM a call of malloc_trim(). With DAMAGED the arena begins in the
  * pool of a fork's child. With FORK its thread forks in a signal handler; in the child two more threads begin when the
- * interrupted call has ended, not before.
+ * interrupted call has ended, not before. A piece of the repair is one chunk.
  *
  * run: alive -DMEMBERS=2 -DLIVES=1 -DSECOND=2 -DTRIM
  * run: again -DMEMBERS=2 -DLIVES=2 -DSECOND=2
@@ -41,6 +42,7 @@
  * bug: three-members BUG_POOL_WITHOUT_LOCK
  * bug: damaged BUG_MARK_WITHOUT_LOCK
  * bug: damaged BUG_PUSH_TO_DAMAGED
+ * bug: damaged BUG_MARK_IN_FRONT_OF_THE_PLACE
  * bug: fork BUG_POOL_SORTED_WHILE_PUTTING
  */
 #define X 1
@@ -62,9 +64,14 @@
 
 mtype = { ACTIVE, POOLED };
 
+/* Values of `damaged`. */
+#define NOT_BEGUN 1
+#define UNDER_REPAIR 2
+
 mtype use = ACTIVE;
-bool lock, pool_lock, damaged;
-byte inbox, home, marked, freed; /* sets of chunks, one bit for each */
+bool lock, pool_lock, repair_lock;
+byte damaged;
+byte inbox, home, marked, freed, unseen; /* sets of chunks, one bit for each */
 byte idle = NONE, next_pooled = NONE;
 bool inside, owned, forked, putting, put_ended;
 
@@ -80,6 +87,7 @@ inline receive_all()
     :: atomic {
            inbox != 0 ->
            assert(!inside);
+           assert(damaged != NOT_BEGUN || forked);
            inside = true;
            got = inbox;
            inbox = 0
@@ -99,19 +107,27 @@ inline receive_all()
     od
 }
 
-inline repair()
+inline repair_step()
 {
-    atomic {
-        assert(!inside);
-        inside = true;
-        inbox = 0
-    }
+    take(repair_lock);
+    if
+    :: damaged == NOT_BEGUN ->
+        atomic { assert(!inside); inside = true; damaged = UNDER_REPAIR; inbox = 0 }
+        d_step { unseen = 7; inside = false }
+    :: else
+    fi;
     d_step {
-        home = home | marked;
-        marked = 0;
-        inside = false
+        got = unseen & (8 - unseen); /* the lowest */
+        home = home | (marked & got);
+        marked = marked & ~got;
+        unseen = unseen & ~got;
+        got = 0
     }
-    damaged = false
+    if
+    :: damaged == UNDER_REPAIR && unseen == 0 -> damaged = 0
+    :: else
+    fi;
+    repair_lock = false
 }
 
 inline drain()
@@ -120,7 +136,7 @@ inline drain()
     :: use != POOLED -> break
     :: else ->
         if
-        :: CAN_BE_DAMAGED && damaged -> break
+        :: CAN_BE_DAMAGED && damaged == NOT_BEGUN -> break
         :: else
         fi;
         if
@@ -135,7 +151,7 @@ inline drain()
 #ifdef BUG_USE_NOT_LOOKED_AT_AGAIN
         :: true -> receive_all()
 #else
-        :: use == POOLED && !damaged -> receive_all()
+        :: use == POOLED && damaged != NOT_BEGUN -> receive_all()
         :: else
 #endif
         fi;
@@ -156,16 +172,23 @@ inline leave_for_repair(chunk)
 {
     if
     :: damaged ->
-#ifdef BUG_MARK_WITHOUT_LOCK
-        d_step { mark(chunk); left = true }
-#else
-        take(lock);
+#ifndef BUG_MARK_WITHOUT_LOCK
+        take(repair_lock);
+#endif
         if
-        :: damaged -> d_step { mark(chunk); left = true }
+#ifdef BUG_MARK_IN_FRONT_OF_THE_PLACE
+        :: damaged -> left = true
+#else
+        :: damaged == NOT_BEGUN || (damaged == UNDER_REPAIR && (unseen & chunk)) -> left = true
+#endif
         :: else
         fi;
-        /* Found repaired: who unlocks has a chunk to push, and looks then. */
-        lock = false
+        if
+        :: left -> d_step { mark(chunk) }
+        :: else
+        fi;
+#ifndef BUG_MARK_WITHOUT_LOCK
+        repair_lock = false
 #endif
     :: else
     fi
@@ -210,7 +233,7 @@ inline adopt()
     take(lock);
 #endif
     if
-    :: CAN_BE_DAMAGED && damaged -> repair()
+    :: CAN_BE_DAMAGED && damaged -> repair_step()
     :: else
     fi;
     use = ACTIVE;
@@ -290,6 +313,10 @@ proctype member(byte self; bool owns)
             fi;
             if
             :: owns ->
+                if
+                :: CAN_BE_DAMAGED && damaged -> repair_step()
+                :: true
+                fi;
                 receive_all();
                 put();
                 owns = false
@@ -323,10 +350,10 @@ proctype trimmer(byte self)
         take(lock);
         if
         :: use != ACTIVE ->
-            if
-            :: CAN_BE_DAMAGED && damaged -> repair()
-            :: else
-            fi;
+            do
+            :: CAN_BE_DAMAGED && damaged -> repair_step()
+            :: !damaged -> break
+            od;
             receive_all()
         :: else /* its thread will do it: trim_wanted */
         fi;
@@ -345,9 +372,10 @@ proctype handler()
     :: d_step {
            putting ->
            forked = true;
-           damaged = true;
+           damaged = NOT_BEGUN;
            lock = false;
            pool_lock = false;
+           repair_lock = false;
            inside = false;
 #ifdef BUG_POOL_SORTED_WHILE_PUTTING
            use = POOLED;
@@ -372,8 +400,12 @@ init
     atomic {
 #ifdef DAMAGED
         use = POOLED;
-        damaged = true;
+        damaged = NOT_BEGUN;
         idle = X;
+        /* Parcels of before the fork. */
+        inbox = 4;
+        marked = 4;
+        freed = 4;
 #else
         owned = true;
 #endif
@@ -381,7 +413,7 @@ init
             run member(self, self == 0 && owned)
         }
         run freer(8, 1, SECOND);
-#ifndef FORK
+#if !defined(FORK) && !defined(DAMAGED)
         run freer(9, 4, 0);
 #endif
 #ifdef TRIM
@@ -394,6 +426,6 @@ init
     timeout;
     assert(_nr_pr == 1);
     assert(next_pooled == NONE && (forked || (use == POOLED && idle == X)));
-    assert(damaged || inbox == 0);
+    assert(damaged == NOT_BEGUN || inbox == 0);
     assert((home | marked) == freed && (damaged || marked == 0))
 }

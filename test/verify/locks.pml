@@ -1,6 +1,6 @@
 /*
  * The locks, and every nesting in which the library takes them:
- *     arena pool -> an arena's own -> structure lock -> LARGE registry
+ *     arena pool -> an arena's own -> an arena's repair lock -> structure lock -> LARGE registry
  *
  *   step here             in the code
  *   write, read, unlock   structure_lock_write(), structure_lock_read(), structure_unlock()
@@ -8,7 +8,8 @@
  *                         retire() and large_make_way() want the same locks, but do nothing where these would wait
  *   drain                 push(), remote_drain_pooled(): tries for the lock of the pooled arena
  *   slow_call             arena_enter() to arena_leave() in a shared arena, which may be damaged
- *   to_damaged            lock_damaged(): with a shared arena's lock in hand, until the other arena is repaired
+ *   repair                arena_repair_step(): frees chunks, with the repair lock held
+ *   to_damaged            arena_leave_for_repair(): with a shared arena's lock in hand, and the repair lock of another
  *   get, put, trim, walk  pool_get(), pool_put(), pool_trim(); census_take() as it might be, with both locks at once
  *   child                 arena_after_fork(): in a signal handler of thread 0, at any moment
  *
@@ -31,7 +32,8 @@
  * bug: order BUG_REGISTRY_BEFORE_STRUCTURE -DNO_RANKS
  * bug: order BUG_WALK_IN_WALK -DNO_RANKS
  * bug: damaged BUG_WAIT_FOR_DAMAGED
- * bug: damaged BUG_WAIT_FOR_DAMAGED -DNO_RANKS -DBUG_REPAIRED_LATE
+ * bug: damaged BUG_WAIT_FOR_DAMAGED -DNO_RANKS
+ * bug: damaged BUG_REPAIR_WAITS -DNO_RANKS
  * bug: fork BUG_STRUCTURE_NOT_HELD_AGAIN
  * bug: fork BUG_UNKNOWN_NOT_MADE_ANEW
  * bug: fork BUG_WAIT_IN_QUEUE
@@ -40,12 +42,14 @@
 #define SHARED 1 /* and 2 */
 #define POOLED 3
 #define REGISTRY 4
-#define MUTEXES 5
+#define REPAIR_OF(arena) (4 + arena) /* of the two shared ones */
+#define MUTEXES 7
 
 #define RANK_POOL 1
 #define RANK_ARENA 2
-#define RANK_STRUCTURE 4
-#define RANK_REGISTRY 8
+#define RANK_REPAIR 4
+#define RANK_STRUCTURE 8
+#define RANK_REGISTRY 16
 
 #define CHILD_THREAD 8
 #ifdef FORK
@@ -202,35 +206,46 @@ inline drain()
     fi
 }
 
+inline repair(arena, other)
+{
+    take(REPAIR_OF(arena), RANK_REPAIR);
+    work();
+#ifdef BUG_REPAIR_WAITS
+    take(other, RANK_ARENA);
+    drop(other, RANK_ARENA);
+#endif
+    drop(REPAIR_OF(arena), RANK_REPAIR)
+}
+
 inline to_damaged(other)
 {
 #ifdef BUG_WAIT_FOR_DAMAGED
-    atomic {
-        may_wait(RANK_ARENA);
-        !locked[other] -> locked[other] = true
-    }
+    take(other, RANK_ARENA);
     locked[other] = false
 #else
-    if
-    :: !damaged[other]
-    :: atomic { damaged[other] && !locked[other] -> locked[other] = true }
-       locked[other] = false
-    fi
+    take(REPAIR_OF(other), RANK_REPAIR);
+    drop(REPAIR_OF(other), RANK_REPAIR)
 #endif
 }
 
+/* A repair takes many calls: the arena may be damaged after each of them. */
 inline slow_call(arena, other)
 {
     take(arena, RANK_ARENA);
-#ifndef BUG_REPAIRED_LATE
-    damaged[arena] = false;
-#endif
+    if
+    :: damaged[arena] ->
+        repair(arena, other);
+        if
+        :: damaged[arena] = false
+        :: true
+        fi
+    :: else
+    fi;
     if
     :: work()
     :: drain()
     :: damaged[other] -> to_damaged(other)
     fi;
-    damaged[arena] = false;
     drop(arena, RANK_ARENA)
 }
 
@@ -270,6 +285,10 @@ inline put()
 inline trim(arena)
 {
     take(arena, RANK_ARENA);
+    if
+    :: damaged[arena] -> repair(arena, POOLED)
+    :: else
+    fi;
     damaged[arena] = false;
     work();
     drop(arena, RANK_ARENA);
