@@ -4,6 +4,7 @@
 #include "api/harden.h"
 
 #include "arena/hardened.h"
+#include "bins/empty.h"
 #include "debug/report.h"
 #include "large/large.h"
 #include "os/canary.h"
@@ -27,21 +28,30 @@ static void *alloc_in_heap(size_t size, size_t align)
     return chunk;
 }
 
+/* A LARGE chunk of whole pages has none: a guard follows at once. */
+static void set_canary(uintptr_t start, size_t size, size_t usable)
+{
+    if (size < usable)
+        canary_set(start, size, usable);
+}
+
 /* A new LARGE chunk, or NULL. */
 static void *with_canary(void *chunk, size_t size)
 {
     struct large_info info;
 
     if (chunk != NULL && large_find((uintptr_t)chunk, &info))
-        canary_set(info.start, size, info.usable);
+        set_canary(info.start, size, info.usable);
     return chunk;
 }
 
 void *harden_alloc(size_t size, size_t align, bool *clean)
 {
-    void *chunk = alloc_in_heap(size, align);
+    void *chunk = size == 0 ? empty_alloc(align) : NULL;
 
     *clean = false;
+    if (chunk == NULL)
+        chunk = alloc_in_heap(size, align);
     if (chunk != NULL || size >= PTRDIFF_MAX)
         return chunk;
     return with_canary(large_alloc(size, align, clean), size);
@@ -68,6 +78,11 @@ void harden_free(const struct chunk *chunk, const char *function)
 {
     struct arena *arena;
 
+    if (chunk->usable == 0) {
+        if (!empty_free(chunk->start))
+            report_misuse(function, chunk->start); /* another thread was quicker */
+        return;
+    }
     if (chunk->zone == ZONE_LARGE) {
         free_large(chunk, function);
         return;
@@ -88,7 +103,7 @@ static size_t resize(const struct chunk *chunk, size_t size)
                                                                                              : 0;
     if (size < SMALL_MAX && size < chunk->requested)
         return 0;
-    return large_resize_hardened(chunk->start, size) ? round_up(size + 1, os_page_size()) : 0;
+    return large_resize_hardened(chunk->start, size);
 }
 
 bool harden_resize(const struct chunk *chunk, size_t size)
@@ -106,6 +121,6 @@ bool harden_resize(const struct chunk *chunk, size_t size)
         end = usable;
     if (from < end)
         memset((char *)chunk->start + from, 0, end - from); // NOLINT: an address becomes a pointer
-    canary_set(chunk->start, size, usable);
+    set_canary(chunk->start, size, usable);
     return true;
 }

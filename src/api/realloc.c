@@ -5,6 +5,7 @@
 #include "api/api.h"
 
 #include "api/harden.h"
+#include "bins/empty.h"
 #include "debug/options.h"
 #include "debug/report.h"
 #include "large/large.h"
@@ -26,7 +27,7 @@ bool api_find(const void *pointer, struct chunk *chunk)
         return true;
     /* Also inside a heap: where the kernel left a hole when it failed to renew a range. */
     if (!large_find(address, &info) || !info.live)
-        return false;
+        return policy_empty_chunks() && empty_find(address, chunk) == CHUNK_LIVE;
     *chunk = (struct chunk){
         .start = address, .zone = ZONE_LARGE, .requested = info.requested, .usable = info.usable};
     return true;

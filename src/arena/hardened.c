@@ -152,7 +152,8 @@ void *hardened_alloc(struct arena *arena, unsigned class, size_t requested)
 
 void hardened_check(uintptr_t start, size_t requested, size_t usable, const char *function)
 {
-    if (likely(canary_intact(start, requested, usable)))
+    /* A chunk that ends where a guard begins has no canary. */
+    if (requested == usable || likely(canary_intact(start, requested, usable)))
         return;
     report_overflow(function, start);
     canary_mend(start, requested, usable);
@@ -164,6 +165,14 @@ __attribute__((noinline)) void hardened_free_overflowed(struct arena *arena, uin
     report_overflow("free()", address);
     canary_mend(address, requested, usable);
     hardened_free_quick(arena, address, false, 0);
+}
+
+__attribute__((noinline)) void hardened_look_beside(uintptr_t address, size_t usable)
+{
+    enum beside where = beside_look(address, usable);
+
+    if (unlikely(where != BESIDE_CLEAN))
+        report_beside(where == BESIDE_FRONT, address);
 }
 
 void hardened_free_longer(struct arena *arena, uintptr_t address, size_t requested, unsigned class)
@@ -194,6 +203,7 @@ bool hardened_free_small(struct arena *arena, uintptr_t address, bool sized, siz
         hardened_free_overflowed(arena, address, requested, usable);
         return true;
     }
+    hardened_look_beside(address, usable);
     canary_wipe(address, requested, usable);
     /* Release: what says FREE is zero, also in the child of a fork. */
     atomic_store_explicit(state, what ^ small_kinds(STATE_LIVE, STATE_FREE), memory_order_release);
@@ -204,6 +214,8 @@ bool hardened_free_small(struct arena *arena, uintptr_t address, bool sized, siz
 void hardened_free(struct arena *arena, const struct chunk *chunk, const char *function)
 {
     hardened_check(chunk->start, chunk->requested, chunk->usable, function);
+    if (chunk->arena == arena)
+        hardened_look_beside(chunk->start, chunk->usable);
     canary_wipe(chunk->start, chunk->requested, chunk->usable);
     if (chunk->arena != arena) {
         remote_free(arena, chunk);
@@ -217,6 +229,9 @@ void hardened_free(struct arena *arena, const struct chunk *chunk, const char *f
 
 void hardened_arrive(struct arena *arena, const struct chunk *chunk, size_t held)
 {
+    /* Who freed it could not look: not being the owner, it would have seen states in the middle of a change. */
+    if (chunk->zone != ZONE_TINY || beside_tiny(chunk->start, chunk->usable, tiny_state(chunk->start)))
+        hardened_look_beside(chunk->start, chunk->usable);
     memset((void *)chunk->start, 0, held); // NOLINT: an address becomes a pointer
     chunk_mark(chunk, STATE_FREE);
     hardened_put(arena, chunk->start, chunk->class);

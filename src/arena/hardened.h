@@ -7,6 +7,7 @@
 #define FT_ARENA_HARDENED_H
 
 #include "arena/arena.h"
+#include "bins/beside.h"
 #include "os/canary.h"
 
 /* Instead of arena_alloc(); the class has at least a byte of slack. */
@@ -46,6 +47,9 @@ void *hardened_alloc_written(struct bin *bin, uintptr_t chunk, size_t requested)
 
 /* A chunk whose canary was destroyed is reported, and freed nevertheless. */
 void hardened_free_overflowed(struct arena *arena, uintptr_t address, size_t requested, size_t usable);
+
+/* Reports it if free memory beside a chunk was written to. The chunk is one of the arena that the caller owns. */
+void hardened_look_beside(uintptr_t address, size_t usable);
 
 /* A TINY chunk that is not wiped without a call. */
 void hardened_free_longer(struct arena *arena, uintptr_t address, size_t requested, unsigned class);
@@ -99,7 +103,11 @@ static inline __attribute__((always_inline)) bool hardened_free_tiny(struct aren
         return false;
     if (unlikely(!canary_intact(address, requested, usable))) {
         hardened_free_overflowed(arena, address, requested, usable);
-    } else if (usable > CANARY_CLEAR_MAX) {
+        return true;
+    }
+    if (unlikely(beside_tiny(address, usable, state)))
+        hardened_look_beside(address, usable);
+    if (usable > CANARY_CLEAR_MAX) {
         hardened_free_longer(arena, address, requested, class);
     } else {
         canary_clear(address, usable);
@@ -112,9 +120,10 @@ static inline __attribute__((always_inline)) bool hardened_free_tiny(struct aren
 
 static inline void *hardened_alloc_quick(struct arena *arena, size_t size)
 {
-    if (likely(size < TINY_MAX))
+    /* Not 0: see bins/empty.h. */
+    if (likely(size - 1 < TINY_MAX - 1))
         return hardened_alloc_tiny(arena, size);
-    return size < SMALL_MAX ? hardened_alloc_small(arena, size) : NULL;
+    return size - 1 < SMALL_MAX - 1 ? hardened_alloc_small(arena, size) : NULL;
 }
 
 static inline __attribute__((always_inline)) bool hardened_free_quick(struct arena *arena, uintptr_t address,

@@ -18,6 +18,11 @@ static inline void bits_clear(uint64_t *map, unsigned first, unsigned count)
         map[bit / 64] &= ~(UINT64_C(1) << (bit % 64));
 }
 
+static inline int bit_get(const uint64_t *map, unsigned bit)
+{
+    return (int)(map[bit / 64] >> (bit % 64) & 1);
+}
+
 /* The first bit at or after `from` that is set (or clear, with `flip` all ones); `end` if there is none. */
 static inline unsigned bit_next(const uint64_t *map, unsigned from, unsigned end, uint64_t flip)
 {

@@ -77,7 +77,8 @@ void chunk_mark(const struct chunk *chunk, unsigned kind)
 bool chunk_resize(const struct chunk *chunk, size_t requested)
 {
     struct chunk resized = *chunk;
-    size_t slack_max = chunk->zone == ZONE_TINY ? (size_t)TINY_SLACK_MAX + options.harden : SMALL_SLACK_MAX;
+    size_t slack_max =
+        chunk->zone == ZONE_TINY ? (size_t)TINY_SLACK_MAX + policy_zero_and_canary() : SMALL_SLACK_MAX;
 
     if (requested > chunk->usable || chunk->usable - requested > slack_max)
         return false;

@@ -6,6 +6,7 @@
 #include "bins/heap.h"
 
 #include "bins/bits.h"
+#include "bins/heap_guards.h"
 #include "bins/space.h"
 
 #include "large/large.h"
@@ -96,7 +97,7 @@ static void all_free(struct heap *heap)
         heap->vacant[word] = 0;
     bits_set(heap->vacant, first, units - first);
     for (unsigned word = 0; word < UNIT_WORDS; word++) {
-        heap->vacant[word] &= ~heap->lost[word];
+        heap->vacant[word] &= ~(heap->lost[word] | heap->guards[word]);
         heap->free_units += (unsigned)__builtin_popcountll(heap->vacant[word]);
     }
     for (unsigned word = 0; word < SMALL_SLABS / 64; word++)
@@ -118,6 +119,8 @@ static struct heap *heap_create(struct heap_set *set)
     heap->base = base;
     heap->size = size;
     heap->units = heap_units_in(size);
+    if (heap_in_steps())
+        heap_guard(heap);
     all_free(heap);
     structure_lock_write();
     entered = heap_map_set(base, size, set->tag);
@@ -125,6 +128,7 @@ static struct heap *heap_create(struct heap_set *set)
         heaps_insert(set, heap);
     structure_unlock();
     if (!entered) {
+        heap_unguard(heap->guard_units);
         space_unmap_heap(base, size);
         return NULL;
     }
@@ -142,6 +146,7 @@ static bool destroy_locked(struct heap *heap)
     struct heap_set *set = heap->set;
     uintptr_t base = heap->base;
     size_t size = heap_size(heap);
+    unsigned guards = heap->guard_units;
     bool gone;
 
     /* The mapping goes under the lock: no walker may be inside. A refusal is undone before anyone looks. */
@@ -150,7 +155,9 @@ static bool destroy_locked(struct heap *heap)
     heaps_remove(set, heap);
     heap_map_clear(base, size);
     gone = space_unmap_heap(base, size);
-    if (!gone) {
+    if (gone) {
+        heap_unguard(guards);
+    } else {
         heap_map_set(base, size, set->tag);
         heaps_insert(set, heap);
         open_insert(set, heap);
@@ -171,7 +178,7 @@ static bool heap_destroy(struct heap *heap)
 
 static bool wholly_free(const struct heap *heap)
 {
-    return heap->free_units == heap_units(heap) - heap_first_unit(heap);
+    return heap->free_units + heap->guard_units == heap_units(heap) - heap_first_unit(heap);
 }
 
 /* A heap that is being rebuilt is not open: what is free in it is not all known yet. */
@@ -224,6 +231,8 @@ struct heap *heap_set_take(struct heap_set *set, unsigned units, unsigned *first
     if (set->idle == heap)
         set->idle = NULL;
     *first = unit;
+    if (unlikely(!heap_commit(heap, unit, units)))
+        return NULL;
     *clean = bit_next(heap->dirty, unit, unit + units, 0) == unit + units;
     if (*clean)
         large_make_way((size_t)units * UNIT_SIZE);
@@ -244,6 +253,15 @@ bool heap_claim(struct heap *heap, unsigned first, unsigned units)
     return true;
 }
 
+void heap_lose(struct heap *heap, unsigned first, unsigned units)
+{
+    bits_clear(heap->vacant, first, units);
+    bits_set(heap->lost, first, units);
+    heap->free_units -= units;
+    if (heap->free_units == 0)
+        open_remove(heap->set, heap);
+}
+
 /* Gives one free run back. A piece that the kernel fails to renew may be a hole: it is never used again. */
 static size_t purge_run(struct heap *heap, unsigned first, unsigned units)
 {
@@ -251,11 +269,7 @@ static size_t purge_run(struct heap *heap, unsigned first, unsigned units)
 
     bits_clear(heap->aged, first, units);
     if (!os_renew(start, (size_t)units * UNIT_SIZE)) {
-        bits_clear(heap->vacant, first, units);
-        bits_set(heap->lost, first, units);
-        heap->free_units -= units;
-        if (heap->free_units == 0)
-            open_remove(heap->set, heap);
+        heap_lose(heap, first, units);
         return 0;
     }
     bits_clear(heap->dirty, first, units);
@@ -388,7 +402,7 @@ void heap_forget(struct heap *heap)
 {
     all_free(heap);
     for (unsigned word = 0; word < UNIT_WORDS; word++) {
-        heap->dirty[word] = ~UINT64_C(0);
+        heap->dirty[word] = ~heap->reserved[word];
         heap->aged[word] = 0;
     }
 }

@@ -79,6 +79,13 @@ struct heap {
     uint64_t dirty[UNIT_WORDS];
     uint64_t aged[UNIT_WORDS];
     uint64_t lost[UNIT_WORDS];
+    /*
+     * Of a heap that is committed in steps: guards, which are in no slab ever, and how many there are; and address
+     * space that is not memory yet, vacant nevertheless. See heap_guards.h.
+     */
+    uint64_t guards[UNIT_WORDS];
+    uint64_t reserved[UNIT_WORDS];
+    unsigned guard_units;
     /* SMALL: the slab numbers that are free. */
     uint64_t free_numbers[SMALL_SLABS / 64];
 };
@@ -172,6 +179,9 @@ void heap_set_forget(struct heap_set *set);
 void heap_forget(struct heap *heap);
 void heap_adopt(struct heap *heap);
 bool heap_claim(struct heap *heap, unsigned first, unsigned units);
+
+/* Vacant units that may be a hole now: they are never used again. */
+void heap_lose(struct heap *heap, unsigned first, unsigned units);
 
 /* How many units, with those of the header, lie in so much address space: one guard is in front of it, one in it. */
 static inline unsigned heap_units_in(size_t size)

@@ -12,7 +12,7 @@
 
 size_t tiny_slack(uint8_t state)
 {
-    return options.harden ? tiny_slack_hardened(state) : state & TINY_SLACK_MAX;
+    return policy_zero_and_canary() ? tiny_slack_hardened(state) : state & TINY_SLACK_MAX;
 }
 
 static void all_vacant(struct slab *slab, unsigned chunks)
@@ -259,10 +259,10 @@ void slab_put_row(struct slab *slab, unsigned index, unsigned count)
     }
 }
 
-/* Hardened, free memory is zero: what a chunk carried home for others goes. */
+/* Where free memory is zero, what a chunk carried home for others goes. */
 static void forget_parcel(struct slab *slab, uintptr_t at)
 {
-    if (options.harden)
+    if (policy_zero_and_canary())
         memset((void *)at, 0, slab_parcel_bytes(size_classes[slab->class].size)); // NOLINT
 }
 

@@ -10,7 +10,7 @@
  */
 #include "bins/space.h"
 
-#include "bins/heap.h"
+#include "bins/heap_guards.h"
 #include "debug/options.h"
 #include "large/large.h"
 #include "os/os.h"
@@ -42,9 +42,18 @@ static size_t usable_of(size_t size)
     return (size_t)heap_units_in(size) * UNIT_SIZE;
 }
 
-static size_t guard_of(size_t size)
+/* What is memory from the beginning: of a heap that is committed in steps, the header. */
+static size_t committed_of(size_t size, size_t align)
 {
-    return size - os_page_size() - usable_of(size);
+    if (!heap_in_steps())
+        return usable_of(size);
+    return (size_t)(align == SMALL_HEAP_SIZE ? SMALL_FIRST_UNIT : TINY_FIRST_UNIT) * UNIT_SIZE;
+}
+
+/* What is behind it: a guard, at first or for good. */
+static size_t guard_of(size_t size, size_t align)
+{
+    return size - os_page_size() - committed_of(size, align);
 }
 
 static void make_first(void)
@@ -95,7 +104,7 @@ uintptr_t space_first_heap(size_t size)
 {
     uintptr_t at = 0;
 
-    if (options.harden)
+    if (policy_random_places())
         return 0;
     if (unlikely(atomic_load_explicit(&first.state, memory_order_relaxed) == UNUSED))
         make_first();
@@ -117,7 +126,7 @@ static uintptr_t map_at_random(size_t size, size_t align)
         uint64_t number = atomic_fetch_add_explicit(&count, 1, memory_order_relaxed);
         uintptr_t at = os_scramble(os_secret + os_scramble(number + 1)) & (places - align);
 
-        if (at != 0 && os_map_guarded_at(at, usable_of(size), guard_of(size)) != NULL)
+        if (at != 0 && os_map_guarded_at(at, committed_of(size, align), guard_of(size, align)) != NULL)
             return at;
     }
     return 0;
@@ -129,12 +138,13 @@ static uintptr_t map_in_row(size_t size, size_t align)
     static _Atomic uintptr_t last[2];
     _Atomic uintptr_t *hint = &last[align == SMALL_HEAP_SIZE];
     uintptr_t wanted = atomic_load_explicit(hint, memory_order_relaxed); /* a hint: any value does */
+    size_t committed = committed_of(size, align), after = guard_of(size, align);
     void *memory = NULL;
 
     if (wanted > 2 * align)
-        memory = os_map_guarded_at(wanted - align, usable_of(size), guard_of(size));
+        memory = os_map_guarded_at(wanted - align, committed, after);
     if (memory == NULL)
-        memory = os_map_guarded_aligned(usable_of(size), guard_of(size), align);
+        memory = os_map_guarded_aligned(committed, after, align);
     if (memory != NULL)
         atomic_store_explicit(hint, (uintptr_t)memory, memory_order_relaxed);
     return (uintptr_t)memory;
@@ -144,7 +154,7 @@ uintptr_t space_map_heap(size_t size, size_t align)
 {
     uintptr_t base = 0;
 
-    if (unlikely(options.harden))
+    if (unlikely(policy_random_places()))
         base = map_at_random(size, align);
     return base != 0 ? base : map_in_row(size, align);
 }

@@ -4,6 +4,7 @@
 #include "debug/census.h"
 
 #include "arena/arena.h"
+#include "bins/empty.h"
 #include "large/large.h"
 #include "os/structure_lock.h"
 
@@ -90,6 +91,19 @@ static void sum_large(void *context, const struct large_info *info)
     zone->slabs += info->usable;
 }
 
+static void no_region(void *context, uintptr_t start, size_t size)
+{
+    (void)context, (void)start, (void)size;
+}
+
+static void sum_empty(void *context, uintptr_t address)
+{
+    struct census_zone *zone = context;
+
+    (void)address;
+    zone->chunks++;
+}
+
 void census_take(struct census *census)
 {
     *census = (struct census){.arenas = 0};
@@ -103,6 +117,7 @@ void census_take(struct census *census)
             sum_heap(heap, &census->zone[ZONE_SMALL]);
     }
     structure_unlock();
+    empty_walk(no_region, sum_empty, &census->zone[ZONE_TINY]);
     large_walk(sum_large, &census->zone[ZONE_LARGE]);
     census->cached = large_cached_bytes();
 }

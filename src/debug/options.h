@@ -28,6 +28,40 @@ extern struct options options;
  */
 void options_load(char **initial);
 
+/*
+ * What a hardened process does, by its parts: the layers below the calls ask for a part, never for the mode.
+ *
+ * Heaps and LARGE chunks have guards around them and inside, and memory that was never used cannot be touched.
+ */
+static inline bool policy_guards(void)
+{
+    return options.harden;
+}
+
+/* Heaps lie at random places. */
+static inline bool policy_random_places(void)
+{
+    return options.harden;
+}
+
+/* Free memory is zero, and each chunk has a byte more than was asked for, for a canary. */
+static inline bool policy_zero_and_canary(void)
+{
+    return options.harden;
+}
+
+/* The addresses of a LARGE chunk that was freed are not used again for a while. */
+static inline bool policy_keep_addresses(void)
+{
+    return options.harden;
+}
+
+/* A chunk of 0 bytes is an address that nobody can read or write. */
+static inline bool policy_empty_chunks(void)
+{
+    return options.harden;
+}
+
 /* True if every call has to take the slow path. */
 static inline bool options_every_call_slow(void)
 {

@@ -5,7 +5,7 @@
 #define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "debug/report.h"
 
-#include "bins/chunk.h"
+#include "bins/empty.h"
 #include "debug/options.h"
 #include "debug/text.h"
 #include "large/large.h"
@@ -60,17 +60,16 @@ static void put_inside(struct text *text, uintptr_t address, uintptr_t start, co
     put_size(text, zone, requested);
 }
 
-static void put_heap_verdict(struct text *text, uintptr_t address, uint16_t tag)
+static void put_chunk_verdict(struct text *text, uintptr_t address, enum verdict verdict,
+                              const struct chunk *chunk)
 {
-    struct chunk chunk;
-    enum verdict verdict = chunk_find(address, tag, &chunk);
-    const char *zone = chunk.zone == ZONE_TINY ? "TINY" : "SMALL";
+    const char *zone = chunk->zone == ZONE_TINY ? "TINY" : "SMALL";
 
     /* Live: it came to life between the check and the report, because another thread was given it. */
     if (verdict == CHUNK_FREED || verdict == CHUNK_LIVE) {
-        put_double_free(text, address, zone, chunk.requested);
+        put_double_free(text, address, zone, chunk->requested);
     } else if (verdict == CHUNK_INTERIOR) {
-        put_inside(text, address, chunk.start, zone, chunk.requested);
+        put_inside(text, address, chunk->start, zone, chunk->requested);
     } else {
         put_invalid(text, address);
         text_string(text, "no chunk in a ");
@@ -91,6 +90,8 @@ static void put_live(struct text *text, uintptr_t address)
         chunk_find(address, tag, &chunk);
     else if (large_find(address, &info))
         chunk.requested = info.requested;
+    else
+        empty_find(address, &chunk);
     text_hex_lower(text, address);
     put_size(text, zones[chunk.zone], chunk.requested);
 }
@@ -98,10 +99,12 @@ static void put_live(struct text *text, uintptr_t address)
 static void put_verdict(struct text *text, uintptr_t address)
 {
     struct large_info info;
+    struct chunk chunk;
     uint16_t tag = heap_tag(address);
+    enum verdict verdict = tag != TAG_NONE ? chunk_find(address, tag, &chunk) : empty_find(address, &chunk);
 
-    if (tag != TAG_NONE) {
-        put_heap_verdict(text, address, tag);
+    if (tag != TAG_NONE || verdict != CHUNK_NONE) {
+        put_chunk_verdict(text, address, verdict, &chunk);
     } else if (large_find(address, &info) || large_find_gone(address, &info)) {
         put_double_free(text, address, "LARGE", info.requested);
     } else if (large_find_around(address, &info)) {
@@ -141,6 +144,16 @@ void report_overflow(const char *function, uintptr_t address)
 
     begin(&text, function);
     text_string(&text, "written past the end of ");
+    put_live(&text, address);
+    end(&text);
+}
+
+void report_beside(bool front, uintptr_t address)
+{
+    struct text text = {.fd = STDERR_FILENO};
+
+    begin(&text, "free()");
+    text_string(&text, front ? "written to free memory in front of " : "written to free memory behind ");
     put_live(&text, address);
     end(&text);
 }

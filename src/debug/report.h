@@ -5,6 +5,7 @@
 #ifndef FT_DEBUG_REPORT_H
 #define FT_DEBUG_REPORT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* `function`: as the user knows it, such as "free()". Returns only in report mode. The caller holds no lock. */
@@ -15,6 +16,9 @@ void report_wrong(const char *function, const char *what, uintptr_t said, uintpt
 
 /* For a live chunk, behind whose end something was written. */
 void report_overflow(const char *function, uintptr_t address);
+
+/* For a chunk that is freed: free memory in front of it was written to, or else behind it. */
+void report_beside(bool front, uintptr_t address);
 
 /* A chunk that came home twice, or that was written to after it was freed. The arena may be locked. */
 void report_corruption(const char *what, uintptr_t address);

@@ -7,6 +7,7 @@
 #include "ft_malloc.h"
 
 #include "arena/arena.h"
+#include "bins/empty.h"
 #include "debug/census.h"
 #include "debug/text.h"
 #include "large/large.h"
@@ -154,11 +155,34 @@ static void collect_chunks(struct list *chunks, struct place *place)
     place->count = chunks->count - place->first;
 }
 
+static void add_region(void *context, uintptr_t start, size_t size)
+{
+    struct listing *listing = context;
+    struct place *place = list_add(&listing->places);
+
+    if (place != NULL)
+        *place = (struct place){
+            .base = start, .end = start + size, .zone = ZONE_TINY, .first = listing->chunks.count};
+}
+
+/* One of the region that was added last. */
+static void add_empty(void *context, uintptr_t address)
+{
+    struct listing *listing = context;
+    struct census_chunk *chunk = listing->places.failed ? NULL : list_add(&listing->chunks);
+
+    if (chunk == NULL)
+        return;
+    *chunk = (struct census_chunk){.start = address};
+    place_at(&listing->places, listing->places.count - 1)->count++;
+}
+
 static void collect(struct listing *listing)
 {
     struct arena *arena;
 
     large_walk(add_large, listing);
+    empty_walk(add_region, add_empty, listing);
     structure_lock_read();
     /* Acquire: each arena is complete. */
     for (arena = atomic_load_explicit(&arena_list, memory_order_acquire); arena != NULL;

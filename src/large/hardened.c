@@ -16,13 +16,13 @@ static char *start_of(const struct large *large)
 void *large_alloc_growing_hardened(size_t size)
 {
     size_t page = os_page_size();
-    size_t mapped = round_up(size + 1, page);
+    size_t mapped = large_mapped_hardened(size, true);
     size_t headroom = large_headroom(mapped);
     size_t around = headroom + 2 * page;
     char *space, *start;
     bool clean;
 
-    if (mapped <= size || mapped > PTRDIFF_MAX - around || os_memory_limit() != SIZE_MAX)
+    if (mapped == 0 || mapped > PTRDIFF_MAX - around || os_memory_limit() != SIZE_MAX)
         return large_alloc(size, 1, &clean);
     space = os_reserve(mapped + around);
     if (space == NULL)
@@ -84,18 +84,21 @@ static bool shrink(struct large *large, size_t needed)
     return true;
 }
 
-bool large_resize_hardened(uintptr_t address, size_t size)
+size_t large_resize_hardened(uintptr_t address, size_t size)
 {
-    size_t needed = round_up(size + 1, os_page_size());
     struct large *large;
+    size_t needed;
 
     registry_lock();
     large = registry_find(address);
     registry_unlock();
-    if (large == NULL || needed <= size || (needed > large->mapped && !grow(large, needed)) ||
+    if (large == NULL)
+        return 0;
+    needed = large_mapped_hardened(size, large->guarded);
+    if (needed == 0 || (needed > large->mapped && !grow(large, needed)) ||
         (needed < large->mapped && !shrink(large, needed)))
-        return false;
+        return 0;
     /* Relaxed: the holder's own. */
     atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
-    return true;
+    return large->mapped;
 }

@@ -4,6 +4,8 @@
  */
 #include "large/registry.h"
 
+#include "large/quarantine.h"
+
 #include "debug/options.h"
 #include "os/os.h"
 
@@ -16,6 +18,14 @@ static void *start_of(const struct large *large)
 static bool unmap_range(void *start, size_t size, bool guarded)
 {
     return guarded ? os_unmap_guarded(start, size) : os_unmap(start, size);
+}
+
+/* What was unmapped is reserved again, with its guards' places, so that it becomes one mapping with its neighbours. */
+static void keep_address(const struct large *large, uintptr_t start)
+{
+    size_t page = large->guarded ? os_page_size() : 0;
+
+    quarantine_keep(start - page, large->reserved + 2 * page);
 }
 
 /*
@@ -32,6 +42,8 @@ static bool unmap(struct large *large)
     registry_remove(large);
     registry_unlock();
     gone = unmap_range(start, large->reserved, large->guarded);
+    if (gone && policy_keep_addresses())
+        keep_address(large, (uintptr_t)start);
     registry_lock();
     if (gone)
         registry_drop(large);
@@ -66,11 +78,13 @@ static size_t unmap_list(struct large *list)
 size_t large_trim(void)
 {
     struct large *evicted;
+    size_t bytes;
 
     registry_lock();
     evicted = cache_evict(0, true);
     registry_unlock();
-    return unmap_list(evicted);
+    bytes = unmap_list(evicted);
+    return policy_keep_addresses() ? bytes + quarantine_empty() : bytes;
 }
 
 void large_make_way(size_t bytes)
@@ -100,12 +114,6 @@ static void *map_or_trim(size_t size, size_t align)
     return start;
 }
 
-/* Hardened: with pages around it that nobody may touch, where the alignment leaves that to us. */
-static bool guards(size_t align)
-{
-    return options.harden && align <= os_page_size();
-}
-
 void *large_enter(void *start, size_t size, size_t mapped, size_t reserved, bool guarded)
 {
     struct large *large;
@@ -128,13 +136,23 @@ void *large_enter(void *start, size_t size, size_t mapped, size_t reserved, bool
     return start;
 }
 
-/* Nothing waits in the cache, so all of it is fresh. The canary needs a byte. */
+static void *map_hardened(size_t mapped, size_t align, bool guarded)
+{
+    void *start = guarded ? os_map_guarded(mapped) : map(mapped, align);
+
+    if (start == NULL && large_trim() > 0)
+        start = guarded ? os_map_guarded(mapped) : map(mapped, align);
+    return start;
+}
+
+/* Nothing waits in the cache, so all of it is fresh. There are guards where the alignment leaves that to us. */
 static void *alloc_hardened(size_t size, size_t align)
 {
-    size_t mapped = round_up(size + 1, os_page_size());
-    void *start = guards(align) ? os_map_guarded(mapped) : map_or_trim(mapped, align);
+    bool guarded = align <= os_page_size();
+    size_t mapped = large_mapped_hardened(size, guarded);
+    void *start = mapped == 0 ? NULL : map_hardened(mapped, align, guarded);
 
-    return start == NULL ? NULL : large_enter(start, size, mapped, mapped, guards(align));
+    return start == NULL ? NULL : large_enter(start, size, mapped, mapped, guarded);
 }
 
 void *large_alloc(size_t size, size_t align, bool *clean)
@@ -146,7 +164,7 @@ void *large_alloc(size_t size, size_t align, bool *clean)
 
     if (needed < size)
         return NULL;
-    if (unlikely(options.harden)) {
+    if (unlikely(policy_guards())) {
         *clean = true;
         return alloc_hardened(size, align);
     }

@@ -58,10 +58,10 @@ bool large_find_gone(uintptr_t address, struct large_info *info);
 bool large_resize(uintptr_t address, size_t size);
 
 /*
- * The same with FT_MALLOC_HARDEN: a byte more than `size` is there, and behind the last page nothing that anyone may
- * touch. What is wiped and where the canary is, is the caller's business.
+ * The same with FT_MALLOC_HARDEN: returns how many bytes the chunk then has, up to a guard, or at least one more than
+ * `size`; 0: it has to move. What is wiped and where the canary is, is the caller's business.
  */
-bool large_resize_hardened(uintptr_t address, size_t size);
+size_t large_resize_hardened(uintptr_t address, size_t size);
 
 /* The same, at little cost, if the chunk at the address is a live one that has as much room already. */
 bool large_grow_within(uintptr_t address, size_t size);

@@ -101,6 +101,18 @@ static inline size_t large_mapping_size(size_t needed)
     return round_up(needed, (size_t)1 << (60 - __builtin_clzl(needed - 1)));
 }
 
+/*
+ * The same with FT_MALLOC_HARDEN: whole pages, as few as will do, since a guard follows at once. Without guards there
+ * is a byte more, for a canary. 0: too much.
+ */
+static inline size_t large_mapped_hardened(size_t size, bool guarded)
+{
+    size_t needed = guarded && size > 0 ? size : size + 1;
+    size_t mapped = round_up(needed, os_page_size());
+
+    return mapped < size ? 0 : mapped;
+}
+
 /* How much address space a chunk that grows gets in advance. */
 size_t large_headroom(size_t mapped);
 

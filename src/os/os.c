@@ -225,6 +225,11 @@ void *os_reserve(size_t size)
     return map(NULL, size, PROT_NONE, MAP_NORESERVE);
 }
 
+void *os_reserve_near(void *address, size_t size)
+{
+    return map(address, size, PROT_NONE, MAP_NORESERVE | MAP_FIXED_NOREPLACE);
+}
+
 bool os_renew(void *address, size_t size)
 {
     return map(address, size, PROT_READ | PROT_WRITE, MAP_FIXED) != NULL;

@@ -85,6 +85,12 @@ void *os_map_guarded_aligned(size_t size, size_t after, size_t align);
 void *os_map_guarded_at(uintptr_t address, size_t size, size_t after);
 
 /*
+ * Address space at `address` if the kernel has it free there, else elsewhere; or NULL. An older kernel takes the
+ * address for a hint, so the caller compares.
+ */
+void *os_reserve_near(void *address, size_t size);
+
+/*
  * Replaces a range of a mapping of ours by zero-filled memory: commits reserved address space, and gives
  * back the pages of memory in use. On false, the range may have become a hole: it must never be touched
  * nor unmapped again.

@@ -182,7 +182,7 @@ static void written_last(size_t size)
 
 static size_t mapped(size_t size)
 {
-    return (size + 1 + PAGE - 1) / PAGE * PAGE;
+    return (size + PAGE - 1) / PAGE * PAGE;
 }
 
 static void touch_before(size_t size)

@@ -89,12 +89,12 @@ static void keep_calloc_zero(void)
         }
 }
 
-/* LARGE memory cannot be read any more. */
+/* LARGE memory cannot be read any more, nor is there any in a chunk of 0 bytes. */
 static void keep_freed_zero(void)
 {
     for (size_t n = 0; n < HARDEN_SIZES; n++) {
         size_t size = harden_sizes[n];
-        if (size >= 262144)
+        if (size == 0 || size >= 262144)
             continue;
         unsigned char *chunk = harden_allocate(size);
         free(chunk);

@@ -15,9 +15,14 @@
 
 enum { CANARY_MAX = 64, PAGE = 4096, ALIGNMENTS = 17, WORKLOAD = 300 };
 
-/* How many bytes the canary has: 16, a spacing of the classes, or what is left of the page. Ours to guess from below. */
+/*
+ * How many bytes the canary has: 16, a spacing of the classes, or what is left of the page. Ours to guess from below.
+ * Where a guard follows at once, there is none.
+ */
 static size_t canary_length(size_t size)
 {
+    if (size == 0 || (size >= 262144 && size % PAGE == 0))
+        return 0;
     if (size >= 262144)
         return PAGE - size % PAGE < CANARY_MAX ? PAGE - size % PAGE : CANARY_MAX;
     return 16 - size % 16;
@@ -93,7 +98,9 @@ static void sweep_alignments(void)
 {
     for (size_t power = 4; power < 4 + ALIGNMENTS; power++)
         for (size_t n = 0; n < HARDEN_SIZES; n++)
-            overflow_aligned((size_t)1 << power, harden_sizes[n]);
+            /* A chunk aligned to more than a page has no guards, so it has a canary. */
+            if (canary_length(harden_sizes[n]) > 0 || (harden_sizes[n] > 0 && power > 12))
+                overflow_aligned((size_t)1 << power, harden_sizes[n]);
 }
 
 static void require_intact(void)

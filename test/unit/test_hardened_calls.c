@@ -76,8 +76,8 @@ static void *free_here_and_there(void *unused)
     void *chunks[2][ABROAD];
 
     for (unsigned n = 0; n < ABROAD; n++) {
-        chunks[0][n] = ft_malloc(n * 1000);
-        chunks[1][n] = ft_malloc(n * 1000);
+        chunks[0][n] = ft_malloc(n * 1000 + 1);
+        chunks[1][n] = ft_malloc(n * 1000 + 1);
     }
     free_all(chunks[0]);
     REQUIRE(calls(CALL_FREE) == ABROAD && calls(CALL_REMOTE) == 0, "frees in the same thread");

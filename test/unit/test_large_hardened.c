@@ -5,6 +5,7 @@
 #include "unit/hardened.h"
 
 #include "large/large.h"
+#include "large/quarantine.h"
 #include "large/registry.h"
 #include "os/os.h"
 #include "support/pattern.h"
@@ -51,7 +52,7 @@ static char *allocate_growing(size_t size)
 /* It is as large as that, to the page, all of it can be used, and nothing around it. */
 static void require_guarded(const char *chunk, size_t size)
 {
-    uintptr_t start = (uintptr_t)chunk, end = start + size / os_page_size() * os_page_size() + os_page_size();
+    uintptr_t start = (uintptr_t)chunk, end = start + round_up(size, os_page_size());
     struct large large = large_of(chunk);
 
     REQUIRE(atomic_load(&large.requested) == size + 1, "%zu bytes are noted as others", size);
@@ -61,13 +62,18 @@ static void require_guarded(const char *chunk, size_t size)
     REQUIRE(unit_protected_so(end, end + os_page_size(), "---p"), "no guard behind %zu bytes", size);
 }
 
-/* Freed, there is nothing left, also of what was in advance, and of the guards: the one behind it was there. */
+/*
+ * Freed, its place is kept from others for a while, and nobody may touch it; then there is nothing left, also of what
+ * was in advance, and of the guards: the one behind it was there.
+ */
 static void require_gone(const char *chunk, size_t reserved)
 {
     uintptr_t start = (uintptr_t)chunk;
     static const char *const protections[] = {"rw-p", "---p"};
 
     REQUIRE(large_free(start, false) == LARGE_FREED, "not freed");
+    REQUIRE(unit_protected_so(start, start + os_page_size(), "---p"), "others may have its place");
+    REQUIRE(quarantine_empty() > 0, "nothing was kept");
     for (unsigned n = 0; n < 2; n++) {
         REQUIRE(!unit_protected_so(start - os_page_size(), start, protections[n]), "a guard stays in front");
         REQUIRE(!unit_protected_so(start, start + os_page_size(), protections[n]), "the chunk stays");
@@ -89,10 +95,10 @@ static void grow_step_by_step(void *unused)
         require_guarded(chunk, size);
         REQUIRE(pattern_mismatch(chunk, MIB, 1) == MIB, "changed");
     }
-    REQUIRE(resize(chunk, reserved - 1), "the last page is not given");
-    REQUIRE(!resize(chunk, reserved), "there is no room for a canary");
+    REQUIRE(resize(chunk, reserved), "the last page is not given");
+    REQUIRE(!resize(chunk, reserved + 1), "the guard is given away");
     REQUIRE(!resize(chunk, SIZE_MAX) && !resize(chunk, SIZE_MAX - os_page_size()), "more than there is");
-    require_guarded(chunk, reserved - 1);
+    require_guarded(chunk, reserved);
     require_gone(chunk, large_of(chunk).reserved);
 }
 
@@ -185,7 +191,7 @@ static void refuse_to_grow(void *unused)
     REQUIRE(
         !unit_protected_so((uintptr_t)chunk + reserved, (uintptr_t)chunk + reserved + os_page_size(), "---p"),
         "the guard stays");
-    REQUIRE(!resize(chunk, 2 * MIB) && !resize(chunk, MIB / 2) && resize(chunk, MIB + 1), "it has no room");
+    REQUIRE(!resize(chunk, 2 * MIB) && !resize(chunk, MIB + 1) && resize(chunk, MIB - 1), "it has no room");
     require_gone(chunk, reserved);
 }
 
@@ -204,8 +210,7 @@ static void refuse_to_shrink(void *unused)
     pattern_write(chunk, 0, MIB, 1);
     os_fail_after(1, false);
     REQUIRE(resize(chunk, MIB), "does not shrink");
-    REQUIRE(pattern_mismatch(chunk, MIB, 1) == MIB && large_of(chunk).mapped == MIB + os_page_size(),
-            "changed");
+    REQUIRE(pattern_mismatch(chunk, MIB, 1) == MIB && large_of(chunk).mapped == MIB, "changed");
     REQUIRE(unit_protected_so((uintptr_t)chunk + MIB + os_page_size(), (uintptr_t)chunk + 2 * MIB, "rw-p"),
             "what may be a hole was unmapped");
     require_gone(chunk, reserved);
@@ -225,7 +230,7 @@ static void limited(void *unused)
 
     REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0, "no limit");
     chunk = allocate_growing(MIB);
-    REQUIRE(large_of(chunk).reserved == MIB + os_page_size(), "headroom");
+    REQUIRE(large_of(chunk).reserved == MIB, "headroom");
     require_guarded(chunk, MIB);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "unit/unit.h"
 
+#include "bins/bits.h"
 #include "bins/space.h"
 #include "debug/options.h"
 #include "large/large.h"
@@ -26,12 +27,34 @@ static uintptr_t end_of(const struct heap *heap)
     return heap->base + (uintptr_t)heap_units(heap) * UNIT_SIZE;
 }
 
+/* All of it is in use, but for the guards of a hardened heap. */
+static void check_inside(const struct heap *heap)
+{
+    uintptr_t first = heap->base + (uintptr_t)heap_first_unit(heap) * UNIT_SIZE;
+
+    REQUIRE(unit_protected_so(heap->base, first, "rw-p"), "a header with holes");
+    for (unsigned unit = heap_first_unit(heap), guard; unit < heap_units(heap); unit = guard + 1) {
+        guard = bit_next(heap->guards, unit, heap_units(heap), 0);
+        REQUIRE(unit_protected_so(heap->base + (uintptr_t)unit * UNIT_SIZE,
+                                  heap->base + (uintptr_t)guard * UNIT_SIZE, "rw-p"),
+                "a heap with holes");
+        REQUIRE(heap->guard_units == 0 || guard - unit < ((size_t)1 << 20) / UNIT_SIZE,
+                "a MiB without a guard");
+        if (guard < heap_units(heap))
+            REQUIRE(unit_protected_so(heap->base + (uintptr_t)guard * UNIT_SIZE,
+                                      heap->base + (uintptr_t)(guard + 1) * UNIT_SIZE, "---p"),
+                    "no guard inside");
+    }
+}
+
 static void check_guards(const struct heap_set *set)
 {
     const size_t page = os_page_size();
 
     for (const struct heap *heap = set->heaps; heap != NULL; heap = heap->next) {
-        REQUIRE(unit_protected_so(heap->base, end_of(heap), "rw-p"), "a heap with holes");
+        /* Of those that have guards inside one will do: there are many to look at. */
+        if (heap->guard_units == 0 || heap == set->heaps)
+            check_inside(heap);
         REQUIRE(unit_protected_so(heap->base - page, heap->base, "---p"), "no guard below a heap");
         REQUIRE(unit_protected_so(end_of(heap), heap->base + heap->size - page, "---p"),
                 "no guard behind a heap");
@@ -83,12 +106,13 @@ static void take_and_give_heaps(struct heap_set *set, bool deadly)
         unit_take_heap(set);
     /* What goes back is heaps' memory, and leaves their guards. */
     for (unsigned n = 1; n < HEAPS; n += 2)
-        heap_give(heaps[n], heap_units(heaps[n]) - 9, 9);
+        unit_give_units(heaps[n], heap_units(heaps[n]) - 9, 9);
     (void)heap_set_trim(set);
     check_guards(set);
     unit_forget_heaps(set);
     for (const struct heap *heap = set->heaps; heap != NULL; heap = heap->next)
-        REQUIRE(heap->free_units == heap_units(heap) - heap_first_unit(heap), "not all of it is free");
+        REQUIRE(heap->free_units == heap_units(heap) - heap_first_unit(heap) - heap->guard_units,
+                "not all of it is free");
 }
 
 static void check_tiny_and_small(void *argument)

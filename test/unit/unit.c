@@ -3,6 +3,7 @@
  */
 #include "unit/unit.h"
 
+#include "bins/bits.h"
 #include "support/require.h"
 
 #include <fcntl.h>
@@ -237,9 +238,21 @@ struct heap *unit_take_heap(struct heap_set *set)
     return heap;
 }
 
+void unit_give_units(struct heap *heap, unsigned first, unsigned units)
+{
+    unsigned end = first + units;
+
+    /* With the last of them the heap may be gone. */
+    for (unsigned guard; first < end; first = guard + 1) {
+        guard = bit_next(heap->guards, first, end, 0);
+        if (guard > first)
+            heap_give(heap, first, guard - first);
+    }
+}
+
 void unit_give_heap(struct heap *heap)
 {
-    heap_give(heap, heap_first_unit(heap), heap_units(heap) - heap_first_unit(heap));
+    unit_give_units(heap, heap_first_unit(heap), heap_units(heap) - heap_first_unit(heap));
 }
 
 void unit_limit(size_t bytes)

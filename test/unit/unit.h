@@ -65,6 +65,9 @@ void unit_give_heap(struct heap *heap);
 /* As the repair after a fork begins: all units of all heaps are free, and dirty. */
 void unit_forget_heaps(struct heap_set *set);
 
+/* Some of its units, but for its guards. */
+void unit_give_units(struct heap *heap, unsigned first, unsigned units);
+
 /* Whether all of [start, end) has the protection that /proc/self/maps writes so. */
 bool unit_protected_so(uintptr_t start, uintptr_t end, const char *protection);
 

@@ -1,0 +1,78 @@
+/*
+ * Looking beside any chunk: what lies there may belong to another slab, to none, to the header, or be a guard.
+ */
+#include "bins/beside.h"
+
+#include "bins/bits.h"
+
+static_assert(TINY_SLABS_OFFSET + (TINY_UNITS - 1) * TINY_SLAB_STRIDE + (int)BESIDE_BYTES <=
+                      TINY_FIRST_UNIT * UNIT_SIZE &&
+                  SMALL_SLABS_OFFSET + SMALL_SLABS * SMALL_SLAB_STRIDE + (int)BESIDE_BYTES <=
+                      SMALL_FIRST_UNIT * UNIT_SIZE,
+              "the end of a header is never used: the last unit of a TINY heap is a guard, and has no slab");
+
+/* Whether the chunk of the slab around the address is free; what is behind the last one always is. */
+static bool free_in_slab(const struct slab *slab, uintptr_t at)
+{
+    const struct size_class *class = &size_classes[slab->class];
+    uintptr_t start = slab_start(slab), chunk;
+    unsigned index = chunk_index(class, (uint32_t)(at - start));
+
+    /* See chunk_find(). */
+    if (index * class->size > at - start)
+        index--;
+    if (index >= class->chunks)
+        return true;
+    chunk = start + (uintptr_t)index * class->size;
+    /* Relaxed: see beside_free(). */
+    if (slab->class < TINY_CLASSES)
+        return (atomic_load_explicit(tiny_state(chunk), memory_order_relaxed) &
+                tiny_state_of(STATE_LIVE & STATE_REMOTE, 0)) == 0;
+    return (atomic_load_explicit(small_state(chunk), memory_order_relaxed) &
+            small_state_of(STATE_LIVE & STATE_REMOTE, 0, 0, 0)) == 0;
+}
+
+/* Whether it is memory that can be read, and that nobody holds. */
+static bool free_at(const struct heap *heap, uintptr_t at)
+{
+    unsigned unit = (unsigned)((at - heap->base) / UNIT_SIZE), first = heap_first_unit(heap);
+    const struct slab *slab;
+
+    if (unit < first)
+        return unit == first - 1;
+    if (unit >= heap_units(heap) || bit_get(heap->guards, unit) || bit_get(heap->reserved, unit) ||
+        bit_get(heap->lost, unit))
+        return false;
+    slab = heap->set->small ? small_slab(at) : tiny_slab(at);
+    /* The slab first: until a heap is rebuilt after a fork, its map of units says nothing. */
+    if (slab != NULL && (atomic_load_explicit(&slab->identity, memory_order_relaxed) & 1) != 0)
+        return free_in_slab(slab, at);
+    return bit_get(heap->vacant, unit);
+}
+
+/* True if 16 bytes are free, and were written to; then they are cleared. */
+static bool mend(const struct heap *heap, uintptr_t at)
+{
+    char *memory = (char *)at; // NOLINT: an address becomes a pointer
+    uint64_t words[2];
+
+    if (!free_at(heap, at))
+        return false;
+    memcpy(words, memory, sizeof words);
+    if ((words[0] | words[1]) == 0)
+        return false;
+    memset(memory, 0, sizeof words);
+    return true;
+}
+
+enum beside beside_look(uintptr_t chunk, size_t usable)
+{
+    const struct heap *heap = heap_at(chunk, heap_map_tag(chunk));
+    bool front = false, behind = false;
+
+    for (uintptr_t away = 0; away < BESIDE_BYTES; away += CHUNK_ALIGN) {
+        front |= mend(heap, chunk - away - CHUNK_ALIGN);
+        behind |= mend(heap, chunk + usable + away);
+    }
+    return front ? BESIDE_FRONT : behind ? BESIDE_BEHIND : BESIDE_CLEAN;
+}

@@ -1,0 +1,181 @@
+/*
+ * The regions: a list that only grows. In most processes there is none, or one.
+ */
+#include "bins/empty.h"
+
+#include "os/os.h"
+#include "os/secret.h"
+
+#include <stdatomic.h>
+
+enum {
+    REGION_BYTES = 4 << 20,
+    /* Where address space is limited. */
+    REGION_BYTES_LEAST = 64 << 10,
+    WORD_BITS = 64,
+    /* How many places are looked at in a region: a region that is nearly full is left for another one. */
+    TRIES = 4096,
+};
+
+struct region {
+    /* Constant. */
+    uintptr_t base;
+    size_t places;
+    struct region *next;
+    /* Where the last search began, in places. Anyone, relaxed: a hint. */
+    _Atomic size_t hint;
+    /*
+     * Bits by place, set and cleared by anyone: the address was handed out, and it is live. Relaxed: no memory lies
+     * behind an address that one of these bits could order.
+     */
+    _Atomic uint64_t *was;
+    _Atomic uint64_t live[];
+};
+
+/* Newest first. Release to add one, acquire to read: who finds a region finds it complete. */
+static _Atomic(struct region *) regions;
+
+static struct region *first_region(void)
+{
+    return atomic_load_explicit(&regions, memory_order_acquire); /* see `regions` */
+}
+
+static uint64_t bit_of(size_t place)
+{
+    return UINT64_C(1) << (place % WORD_BITS);
+}
+
+static bool bit_get(const _Atomic uint64_t *bits, size_t place)
+{
+    return (atomic_load_explicit(&bits[place / WORD_BITS], memory_order_relaxed) & bit_of(place)) !=
+           0; /* see `was` */
+}
+
+/* Returns what the bit was. */
+static bool bit_raise(_Atomic uint64_t *bits, size_t place)
+{
+    uint64_t before = atomic_fetch_or_explicit(&bits[place / WORD_BITS], bit_of(place),
+                                               memory_order_relaxed); /* see `was` */
+
+    return (before & bit_of(place)) != 0;
+}
+
+static size_t maps_size(size_t places)
+{
+    return round_up(sizeof(struct region) + 2 * (places / WORD_BITS) * sizeof(uint64_t), os_page_size());
+}
+
+static struct region *new_region(void)
+{
+    size_t bytes = os_memory_limit() == SIZE_MAX ? REGION_BYTES : REGION_BYTES_LEAST;
+    size_t places = bytes / CHUNK_ALIGN;
+    struct region *region = os_map(maps_size(places));
+    void *space = region == NULL ? NULL : os_reserve(bytes);
+
+    if (region == NULL)
+        return NULL;
+    if (space == NULL) {
+        os_unmap(region, maps_size(places));
+        return NULL;
+    }
+    region->base = (uintptr_t)space;
+    region->places = places;
+    region->was = region->live + places / WORD_BITS;
+    atomic_store_explicit(&region->hint, os_scramble(os_secret ^ region->base) % places,
+                          memory_order_relaxed);                         /* nobody knows it yet */
+    region->next = atomic_load_explicit(&regions, memory_order_relaxed); /* checked by the exchange */
+    while (!atomic_compare_exchange_weak_explicit(&regions, &region->next, region, memory_order_release,
+                                                  memory_order_relaxed)) /* see `regions` */
+        ;
+    return region;
+}
+
+/* A live chunk in the region, at a multiple of `align`; 0: none was found. */
+static uintptr_t take(struct region *region, size_t align)
+{
+    size_t step = align / CHUNK_ALIGN > 0 ? align / CHUNK_ALIGN : 1;
+    size_t first = (round_up(region->base, step * CHUNK_ALIGN) - region->base) / CHUNK_ALIGN;
+    size_t count = first < region->places ? (region->places - first + step - 1) / step : 0;
+    size_t from = atomic_fetch_add_explicit(&region->hint, 1, memory_order_relaxed); /* a hint */
+
+    for (size_t tried = 0; tried < count && tried < TRIES; tried++) {
+        size_t place = first + (from + tried) % count * step;
+
+        if (!bit_get(region->live, place) && !bit_raise(region->live, place)) {
+            bit_raise(region->was, place);
+            return region->base + place * CHUNK_ALIGN;
+        }
+    }
+    return 0;
+}
+
+void *empty_alloc(size_t align)
+{
+    uintptr_t address = 0;
+    struct region *region;
+
+    for (region = first_region(); region != NULL && address == 0; region = region->next)
+        address = take(region, align);
+    if (address == 0 && align <= REGION_BYTES / 2) {
+        region = new_region();
+        address = region == NULL ? 0 : take(region, align);
+    }
+    return (void *)address; // NOLINT: an address becomes a pointer
+}
+
+static struct region *region_around(uintptr_t address)
+{
+    struct region *region = first_region();
+
+    while (region != NULL && address - region->base >= region->places * CHUNK_ALIGN)
+        region = region->next;
+    return region;
+}
+
+bool empty_free(uintptr_t address)
+{
+    struct region *region = region_around(address);
+    size_t place;
+    uint64_t before;
+
+    if (region == NULL || address % CHUNK_ALIGN != 0)
+        return false;
+    place = (address - region->base) / CHUNK_ALIGN;
+    /* Of two threads that free one chunk at the same moment, one is told. */
+    before = atomic_fetch_and_explicit(&region->live[place / WORD_BITS], ~bit_of(place),
+                                       memory_order_relaxed); /* see `was` */
+    return (before & bit_of(place)) != 0;
+}
+
+enum verdict empty_find(uintptr_t address, struct chunk *chunk)
+{
+    struct region *region = region_around(address);
+    size_t place;
+    bool live;
+
+    if (region == NULL)
+        return CHUNK_NONE;
+    place = (address - region->base) / CHUNK_ALIGN;
+    live = bit_get(region->live, place);
+    *chunk = (struct chunk){.start = region->base + place * CHUNK_ALIGN, .zone = ZONE_TINY};
+    if (address != chunk->start)
+        return live ? CHUNK_INTERIOR : CHUNK_NONE;
+    if (live)
+        return CHUNK_LIVE;
+    return bit_get(region->was, place) ? CHUNK_FREED : CHUNK_NONE;
+}
+
+void empty_walk(void (*visit_region)(void *context, uintptr_t start, size_t size),
+                void (*visit_chunk)(void *context, uintptr_t address), void *context)
+{
+    for (struct region *region = first_region(); region != NULL; region = region->next) {
+        visit_region(context, region->base, region->places * CHUNK_ALIGN);
+        for (size_t word = 0; word < region->places / WORD_BITS; word++) {
+            uint64_t bits = atomic_load_explicit(&region->live[word], memory_order_relaxed); /* see `was` */
+
+            for (; bits != 0; bits &= bits - 1)
+                visit_chunk(context,
+                            region->base + (word * WORD_BITS + (size_t)__builtin_ctzll(bits)) * CHUNK_ALIGN);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+/*
+ * Where the guards of a heap lie, and how its memory is committed.
+ */
+#include "bins/heap_guards.h"
+
+#include "bins/bits.h"
+#include "os/secret.h"
+
+static_assert((2 * GUARD_BLOCK - GUARD_PLACES) * UNIT_SIZE < 1 << 20, "guards are less than a MiB apart");
+static_assert(GUARD_BLOCK - GUARD_PLACES >= SLAB_UNITS_MAX, "the longest slab has room between two of them");
+
+/* Anyone, relaxed: a sum, which orders nothing. */
+static _Atomic unsigned guards_made;
+
+/* As many as a heap may have, reserved before they are made; false: there are too many. */
+static bool count_guards(unsigned guards)
+{
+    unsigned made = atomic_fetch_add_explicit(&guards_made, guards, memory_order_relaxed); /* a sum */
+
+    if (made + guards <= GUARDS_MAX)
+        return true;
+    atomic_fetch_sub_explicit(&guards_made, guards, memory_order_relaxed); /* a sum */
+    return false;
+}
+
+static void place_guards(struct heap *heap)
+{
+    uint64_t random = os_secret ^ heap->base;
+    unsigned first = heap_first_unit(heap), units = heap_units(heap);
+
+    for (unsigned block = first; block + GUARD_PLACES < units; block += GUARD_BLOCK) {
+        unsigned unit = block + GUARD_PLACES + (unsigned)(os_random(&random) % GUARD_PLACES);
+
+        if (unit < units) {
+            bits_set(heap->guards, unit, 1);
+            heap->guard_units++;
+        }
+    }
+}
+
+void heap_guard(struct heap *heap)
+{
+    unsigned first = heap_first_unit(heap), units = heap_units(heap);
+    unsigned most = (units - first) / GUARD_BLOCK + 1;
+
+    if (count_guards(most)) {
+        place_guards(heap);
+        atomic_fetch_sub_explicit(&guards_made, most - heap->guard_units, memory_order_relaxed); /* a sum */
+    }
+    bits_set(heap->reserved, first, units - first);
+    for (unsigned word = 0; word < UNIT_WORDS; word++)
+        heap->reserved[word] &= ~heap->guards[word];
+}
+
+void heap_unguard(unsigned guards)
+{
+    atomic_fetch_sub_explicit(&guards_made, guards, memory_order_relaxed); /* a sum */
+}
+
+static bool commit(struct heap *heap, unsigned first, unsigned units)
+{
+    void *start = (void *)(heap->base + (uintptr_t)first * UNIT_SIZE); // NOLINT: an address becomes a pointer
+
+    bits_clear(heap->reserved, first, units);
+    if (os_renew(start, (size_t)units * UNIT_SIZE))
+        return true;
+    heap_lose(heap, first, units);
+    return false;
+}
+
+bool heap_commit_reserved(struct heap *heap, unsigned first, unsigned units)
+{
+    enum { STEP = 16 };
+    unsigned end = first + units;
+
+    for (unsigned at = bit_next(heap->reserved, first, end, 0); at < end;) {
+        /* A step at least: each costs a system call. Guards, and what is memory already, are not reserved. */
+        unsigned least = end - at > STEP ? end : at + STEP;
+        unsigned most = least < heap_units(heap) ? least : heap_units(heap);
+        unsigned stop = bit_next(heap->reserved, at, most, ~UINT64_C(0));
+
+        if (!commit(heap, at, stop - at))
+            return false;
+        at = stop < end ? bit_next(heap->reserved, stop, end, 0) : end;
+    }
+    return true;
+}
