@@ -1,7 +1,8 @@
 /*
- * The cache of freed mappings: lists by size, eight to a doubling, and one list by age. Bounded in bytes, by what was
- * live lately, and in time; what the kernel refuses to unmap (a process at its limit of mappings) stays here until it
- * is wanted again, beyond any bound: it is not lost.
+ * The cache of freed mappings keeps lists by size, eight to a doubling, and one list by age. It is bounded in bytes and
+ * in time. The bound in bytes is learned: it begins low, each request that a mapping given back lately would have
+ * served raises it, and what waits in vain lowers it. Mappings that the kernel refuses to unmap (the process is at its
+ * limit of mappings) stay here beyond any bound until they are wanted again, so none is lost.
  */
 #include "large/registry.h"
 
@@ -12,6 +13,13 @@ enum {
     CACHE_BYTES = 160 << 20,
     CACHE_BYTES_LEAST = 8 << 20,
     CACHE_CHUNK_BYTES = 32 << 20,
+    /* What the cache may hold before it has learned anything. */
+    LEARNED_LEAST = 2 << 20,
+    /* How many of the mappings that were given back lately are remembered. */
+    LOST = 64,
+    /* What live chunks may hold for their growth before any of them is large, and their part of all that is live. */
+    LENT_LEAST = 4 << 20,
+    LENT_PART = 4,
     /* How many chunks of a list are looked at: those of the first list may be too small. */
     LOOK = 8,
     /* How many go at a time: no free pays for many, and those that the kernel refuses are not tried again and again. */
@@ -19,26 +27,47 @@ enum {
 };
 
 /*
- * Ticks. What is not wanted again after this is not worth its memory: touching a MiB anew takes 0.2 ms, so at worst
- * two percent of the time go into it. In the build for tests five seconds, so that what they see does not depend on
- * how busy the machine is.
+ * Ticks of about a second: a mapping that nobody wanted for so long goes back. In the build for tests it is five
+ * seconds, so that what the tests see does not depend on how busy the machine is.
  */
 #ifdef FT_MALLOC_PREFIXED
 static const uint64_t cache_age = (uint64_t)50 * OS_TICKS_TENTH;
 #else
-static const uint64_t cache_age = OS_TICKS_TENTH / 8;
+static const uint64_t cache_age = (uint64_t)10 * OS_TICKS_TENTH;
 #endif
 
-/* The registry's lock; `bytes` may also be read without, relaxed, by those who only want to know if it is worth it. */
+/* A mapping that went back because the cache may not hold more. 0 bytes: this entry is unused. */
+struct lost {
+    size_t mapped;
+    uint64_t at;
+    bool grown;
+};
+
+/* The registry's lock; `bytes` and `lost_grown` may also be read without, relaxed, to see if a look is worth it. */
 static struct {
     _Atomic size_t bytes;
     size_t owed;
+    /* Beyond LEARNED_LEAST. */
+    size_t learned;
+    /* Requests that the cache served in this period. */
+    size_t served;
+    /* Of live chunks, what they do not use of a mapping that was taken for their growth. */
+    size_t lent;
+    struct lost lost[LOST];
+    unsigned lost_next;
+    _Atomic unsigned lost_grown;
     /* Bytes in mappings of live chunks, and how many these were at most in this period and the one before. */
     size_t live, peak, peak_before;
     uint64_t period;
     struct large *oldest, *newest;
     struct large *lists[BUCKETS];
 } cache;
+
+/* Clocks of different processors may differ by a little: what is in the future is not old. */
+static bool older(uint64_t then, uint64_t now, uint64_t age)
+{
+    return (int64_t)(now - then) > (int64_t)age;
+}
 
 static size_t cached(void)
 {
@@ -103,8 +132,48 @@ static struct large *take(size_t size, size_t most, bool growing)
     if (best != NULL) {
         unlink_large(best);
         cache_count_live(best->mapped);
+        cache.served++;
     }
     return best;
+}
+
+static unsigned lost_grown(void)
+{
+    return atomic_load_explicit(&cache.lost_grown, memory_order_relaxed);
+}
+
+static void set_lost(struct lost *lost, size_t mapped, uint64_t now, bool grown)
+{
+    unsigned count = lost_grown();
+
+    count -= lost->mapped != 0 && lost->grown;
+    count += mapped != 0 && grown;
+    *lost = (struct lost){.mapped = mapped, .at = now, .grown = grown};
+    atomic_store_explicit(&cache.lost_grown, count, memory_order_relaxed);
+}
+
+void cache_learn(size_t bytes)
+{
+    size_t most = CACHE_BYTES - cache.learned;
+
+    cache.learned += bytes < most ? bytes : most;
+}
+
+static void unlearn(size_t bytes)
+{
+    cache.learned -= bytes < cache.learned ? bytes : cache.learned;
+}
+
+/* A request found nothing. If it would have found what went back lately, the cache should hold so much more. */
+static void miss(size_t size, size_t most, bool growing, uint64_t now)
+{
+    for (struct lost *lost = cache.lost; lost < cache.lost + LOST; lost++)
+        if (lost->mapped >= size && lost->mapped <= most && (lost->grown || !growing) &&
+            lost->mapped != 0 && !older(lost->at, now, cache_age)) {
+            cache_learn(lost->mapped);
+            set_lost(lost, 0, 0, false);
+            return;
+        }
 }
 
 struct large *cache_take(size_t size)
@@ -113,12 +182,39 @@ struct large *cache_take(size_t size)
      * One twice as large will do, too: what is too much of it was touched before and waits here anyway, while a
      * new mapping has to be touched anew.
      */
-    return take(size, size * 2, false);
+    struct large *large = take(size, size * 2, false);
+
+    if (large == NULL)
+        miss(size, size * 2, false, os_ticks());
+    return large;
 }
 
+bool cache_may_have_grown(void)
+{
+    return cached() != 0 || lost_grown() != 0;
+}
+
+/* Not one that is much too large, where live chunks hold much already that they may never grow into. */
 struct large *cache_take_growing(size_t size)
 {
-    return cached() == 0 ? NULL : take(size, size * GROWN, true);
+    bool lends = cache.lent <= LENT_LEAST + cache.live / LENT_PART;
+    size_t most = size * (lends ? GROWN : 2);
+    struct large *large;
+
+    if (!cache_may_have_grown())
+        return NULL;
+    large = take(size, most, true);
+    if (large != NULL)
+        cache_lend(large, large->mapped - size);
+    else
+        miss(size, most, true, os_ticks());
+    return large;
+}
+
+void cache_lend(struct large *large, size_t bytes)
+{
+    cache.lent += bytes - large->lent;
+    large->lent = bytes;
 }
 
 void cache_put(struct large *large, uint64_t now)
@@ -147,31 +243,52 @@ void cache_owe(size_t bytes)
     cache.owed += bytes;
 }
 
-static void look_at_live(uint64_t now)
+/* What nobody asked for during a whole period is not worth as much as was learned, nor what is older any more. */
+static void end_period(uint64_t now)
 {
-    if (now - cache.period <= cache_age)
+    if (!older(cache.period, now, cache_age))
         return;
+    if (older(cache.period, now, 2 * cache_age))
+        cache.learned = 0;
+    else if (cache.served == 0)
+        cache.learned /= 2;
+    cache.served = 0;
     cache.peak_before = cache.peak;
     cache.peak = cache.live;
     cache.period = now;
 }
 
 /*
- * Live chunks and cache together may have what the live ones had lately, and half as much again: a program that frees
- * and allocates as much finds it all here, however much that is, and one that needs little keeps little.
+ * What was learned. But live chunks and cache together never have more than the live ones had lately, and half as much
+ * again: a program that needs little keeps little.
  */
 static size_t most_cached(void)
 {
     size_t peak = cache.peak > cache.peak_before ? cache.peak : cache.peak_before;
     size_t most = peak - cache.live + peak / 2 + CACHE_BYTES_LEAST;
+    size_t learned = LEARNED_LEAST + cache.learned;
 
+    if (most > learned)
+        most = learned;
     return most < CACHE_BYTES ? most : CACHE_BYTES;
+}
+
+static void lose(const struct large *large, uint64_t now)
+{
+    set_lost(&cache.lost[cache.lost_next++ % LOST], large->mapped, now,
+             large->reserved > large->mapped);
 }
 
 static bool due(const struct large *large, uint64_t now)
 {
-    if (cached() > most_cached() || now - large->freed_at > cache_age)
+    if (older(large->freed_at, now, cache_age)) {
+        unlearn(large->mapped);
         return true;
+    }
+    if (cached() > most_cached()) {
+        lose(large, now);
+        return true;
+    }
     if (large->mapped > cache.owed)
         return false;
     cache.owed -= large->mapped;
@@ -187,17 +304,35 @@ static struct large *evict(struct large *large, struct large *list)
     return large;
 }
 
+/* The newest is not worth keeping if all that is older would have to go for it, or if it is larger than any should be. */
+static bool too_large(const struct large *large, uint64_t now)
+{
+    if (large->mapped > CACHE_CHUNK_BYTES)
+        return true;
+    if (large->mapped <= most_cached())
+        return false;
+    lose(large, now);
+    return true;
+}
+
+static void forget_lost(void)
+{
+    for (unsigned n = 0; n < LOST; n++)
+        set_lost(&cache.lost[n], 0, 0, false);
+}
+
 struct large *cache_evict(uint64_t now, bool all)
 {
     struct large *evicted = NULL;
     struct large *large;
     unsigned count = 0;
 
-    if (!all)
-        look_at_live(now);
-    /* The newest is never worth keeping if it is larger than any of these should be. */
+    if (all)
+        forget_lost();
+    else
+        end_period(now);
     large = cache.newest;
-    if (large != NULL && large->mapped > CACHE_CHUNK_BYTES)
+    if (large != NULL && !all && too_large(large, now))
         evicted = evict(large, evicted);
     while ((large = cache.oldest) != NULL && (all || (count++ < EVICT && due(large, now))))
         evicted = evict(large, evicted);
@@ -211,8 +346,9 @@ void cache_reset(void)
     for (unsigned bucket = 0; bucket < BUCKETS; bucket++)
         cache.lists[bucket] = NULL;
     cache.oldest = cache.newest = NULL;
-    cache.owed = 0;
+    cache.owed = cache.learned = cache.served = cache.lent = 0;
     cache.live = cache.peak = cache.peak_before = 0;
+    forget_lost();
     set_cached(0);
 }
 

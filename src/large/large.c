@@ -206,7 +206,7 @@ void *large_reuse_growing(size_t size)
 {
     struct large *large;
 
-    if (large_cached_bytes() == 0)
+    if (!cache_may_have_grown())
         return NULL;
     registry_lock();
     large = cache_take_growing(round_up(size, os_page_size()));
@@ -264,6 +264,7 @@ static struct large *take_live(uintptr_t address, enum large_freed *result)
     if (*result != LARGE_FREED)
         return NULL;
     large->was = requested - 1;
+    cache_lend(large, 0);
     cache_count_live(-large->mapped);
     atomic_store_explicit(&large->requested, 0, memory_order_relaxed);
     return large;
@@ -368,10 +369,16 @@ bool large_find_around(uintptr_t address, struct large_info *info)
 static void cache_again(void *context, struct large *large)
 {
     (void)context;
-    if (atomic_load_explicit(&large->requested, memory_order_relaxed) != 0)
+    size_t lent = large->lent;
+
+    if (atomic_load_explicit(&large->requested, memory_order_relaxed) != 0) {
         cache_count_live(large->mapped);
-    else if (!registry_taken(large))
+        /* The cache has forgotten it, and adds it up anew. */
+        large->lent = 0;
+        cache_lend(large, lent);
+    } else if (!registry_taken(large)) {
         cache_put(large, os_ticks());
+    }
 }
 
 void large_after_fork(void)

@@ -63,6 +63,12 @@ bool large_resize(uintptr_t address, size_t size);
  */
 size_t large_resize_hardened(uintptr_t address, size_t size);
 
+/*
+ * Makes the live chunk smaller, but gives nothing back: it is expected to grow again. Returns false if there is none,
+ * or it has less room than that.
+ */
+bool large_shrink_within(uintptr_t address, size_t size);
+
 /* The same, at little cost, if the chunk at the address is a live one that has as much room already. */
 bool large_grow_within(uintptr_t address, size_t size);
 

@@ -23,6 +23,8 @@ struct large {
     size_t reserved;
     /* What `requested` was when it was freed: for reports. */
     size_t was;
+    /* Of a live chunk: see cache_lend(). With the lock. */
+    size_t lent;
     /* Chain of the hash, or of unused descriptors. With the lock, like the rest. */
     struct large *chain;
     /* The thread that has it, between the cache and its unmapping: see registry_take_out(). NULL: none. */
@@ -122,15 +124,27 @@ size_t large_headroom(size_t mapped);
  */
 void *large_enter(void *start, size_t size, size_t mapped, size_t reserved, bool guarded);
 
-/* The best fitting cached mapping of at least `size` bytes and at most twice as many, taken out; or NULL. */
+/*
+ * Takes the best fitting mapping of at least `size` bytes and at most twice as many out of the cache; or returns NULL,
+ * and learns from it if such a mapping went back lately.
+ */
 struct large *cache_take(size_t size);
 
 /*
- * The same of those that have address space behind them, and up to GROWN times as many bytes: what has grown once
- * will do so again.
+ * Takes one of those that have address space behind them, of up to GROWN times as many bytes: what has grown once will
+ * do so again. While live chunks hold much that they do not use, it may have twice as many bytes only.
  */
 enum { GROWN = 64 };
 struct large *cache_take_growing(size_t size);
+
+/* False if cache_take_growing() would find nothing and learn nothing. Without the lock. */
+bool cache_may_have_grown(void);
+
+/* This many bytes of the live chunk are there for its growth, because it got a mapping that has grown before. */
+void cache_lend(struct large *large, size_t bytes);
+
+/* Raises the number of bytes that the cache may hold. */
+void cache_learn(size_t bytes);
 
 /* So many bytes more are in mappings of live chunks that did not come from the cache; or less: modulo 2^64. */
 void cache_count_live(size_t more);

@@ -20,6 +20,7 @@ static void mapped_store(struct large *large, size_t mapped, size_t reserved)
     /* Under the lock only for those that walk. */
     registry_lock();
     cache_count_live(mapped - large->mapped);
+    cache_lend(large, 0);
     large->mapped = mapped;
     large->reserved = reserved;
     registry_unlock();
@@ -92,6 +93,20 @@ bool large_resize(uintptr_t address, size_t size)
     return true;
 }
 
+bool large_shrink_within(uintptr_t address, size_t size)
+{
+    struct large *large;
+
+    registry_lock();
+    large = registry_find(address);
+    registry_unlock();
+    if (large == NULL || size > large->mapped)
+        return false;
+    /* Relaxed: the holder's own. */
+    atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
+    return true;
+}
+
 bool large_grow_within(uintptr_t address, size_t size)
 {
     struct large *large;
@@ -102,8 +117,11 @@ bool large_grow_within(uintptr_t address, size_t size)
     large = registry_find(address);
     requested = large == NULL ? 0 : atomic_load_explicit(&large->requested, memory_order_relaxed);
     within = requested != 0 && size + 1 >= requested && size <= large->mapped;
-    if (within)
+    if (within) {
         atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
+        if (large->lent != 0)
+            cache_lend(large, large->mapped - size);
+    }
     registry_unlock();
     return within;
 }

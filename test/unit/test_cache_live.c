@@ -16,6 +16,7 @@ static void forget(void)
     registry_lock();
     cache_reset();
     registry_unlock();
+    learn(SIZE_MAX / 2);
 }
 
 static void test_what_was_live_at_once_stays_and_half_of_it_more(void **state)
@@ -54,6 +55,7 @@ static void test_what_was_live_long_ago_counts_no_more(void **state)
     assert_null(cache_evict(now + (uint64_t)100 * OS_TICKS_TENTH, false));
     assert_null(cache_evict(now + (uint64_t)200 * OS_TICKS_TENTH, false));
     registry_unlock();
+    learn(SIZE_MAX / 2);
     for (size_t n = 0; n < 3; n++)
         release(chunks[n] = allocate(sizes[n] * 2));
     /* 48 MiB are more than 20 and 10 and 8; they would not be more than 32 and 16 and 8. */

@@ -1,6 +1,7 @@
 /*
  * Resizing LARGE chunks in place: into headroom, into free space behind, and back.
  */
+#include "unit/cache.h"
 #include "unit/unit.h"
 
 #include "large/large.h"
@@ -37,9 +38,9 @@ static bool resize(char *chunk, size_t size)
     return large_resize((uintptr_t)chunk, size);
 }
 
-static void release(char *chunk)
+static void release_and_trim(char *chunk)
 {
-    assert_int_equal(large_free((uintptr_t)chunk, true), LARGE_FREED);
+    release(chunk);
     large_trim();
 }
 
@@ -67,7 +68,7 @@ static void test_growing_in_place_through_the_headroom(void **state)
         pattern_write(chunk, 0, descriptor(chunk).requested, 1);
     }
     assert_int_equal(pattern_mismatch(chunk, 4 * MIB, 1), 4 * MIB);
-    release(chunk);
+    release_and_trim(chunk);
 }
 
 /* Grows the chunk to `size` by twentieths; how many system calls that made. */
@@ -97,15 +98,17 @@ static void test_growing_inside_what_is_mapped_changes_nothing(void **state)
     assert_int_equal(calls_to_grow_to(chunk, sizes.mapped), 0);
     assert_int_equal(descriptor(chunk).mapped, sizes.mapped);
     assert_int_equal(descriptor(chunk).reserved, sizes.reserved);
-    release(chunk);
+    release_and_trim(chunk);
     /* One from the cache, that is larger than it has to be. */
+    large_trim();
+    learn(32 * MIB);
     chunk = large_alloc(8 * MIB, 1, &clean);
     assert_non_null(chunk);
     assert_int_equal(large_free((uintptr_t)chunk, true), LARGE_FREED);
     assert_ptr_equal(large_alloc(4 * MIB, 1, &clean), chunk);
     assert_int_equal(calls_to_grow_to(chunk, 8 * MIB), 0);
     assert_int_equal(descriptor(chunk).mapped, 8 * MIB);
-    release(chunk);
+    release_and_trim(chunk);
 }
 
 static void test_a_vector_keeps_its_headroom_while_it_grows(void **state)
@@ -119,7 +122,7 @@ static void test_a_vector_keeps_its_headroom_while_it_grows(void **state)
     /* Far fewer system calls than the hundred steps. */
     assert_true(calls_to_grow_to(chunk, 1024 * (size_t)MIB) <= 50);
     assert_int_equal(descriptor(chunk).reserved, reserved);
-    release(chunk);
+    release_and_trim(chunk);
     assert_false(is_mapped(chunk + reserved - os_page_size()));
 }
 
@@ -131,7 +134,7 @@ static void test_large_vectors_have_more_headroom(void **state)
     assert_non_null(chunk);
     assert_true(descriptor(chunk).reserved >= 64 * (size_t)MIB);
     assert_int_equal(descriptor(chunk).mapped, 8 * MIB);
-    release(chunk);
+    release_and_trim(chunk);
     assert_false(is_mapped(chunk + 16 * (size_t)MIB));
 }
 
@@ -168,7 +171,7 @@ static void test_sizes_within_the_mapping(void **state)
         assert_int_equal(descriptor(chunk).requested, size);
     }
     assert_int_equal(os_counted().mmap + os_counted().munmap, before.mmap + before.munmap);
-    release(chunk);
+    release_and_trim(chunk);
 }
 
 static void test_shrinking_inside_the_rounding_costs_nothing(void **state)
@@ -197,7 +200,7 @@ static void test_shrinking_inside_the_rounding_costs_nothing(void **state)
             assert_int_equal(descriptor(chunk).mapped, mapped);
         }
         assert_int_equal(os_counted().mmap + os_counted().munmap, before.mmap + before.munmap);
-        release(chunk);
+        release_and_trim(chunk);
     }
 }
 
@@ -216,7 +219,7 @@ static void test_what_a_chunk_shrinks_to_is_rounded_up_too(void **state)
     assert_true(resize(chunk, 5 * MIB + MIB / 2));
     assert_int_equal(os_counted().mmap, before.mmap);
     pattern_write(chunk, 0, 5 * MIB + MIB / 2, 1);
-    release(chunk);
+    release_and_trim(chunk);
 }
 
 static void test_shrinking_gives_the_pages_back(void **state)
@@ -235,7 +238,7 @@ static void test_shrinking_gives_the_pages_back(void **state)
         assert_false(is_mapped(chunk + size));
     }
     assert_int_equal(pattern_mismatch(chunk, MIB - 100, 2), MIB - 100);
-    release(chunk);
+    release_and_trim(chunk);
 }
 
 static void test_shrinking_takes_the_headroom_too(void **state)
@@ -249,7 +252,7 @@ static void test_shrinking_takes_the_headroom_too(void **state)
     assert_int_equal(descriptor(chunk).reserved, MIB);
     assert_false(is_mapped(chunk + MIB));
     assert_false(is_mapped(chunk + 4 * MIB));
-    release(chunk);
+    release_and_trim(chunk);
 }
 
 static void test_growing_into_what_is_free_behind(void **state)
@@ -275,7 +278,7 @@ static void test_growing_into_what_is_free_behind(void **state)
     assert_int_equal(descriptor(chunk).requested, 3 * MIB);
     assert_int_equal(*in_the_way, 'x');
     assert_true(resize(chunk, 3 * MIB + 8 * os_page_size()));
-    release(chunk);
+    release_and_trim(chunk);
     assert_int_equal(*in_the_way, 'x');
     munmap(in_the_way, os_page_size());
 }
@@ -296,7 +299,7 @@ static void test_when_the_headroom_cannot_be_committed(void **state)
     assert_int_equal(pattern_mismatch(chunk, MIB, 4), MIB);
     /* The part that was to be committed may be a hole; what lies behind it was ours, and must not be left over. */
     assert_false(is_mapped(chunk + reserved - os_page_size()));
-    release(chunk);
+    release_and_trim(chunk);
 }
 
 static void test_when_the_kernel_keeps_what_is_given_back(void **state)
@@ -311,7 +314,7 @@ static void test_when_the_kernel_keeps_what_is_given_back(void **state)
     os_fail_after(0, false);
     assert_int_equal(descriptor(chunk).mapped, 4 * MIB);
     assert_int_equal(descriptor(chunk).requested, MIB);
-    release(chunk);
+    release_and_trim(chunk);
     assert_false(is_mapped(chunk + 3 * MIB));
 }
 
@@ -356,7 +359,7 @@ static void test_a_chunk_is_smaller_before_its_pages_go(void **state)
     assert_true(resize(chunk, 3 * MIB));
     shrinking = NULL;
     assert_int_equal(requested_when_unmapped, 3 * MIB);
-    release(chunk);
+    release_and_trim(chunk);
 }
 
 static void test_what_is_no_chunk_and_sizes_that_are_none(void **state)
@@ -370,7 +373,7 @@ static void test_what_is_no_chunk_and_sizes_that_are_none(void **state)
     assert_false(resize(chunk, SIZE_MAX));
     assert_false(resize(chunk, (size_t)1 << 62));
     assert_int_equal(descriptor(chunk).requested, MIB);
-    release(chunk);
+    release_and_trim(chunk);
 }
 
 int main(void)
