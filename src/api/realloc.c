@@ -33,8 +33,60 @@ bool api_find(const void *pointer, struct chunk *chunk)
     return true;
 }
 
+static bool among(const uintptr_t *addresses, uintptr_t address)
+{
+    for (unsigned n = 0; n < FLIPS; n++)
+        if (addresses[n] == address)
+            return true;
+    return false;
+}
+
+/* What is at the address later may be another chunk, so it counts once only. */
+static bool forget(uintptr_t *addresses, uintptr_t address)
+{
+    for (unsigned n = 0; n < FLIPS; n++)
+        if (addresses[n] == address) {
+            addresses[n] = 0;
+            return true;
+        }
+    return false;
+}
+
+static void remember(uintptr_t *addresses, unsigned *next, uintptr_t address)
+{
+    if (!among(addresses, address))
+        addresses[(*next)++ % FLIPS] = address;
+}
+
+/* Remembers what realloc() made of the chunk. TINY chunks cost little to copy. */
+static void note_resized(const struct chunk *chunk, uintptr_t address, size_t size)
+{
+    struct flips *flips = &thread_self.arena->flips;
+
+    if (chunk->zone == ZONE_TINY || thread_self.arena == ARENA_NONE || address == 0)
+        return;
+    if (size < chunk->requested)
+        remember(flips->shrunk, &flips->next_shrunk, address);
+    else if (forget(flips->shrunk, chunk->start) || forget(flips->flipping, chunk->start))
+        remember(flips->flipping, &flips->next_flipping, address);
+}
+
+/* A chunk that flips keeps its room while it uses a quarter of it: so it neither moves nor makes a system call. */
+static bool shrink_flipping(const struct chunk *chunk, size_t size)
+{
+    static const size_t room_most = 4 << 20;
+
+    if (chunk->zone == ZONE_TINY || size >= chunk->requested || size < chunk->usable / 4 ||
+        chunk->usable - size > room_most || !among(thread_self.arena->flips.flipping, chunk->start))
+        return false;
+    return chunk->zone == ZONE_LARGE ? large_shrink_within(chunk->start, size)
+                                     : chunk_resize(chunk, size);
+}
+
 static bool resize_in_place(const struct chunk *chunk, size_t size)
 {
+    if (shrink_flipping(chunk, size))
+        return true;
     if (chunk->zone == ZONE_LARGE)
         return (size > SMALL_MAX || size >= chunk->requested) && large_resize(chunk->start, size);
     if (size > chunk->usable || (size <= chunk->usable / 2 && size_class_of(size) != chunk->class))
@@ -130,6 +182,7 @@ static inline bool resize_in_class(struct arena *arena, uintptr_t address, size_
 void *API_NAME(realloc)(void *pointer, size_t size)
 {
     struct chunk chunk;
+    void *resized;
 
     if (pointer == NULL)
         return api_alloc(size);
@@ -147,7 +200,9 @@ void *API_NAME(realloc)(void *pointer, size_t size)
     }
     if (unlikely(options.harden))
         return harden_resize(&chunk, size) ? pointer : move_hardened(pointer, &chunk, size);
-    return resize_in_place(&chunk, size) ? pointer : move(pointer, &chunk, size);
+    resized = resize_in_place(&chunk, size) ? pointer : move(pointer, &chunk, size);
+    note_resized(&chunk, (uintptr_t)resized, size);
+    return resized;
 }
 
 void *own_realloc(void *pointer, size_t size) API_OWN(realloc);

@@ -39,6 +39,17 @@ enum call_kind {
 struct parcel;
 struct quarantine;
 
+/*
+ * Chunks that realloc() made smaller lately, and those that it made larger after that: these flip between two sizes,
+ * and keep their room. The newest replace the oldest. Addresses are compared only: one that is out of date costs
+ * nothing.
+ */
+enum { FLIPS = 4 };
+struct flips {
+    uintptr_t shrunk[FLIPS], flipping[FLIPS];
+    unsigned next_shrunk, next_flipping;
+};
+
 enum { PARCELS = 8 };
 
 /* Chunks of one other arena, freed here and not yet sent home. */
@@ -74,6 +85,7 @@ struct arena {
     /* With FT_MALLOC_HARDEN: freed chunks that wait; NULL before the first. And where random choices come from. */
     struct quarantine *quarantine;
     uint64_t random;
+    struct flips flips;
 
     /* Constant. */
     unsigned id;
