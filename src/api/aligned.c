@@ -71,23 +71,28 @@ static __attribute__((noinline)) void *aligned_slow(size_t align, size_t size)
 }
 
 /* The usual case: a chunk lies in the stack of the class. NULL: another case, or no power of two. */
-static inline void *aligned_hit(size_t align, size_t size)
+static inline void *aligned_hit(struct arena *arena, size_t align, size_t size)
 {
     struct bin *bin;
     void *chunk;
 
     if (unlikely(align - 1 >= UNIT_SIZE || (align & (align - 1)) != 0 || size > SMALL_MAX))
         return NULL;
-    bin = &thread_self.arena->bins.of[aligned_class(align, size, size)];
+    bin = &arena->bins.of[aligned_class(align, size, size)];
     chunk = bin_pop(bin);
     if (likely(chunk != NULL))
         bin_mark_live(bin, (uintptr_t)chunk, size);
     return chunk;
 }
 
+void *api_take_aligned(struct arena *arena, size_t align, size_t size)
+{
+    return aligned_hit(arena, align, size);
+}
+
 void *api_alloc_aligned(size_t align, size_t size)
 {
-    void *chunk = aligned_hit(align, size);
+    void *chunk = aligned_hit(thread_self.arena, align, size);
 
     return likely(chunk != NULL) ? chunk : aligned_slow(align, size);
 }
@@ -111,7 +116,7 @@ static __attribute__((noinline)) void *memalign_slow(size_t align, size_t size)
 
 static inline void *memalign_any(size_t align, size_t size)
 {
-    void *chunk = aligned_hit(align, size);
+    void *chunk = aligned_hit(thread_self.arena, align, size);
 
     return likely(chunk != NULL) ? chunk : memalign_slow(align, size);
 }
@@ -146,7 +151,7 @@ static __attribute__((noinline)) int posix_memalign_slow(void **result, size_t a
 
 int API_NAME(posix_memalign)(void **result, size_t align, size_t size)
 {
-    void *chunk = likely(align >= sizeof(void *)) ? aligned_hit(align, size) : NULL;
+    void *chunk = likely(align >= sizeof(void *)) ? aligned_hit(thread_self.arena, align, size) : NULL;
 
     if (unlikely(chunk == NULL))
         return posix_memalign_slow(result, align, size);

@@ -41,6 +41,9 @@ void api_free_slow(void *pointer);
 /* Aligned to `align`, a power of two. */
 void *api_alloc_aligned(size_t align, size_t size);
 
+/* The same from the stack of a bin of the arena; NULL: another case, or no power of two. */
+void *api_take_aligned(struct arena *arena, size_t align, size_t size);
+
 /* The class for a request that is to have `least` bytes, or SIZE_CLASSES if none fits. */
 unsigned api_aligned_class(size_t align, size_t size, size_t least);
 
@@ -53,18 +56,25 @@ void api_count(enum call_kind kind, size_t bytes);
 /* Sets errno; returns NULL. */
 void *api_no_memory(void);
 
-static inline void *small_alloc(size_t size)
+/* From the stack of the size's bin, for at most TINY_MAX; NULL: the stack is empty. */
+static inline void *tiny_take(struct arena *arena, size_t size)
 {
-    struct bin *bin;
-    void *chunk;
+    struct bin *bin = arena_tiny_bin(arena, size);
+    void *chunk = bin_pop(bin);
 
-    if (unlikely(size > SMALL_MAX))
-        return api_alloc_slow(size, CALL_MALLOC);
-    bin = &thread_self.arena->bins.of[spaced_class(size)];
-    chunk = bin_pop(bin);
-    if (unlikely(chunk == NULL))
-        return api_alloc_slow(size, CALL_MALLOC);
-    small_mark_live(bin, (uintptr_t)chunk, size);
+    if (likely(chunk != NULL))
+        tiny_mark_live(bin, (uintptr_t)chunk, size);
+    return chunk;
+}
+
+/* The same above that, for at most SMALL_MAX. */
+static inline void *small_take(struct arena *arena, size_t size)
+{
+    struct bin *bin = &arena->bins.of[spaced_class(size)];
+    void *chunk = bin_pop(bin);
+
+    if (likely(chunk != NULL))
+        small_mark_live(bin, (uintptr_t)chunk, size);
     return chunk;
 }
 
@@ -73,25 +83,23 @@ void *api_alloc_small(size_t size);
 
 static inline void *api_alloc(size_t size)
 {
-    struct bin *bin;
     void *chunk;
 
     if (unlikely(size > TINY_MAX))
         return api_alloc_small(size);
-    bin = arena_tiny_bin(thread_self.arena, size);
-    chunk = bin_pop(bin);
-    if (unlikely(chunk == NULL))
-        return api_alloc_slow(size, CALL_MALLOC);
-    tiny_mark_live(bin, (uintptr_t)chunk, size);
-    return chunk;
+    chunk = tiny_take(thread_self.arena, size);
+    return likely(chunk != NULL) ? chunk : api_alloc_slow(size, CALL_MALLOC);
 }
 
 /* What is no TINY chunk of the caller's own arena, or is not found at first sight. */
 void api_free_other(void *pointer);
 
+/* What is in no heap of the own-heap tables, for a caller who has an arena. */
+void api_free_elsewhere(void *pointer);
+
 /*
- * The same for a caller who says of what size and alignment the chunk is: that is checked, and `function` is named if
- * it is wrong.
+ * For a caller who says of what size and alignment the chunk is: that is checked, and `function` is named if it is
+ * wrong. These come after the fast path.
  */
 void api_free_sized_slow(void *pointer, size_t size, const char *function);
 void api_free_aligned_slow(void *pointer, size_t align, const char *function);
@@ -144,23 +152,6 @@ static inline void api_free(void *pointer)
         api_free_other(pointer);
     else if (unlikely(!tiny_free(arena, pointer, false, 0)))
         api_free_slow(pointer);
-}
-
-static inline void api_free_sized(void *pointer, size_t size, const char *function)
-{
-    struct arena *arena = thread_self.arena;
-
-    if (unlikely(!heap_owned(arena->own_tiny, (uintptr_t)pointer, TINY_HEAP_SHIFT)) ||
-        unlikely(!tiny_free(arena, pointer, true, size)))
-        api_free_sized_slow(pointer, size, function);
-}
-
-static inline void api_free_aligned(void *pointer, size_t align, const char *function)
-{
-    if (likely((((uintptr_t)pointer | align) & (align - 1)) == 0))
-        api_free(pointer);
-    else
-        api_free_aligned_slow(pointer, align, function);
 }
 
 #endif

@@ -5,6 +5,8 @@
 #ifndef FT_API_IN_FORCE_H
 #define FT_API_IN_FORCE_H
 
+#include "arena/thread.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,7 +42,18 @@ static inline bool in_force_all_ours(void)
     /* Acquire: see in_force_state. */
     int state = atomic_load_explicit(&in_force_state, memory_order_acquire);
 
-    return __builtin_expect(state == IN_FORCE_OURS, 1) || (state == IN_FORCE_UNKNOWN && in_force_look());
+    return likely(state == IN_FORCE_OURS) || (state == IN_FORCE_UNKNOWN && in_force_look());
+}
+
+/* For an operator whose fast path missed. If all are ours, the fast paths of this thread may serve from then on. */
+static inline bool in_force_operators_ours(void)
+{
+    if (thread_self.operators != ARENA_NONE)
+        return true;
+    if (!in_force_all_ours())
+        return false;
+    thread_self.operators = thread_self.arena;
+    return true;
 }
 
 /* Whether another definition than ours is in force. */

@@ -89,7 +89,9 @@ __attribute__((noinline)) void *api_alloc_slow(size_t size, enum call_kind kind)
 
 __attribute__((noinline)) void *api_alloc_small(size_t size)
 {
-    return small_alloc(size);
+    void *chunk = likely(size <= SMALL_MAX) ? small_take(thread_self.arena, size) : NULL;
+
+    return likely(chunk != NULL) ? chunk : api_alloc_slow(size, CALL_MALLOC);
 }
 
 static void *clear_from(void *chunk, size_t offset, size_t size)
@@ -198,19 +200,10 @@ static void free_checked(void *pointer, const size_t *size, const size_t *align,
     api_free(pointer);
 }
 
-static __attribute__((noinline)) void free_sized_other(void *pointer, size_t size, const char *function)
+__attribute__((noinline)) void api_free_sized_slow(void *pointer, size_t size, const char *function)
 {
     if (!harden_free_quick(pointer, true, size))
         free_checked(pointer, &size, NULL, function);
-}
-
-__attribute__((noinline)) void api_free_sized_slow(void *pointer, size_t size, const char *function)
-{
-    struct arena *arena = thread_self.arena;
-
-    if (!heap_owned(arena->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT) ||
-        !small_free(arena, pointer, true, size))
-        free_sized_other(pointer, size, function);
 }
 
 __attribute__((noinline)) void api_free_aligned_slow(void *pointer, size_t align, const char *function)
@@ -223,8 +216,8 @@ void api_free_aligned_sized(void *pointer, size_t align, size_t size, const char
     free_checked(pointer, &size, &align, function);
 }
 
-/* In no heap of the own-heap tables: of another arena, of ours but not in the tables, LARGE, or nothing. */
-static __attribute__((noinline)) void free_elsewhere(void *pointer)
+/* Of another arena, of ours but not in the tables, LARGE, or nothing. */
+__attribute__((noinline)) void api_free_elsewhere(void *pointer)
 {
     struct arena *arena = thread_self.arena;
     bool aligned = (uintptr_t)pointer % CHUNK_ALIGN == 0;
@@ -252,7 +245,7 @@ __attribute__((noinline)) void api_free_other(void *pointer)
         if (arena == ARENA_NONE)
             api_free_slow(pointer);
         else
-            free_elsewhere(pointer);
+            api_free_elsewhere(pointer);
     } else if (unlikely(!small_free(arena, pointer, false, 0)))
         api_free_slow(pointer);
 }
@@ -294,9 +287,22 @@ void API_NAME(cfree)(void *pointer)
     api_free(pointer);
 }
 
+static __attribute__((noinline)) void free_sized_other(void *pointer, size_t size)
+{
+    struct arena *arena = thread_self.arena;
+
+    if (!heap_owned(arena->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT) ||
+        !small_free(arena, pointer, true, size))
+        api_free_sized_slow(pointer, size, "free_sized()");
+}
+
 void API_NAME(free_sized)(void *pointer, size_t size)
 {
-    api_free_sized(pointer, size, "free_sized()");
+    struct arena *arena = thread_self.arena;
+
+    if (unlikely(!heap_owned(arena->own_tiny, (uintptr_t)pointer, TINY_HEAP_SHIFT)) ||
+        unlikely(!tiny_free(arena, pointer, true, size)))
+        free_sized_other(pointer, size);
 }
 
 void API_NAME(free_aligned_sized)(void *pointer, size_t align, size_t size)

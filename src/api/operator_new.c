@@ -1,17 +1,47 @@
 /*
- * C++ operator new and delete, by their mangled names, so that a C library can define them; weak, so that a
- * program's own replacements win. The forms that must not throw but call a handler which may are in
- * operator_new_nothrow.cc: catching takes C++.
+ * C++ operator new, by its mangled names, so that a C library can define it; weak, so that a program's own
+ * replacements win. The forms that must not throw but call what may are in operator_new_nothrow.cc: catching takes
+ * C++. What is replaced and what is not: operator_new.h.
  */
 #ifndef FT_MALLOC_PREFIXED
 
 #include "api/operator_new.h"
 
 #include "api/api.h"
+#include "api/in_force.h"
 #include "os/os.h"
+
+void *operator_new_quick(size_t size)
+{
+    struct arena *arena = thread_self.operators;
+
+    if (likely(size <= TINY_MAX))
+        return tiny_take(arena, size);
+    return likely(size <= SMALL_MAX) ? small_take(arena, size) : NULL;
+}
+
+void *operator_new_quick_aligned(size_t size, size_t align)
+{
+    return api_take_aligned(thread_self.operators, align, size);
+}
+
+/* As libstdc++: malloc(0) might return NULL, and aligned_alloc() might want a multiple of the alignment. */
+static void *try_in_force(size_t size, size_t align)
+{
+    size_t least = size > 0 ? size : 1;
+
+    if (align == 0)
+        return in_force_malloc(least);
+    if (align > PTRDIFF_MAX || least > PTRDIFF_MAX - align)
+        return api_no_memory();
+    return in_force_aligned_alloc(align, round_up(least, align));
+}
 
 void *operator_new_try(size_t size, size_t align)
 {
+    if (unlikely(!in_force_operators_ours()) &&
+        in_force_replaced(align == 0 ? IN_FORCE_MALLOC : IN_FORCE_ALIGNED_ALLOC))
+        return try_in_force(size, align);
     return align <= CHUNK_ALIGN ? api_alloc(size) : api_alloc_aligned(align, size);
 }
 
@@ -33,118 +63,112 @@ void *operator_new_retry(size_t size, size_t align)
     return chunk;
 }
 
-/* Where the fast path misses, its slow half returns NULL without having asked anyone. */
-static inline void *new_or_retry(size_t size)
+static void *call_new(size_t size, size_t align)
 {
-    void *chunk = api_alloc(size);
+    (void)align;
+    return in_force_new(size);
+}
 
-    return likely(chunk != NULL) ? chunk : operator_new_retry(size, 0);
+static void *call_new_array(size_t size, size_t align)
+{
+    (void)align;
+    return in_force_new_array(size);
+}
+
+operator_new_other *operator_new_plain(void)
+{
+    return in_force_replaced(IN_FORCE_NEW) ? call_new : NULL;
+}
+
+operator_new_other *operator_new_array(void)
+{
+    return in_force_replaced(IN_FORCE_NEW_ARRAY) ? call_new_array : operator_new_plain();
+}
+
+operator_new_other *operator_new_aligned(void)
+{
+    return in_force_replaced(IN_FORCE_NEW_ALIGNED) ? in_force_new_aligned : NULL;
+}
+
+operator_new_other *operator_new_array_aligned(void)
+{
+    return in_force_replaced(IN_FORCE_NEW_ARRAY_ALIGNED) ? in_force_new_array_aligned
+                                                         : operator_new_aligned();
+}
+
+/* The ways on, from where the stacks of the thread have nothing. */
+static __attribute__((noinline)) void *new_slow(size_t size)
+{
+    return operator_new_retry(size, 0);
+}
+
+static __attribute__((noinline)) void *new_array_slow(size_t size)
+{
+    operator_new_other *other = operator_new_plain();
+
+    return other != NULL ? other(size, 0) : operator_new_retry(size, 0);
+}
+
+static __attribute__((noinline)) void *new_array_aligned_slow(size_t size, size_t align)
+{
+    operator_new_other *other = operator_new_aligned();
+
+    return other != NULL ? other(size, align) : operator_new_retry(size, align);
+}
+
+/* Out of line, as api_alloc_small() is. */
+static __attribute__((noinline)) void *new_small(size_t size)
+{
+    void *chunk = likely(size <= SMALL_MAX) ? small_take(thread_self.operators, size) : NULL;
+
+    return likely(chunk != NULL) ? chunk : new_slow(size);
+}
+
+static __attribute__((noinline)) void *new_array_small(size_t size)
+{
+    void *chunk = likely(size <= SMALL_MAX) ? small_take(thread_self.operators, size) : NULL;
+
+    return likely(chunk != NULL) ? chunk : new_array_slow(size);
 }
 
 void *_Znwm(size_t size)
 {
-    return new_or_retry(size);
+    void *chunk;
+
+    if (unlikely(size > TINY_MAX))
+        return new_small(size);
+    chunk = tiny_take(thread_self.operators, size);
+    return likely(chunk != NULL) ? chunk : new_slow(size);
 }
 
 void *_Znam(size_t size)
 {
-    return new_or_retry(size);
+    void *chunk;
+
+    if (unlikely(size > TINY_MAX))
+        return new_array_small(size);
+    chunk = tiny_take(thread_self.operators, size);
+    return likely(chunk != NULL) ? chunk : new_array_slow(size);
 }
 
 void *_ZnwmSt11align_val_t(size_t size, size_t align)
 {
-    return operator_new_retry(size, align);
+    void *chunk = operator_new_quick_aligned(size, align);
+
+    return likely(chunk != NULL) ? chunk : operator_new_retry(size, align);
 }
 
 void *_ZnamSt11align_val_t(size_t size, size_t align)
 {
-    return operator_new_retry(size, align);
+    void *chunk = operator_new_quick_aligned(size, align);
+
+    return likely(chunk != NULL) ? chunk : new_array_aligned_slow(size, align);
 }
 
-/* Plain, sized, nothrow, aligned, and their combinations; what comes after the pointer is checked. */
-OPERATOR void _ZdlPvm(void *pointer, size_t size);
-OPERATOR void _ZdaPvm(void *pointer, size_t size);
-OPERATOR void _ZdlPvRKSt9nothrow_t(void *pointer, const void *tag);
-OPERATOR void _ZdaPvRKSt9nothrow_t(void *pointer, const void *tag);
-OPERATOR void _ZdlPvmSt11align_val_t(void *pointer, size_t size, size_t align);
-OPERATOR void _ZdaPvmSt11align_val_t(void *pointer, size_t size, size_t align);
-OPERATOR void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *pointer, size_t align, const void *tag);
-OPERATOR void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *pointer, size_t align, const void *tag);
-
-void _ZdlPv(void *pointer)
-{
-    api_free(pointer);
-}
-
-void _ZdaPv(void *pointer)
-{
-    api_free(pointer);
-}
-
-void _ZdlPvm(void *pointer, size_t size)
-{
-    api_free_sized(pointer, size, "operator delete()");
-}
-
-void _ZdaPvm(void *pointer, size_t size)
-{
-    api_free_sized(pointer, size, "operator delete[]()");
-}
-
-void _ZdlPvRKSt9nothrow_t(void *pointer, const void *tag)
-{
-    (void)tag;
-    api_free(pointer);
-}
-
-void _ZdaPvRKSt9nothrow_t(void *pointer, const void *tag)
-{
-    (void)tag;
-    api_free(pointer);
-}
-
-void _ZdlPvSt11align_val_t(void *pointer, size_t align)
-{
-    api_free_aligned(pointer, align, "operator delete()");
-}
-
-void _ZdaPvSt11align_val_t(void *pointer, size_t align)
-{
-    api_free_aligned(pointer, align, "operator delete[]()");
-}
-
-void _ZdlPvmSt11align_val_t(void *pointer, size_t size, size_t align)
-{
-    api_free_aligned_sized(pointer, align, size, "operator delete()");
-}
-
-void _ZdaPvmSt11align_val_t(void *pointer, size_t size, size_t align)
-{
-    api_free_aligned_sized(pointer, align, size, "operator delete[]()");
-}
-
-void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *pointer, size_t align, const void *tag)
-{
-    (void)tag;
-    api_free_aligned(pointer, align, "operator delete()");
-}
-
-void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *pointer, size_t align, const void *tag)
-{
-    (void)tag;
-    api_free_aligned(pointer, align, "operator delete[]()");
-}
-
-/* See operator_new.h. */
-#define OWN(name) __attribute__((alias(API_QUOTED(name))))
-void *own_new(size_t size) OWN(_Znwm);
-void *own_new_array(size_t size) OWN(_Znam);
-void *own_new_aligned(size_t size, size_t align) OWN(_ZnwmSt11align_val_t);
-void *own_new_array_aligned(size_t size, size_t align) OWN(_ZnamSt11align_val_t);
-void own_delete(void *pointer) OWN(_ZdlPv);
-void own_delete_array(void *pointer) OWN(_ZdaPv);
-void own_delete_aligned(void *pointer, size_t align) OWN(_ZdlPvSt11align_val_t);
-void own_delete_array_aligned(void *pointer, size_t align) OWN(_ZdaPvSt11align_val_t);
+void *own_new(size_t size) OPERATOR_OWN(_Znwm);
+void *own_new_array(size_t size) OPERATOR_OWN(_Znam);
+void *own_new_aligned(size_t size, size_t align) OPERATOR_OWN(_ZnwmSt11align_val_t);
+void *own_new_array_aligned(size_t size, size_t align) OPERATOR_OWN(_ZnamSt11align_val_t);
 
 #else
 

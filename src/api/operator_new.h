@@ -1,6 +1,10 @@
 /*
- * What the two files of operators share. libstdc++'s own functions are referenced weakly: a C program needs
- * no libstdc++, and a program that throws has it.
+ * What the files of operators share. The standard builds the forms on each other: array forms on those for one object,
+ * nothrow and sized forms on those without; and libstdc++ builds the rest on malloc, free and aligned_alloc. Who
+ * replaces one of them means all that is built on it, so our forms call the one in force (in_force.h). To have nothing
+ * to ask, fast paths use thread_self.operators, which names no arena as long as anything is another's.
+ *
+ * libstdc++'s own functions are referenced weakly: a C program needs no libstdc++, and a program that throws has it.
  */
 #ifndef FT_API_OPERATOR_NEW_H
 #define FT_API_OPERATOR_NEW_H
@@ -35,6 +39,20 @@ void own_delete(void *pointer);
 void own_delete_array(void *pointer);
 void own_delete_aligned(void *pointer, size_t align);
 void own_delete_array_aligned(void *pointer, size_t align);
+#define OPERATOR_OWN(name) __attribute__((alias(OPERATOR_QUOTED(name))))
+#define OPERATOR_QUOTED(name) OPERATOR_STRING(name)
+#define OPERATOR_STRING(name) #name
+
+/* From the stacks of the thread's own arena; NULL: there is none, or it is not for us to serve. */
+void *operator_new_quick(size_t size);
+void *operator_new_quick_aligned(size_t size, size_t align);
+
+/* The definition that is in force instead of ours for a form, or else for one that it is built on; NULL: none. */
+typedef void *operator_new_other(size_t size, size_t align);
+operator_new_other *operator_new_plain(void);
+operator_new_other *operator_new_array(void);
+operator_new_other *operator_new_aligned(void);
+operator_new_other *operator_new_array_aligned(void);
 
 /* Any alignment that is a power of two; 0 for none in particular. Throws; returns NULL never. */
 void *operator_new_retry(size_t size, size_t align);

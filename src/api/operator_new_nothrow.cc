@@ -1,6 +1,6 @@
 /*
  * operator new(nothrow): like the throwing form, but with NULL instead of the exception, whoever throws it: a
- * new_handler may. The personality routine and what catches are referenced weakly, so that C programs load
+ * new_handler may, or a program's own operator new. The personality routine and what catches are referenced weakly, so that C programs load
  * the library without libstdc++; in a program that throws they are there.
  */
 #include "api/operator_new.h"
@@ -9,17 +9,26 @@ __asm__(".weak __gxx_personality_v0\n"
         ".weak __cxa_begin_catch\n"
         ".weak __cxa_end_catch\n");
 
-static void *new_or_null(size_t size, size_t align)
+static void *call_or_null(operator_new_other *make, size_t size, size_t align)
 {
-    void *chunk = operator_new_try(size, align);
-
-    if (chunk != nullptr || _ZSt15get_new_handlerv == nullptr || _ZSt15get_new_handlerv() == nullptr)
-        return chunk;
     try {
-        return operator_new_retry(size, align);
+        return make(size, align);
     } catch (...) {
         return nullptr;
     }
+}
+
+/* What the fast path does not serve; `other`: the throwing form, if it is not ours. */
+static void *new_or_null(operator_new_other *other, size_t size, size_t align)
+{
+    void *chunk;
+
+    if (other != nullptr)
+        return call_or_null(other, size, align);
+    chunk = operator_new_try(size, align);
+    if (chunk != nullptr || _ZSt15get_new_handlerv == nullptr || _ZSt15get_new_handlerv() == nullptr)
+        return chunk;
+    return call_or_null(operator_new_retry, size, align);
 }
 
 extern "C" {
@@ -32,21 +41,29 @@ OPERATOR void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t size, size_t align, con
 
 void *_ZnwmRKSt9nothrow_t(size_t size, const void *)
 {
-    return new_or_null(size, 0);
+    void *chunk = operator_new_quick(size);
+
+    return chunk != nullptr ? chunk : new_or_null(operator_new_plain(), size, 0);
 }
 
 void *_ZnamRKSt9nothrow_t(size_t size, const void *)
 {
-    return new_or_null(size, 0);
+    void *chunk = operator_new_quick(size);
+
+    return chunk != nullptr ? chunk : new_or_null(operator_new_array(), size, 0);
 }
 
 void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t size, size_t align, const void *)
 {
-    return new_or_null(size, align);
+    void *chunk = operator_new_quick_aligned(size, align);
+
+    return chunk != nullptr ? chunk : new_or_null(operator_new_aligned(), size, align);
 }
 
 void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t size, size_t align, const void *)
 {
-    return new_or_null(size, align);
+    void *chunk = operator_new_quick_aligned(size, align);
+
+    return chunk != nullptr ? chunk : new_or_null(operator_new_array_aligned(), size, align);
 }
 }

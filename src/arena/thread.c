@@ -16,7 +16,7 @@
 
 #include <unistd.h>
 
-_Thread_local struct thread thread_self = {.arena = ARENA_NONE};
+_Thread_local struct thread thread_self = {.arena = ARENA_NONE, .operators = ARENA_NONE};
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
@@ -26,7 +26,8 @@ static char **environment;
 /* A fork made meanwhile, by a signal handler, leaves the pool alone: the call goes on in the child. */
 static void give_back(struct arena *arena)
 {
-    thread_self = (struct thread){.arena = ARENA_NONE, .ended = thread_self.ended, .binding = true};
+    thread_self = (struct thread){
+        .arena = ARENA_NONE, .operators = ARENA_NONE, .ended = thread_self.ended, .binding = true};
     atomic_signal_fence(memory_order_seq_cst);
     pool_put(arena);
     atomic_signal_fence(memory_order_seq_cst);

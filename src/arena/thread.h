@@ -10,6 +10,11 @@
 
 struct thread {
     struct arena *arena;
+    /*
+     * For the operators of C++: the same, once it is known that all that they are built on is ours; else
+     * arena_none.
+     */
+    struct arena *operators;
     struct arena *home;
     /* With FT_MALLOC_HARDEN: the arena, if it is the thread's own and calls are not counted. */
     struct arena *hardened;
