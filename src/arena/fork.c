@@ -1,10 +1,12 @@
 /*
- * Repair after fork. The states are the truth: what is not live is free. Bit maps, lists, caches, free runs and inboxes
- * are rebuilt from them. In the surviving thread's own arena all of that is sound, and only the chunks are missing that
- * other threads had freed and not sent home, or that were in its inbox.
+ * Repair after fork. The states are the truth: what is not live is free. Bit maps, lists, caches,
+ * free runs and inboxes are rebuilt from them. In the surviving thread's own arena all of that is
+ * sound, and only the chunks are missing that other threads had freed and not sent home, or that
+ * were in its inbox.
  *
- * The fork may have been made by a signal handler, in the middle of malloc. The handler here therefore changes
- * nothing that such a call could still be working on; repairs begin with the next slow call.
+ * The fork may have been made by a signal handler, in the middle of malloc. The handler here
+ * therefore changes nothing that such a call could still be working on; repairs begin with the next
+ * slow call.
  */
 #include "arena/fork.h"
 
@@ -17,7 +19,10 @@
 #include "large/large.h"
 #include "os/structure_lock.h"
 
-/* True for the surviving thread's own arena; one that it shares, other threads may have been changing. */
+/*
+ * True for the surviving thread's own arena; one that it shares, other threads may have been
+ * changing.
+ */
 static bool owned(struct arena *arena, struct arena *survivor)
 {
     return arena == survivor && atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_ACTIVE;
@@ -43,7 +48,9 @@ void arena_after_fork(void)
     structure_lock_renew();
     pool_after_fork(survivor, !thread_self.binding);
     large_after_fork();
-    /* With a single arena there never was another thread that could have changed or freed anything. */
+    /*
+     * With a single arena there never was another thread that could have changed or freed anything.
+     */
     if (arena == NULL || (owned(arena, survivor) && arena->next == NULL))
         return;
     fork_generation++;
@@ -72,7 +79,10 @@ static void unlock_repair(struct arena *arena)
     pthread_mutex_unlock(&arena->repair_lock);
 }
 
-/* What follows it may be interrupted by a signal handler that forks: that one says DAMAGED, and we begin once more. */
+/*
+ * What follows it may be interrupted by a signal handler that forks: that one says DAMAGED, and we
+ * begin once more.
+ */
 static void begin(struct arena *arena)
 {
     bool survivor = atomic_load_explicit(&arena->survivor, memory_order_relaxed); /* set before */

@@ -34,12 +34,13 @@ static void place_at(struct heap_place *place, struct heap *heap)
 
 void recover_sweep(struct heap_set *set)
 {
-    place_at(&set->unswept, atomic_load_explicit(&set->heaps, memory_order_relaxed)); /* the owner's own */
+    /* Relaxed, here and below: the owner's own, or of a thread that is gone. */
+    place_at(&set->unswept, atomic_load_explicit(&set->heaps, memory_order_relaxed));
 }
 
 void recover_rebuild(struct heap_set *set)
 {
-    struct heap *newest = atomic_load_explicit(&set->heaps, memory_order_relaxed); /* its thread is gone */
+    struct heap *newest = atomic_load_explicit(&set->heaps, memory_order_relaxed);
 
     heap_set_forget(set);
     place_at(&set->unswept, NULL);
@@ -58,29 +59,33 @@ static struct slab *slab_at(const struct heap *heap, unsigned unit)
 
     if (slab == NULL)
         return NULL;
-    identity = atomic_load_explicit(&slab->identity, memory_order_relaxed); /* the owner's own */
+    identity = atomic_load_explicit(&slab->identity, memory_order_relaxed);
     return (identity & 1) != 0 && identity_unit(identity) == unit ? slab : NULL;
 }
 
 static unsigned slab_class(const struct slab *slab)
 {
-    return identity_class(atomic_load_explicit(&slab->identity, memory_order_relaxed)); /* the owner's own */
+    return identity_class(atomic_load_explicit(&slab->identity, memory_order_relaxed));
 }
 
-static void sweep_slab(struct heap_set *set, const struct slab *slab, uintptr_t start, recover_found *found)
+/* Relaxed: a mark that comes now is left to us, with the lock that we hold. */
+static unsigned kind_at(uintptr_t start, bool small)
+{
+    if (small)
+        return atomic_load_explicit(small_state(start), memory_order_relaxed) >> SMALL_KIND_SHIFT;
+    return atomic_load_explicit(tiny_state(start), memory_order_relaxed) >> TINY_KIND_SHIFT;
+}
+
+static void sweep_slab(struct heap_set *set, const struct slab *slab, recover_found *found)
 {
     const struct size_class *class = &size_classes[slab_class(slab)];
+    uintptr_t start = slab_start(slab);
     struct chunk chunk;
 
-    for (unsigned index = 0; index < class->chunks; index++, start += class->size) {
-        /* Relaxed: a mark that comes now is left to us, with the lock that we hold. */
-        unsigned kind =
-            set->small ? atomic_load_explicit(small_state(start), memory_order_relaxed) >> SMALL_KIND_SHIFT
-                       : atomic_load_explicit(tiny_state(start), memory_order_relaxed) >> TINY_KIND_SHIFT;
-
-        if (unlikely(kind == STATE_REMOTE) && chunk_find(start, set->tag, &chunk) == CHUNK_FREED)
+    for (unsigned index = 0; index < class->chunks; index++, start += class->size)
+        if (unlikely(kind_at(start, set->small) == STATE_REMOTE) &&
+            chunk_find(start, set->tag, &chunk) == CHUNK_FREED)
             found(set->arena, &chunk);
-    }
 }
 
 /* Rebuilds the slab at a unit, if there is one. Else nobody must find one there. */
@@ -111,7 +116,7 @@ static unsigned pass(struct heap_set *set, struct heap_place *place, struct bins
     if (place == &set->unknown)
         rebuild_slab(heap, unit, slab, bins);
     else if (slab != NULL)
-        sweep_slab(set, slab, heap->base + (uintptr_t)unit * UNIT_SIZE, found);
+        sweep_slab(set, slab, found);
     return class == NULL ? 0 : class->chunks;
 }
 

@@ -1,17 +1,20 @@
 /*
- * After a fork, in the child: finding out from the states what other threads were doing to an arena's heaps, a piece at
- * a time. The states are the truth: what is not live is free.
+ * After a fork, in the child: finding out from the states what other threads were doing to an
+ * arena's heaps, a piece at a time. The states are the truth: what is not live is free.
  *
- *   unswept   a sound set, of the thread that forked. Chunks that others had freed are in parcels that are lost; they
- *             are found by their mark, REMOTE
- *   unknown   a set that other threads may have been changing. Bit maps, rings and free runs are built anew
+ *   unswept   a sound set, of the thread that forked. Chunks that others had freed are in parcels
+ *             that are lost; they are found by their mark, REMOTE
+ *   unknown   a set that other threads may have been changing. Bit maps, rings and free runs are
+ *             built anew
  *
- * Both go through the heaps from the newest to the oldest, and each heap from its first unit to its last. New heaps come
- * in front, so no piece sees them. `unswept` ends where `unknown` begins: there the rebuilding sweeps as well.
+ * Both go through the heaps from the newest to the oldest, and each heap from its first unit to its
+ * last. New heaps come in front, so no piece sees them. `unswept` ends where `unknown` begins:
+ * there the rebuilding sweeps as well.
  *
- * What is freed at or behind one of the two places is marked REMOTE and left alone, since it will be found; in front of
- * them all is as if there had been no fork. The places move with arena->repair_lock held. The heap that a place is in is
- * not unmapped, and no unit of the one that is being rebuilt is handed out.
+ * What is freed at or behind one of the two places is marked REMOTE and left alone, since it will
+ * be found; in front of them all is as if there had been no fork. The places move with
+ * arena->repair_lock held. The heap that a place is in is not unmapped, and no unit of the one that
+ * is being rebuilt is handed out.
  */
 #ifndef FT_BINS_RECOVER_H
 #define FT_BINS_RECOVER_H

@@ -57,8 +57,8 @@ void child_parent(void)
 }
 
 /*
- * Asks whether the repair was made, and not whether the thread's number is another one: in a new name space of
- * processes the child may have the number that its parent has elsewhere.
+ * Asks whether the repair was made, and not whether the thread's number is another one: in a new
+ * name space of processes the child may have the number that its parent has elsewhere.
  */
 void child_begin(void)
 {

@@ -1,10 +1,12 @@
 /*
- * The child of a fork, before the library's own handler has run there. The C library calls the handlers of the child in
- * the order of their registration. One that was registered before ours may allocate, and would wait for a lock whose
- * holder does not exist in the child. So whoever takes a lock of ours asks here first, and the repair is made then.
+ * The child of a fork, before the library's own handler has run there. The C library calls the
+ * handlers of the child in the order of their registration. One that was registered before ours may
+ * allocate, and would wait for a lock whose holder does not exist in the child. So whoever takes a
+ * lock of ours asks here first, and the repair is made then.
  *
- * The kernel's number of the thread tells parent and child apart: the C library keeps it, and changes it in the child
- * before it calls any handler. A thread that is not forking asks for one word of its own.
+ * The kernel's number of the thread tells parent and child apart: the C library keeps it, and
+ * changes it in the child before it calls any handler. A thread that is not forking asks for one
+ * word of its own.
  */
 #ifndef FT_OS_CHILD_H
 #define FT_OS_CHILD_H
@@ -16,9 +18,15 @@
 struct child {
     /* Forks of this thread that have begun and not ended. */
     unsigned forking;
-    /* Who this thread was when the last of them began: a clock, which has the thread's number in it. */
+    /*
+     * Who this thread was when the last of them began: a clock, which has the thread's number in
+     * it.
+     */
     clockid_t parent;
-    /* Who it was when the last repair was made, if no fork has begun since; and before the fork that has. */
+    /*
+     * Who it was when the last repair was made, if no fork has begun since; and before the fork
+     * that has.
+     */
     clockid_t repaired, repaired_before;
 };
 

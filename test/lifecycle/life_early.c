@@ -1,7 +1,7 @@
 /*
- * `life_early N [LIBRARY]`: N forks of a process whose threads are in the middle of malloc, and in which a handler that
- * was registered before the allocator's allocates in the child. With a library, the allocator is loaded by dlopen, when
- * that handler has been registered long before.
+ * `life_early N [LIBRARY]`: N forks of a process whose threads are in the middle of malloc, and in
+ * which a handler that was registered before the allocator's allocates in the child. With a
+ * library, the allocator is loaded by dlopen, when that handler has been registered long before.
  */
 #include "lifecycle/life_early_handler.h"
 #include "support/require.h"

@@ -1,6 +1,7 @@
 /*
- * A library whose constructor registers fork handlers before anything was allocated. The handler of the child allocates
- * and frees, also what other threads allocated, asks for figures, and forks again.
+ * A library whose constructor registers fork handlers before anything was allocated. The handler of
+ * the child allocates and frees, also what other threads allocated, asks for figures, and forks
+ * again.
  */
 #include "lifecycle/life_early_handler.h"
 

@@ -1,6 +1,6 @@
 /*
- * The child of a fork, before and after the library's own handler has run there: handlers that were registered before
- * it come first, and take locks.
+ * The child of a fork, before and after the library's own handler has run there: handlers that were
+ * registered before it come first, and take locks.
  */
 #include "unit/unit.h"
 

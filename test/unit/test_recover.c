@@ -1,6 +1,7 @@
 /*
- * The repair of an arena a piece at a time: how much one call looks at, and that nothing is lost or handed out twice,
- * whatever is allocated and freed in between, and also when another fork comes before it is at its end.
+ * The repair of an arena a piece at a time: how much one call looks at, and that nothing is lost or
+ * handed out twice, whatever is allocated and freed in between, and also when another fork comes
+ * before it is at its end.
  */
 #include "unit/unit.h"
 
@@ -123,7 +124,10 @@ static void test_what_is_freed_in_front_of_the_place_is_used_again(void **state)
     empty(arena, other);
 }
 
-/* Lets everything happen between the pieces: in a survivor's arena, in one that is rebuilt, in both in turn. */
+/*
+ * Lets everything happen between the pieces: in a survivor's arena, in one that is rebuilt, in both
+ * in turn.
+ */
 static void mix(unsigned seed, bool (*survives)(unsigned fork))
 {
     struct rng rng = rng_stream(2, seed);
