@@ -53,6 +53,54 @@ static void init_once(void)
     have_key = pthread_key_create(&key, end_of_thread) == 0;
 }
 
+/* Lets the fast paths of this thread hit, if it has an arena of its own. */
+static void make_quick(struct arena *arena)
+{
+    if (!options_every_call_slow())
+        thread_self.arena = arena;
+    else if (!options.stats)
+        thread_self.hardened = arena;
+}
+
+static bool shared(struct arena *arena)
+{
+    /* Relaxed: whether an arena in use is shared never changes. */
+    return atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_SHARED;
+}
+
+static void make_quick_again(void)
+{
+    struct arena *arena = thread_self.home;
+
+    if (arena != NULL && !shared(arena))
+        make_quick(arena);
+}
+
+/*
+ * Between the handlers of a fork every call is slow, so that the first one in the child finds out
+ * that it is there, whatever it would have needed.
+ */
+static void before_fork(void)
+{
+    child_prepare();
+    thread_self.arena = ARENA_NONE;
+    thread_self.hardened = NULL;
+}
+
+static void after_fork_in_parent(void)
+{
+    child_parent();
+    /* A handler may have forked, and the fork that it belongs to goes on. */
+    if (child_self.forking == 0)
+        make_quick_again();
+}
+
+static void repair_child(void)
+{
+    arena_after_fork();
+    make_quick_again();
+}
+
 /* Once, before anything is allocated. Here the C library may allocate, so the rest must be ready. */
 static void register_fork(void)
 {
@@ -62,8 +110,8 @@ static void register_fork(void)
     if (atomic_load_explicit(&registered, memory_order_relaxed) ||
         atomic_exchange_explicit(&registered, true, memory_order_relaxed))
         return;
-    child_watch(arena_after_fork);
-    pthread_atfork(child_prepare, child_parent, child_begin);
+    child_watch(repair_child);
+    pthread_atfork(before_fork, after_fork_in_parent, child_begin);
 }
 
 void thread_runtime_init(char **initial_environment)
@@ -97,10 +145,7 @@ static struct arena *bind(void)
         return NULL;
     if (atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_SHARED)
         return arena;
-    if (!options_every_call_slow())
-        thread_self.arena = arena;
-    else if (!options.stats)
-        thread_self.hardened = arena;
+    make_quick(arena);
     /* This may allocate, so it comes last. */
     if (pthread_setspecific(key, arena) != 0) {
         give_back(arena);
@@ -116,16 +161,12 @@ bool thread_hardened(void)
     return options.harden;
 }
 
-static bool shared(struct arena *arena)
-{
-    /* Relaxed: whether an arena in use is shared never changes. */
-    return atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_SHARED;
-}
-
 struct arena *arena_enter(void)
 {
-    struct arena *arena = thread_self.home;
+    struct arena *arena;
 
+    child_check();
+    arena = thread_self.home;
     if (unlikely(arena == NULL)) {
         arena = bind();
         if (arena == NULL)

@@ -6,6 +6,7 @@
 
 #include "arena/fork.h"
 #include "arena/remote.h"
+#include "arena/thread.h"
 #include "large/registry.h"
 #include "os/child.h"
 #include "os/structure_lock.h"
@@ -20,6 +21,7 @@ static struct {
     void (*in_child)(void);
     unsigned generation;
     unsigned handlers;
+    void *chunk;
 } early;
 
 static void run_early(void)
@@ -79,6 +81,20 @@ static void lock_arena(void)
     need_repairs(1);
 }
 
+/* A chunk that lies on the stack, so that no lock is needed. */
+static void allocate(void)
+{
+    need_repairs(0);
+    REQUIRE(ft_malloc(16) != NULL, "no memory");
+    need_repairs(1);
+}
+
+static void free_chunk(void)
+{
+    ft_free(early.chunk);
+    need_repairs(1);
+}
+
 static void take_nothing(void)
 {
     need_repairs(0);
@@ -111,6 +127,7 @@ static void one_repair(void *argument)
     REQUIRE(early.handlers == 1, "%u early handlers", early.handlers);
     need_repairs(1);
     REQUIRE(child_self.forking == 0, "still forking");
+    REQUIRE(thread_self.arena == thread_self.home, "still slow");
     registry_lock();
     registry_unlock();
     need_repairs(1);
@@ -120,9 +137,11 @@ static void test_one_repair_in_each_child(void **state)
 {
     (void)state;
     static void (*const in_child[])(void) = {NULL,           take_registry, try_registry, write_structure,
-                                             read_structure, lock_arena,    take_nothing, fork_once_more};
+                                             read_structure, lock_arena,    allocate,     free_chunk,
+                                             take_nothing,   fork_once_more};
 
-    assert_non_null(ft_malloc(1));
+    early.chunk = ft_malloc(16);
+    assert_non_null(early.chunk);
     unit_arena(); /* there is more than one, so a repair is counted */
     for (size_t n = 0; n < sizeof in_child / sizeof in_child[0]; n++) {
         early.in_child = in_child[n];
@@ -130,6 +149,7 @@ static void test_one_repair_in_each_child(void **state)
         early.handlers = 0;
         assert_true(unit_child_succeeds(one_repair, NULL));
         assert_int_equal(child_self.forking, 0);
+        assert_ptr_equal(thread_self.arena, thread_self.home);
         assert_int_equal(fork_generation, early.generation);
     }
     early.in_child = NULL;
