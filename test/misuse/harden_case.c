@@ -149,6 +149,56 @@ static void underflow(size_t size)
     REQUIRE(!"neighbours", "no two chunks of %zu bytes are neighbours", size);
 }
 
+/* Where the neighbour is free, it has no canary. */
+static void underflow_alone(size_t size)
+{
+    unsigned char *chunk = allocate(size);
+    chunk[-1] ^= 0x55;
+    announce("free()", ": written to free memory in front of", chunk, size);
+    free(chunk);
+}
+
+static void jump_over_the_canary(size_t size)
+{
+    unsigned char *chunk = allocate(size);
+    chunk[size + 16] ^= 0x55;
+    announce("free()", ": written to free memory behind", chunk, size);
+    free(chunk);
+}
+
+/* The owner takes home what another thread has freed, and looks then. */
+static void underflow_thread(size_t size)
+{
+    unsigned char *chunk = allocate(size);
+    pthread_t thread;
+    chunk[-1] ^= 0x55;
+    announce("free()", ": written to free memory in front of", chunk, size);
+    REQUIRE(pthread_create(&thread, NULL, free_in_thread, chunk) == 0, "pthread_create failed");
+    pthread_join(thread, NULL);
+    for (size_t n = 0; n < ROUNDS; n++)
+        (void)malloc(size);
+}
+
+static void empty_twice(size_t size)
+{
+    unsigned char *chunk = malloc(0);
+    REQUIRE(chunk != NULL, "no memory");
+    free(chunk);
+    announce("free()", ": double free of", chunk, size);
+    free(chunk); // NOLINT: wrong on purpose
+}
+
+static void empty_inside(size_t size)
+{
+    unsigned char *chunk = malloc(0);
+    char line[200];
+    int length = snprintf(line, sizeof line,
+                          "ft_malloc: free(): invalid pointer %p: inside the chunk %p (TINY, %zu bytes)\n",
+                          (void *)(chunk + 8), (void *)chunk, size);
+    REQUIRE(write(STDOUT_FILENO, line, (size_t)length) == length, "cannot write");
+    free(chunk + 8); // NOLINT: wrong on purpose
+}
+
 /* Chunks are handed out until the one that was written to is among them. */
 static void take_all(size_t size)
 {
@@ -306,6 +356,11 @@ static const struct {
     {"overflow-calloc", overflow_calloc},
     {"overflow-aligned", overflow_aligned},
     {"underflow", underflow},
+    {"underflow-alone", underflow_alone},
+    {"jump-over-the-canary", jump_over_the_canary},
+    {"underflow-thread", underflow_thread},
+    {"empty-twice", empty_twice},
+    {"empty-inside", empty_inside},
     {"written-first", written_first},
     {"written-last", written_last},
     {"touch-before", touch_before},

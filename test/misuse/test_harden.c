@@ -108,6 +108,26 @@ static void test_underflow(void **state)
     check(names, sizes, SIGABRT);
 }
 
+/* What lies beside the chunk is free. */
+static void test_writes_beside(void **state)
+{
+    (void)state;
+    static const char *const front[] = {"underflow-alone", "underflow-thread", NULL};
+    static const char *const behind[] = {"jump-over-the-canary", NULL};
+    static const size_t sizes[] = {1, 8, 24, 42, 100, 512, 959, 1023, 4096, 30000, SIZE_MAX};
+    static const size_t smallest[] = {1, 8, 15, 24, 40, 63, SIZE_MAX};
+    check(front, sizes, SIGABRT);
+    check(behind, smallest, SIGABRT);
+}
+
+static void test_empty_chunks(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"empty-twice", "empty-inside", NULL};
+    static const size_t sizes[] = {0, SIZE_MAX};
+    check(names, sizes, SIGABRT);
+}
+
 /* When the chunk is handed out, or when one beside it is freed: which comes first is a matter of chance. */
 static void check_written_after_free(const char *name, size_t size)
 {
@@ -256,6 +276,8 @@ int main(void)
         cmocka_unit_test(test_overflow_of_aligned_chunks),
         cmocka_unit_test(test_wrong_sizes),
         cmocka_unit_test(test_underflow),
+        cmocka_unit_test(test_writes_beside),
+        cmocka_unit_test(test_empty_chunks),
         cmocka_unit_test(test_write_after_free),
         cmocka_unit_test(test_large_guards),
         cmocka_unit_test(test_large_chunks_that_change_their_size),
