@@ -175,8 +175,9 @@ static void underflow_thread(size_t size)
     announce("free()", ": written to free memory in front of", chunk, size);
     REQUIRE(pthread_create(&thread, NULL, free_in_thread, chunk) == 0, "pthread_create failed");
     pthread_join(thread, NULL);
+    /* Of another class, so that nobody is handed the neighbour first. */
     for (size_t n = 0; n < ROUNDS; n++)
-        (void)malloc(size);
+        (void)malloc(size * 2 + 5000);
 }
 
 static void empty_twice(size_t size)

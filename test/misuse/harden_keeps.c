@@ -8,12 +8,16 @@
 
 #include <malloc.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { QUARANTINED = 512 };
+
+extern void show_alloc_mem(void) __attribute__((weak));
 
 static void keep_usable_size(void)
 {
@@ -178,6 +182,41 @@ static void print_order(void)
         printf("%td ", harden_allocate(100) - first);
 }
 
+/* What show_alloc_mem() prints, in a file; true if a line of it is this. */
+static bool listed(const char *line)
+{
+    FILE *file = tmpfile();
+    int terminal = dup(STDOUT_FILENO);
+    char found[200];
+    bool seen = false;
+    REQUIRE(file != NULL && terminal >= 0 && show_alloc_mem != NULL, "no file, or no list");
+    REQUIRE(dup2(fileno(file), STDOUT_FILENO) == STDOUT_FILENO, "dup2 failed");
+    show_alloc_mem();
+    REQUIRE(dup2(terminal, STDOUT_FILENO) == STDOUT_FILENO, "dup2 failed");
+    close(terminal);
+    rewind(file);
+    while (fgets(found, sizeof found, file) != NULL)
+        seen = seen || strcmp(found, line) == 0;
+    (void)fclose(file);
+    return seen;
+}
+
+static void keep_empty_listed(void)
+{
+    char *chunk = malloc(0);
+    char *resized;
+    char line[200];
+    (void)snprintf(line, sizeof line, "0x%lX - 0x%lX : 0 bytes\n", (unsigned long)(uintptr_t)chunk,
+                   (unsigned long)(uintptr_t)chunk);
+    REQUIRE(chunk != NULL && malloc(0) != chunk && malloc_usable_size(chunk) == 0, "not a chunk of its own");
+    REQUIRE(listed(line), "show_alloc_mem() does not list %s", line);
+    resized = realloc(chunk, 100);
+    REQUIRE(resized != NULL && resized != chunk, "it stays where it is");
+    memset(resized, 0x55, 100);
+    REQUIRE(!listed(line), "show_alloc_mem() still lists %s", line);
+    free(resized);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -190,6 +229,7 @@ static const struct {
     {"remote-zero", keep_remote_zero},
     {"reuse-delayed", keep_reuse_delayed},
     {"reuse-random", keep_reuse_random},
+    {"empty-listed", keep_empty_listed},
     {"order", print_order},
 };
 

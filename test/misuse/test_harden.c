@@ -206,8 +206,9 @@ static void test_every_byte_of_the_canary(void **state)
 static void test_promises(void **state)
 {
     (void)state;
-    static const char *const names[] = {"usable-size", "contents",    "contents-in-steps", "calloc-zero",
-                                        "freed-zero",  "remote-zero", "reuse-delayed",     "reuse-random"};
+    static const char *const names[] = {"usable-size",   "contents",     "contents-in-steps",
+                                        "calloc-zero",   "freed-zero",   "remote-zero",
+                                        "reuse-delayed", "reuse-random", "empty-listed"};
     for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
         struct child_result result;
         run(FT_HARDEN_KEEPS, names[n], NULL, NULL, &result);
