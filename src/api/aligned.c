@@ -1,6 +1,6 @@
 /*
- * Aligned allocation. Slabs start at multiples of 16 KiB and chunks lie side by side in them, so a class whose
- * size is a multiple of the alignment serves it without waste; beyond 16 KiB it is a mapping of its own.
+ * Aligned allocation. A chunk starts at a multiple of the largest power of two that divides its size, so a class whose
+ * size is a multiple of the alignment serves it. That holds up to 256 KiB; beyond, it is a mapping of its own.
  */
 #include "api/api.h"
 
@@ -36,7 +36,10 @@ static inline unsigned aligned_class(size_t align, size_t size, size_t least)
 unsigned api_aligned_class(size_t align, size_t size, size_t least)
 {
     /* `size` too: the largest of all has no successor. */
-    if (align > UNIT_SIZE || size > SMALL_MAX || least > SMALL_MAX)
+    if (align > SMALL_MAX || size > SMALL_MAX || least > SMALL_MAX)
+        return SIZE_CLASSES;
+    /* A SMALL state cannot tell that none of the largest chunk was asked for. */
+    if (size == 0 && align > SMALL_SLACK_MAX)
         return SIZE_CLASSES;
     return aligned_class(align, size, least);
 }
@@ -76,7 +79,7 @@ static inline void *aligned_hit(struct arena *arena, size_t align, size_t size)
     struct bin *bin;
     void *chunk;
 
-    if (unlikely(align - 1 >= UNIT_SIZE || (align & (align - 1)) != 0 || size > SMALL_MAX))
+    if (unlikely(align - 1 >= SMALL_MAX || (align & (align - 1)) != 0 || size - 1 >= SMALL_MAX))
         return NULL;
     bin = &arena->bins.of[aligned_class(align, size, size)];
     chunk = bin_pop(bin);

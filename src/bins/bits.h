@@ -64,12 +64,17 @@ static inline uint64_t run_starts(uint64_t low, uint64_t high, unsigned units)
     return (uint64_t)bits;
 }
 
-/* The lowest run of `units` set bits, or `end`. The last word of a map is followed by no run. */
-static inline unsigned run_find(const uint64_t *map, unsigned end, unsigned units)
+/*
+ * The lowest run of `units` set bits that begins at a multiple of `align`, a power of two below 64; or `end`. The last
+ * word of a map is followed by no run.
+ */
+static inline unsigned run_find(const uint64_t *map, unsigned end, unsigned units, unsigned align)
 {
+    uint64_t places = ~UINT64_C(0) / ((UINT64_C(1) << align) - 1);
+
     for (unsigned word = 0; word < end / 64; word++) {
         uint64_t next = word + 1 < end / 64 ? map[word + 1] : 0;
-        uint64_t starts = map[word] == 0 ? 0 : run_starts(map[word], next, units);
+        uint64_t starts = map[word] == 0 ? 0 : run_starts(map[word], next, units) & places;
 
         if (starts != 0)
             return word * 64 + (unsigned)__builtin_ctzll(starts);

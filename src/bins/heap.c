@@ -211,14 +211,15 @@ static bool retire(struct heap *heap)
     return gone;
 }
 
-struct heap *heap_set_take(struct heap_set *set, unsigned units, unsigned *first, bool *clean)
+struct heap *heap_set_take_aligned(struct heap_set *set, unsigned units, unsigned align, unsigned *first,
+                                   bool *clean)
 {
     struct heap *heap;
     unsigned end = set->small ? SMALL_UNITS : TINY_UNITS;
     unsigned unit = end;
 
     for (heap = set->open; heap != NULL; heap = heap->next_open) {
-        unit = heap->free_units >= units ? run_find(heap->vacant, end, units) : end;
+        unit = heap->free_units >= units ? run_find(heap->vacant, end, units, align) : end;
         if (unit < end)
             break;
     }
@@ -226,7 +227,10 @@ struct heap *heap_set_take(struct heap_set *set, unsigned units, unsigned *first
         heap = heap_create(set);
         if (heap == NULL)
             return NULL;
-        unit = heap_first_unit(heap);
+        unit = run_find(heap->vacant, end, units, align);
+        /* Guards inside may leave no such place: then it is a heap for others. */
+        if (unit >= end)
+            return NULL;
     }
     if (set->idle == heap)
         set->idle = NULL;

@@ -137,10 +137,17 @@ struct heap_set {
 void heap_set_init(struct heap_set *set, struct arena *arena, uintptr_t *own, uint16_t tag, bool small);
 
 /*
- * A run of units from some heap of the set, a new one if need be. Sets *clean when all of it is still as the
- * kernel gave it. Returns the heap and the first unit, or NULL: no memory, and nothing has changed.
+ * A run of units from some heap of the set, a new one if need be; its first one's number is a multiple of `align`, a
+ * power of two and at most SLAB_UNITS_MAX. Sets *clean when all of it is still as the kernel gave it. Returns the heap
+ * and the first unit, or NULL: no memory, and nothing has changed.
  */
-struct heap *heap_set_take(struct heap_set *set, unsigned units, unsigned *first, bool *clean);
+struct heap *heap_set_take_aligned(struct heap_set *set, unsigned units, unsigned align, unsigned *first,
+                                   bool *clean);
+
+static inline struct heap *heap_set_take(struct heap_set *set, unsigned units, unsigned *first, bool *clean)
+{
+    return heap_set_take_aligned(set, units, 1, first, clean);
+}
 
 /*
  * Takes a run back, of which the first `touched` units may have been written to; may give a heap that is wholly

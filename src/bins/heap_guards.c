@@ -8,6 +8,7 @@
 
 static_assert((2 * GUARD_BLOCK - GUARD_PLACES) * UNIT_SIZE < 1 << 20, "guards are less than a MiB apart");
 static_assert(GUARD_BLOCK - GUARD_PLACES >= SLAB_UNITS_MAX, "the longest slab has room between two of them");
+static_assert(GUARD_PLACES % SLAB_UNITS_MAX == 0, "and there it begins at a multiple of its own size");
 
 /* Anyone, relaxed: a sum, which orders nothing. */
 static _Atomic unsigned guards_made;
@@ -28,7 +29,8 @@ static void place_guards(struct heap *heap)
     uint64_t random = os_secret ^ heap->base;
     unsigned first = heap_first_unit(heap), units = heap_units(heap);
 
-    for (unsigned block = first; block + GUARD_PLACES < units; block += GUARD_BLOCK) {
+    /* Blocks at multiples of their size leave the largest aligned slab a place in each: in front of the guard. */
+    for (unsigned block = (unsigned)round_up(first, GUARD_BLOCK); block + GUARD_PLACES < units; block += GUARD_BLOCK) {
         unsigned unit = block + GUARD_PLACES + (unsigned)(os_random(&random) % GUARD_PLACES);
 
         if (unit < units) {

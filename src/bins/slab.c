@@ -81,11 +81,23 @@ static void forget_states(struct slab *slab)
         atomic_store_explicit(small_state(start), 0, memory_order_relaxed); /* before it is published */
 }
 
+/*
+ * In units: a slab starts at a multiple of the largest power of two that divides its chunks' size, and so do all its
+ * chunks. Hence each alignment up to the largest size has its chunks in SMALL.
+ */
+static unsigned natural_units(unsigned class)
+{
+    uint32_t size = size_classes[class].size, natural = size & -size;
+
+    return natural > UNIT_SIZE ? natural / UNIT_SIZE : 1;
+}
+
 struct slab *slab_create(struct heap_set *heaps, unsigned class)
 {
     unsigned first;
     bool clean;
-    struct heap *heap = heap_set_take(heaps, size_classes[class].units, &first, &clean);
+    struct heap *heap = heap_set_take_aligned(heaps, size_classes[class].units, natural_units(class),
+                                              &first, &clean);
     struct slab *slab;
 
     if (heap == NULL)

@@ -2,6 +2,7 @@
  * aligned_alloc, memalign, posix_memalign, valloc and pvalloc: every power of two up to 1 GiB, refused alignments.
  */
 #include "bins/size_class.h"
+#include "os/os.h"
 #include "support/page.h"
 #include "support/pattern.h"
 #include "support/prefixed.h"
@@ -186,6 +187,45 @@ static void test_page_functions(void **state)
     assert_int_equal(errno, ENOMEM);
 }
 
+/* Up to 256 KiB they lie side by side in the heaps: a mapping for each would be too many for the kernel. */
+static void test_many_chunks_of_large_alignment_make_few_system_calls(void **state)
+{
+    (void)state;
+    enum { COUNT = 4096 };
+    static void *blocks[COUNT];
+
+    for (size_t alignment = (size_t)32 << 10; alignment <= SMALL_MAX; alignment *= 2) {
+        size_t count = COUNT * ((size_t)32 << 10) / alignment;
+        struct os_counters before = os_counted();
+
+        for (size_t i = 0; i < count; i++) {
+            blocks[i] = ft_aligned_alloc(alignment, 4096);
+            assert_non_null(blocks[i]);
+            assert_int_equal((uintptr_t)blocks[i] % alignment, 0);
+            memset(blocks[i], (int)i, 4096);
+        }
+        assert_in_range(os_counted().mmap - before.mmap, 0, count / 32);
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(((unsigned char *)blocks[i])[4095], i & 0xff);
+            ft_free(blocks[i]);
+        }
+    }
+}
+
+static void test_an_empty_chunk_of_each_alignment_is_freed_like_others(void **state)
+{
+    (void)state;
+    for (size_t alignment = 16; alignment <= (size_t)1 << 20; alignment *= 2) {
+        void *block = ft_aligned_alloc(alignment, 0);
+
+        assert_non_null(block);
+        assert_int_equal((uintptr_t)block % alignment, 0);
+        block = ft_realloc(block, 1);
+        assert_non_null(block);
+        ft_free(block);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +237,8 @@ int main(void)
         cmocka_unit_test(test_odd_alignments_are_rounded_up),
         cmocka_unit_test(test_impossible_sizes),
         cmocka_unit_test(test_page_functions),
+        cmocka_unit_test(test_many_chunks_of_large_alignment_make_few_system_calls),
+        cmocka_unit_test(test_an_empty_chunk_of_each_alignment_is_freed_like_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
