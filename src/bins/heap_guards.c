@@ -30,7 +30,8 @@ static void place_guards(struct heap *heap)
     unsigned first = heap_first_unit(heap), units = heap_units(heap);
 
     /* Blocks at multiples of their size leave the largest aligned slab a place in each: in front of the guard. */
-    for (unsigned block = (unsigned)round_up(first, GUARD_BLOCK); block + GUARD_PLACES < units; block += GUARD_BLOCK) {
+    for (unsigned block = (unsigned)round_up(first, GUARD_BLOCK); block + GUARD_PLACES < units;
+         block += GUARD_BLOCK) {
         unsigned unit = block + GUARD_PLACES + (unsigned)(os_random(&random) % GUARD_PLACES);
 
         if (unit < units) {

@@ -96,8 +96,8 @@ struct slab *slab_create(struct heap_set *heaps, unsigned class)
 {
     unsigned first;
     bool clean;
-    struct heap *heap = heap_set_take_aligned(heaps, size_classes[class].units, natural_units(class),
-                                              &first, &clean);
+    struct heap *heap =
+        heap_set_take_aligned(heaps, size_classes[class].units, natural_units(class), &first, &clean);
     struct slab *slab;
 
     if (heap == NULL)
