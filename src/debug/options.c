@@ -18,6 +18,7 @@ struct options options;
 
 /* Each sets an option and returns true, or leaves it and returns false. */
 static bool set_on_error(const char *value);
+static bool set_on_wrong_size(const char *value);
 static bool set_stats(const char *value);
 static bool set_harden(const char *value);
 static bool set_arena_max(const char *value);
@@ -28,6 +29,7 @@ static const struct {
     bool (*set)(const char *value);
 } table[] = {
     {"FT_MALLOC_ON_ERROR", "abort or report", set_on_error},
+    {"FT_MALLOC_ON_WRONG_SIZE", "abort, report or ignore", set_on_wrong_size},
     {"FT_MALLOC_STATS", "0 or 1", set_stats},
     {"FT_MALLOC_HARDEN", "0 or 1", set_harden},
     {"FT_MALLOC_ARENA_MAX", "a number from 1 to 32766", set_arena_max},
@@ -62,6 +64,19 @@ static bool set_bool(bool *option, const char *value, const char *off, const cha
 static bool set_on_error(const char *value)
 {
     return set_bool(&options.report_only, value, "abort", "report");
+}
+
+static bool set_on_wrong_size(const char *value)
+{
+    if (equal(value, "abort"))
+        options.on_wrong_size = WRONG_SIZE_ABORT;
+    else if (equal(value, "report"))
+        options.on_wrong_size = WRONG_SIZE_REPORT;
+    else if (equal(value, "ignore"))
+        options.on_wrong_size = WRONG_SIZE_IGNORE;
+    else
+        return false;
+    return true;
 }
 
 static bool set_stats(const char *value)

@@ -8,9 +8,19 @@
 
 #include <stdbool.h>
 
+/* What follows when a chunk is freed with a wrong size or alignment: it is freed, and this. */
+enum on_wrong_size {
+    WRONG_SIZE_UNSET, /* the first one is reported; hardened, each is treated as other misuse */
+    WRONG_SIZE_ABORT,
+    WRONG_SIZE_REPORT,
+    WRONG_SIZE_IGNORE
+};
+
 struct options {
     /* FT_MALLOC_ON_ERROR=report: say what is wrong and go on. */
     bool report_only;
+    /* FT_MALLOC_ON_WRONG_SIZE. */
+    enum on_wrong_size on_wrong_size;
     /* FT_MALLOC_STATS=1: a line of figures at exit; counting takes the slow path on every call. */
     bool stats;
     /* FT_MALLOC_HARDEN=1: see api/harden.h; every call takes the slow path. */

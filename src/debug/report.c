@@ -11,6 +11,7 @@
 #include "large/large.h"
 #include "os/os.h"
 
+#include <stdatomic.h>
 #include <unistd.h>
 
 static void begin(struct text *text, const char *function)
@@ -20,10 +21,15 @@ static void begin(struct text *text, const char *function)
     text_string(text, ": ");
 }
 
-static void end(struct text *text)
+static void end_line(struct text *text)
 {
     text_string(text, "\n");
     text_flush(text);
+}
+
+static void end(struct text *text)
+{
+    end_line(text);
     if (!options.report_only)
         os_abort();
 }
@@ -124,10 +130,36 @@ void report_misuse(const char *function, uintptr_t address)
     end(&text);
 }
 
+static bool first_wrong(void)
+{
+    static _Atomic bool reported;
+
+    /* Relaxed: only who is first matters. Looked at first: a program that does it once does it often. */
+    return !atomic_load_explicit(&reported, memory_order_relaxed) &&
+           !atomic_exchange_explicit(&reported, true, memory_order_relaxed);
+}
+
+/* Whether it is told: nothing is destroyed, so a program that does it may live by it. */
+static bool wrong_is_told(void)
+{
+    if (options.on_wrong_size == WRONG_SIZE_UNSET && !options.harden)
+        return first_wrong();
+    return options.on_wrong_size != WRONG_SIZE_IGNORE;
+}
+
+static bool wrong_ends_process(void)
+{
+    if (options.on_wrong_size == WRONG_SIZE_UNSET)
+        return options.harden && !options.report_only;
+    return options.on_wrong_size == WRONG_SIZE_ABORT;
+}
+
 void report_wrong(const char *function, const char *what, uintptr_t said, uintptr_t address)
 {
     struct text text = {.fd = STDERR_FILENO};
 
+    if (!wrong_is_told())
+        return;
     begin(&text, function);
     text_string(&text, "wrong ");
     text_string(&text, what);
@@ -135,7 +167,9 @@ void report_wrong(const char *function, const char *what, uintptr_t said, uintpt
     text_number(&text, said);
     text_string(&text, " for ");
     put_live(&text, address);
-    end(&text);
+    end_line(&text);
+    if (wrong_ends_process())
+        os_abort();
 }
 
 void report_overflow(const char *function, uintptr_t address)

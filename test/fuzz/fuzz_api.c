@@ -49,6 +49,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) // NOLINT(readability-non-cons
     (void)argc;
     (void)argv;
     options.report_only = true;
+    options.on_wrong_size = WRONG_SIZE_REPORT;
     figures_open();
     return 0;
 }

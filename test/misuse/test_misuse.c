@@ -126,7 +126,7 @@ static void test_every_interior_offset(void **state)
     (void)state;
     struct child_result result;
     unsigned swept = 0;
-    const char *environment[] = {"FT_MALLOC_ON_ERROR=report", NULL};
+    const char *environment[] = {"FT_MALLOC_ON_ERROR=report", "FT_MALLOC_ON_WRONG_SIZE=report", NULL};
     child_run(&(struct child_spec){.argv = (const char *[]){FT_MISUSE_SWEEP, NULL},
                                    .environment = environment,
                                    .preload = child_library(),
@@ -157,12 +157,98 @@ static void test_inside_heaps(void **state)
     check_all(all_functions, pointers);
 }
 
+static size_t count_lines(const char *text)
+{
+    size_t lines = 0;
+    for (; *text != '\0'; text++)
+        lines += *text == '\n';
+    return lines;
+}
+
+/* It is done twice, unless the first time ends the process; so many of them are told. */
+static void check_claim(const char *const *argv, const char *option, size_t told, int with_signal)
+{
+    struct child_result result;
+    char expected[400] = "";
+    run_case(argv, option, &result);
+    (void)sscanf(result.out, "%399[^\n]", expected);
+    bool right = strlen(expected) > 20 &&
+                 (told == 0 || strncmp(result.err, expected, strlen(expected)) == 0) &&
+                 count_lines(result.err) == told;
+    bool intact = strstr(result.out, "\nintact\n") != NULL;
+    if (!right || result.signal != with_signal || intact != (with_signal == 0))
+        fail_msg("%s of %s as %s, %s: signal %d, expected \"%s\" %zu times, got \"%s\"", argv[1], argv[2],
+                 argv[3], option, result.signal, result.out, told, result.err);
+    tried++;
+    child_free(&result);
+}
+
 static void check_claims(const char *const *functions, const char *const *sizes, const char *const *claims)
 {
     for (; *functions != NULL; functions++)
         for (const char *const *size = sizes; *size != NULL; size++)
-            for (const char *const *claim = claims; *claim != NULL; claim++)
-                check((const char *[]){FT_MISUSE_CLAIMS, *functions, *size, *claim, NULL});
+            for (const char *const *claim = claims; *claim != NULL; claim++) {
+                const char *argv[] = {FT_MISUSE_CLAIMS, *functions, *size, *claim, NULL};
+                check_claim(argv, "FT_TEST_NOTHING=1", 1, 0);
+                check_claim(argv, "FT_MALLOC_ON_WRONG_SIZE=abort", 1, SIGABRT);
+                check_claim(argv, "FT_MALLOC_ON_WRONG_SIZE=report", 2, 0);
+                check_claim(argv, "FT_MALLOC_ON_WRONG_SIZE=ignore", 0, 0);
+            }
+}
+
+/* Hardened it is misuse like any other, unless the option says what it is. */
+static void test_wrong_sizes_when_hardened(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *option;
+        const char *on_error;
+        size_t told;
+        int signal;
+    } cases[] = {
+        {"FT_TEST_NOTHING=1", "FT_MALLOC_ON_ERROR=abort", 1, SIGABRT},
+        {"FT_TEST_NOTHING=1", "FT_MALLOC_ON_ERROR=report", 2, 0},
+        {"FT_MALLOC_ON_WRONG_SIZE=abort", "FT_MALLOC_ON_ERROR=report", 1, SIGABRT},
+        {"FT_MALLOC_ON_WRONG_SIZE=report", "FT_MALLOC_ON_ERROR=abort", 2, 0},
+        {"FT_MALLOC_ON_WRONG_SIZE=ignore", "FT_MALLOC_ON_ERROR=abort", 0, 0},
+    };
+    static const char *const sizes[] = {"42", "3725", "484847", NULL};
+    setenv("FT_MALLOC_HARDEN", "1", 1);
+    for (size_t n = 0; n < sizeof cases / sizeof *cases; n++) {
+        setenv("FT_MALLOC_ON_ERROR", cases[n].on_error + strlen("FT_MALLOC_ON_ERROR="), 1);
+        for (const char *const *size = sizes; *size != NULL; size++)
+            check_claim((const char *[]){FT_MISUSE_CLAIMS, "delete", *size, "41", NULL}, cases[n].option,
+                        cases[n].told, cases[n].signal);
+    }
+    unsetenv("FT_MALLOC_HARDEN");
+    unsetenv("FT_MALLOC_ON_ERROR");
+}
+
+/* Invalid pointers and double frees end the process whatever is said about sizes. */
+static void test_other_misuse_is_not_meant(void **state)
+{
+    (void)state;
+    check_once((const char *[]){FT_MISUSE_CASE, "delete-sized", "freed:tiny", NULL},
+               "FT_MALLOC_ON_WRONG_SIZE=ignore", SIGABRT);
+    check_once((const char *[]){FT_MISUSE_CASE, "free_sized", "interior5:small", NULL},
+               "FT_MALLOC_ON_WRONG_SIZE=ignore", SIGABRT);
+}
+
+/* What programs do: the size is wrong, or none of theirs; the C library's allocator does not look at it. */
+static void test_programs_that_live_by_it(void **state)
+{
+    (void)state;
+    for (char mode = '0'; mode <= '6'; mode++) {
+        struct child_result result;
+        run_case((const char *[]){FT_MIXED_DELETE, (const char[]){mode, '\0'}, NULL}, "FT_TEST_NOTHING=1",
+                 &result);
+        assert_true(child_succeeded(&result));
+        assert_string_equal(result.out, "ok\n");
+        assert_int_equal(count_lines(result.err), 1);
+        assert_non_null(strstr(result.err, "ft_malloc: operator delete(): wrong size"));
+        tried++;
+        child_free(&result);
+    }
 }
 
 static void test_wrong_sizes(void **state)
@@ -239,6 +325,7 @@ static void test_abort_is_the_default(void **state)
 int main(void)
 {
     unsetenv("FT_MALLOC_ON_ERROR");
+    unsetenv("FT_MALLOC_ON_WRONG_SIZE");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_freed),
         cmocka_unit_test(test_freed_by_others),
@@ -248,6 +335,9 @@ int main(void)
         cmocka_unit_test(test_inside_heaps),
         cmocka_unit_test(test_wrong_sizes),
         cmocka_unit_test(test_wrong_alignments),
+        cmocka_unit_test(test_wrong_sizes_when_hardened),
+        cmocka_unit_test(test_other_misuse_is_not_meant),
+        cmocka_unit_test(test_programs_that_live_by_it),
         cmocka_unit_test(test_foreign_memory),
         cmocka_unit_test(test_addresses_of_nothing),
         cmocka_unit_test(test_abort_is_the_default),

@@ -16,6 +16,8 @@ static int print_options(void)
 {
     thread_runtime_init(NULL);
     printf("%d %d %d %u", options.report_only, options.stats, options.harden, options.arena_max);
+    if (options.on_wrong_size != WRONG_SIZE_UNSET)
+        printf(" wrong %d", options.on_wrong_size);
     return 0;
 }
 
@@ -66,6 +68,18 @@ static void test_on_error(void **state)
               "ft_malloc: option FT_MALLOC_ON_ERROR= ignored: expected abort or report\n");
     check_one("FT_MALLOC_ON_ERROR=reporting", "0 0 0 0",
               "ft_malloc: option FT_MALLOC_ON_ERROR=reporting ignored: expected abort or report\n");
+}
+
+static void test_on_wrong_size(void **state)
+{
+    (void)state;
+    check_one("FT_MALLOC_ON_WRONG_SIZE=abort", "0 0 0 0 wrong 1", "");
+    check_one("FT_MALLOC_ON_WRONG_SIZE=report", "0 0 0 0 wrong 2", "");
+    check_one("FT_MALLOC_ON_WRONG_SIZE=ignore", "0 0 0 0 wrong 3", "");
+    check_one("FT_MALLOC_ON_WRONG_SIZE=", "0 0 0 0",
+              "ft_malloc: option FT_MALLOC_ON_WRONG_SIZE= ignored: expected abort, report or ignore\n");
+    check_one("FT_MALLOC_ON_WRONG_SIZE=1", "0 0 0 0",
+              "ft_malloc: option FT_MALLOC_ON_WRONG_SIZE=1 ignored: expected abort, report or ignore\n");
 }
 
 static void test_stats(void **state)
@@ -185,6 +199,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_without_any),
         cmocka_unit_test(test_on_error),
+        cmocka_unit_test(test_on_wrong_size),
         cmocka_unit_test(test_stats),
         cmocka_unit_test(test_arena_max),
         cmocka_unit_test(test_harden),
