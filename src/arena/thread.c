@@ -84,6 +84,7 @@ static void before_fork(void)
 {
     child_prepare();
     thread_self.arena = ARENA_NONE;
+    thread_self.operators = ARENA_NONE;
     thread_self.hardened = NULL;
 }
 

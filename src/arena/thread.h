@@ -1,6 +1,6 @@
 /*
  * What a thread knows of its arena: a few words of static TLS, so that the library can also be loaded by
- * dlopen(). The fast paths look at thread_self.arena only; while that names arena_none, every call is slow,
+ * dlopen(). The fast paths look at one of the first two only; while that names arena_none, every call is slow,
  * and arena_enter() finds out why: no arena yet, a shared one, calls are counted, or the thread is ending.
  */
 #ifndef FT_ARENA_THREAD_H
