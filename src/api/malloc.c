@@ -55,6 +55,28 @@ static void *large_alloc_with_room(size_t size, bool *clean)
     return released > 0 ? large_alloc(size, 1, clean) : chunk;
 }
 
+/* LARGE, from or for the thread's own stash, if it has an arena of its own and calls are not counted. */
+static void *alloc_stashed(size_t size, bool *clean)
+{
+    struct arena *arena = thread_self.home == NULL ? arena_enter() : NULL;
+    void *chunk;
+
+    /* A thread that makes no other calls has its arena from here. */
+    if (arena != NULL)
+        arena_leave(arena);
+    arena = thread_self.arena;
+    if (arena == ARENA_NONE || size > PTRDIFF_MAX)
+        return NULL;
+    chunk = large_stash_take(&arena->stash, size);
+    *clean = false;
+    if (chunk != NULL)
+        return chunk;
+    chunk = large_alloc(size, 1, clean);
+    if (chunk != NULL)
+        large_stash_hand_out(&arena->stash, (uintptr_t)chunk);
+    return chunk;
+}
+
 /* A request of any size, with every means. `clean`: NULL, or says whether the memory is zero. */
 static __attribute__((noinline)) void *alloc_any(size_t size, enum call_kind kind, bool *clean)
 {
@@ -70,6 +92,8 @@ static __attribute__((noinline)) void *alloc_any(size_t size, enum call_kind kin
             chunk = arena_alloc(arena, size_class_of(size), size, clean);
             arena_leave(arena);
         }
+    } else {
+        chunk = alloc_stashed(size, clean != NULL ? clean : &unused);
     }
     /* A heap needs much address space at once; where that is short, a mapping of a few pages may still fit. */
     if (chunk == NULL && size <= PTRDIFF_MAX && !options.harden)
@@ -233,6 +257,8 @@ __attribute__((noinline)) void api_free_elsewhere(void *pointer)
         freed = small_free(arena, pointer, false, 0);
     else if (tag != TAG_NONE)
         freed = remote_free_aligned(arena, (uintptr_t)pointer, tag);
+    else
+        freed = large_stash_free(&arena->stash, (uintptr_t)pointer);
     if (!freed)
         api_free_slow(pointer);
 }

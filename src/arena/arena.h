@@ -11,6 +11,7 @@
 
 #include "bins/bin.h"
 #include "bins/chunk.h"
+#include "large/stash.h"
 #include "os/child.h"
 
 #include <pthread.h>
@@ -86,6 +87,7 @@ struct arena {
     struct quarantine *quarantine;
     uint64_t random;
     struct flips flips;
+    struct large_stash stash;
 
     /* Constant. */
     unsigned id;

@@ -47,7 +47,7 @@ void arena_after_fork(void)
 
     structure_lock_renew();
     pool_after_fork(survivor, !thread_self.binding);
-    large_after_fork();
+    large_after_fork(survivor == NULL ? NULL : &survivor->stash);
     /*
      * With a single arena there never was another thread that could have changed or freed anything.
      */

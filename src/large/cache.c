@@ -168,8 +168,8 @@ static void unlearn(size_t bytes)
 static void miss(size_t size, size_t most, bool growing, uint64_t now)
 {
     for (struct lost *lost = cache.lost; lost < cache.lost + LOST; lost++)
-        if (lost->mapped >= size && lost->mapped <= most && (lost->grown || !growing) &&
-            lost->mapped != 0 && !older(lost->at, now, cache_age)) {
+        if (lost->mapped >= size && lost->mapped <= most && (lost->grown || !growing) && lost->mapped != 0 &&
+            !older(lost->at, now, cache_age)) {
             cache_learn(lost->mapped);
             set_lost(lost, 0, 0, false);
             return;
@@ -244,10 +244,10 @@ void cache_owe(size_t bytes)
 }
 
 /* What nobody asked for during a whole period is not worth as much as was learned, nor what is older any more. */
-static void end_period(uint64_t now)
+static bool end_period(uint64_t now)
 {
     if (!older(cache.period, now, cache_age))
-        return;
+        return false;
     if (older(cache.period, now, 2 * cache_age))
         cache.learned = 0;
     else if (cache.served == 0)
@@ -256,6 +256,7 @@ static void end_period(uint64_t now)
     cache.peak_before = cache.peak;
     cache.peak = cache.live;
     cache.period = now;
+    return true;
 }
 
 /*
@@ -275,8 +276,7 @@ static size_t most_cached(void)
 
 static void lose(const struct large *large, uint64_t now)
 {
-    set_lost(&cache.lost[cache.lost_next++ % LOST], large->mapped, now,
-             large->reserved > large->mapped);
+    set_lost(&cache.lost[cache.lost_next++ % LOST], large->mapped, now, large->reserved > large->mapped);
 }
 
 static bool due(const struct large *large, uint64_t now)
@@ -325,12 +325,12 @@ struct large *cache_evict(uint64_t now, bool all)
 {
     struct large *evicted = NULL;
     struct large *large;
+    bool period = !all && end_period(now);
     unsigned count = 0;
 
+    evicted = stash_collect(all, period, EVICT, evicted);
     if (all)
         forget_lost();
-    else
-        end_period(now);
     large = cache.newest;
     if (large != NULL && !all && too_large(large, now))
         evicted = evict(large, evicted);
@@ -352,7 +352,12 @@ void cache_reset(void)
     set_cached(0);
 }
 
+bool cache_is_empty(void)
+{
+    return cached() == 0;
+}
+
 size_t large_cached_bytes(void)
 {
-    return cached();
+    return cached() + stash_bytes();
 }

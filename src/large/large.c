@@ -7,6 +7,7 @@
 #include "large/quarantine.h"
 
 #include "debug/options.h"
+#include "large/stash.h"
 #include "os/os.h"
 
 static void *start_of(const struct large *large)
@@ -38,7 +39,7 @@ static bool unmap(struct large *large)
     bool gone;
 
     registry_lock();
-    registry_note_gone((uintptr_t)start, large->was);
+    registry_note_gone((uintptr_t)start, atomic_load_explicit(&large->was, memory_order_relaxed));
     registry_remove(large);
     registry_unlock();
     gone = unmap_range(start, large->reserved, large->guarded);
@@ -92,7 +93,7 @@ void large_make_way(size_t bytes)
     struct large *evicted;
 
     /* Who has the lock may have lost the processor; whoever takes fresh memory next makes way, too. */
-    if (large_cached_bytes() == 0 || !registry_try_lock())
+    if ((cache_is_empty() && !stash_filled()) || !registry_try_lock())
         return;
     cache_owe(bytes);
     evicted = cache_evict(os_ticks(), false);
@@ -258,15 +259,14 @@ void *large_try_growing(size_t size)
 static struct large *take_live(uintptr_t address, enum large_freed *result)
 {
     struct large *large = registry_find(address);
-    size_t requested = large == NULL ? 0 : atomic_load_explicit(&large->requested, memory_order_relaxed);
+    size_t requested = large == NULL ? 0 : registry_mark_free(large);
 
     *result = large == NULL ? LARGE_UNKNOWN : requested == 0 ? LARGE_WAS_FREE : LARGE_FREED;
     if (*result != LARGE_FREED)
         return NULL;
-    large->was = requested - 1;
+    atomic_store_explicit(&large->was, requested - 1, memory_order_relaxed);
     cache_lend(large, 0);
     cache_count_live(-large->mapped);
-    atomic_store_explicit(&large->requested, 0, memory_order_relaxed);
     return large;
 }
 
@@ -292,13 +292,29 @@ enum large_freed large_free(uintptr_t address, bool keep)
     return result;
 }
 
+void large_free_marked(struct large *large, struct large **hand)
+{
+    uint64_t now = os_ticks();
+    struct large *evicted;
+
+    registry_lock();
+    *hand = NULL;
+    cache_lend(large, 0);
+    cache_count_live(-large->mapped);
+    cache_put(large, now);
+    evicted = cache_evict(now, false);
+    registry_unlock();
+    unmap_list(evicted);
+}
+
 static void describe(const struct large *large, struct large_info *info)
 {
     size_t requested = atomic_load_explicit(&large->requested, memory_order_relaxed);
 
     info->start = atomic_load_explicit(&large->address, memory_order_relaxed);
     info->live = requested != 0;
-    info->requested = requested != 0 ? requested - 1 : large->was;
+    info->requested =
+        requested != 0 ? requested - 1 : atomic_load_explicit(&large->was, memory_order_relaxed);
     info->usable = large->mapped;
 }
 
@@ -381,11 +397,15 @@ static void cache_again(void *context, struct large *large)
     }
 }
 
-void large_after_fork(void)
+void large_after_fork(const struct large_stash *own)
 {
+    const struct large *hand = own == NULL ? NULL : own->hand;
+
     if (!registry_lock_renew())
         return;
     cache_reset();
+    stash_reset(hand);
+    registry_leave_in_hand(hand);
     registry_rebuild();
     registry_each(cache_again, NULL);
 }

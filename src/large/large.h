@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct large_stash;
+
 /* A chunk that was looked up. */
 struct large_info {
     uintptr_t start;
@@ -88,10 +90,10 @@ size_t large_trim(void);
  */
 void large_walk(void (*visit)(void *context, const struct large_info *info), void *context);
 
-/* Bytes in mappings of the cache, at some moment. */
+/* Bytes in freed mappings that wait, in the cache and in the stashes of threads, at some moment. */
 size_t large_cached_bytes(void);
 
-/* In the child of a fork: repairs what another thread was changing. */
-void large_after_fork(void);
+/* In the child of a fork: repairs what another thread was changing. `own`: the surviving thread's stash, or NULL. */
+void large_after_fork(const struct large_stash *own);
 
 #endif

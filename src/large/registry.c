@@ -54,8 +54,11 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
  * Who is changing the registry: the address of a variable that each thread has one of. Set and cleared by the
  * holder of the lock, relaxed: only the child of a fork looks at it, alone.
  */
-static _Atomic(const char *) holder;
+static _Atomic(const void *) holder;
 static _Thread_local const char me;
+
+/* In the child of a fork: what the surviving thread is taking or freeing without the lock. */
+static const struct large *left_in_hand;
 
 static void locked(void)
 {
@@ -92,7 +95,7 @@ void registry_unlock(void)
 
 bool registry_lock_renew(void)
 {
-    const char *was = atomic_load_explicit(&holder, memory_order_relaxed);
+    const void *was = atomic_load_explicit(&holder, memory_order_relaxed);
 
     pthread_mutex_init(&lock, NULL);
     /* The surviving thread itself, interrupted by a signal: it will finish what it began. */
@@ -109,7 +112,25 @@ void registry_take_out(struct large *large)
 
 bool registry_taken(const struct large *large)
 {
-    return large->taker == &me;
+    return large->taker == &me || large == left_in_hand;
+}
+
+void registry_leave_in_hand(const struct large *hand)
+{
+    left_in_hand = hand;
+}
+
+size_t registry_mark_free(struct large *large)
+{
+    size_t requested = atomic_load_explicit(&large->requested, memory_order_relaxed);
+
+    /* Relaxed: who succeeds holds the chunk; how it got it orders the rest. */
+    os_count_rmw();
+    while (requested != 0 &&
+           !atomic_compare_exchange_weak_explicit(&large->requested, &requested, 0, memory_order_relaxed,
+                                                  memory_order_relaxed))
+        ;
+    return requested;
 }
 
 static bool add_block(void)

@@ -21,8 +21,8 @@ struct large {
     /* Bytes of memory, and of address space from `address` on. Holder only; in the cache, with the lock. */
     size_t mapped;
     size_t reserved;
-    /* What `requested` was when it was freed: for reports. */
-    size_t was;
+    /* What `requested` was when it was freed: for reports. Written by who freed it, relaxed, like `requested`. */
+    _Atomic size_t was;
     /* Of a live chunk: see cache_lend(). With the lock. */
     size_t lent;
     /* Chain of the hash, or of unused descriptors. With the lock, like the rest. */
@@ -55,6 +55,15 @@ bool registry_lock_renew(void);
  */
 void registry_take_out(struct large *large);
 bool registry_taken(const struct large *large);
+
+/* In the child of a fork: this one is taken, too. */
+void registry_leave_in_hand(const struct large *hand);
+
+/*
+ * Marks a live chunk as freed, and returns what `requested` was; 0 if it was free already. Of several that try at once,
+ * with the lock or without, one succeeds.
+ */
+size_t registry_mark_free(struct large *large);
 
 /* An unused descriptor, or NULL: no memory. */
 struct large *registry_new(void);
@@ -143,6 +152,9 @@ bool cache_may_have_grown(void);
 /* This many bytes of the live chunk are there for its growth, because it got a mapping that has grown before. */
 void cache_lend(struct large *large, size_t bytes);
 
+/* Without the lock. */
+bool cache_is_empty(void);
+
 /* Raises the number of bytes that the cache may hold. */
 void cache_learn(size_t bytes);
 
@@ -157,6 +169,26 @@ void cache_owe(size_t bytes);
 
 /* Takes out what is too old, too much or owed, or all of it; a list by `next`. */
 struct large *cache_evict(uint64_t now, bool all);
+
+/*
+ * Takes chunks out of the stashes of all threads (see stash.h): all of them; or, once a period has ended, up to `most`
+ * at a time of those that were not taken in the one before. Returns the list with these in front, taken out of the
+ * registry as by registry_take_out().
+ */
+struct large *stash_collect(bool all, bool period, unsigned most, struct large *list);
+
+/* False if no stash holds anything. It may be late for what is put in just now. Without the lock. */
+bool stash_filled(void);
+
+/* In the child of a fork: empties the stashes, but for `hand`; the caller puts what was in them into the cache. */
+void stash_reset(const struct large *hand);
+
+/* Bytes in all stashes, at some moment. Without the lock. */
+size_t stash_bytes(void);
+
+/* Puts a chunk that was marked as freed without the lock into the cache. Without the lock. *hand has it until
+ * then. */
+void large_free_marked(struct large *large, struct large **hand);
 
 /* Forgets what is cached; each chunk is put in anew by the caller. */
 void cache_reset(void);

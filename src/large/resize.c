@@ -117,8 +117,10 @@ bool large_grow_within(uintptr_t address, size_t size)
     large = registry_find(address);
     requested = large == NULL ? 0 : atomic_load_explicit(&large->requested, memory_order_relaxed);
     within = requested != 0 && size + 1 >= requested && size <= large->mapped;
+    /* A free of it at the same time, which needs no lock, is not undone. */
+    within = within && atomic_compare_exchange_strong_explicit(&large->requested, &requested, size + 1,
+                                                               memory_order_relaxed, memory_order_relaxed);
     if (within) {
-        atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
         if (large->lent != 0)
             cache_lend(large, large->mapped - size);
     }
