@@ -79,8 +79,7 @@ static bool shrink_flipping(const struct chunk *chunk, size_t size)
     if (chunk->zone == ZONE_TINY || size >= chunk->requested || size < chunk->usable / 4 ||
         chunk->usable - size > room_most || !among(thread_self.arena->flips.flipping, chunk->start))
         return false;
-    return chunk->zone == ZONE_LARGE ? large_shrink_within(chunk->start, size)
-                                     : chunk_resize(chunk, size);
+    return chunk->zone == ZONE_LARGE ? large_shrink_within(chunk->start, size) : chunk_resize(chunk, size);
 }
 
 static bool resize_in_place(const struct chunk *chunk, size_t size)
