@@ -181,7 +181,7 @@ static __attribute__((noinline)) void free_any(void *pointer)
         errno = saved_errno;
         return;
     }
-    tag = heap_tag(address);
+    tag = heap_map_tag(address);
     /* A LARGE chunk may lie inside a heap: where the kernel left a hole when it failed to renew a range. */
     if ((tag != TAG_NONE && free_in_heap(address, tag)) || large_free(address, true) == LARGE_FREED)
         api_count(CALL_FREE, 0);

@@ -20,7 +20,7 @@ API size_t API_NAME(malloc_usable_size)(void *pointer);
 bool api_find(const void *pointer, struct chunk *chunk)
 {
     uintptr_t address = (uintptr_t)pointer;
-    uint16_t tag = heap_tag(address);
+    uint16_t tag = heap_map_tag(address);
     struct large_info info;
 
     if (tag != TAG_NONE && chunk_find(address, tag, chunk) == CHUNK_LIVE)

@@ -44,7 +44,7 @@ static inline unsigned chunk_first_unit(const struct chunk *chunk)
     return (unsigned)((slab - chunk_heap(chunk)->base) / UNIT_SIZE);
 }
 
-/* `tag` is heap_tag(address) or heap_map_tag(address), not TAG_NONE. */
+/* `tag` is heap_map_tag(address), not TAG_NONE. */
 enum verdict chunk_find(uintptr_t address, uint16_t tag, struct chunk *chunk);
 
 /* Rewrites the state of a chunk that was found. */

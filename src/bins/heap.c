@@ -123,7 +123,7 @@ static struct heap *heap_create(struct heap_set *set)
         heap_guard(heap);
     all_free(heap);
     structure_lock_write();
-    entered = heap_map_set(base, size, set->tag);
+    entered = heap_map_set(base, size, heap->units, set->tag);
     if (entered)
         heaps_insert(set, heap);
     structure_unlock();
@@ -158,7 +158,7 @@ static bool destroy_locked(struct heap *heap)
     if (gone) {
         heap_unguard(guards);
     } else {
-        heap_map_set(base, size, set->tag);
+        heap_map_set(base, size, heap->units, set->tag);
         heaps_insert(set, heap);
         open_insert(set, heap);
         own_insert(set, base);

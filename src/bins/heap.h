@@ -220,18 +220,4 @@ static inline struct heap *heap_at(uintptr_t address, uint16_t tag)
     return (struct heap *)((address & ~(size - 1)) + offset); // NOLINT: an address becomes a pointer
 }
 
-/*
- * The tag of the heap that an address lies in. The heap map and the own-heap tables know aligned ranges only; what
- * lies in such a range behind the end of the heap may be anything, a LARGE chunk for one.
- */
-static inline uint16_t heap_tag(uintptr_t address)
-{
-    uint16_t tag = heap_map_tag(address);
-    const struct heap *heap = heap_at(address, tag);
-
-    if (tag == TAG_NONE || address - heap->base >= (uintptr_t)heap->units * UNIT_SIZE)
-        return TAG_NONE;
-    return tag;
-}
-
 #endif

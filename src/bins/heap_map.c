@@ -6,7 +6,9 @@
 
 struct heap_map heap_map;
 
-typedef _Atomic uint16_t leaf_entry;
+typedef _Atomic uint32_t leaf_entry;
+
+static_assert(((1 << HEAP_SHIFT) / UNIT_SIZE) >> (32 - MAP_UNITS_SHIFT) == 0, "units fit in an entry");
 
 enum { FIRST_LEAVES = 2 };
 
@@ -40,25 +42,31 @@ static bool ensure_leaf(uintptr_t address)
     return true;
 }
 
-static void store_tags(uintptr_t base, size_t size, uint16_t tag)
+static void store_entries(uintptr_t base, size_t size, unsigned units, uint16_t tag)
 {
-    for (uintptr_t at = base; at < base + size; at += (uintptr_t)1 << HEAP_SHIFT)
+    static const unsigned most = (1 << HEAP_SHIFT) / UNIT_SIZE;
+
+    for (uintptr_t at = base; at < base + size; at += (uintptr_t)1 << HEAP_SHIFT) {
+        unsigned here = units < most ? units : most;
+
         /* Release: who finds a heap by its tag finds its header complete. */
-        atomic_store_explicit(&leaf_of(at)[at >> HEAP_SHIFT & (MAP_LEAF_SIZE - 1)], tag,
-                              memory_order_release);
+        atomic_store_explicit(&leaf_of(at)[at >> HEAP_SHIFT & (MAP_LEAF_SIZE - 1)],
+                              (uint32_t)here << MAP_UNITS_SHIFT | tag, memory_order_release);
+        units -= here;
+    }
 }
 
-bool heap_map_set(uintptr_t base, size_t size, uint16_t tag)
+bool heap_map_set(uintptr_t base, size_t size, unsigned units, uint16_t tag)
 {
     if ((base + size - 1) >> MAP_ROOT_SHIFT >= MAP_ROOT_SIZE)
         return false;
     if (!ensure_leaf(base) || !ensure_leaf(base + size - 1))
         return false;
-    store_tags(base, size, tag);
+    store_entries(base, size, units, tag);
     return true;
 }
 
 void heap_map_clear(uintptr_t base, size_t size)
 {
-    store_tags(base, size, TAG_NONE);
+    store_entries(base, size, 0, TAG_NONE);
 }

@@ -1,15 +1,20 @@
 /*
- * The heap map: for every 4 MiB of address space, the tag of the heap that lies there, or 0. It answers for
- * any value whatever whether it may be a pointer of ours, without touching the memory that it points to.
- * Two levels, so that it costs no address space: a root over all of the address space, leaves of 8 KiB for
- * each 16 GiB in use. A root entry is the leaf's distance from the empty leaf: no test for "no leaf here".
+ * The heap map: for every 4 MiB of address space, the tag of the heap that lies there, or 0, and how many units of the
+ * heap lie there. It answers for any value whatever whether it may be a pointer of ours, without touching the memory
+ * that it points to. Two levels, so that it costs no address space: a root over all of the address space, leaves of
+ * 16 KiB for each 16 GiB in use. A root entry is the leaf's distance from the empty leaf: no test for "no leaf here".
  *
  * Entries are written under the structure lock, with release ordering after the heap's header is complete.
  * Who reads one does so with acquire ordering, and then finds the header complete.
+ *
+ * Behind a heap's units anything may lie, a LARGE chunk for one; and the heap may be unmapped at any moment by its
+ * owner, header and all. So the end of the units is in the entry, and not read from the header: only an address among
+ * the units has the heap's tag. Whoever holds a live chunk there keeps the heap, and may read its header.
  */
 #ifndef FT_BINS_HEAP_MAP_H
 #define FT_BINS_HEAP_MAP_H
 
+#include "bins/size_class.h"
 #include "os/os.h"
 
 #include <stdatomic.h>
@@ -27,19 +32,21 @@ enum {
     MAP_ROOT_SHIFT = HEAP_SHIFT + MAP_LEAF_BITS,
     MAP_ROOT_SIZE = 1 << (ADDRESS_BITS - MAP_ROOT_SHIFT),
     MAP_LEAF_SIZE = 1 << MAP_LEAF_BITS,
+    /* An entry: the tag in the lower half, the number of units in the upper one. */
+    MAP_UNITS_SHIFT = 16,
 };
 
 /* A heap's tag: the id of the arena that owns it, and the zone. 0 is nobody's. */
 enum { TAG_SMALL = 0x8000, TAG_NONE = 0, TAG_IMPOSSIBLE = 0xffff, ARENA_ID_MAX = 0x7ffe };
 
 struct heap_map {
-    _Atomic uint16_t empty[MAP_LEAF_SIZE];
+    _Atomic uint32_t empty[MAP_LEAF_SIZE];
     _Atomic intptr_t root[MAP_ROOT_SIZE];
 };
 
 extern struct heap_map heap_map;
 
-static inline uint16_t heap_map_tag(uintptr_t address)
+static inline uint32_t heap_map_entry(uintptr_t address)
 {
     const char *leaf = (const char *)heap_map.empty;
     uintptr_t index = address >> MAP_ROOT_SHIFT;
@@ -48,12 +55,24 @@ static inline uint16_t heap_map_tag(uintptr_t address)
         return TAG_NONE;
     leaf += atomic_load_explicit(&heap_map.root[index], memory_order_acquire);
     return atomic_load_explicit(
-        &((const _Atomic uint16_t *)(const void *)leaf)[address >> HEAP_SHIFT & (MAP_LEAF_SIZE - 1)],
+        &((const _Atomic uint32_t *)(const void *)leaf)[address >> HEAP_SHIFT & (MAP_LEAF_SIZE - 1)],
         memory_order_acquire);
 }
 
-/* Enters or removes a heap. False: no memory for a leaf, and nothing has changed. Structure lock held. */
-bool heap_map_set(uintptr_t base, size_t size, uint16_t tag);
+/* The tag of the heap among whose units the address lies. */
+static inline uint16_t heap_map_tag(uintptr_t address)
+{
+    uint32_t entry = heap_map_entry(address);
+    uintptr_t unit = (address & (((uintptr_t)1 << HEAP_SHIFT) - 1)) >> UNIT_SHIFT;
+
+    return likely(unit < entry >> MAP_UNITS_SHIFT) ? (uint16_t)entry : TAG_NONE;
+}
+
+/*
+ * Enters or removes a heap of `units` units, the header's among them, in `size` bytes of address space. False: no memory
+ * for a leaf, and nothing has changed. Structure lock held.
+ */
+bool heap_map_set(uintptr_t base, size_t size, unsigned units, uint16_t tag);
 void heap_map_clear(uintptr_t base, size_t size);
 
 #endif

@@ -10,6 +10,7 @@
 #include "debug/text.h"
 #include "large/large.h"
 #include "os/os.h"
+#include "os/structure_lock.h"
 
 #include <stdatomic.h>
 #include <unistd.h>
@@ -66,6 +67,20 @@ static void put_inside(struct text *text, uintptr_t address, uintptr_t start, co
     put_size(text, zone, requested);
 }
 
+/* What is there, if the address lies in a heap. */
+static bool look_in_heaps(uintptr_t address, struct chunk *chunk, enum verdict *verdict)
+{
+    uint16_t tag;
+
+    /* A wrong pointer keeps no heap in its place, but the lock does. Nobody who reports holds it. */
+    structure_lock_read();
+    tag = heap_map_tag(address);
+    if (tag != TAG_NONE)
+        *verdict = chunk_find(address, tag, chunk);
+    structure_unlock();
+    return tag != TAG_NONE;
+}
+
 static void put_chunk_verdict(struct text *text, uintptr_t address, enum verdict verdict,
                               const struct chunk *chunk)
 {
@@ -90,14 +105,14 @@ static void put_live(struct text *text, uintptr_t address)
     static const char *const zones[] = {"TINY", "SMALL", "LARGE"};
     struct chunk chunk = {.zone = ZONE_LARGE};
     struct large_info info;
-    uint16_t tag = heap_tag(address);
+    enum verdict verdict;
 
-    if (tag != TAG_NONE)
-        chunk_find(address, tag, &chunk);
-    else if (large_find(address, &info))
-        chunk.requested = info.requested;
-    else
-        empty_find(address, &chunk);
+    if (!look_in_heaps(address, &chunk, &verdict)) {
+        if (large_find(address, &info))
+            chunk.requested = info.requested;
+        else
+            empty_find(address, &chunk);
+    }
     text_hex_lower(text, address);
     put_size(text, zones[chunk.zone], chunk.requested);
 }
@@ -106,10 +121,9 @@ static void put_verdict(struct text *text, uintptr_t address)
 {
     struct large_info info;
     struct chunk chunk;
-    uint16_t tag = heap_tag(address);
-    enum verdict verdict = tag != TAG_NONE ? chunk_find(address, tag, &chunk) : empty_find(address, &chunk);
+    enum verdict verdict;
 
-    if (tag != TAG_NONE || verdict != CHUNK_NONE) {
+    if (look_in_heaps(address, &chunk, &verdict) || (verdict = empty_find(address, &chunk)) != CHUNK_NONE) {
         put_chunk_verdict(text, address, verdict, &chunk);
     } else if (large_find(address, &info) || large_find_gone(address, &info)) {
         put_double_free(text, address, "LARGE", info.requested);

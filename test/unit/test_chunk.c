@@ -106,12 +106,15 @@ static void test_where_there_is_no_slab(void **state)
         assert_int_equal(find(at, &chunk), CHUNK_NONE);
     for (uintptr_t at = small->base; at < small->base + SMALL_FIRST_UNIT * UNIT_SIZE; at += CHUNK_ALIGN)
         assert_int_equal(find(at, &chunk), CHUNK_NONE);
-    for (uintptr_t at = tiny->base + (TINY_FIRST_UNIT + 1) * UNIT_SIZE; at < tiny->base + TINY_HEAP_SIZE;
-         at += 4096)
+    for (uintptr_t at = tiny->base + (TINY_FIRST_UNIT + 1) * UNIT_SIZE;
+         at < tiny->base + heap_units(tiny) * UNIT_SIZE; at += 4096)
         assert_int_equal(find(at, &chunk), CHUNK_NONE);
     for (uintptr_t at = small->base + (SMALL_FIRST_UNIT + size_classes[TINY_CLASSES].units) * UNIT_SIZE;
-         at < small->base + SMALL_HEAP_SIZE; at += 4096)
+         at < small->base + heap_units(small) * UNIT_SIZE; at += 4096)
         assert_int_equal(find(at, &chunk), CHUNK_NONE);
+    /* Behind its units a heap has nothing to say. */
+    assert_int_equal(heap_map_tag(tiny->base + heap_units(tiny) * UNIT_SIZE), TAG_NONE);
+    assert_int_equal(heap_map_tag(small->base + heap_units(small) * UNIT_SIZE), TAG_NONE);
 }
 
 static void test_a_freed_chunk_whose_slab_is_gone_is_none(void **state)

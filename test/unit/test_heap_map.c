@@ -13,14 +13,20 @@ static const uintptr_t leaf_span = (uintptr_t)1 << MAP_ROOT_SHIFT;
 /* Far from where the kernel maps. */
 static const uintptr_t nowhere = (uintptr_t)1 << 44;
 
-static bool enter(uintptr_t base, size_t size, uint16_t tag)
+static bool enter_units(uintptr_t base, size_t size, unsigned units, uint16_t tag)
 {
     bool entered;
 
     structure_lock_write();
-    entered = heap_map_set(base, size, tag);
+    entered = heap_map_set(base, size, units, tag);
     structure_unlock();
     return entered;
+}
+
+/* One whose units fill its address space: no heap is so, but where these end is another test. */
+static bool enter(uintptr_t base, size_t size, uint16_t tag)
+{
+    return enter_units(base, size, (unsigned)(size / UNIT_SIZE), tag);
 }
 
 static void leave(uintptr_t base, size_t size)
@@ -74,6 +80,35 @@ static void test_a_tag_covers_its_heap_and_nothing_else(void **state)
         leave(nowhere, sizes[i]);
         assert_int_equal(heap_map_tag(nowhere), TAG_NONE);
         assert_int_equal(heap_map_tag(nowhere + sizes[i] - 1), TAG_NONE);
+    }
+}
+
+/* A guard is behind them, or anything else. */
+static void test_a_tag_ends_with_the_units(void **state)
+{
+    static const struct {
+        size_t size;
+        unsigned units;
+    } heaps[] = {
+        {TINY_SIZE, 255},   {TINY_SIZE, 31},    {TINY_SIZE, 1},
+        {SMALL_SIZE, 2047}, {SMALL_SIZE, 1024}, {SMALL_SIZE, 255},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof heaps / sizeof heaps[0]; i++) {
+        uintptr_t end = nowhere + (uintptr_t)heaps[i].units * UNIT_SIZE;
+
+        assert_true(enter_units(nowhere, heaps[i].size, heaps[i].units, SOME_TAG));
+        for (uintptr_t at = nowhere; at < end; at += UNIT_SIZE) {
+            assert_int_equal(heap_map_tag(at), SOME_TAG);
+            assert_int_equal(heap_map_tag(at + UNIT_SIZE - 1), SOME_TAG);
+        }
+        for (uintptr_t at = end; at < nowhere + heaps[i].size; at += UNIT_SIZE) {
+            assert_int_equal(heap_map_tag(at), TAG_NONE);
+            assert_int_equal(heap_map_tag(at + UNIT_SIZE - 1), TAG_NONE);
+        }
+        leave(nowhere, heaps[i].size);
+        assert_int_equal(heap_map_tag(nowhere), TAG_NONE);
     }
 }
 
@@ -157,6 +192,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values_that_are_no_heap),
         cmocka_unit_test(test_a_tag_covers_its_heap_and_nothing_else),
+        cmocka_unit_test(test_a_tag_ends_with_the_units),
         cmocka_unit_test(test_neighbours_keep_their_own_tags),
         cmocka_unit_test(test_heaps_in_many_leaves),
         cmocka_unit_test(test_a_heap_over_the_border_of_two_leaves),
