@@ -123,16 +123,6 @@ static inline uint64_t os_ticks(void)
 #endif
 }
 
-/* For the body of a short wait. */
-static inline void os_pause(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
 /* Ticks in roughly a tenth of a second. */
 #if defined(__x86_64__)
 enum { OS_TICKS_TENTH = 1 << 28 };

@@ -1,111 +1,96 @@
 /*
- * The structure lock. Nobody ever waits in its queue: a fork, made by a signal handler of a thread that waits there,
- * leaves a child in which nobody will wake that thread. An attempt that fails leaves no trace.
+ * The structure lock, made of plain mutexes. A writer holds the gate and all rooms; a reader passes through the gate
+ * and holds one room. So several readers walk at once, and while a writer waits in the gate, no new reader comes in: a
+ * program that calls show_alloc_mem() in a loop does not keep the others from growing.
  *
- * Writers come first: a program that calls show_alloc_mem() in a loop must not keep the others from growing.
+ * Whoever waits, sleeps in pthread_mutex_lock(): a thread of high priority that waits for one of low priority leaves
+ * the processor to it.
+ *
+ * In the child of a fork all of them are made new, whatever the surviving thread was doing: a thread that a signal
+ * handler interrupted while it waited for a mutex finds it free when it looks again, and giving back a mutex that is
+ * free already changes nothing. (The C library's lock for readers and writers is not like that: whoever waits in its
+ * queue would never be woken.)
  */
 #define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "os/structure_lock.h"
 
 #include "os/child.h"
-#include "os/os.h"
 
 #include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
 
-enum {
-    /* How long a reader gives way, at most: about a hundredth of a second. */
-    TURNS = 1000,
-    PAUSES_PER_TURN = 256,
-};
+/* How many readers can walk at once; a writer takes as many mutexes. */
+enum { ROOMS = 4 };
 
-static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t rooms[ROOMS] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+                                       PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
 
-/* Set by writers again and again while they wait, cleared by readers; relaxed: a hint. */
-static _Atomic bool writer_waits;
+/* How the calling thread holds the lock: a room, or all of them. */
+enum { HOLDS_ALL = ROOMS };
+static _Thread_local unsigned held;
 
-/* How the calling thread holds the lock. For the child of a fork made in a signal handler of this thread. */
-enum { HELD_NOT, HELD_READ, HELD_WRITE };
-static _Thread_local volatile sig_atomic_t held;
-
-/* How often it was made new. Written in the child of a fork, while that has one thread. */
-static volatile sig_atomic_t renewals;
-
-static void make_new(void)
+void structure_lock_write(void)
 {
-    lock = (pthread_rwlock_t)PTHREAD_RWLOCK_INITIALIZER;
-    if (held == HELD_WRITE)
-        pthread_rwlock_wrlock(&lock);
-    else if (held == HELD_READ)
-        pthread_rwlock_rdlock(&lock);
+    child_check();
+    pthread_mutex_lock(&gate);
+    for (unsigned room = 0; room < ROOMS; room++)
+        pthread_mutex_lock(&rooms[room]);
+    held = HOLDS_ALL;
 }
 
-/*
- * Between taking or leaving the lock and saying so, a signal handler may have forked: then this is the child, and the
- * handler made the lock new as `held` was before.
- */
-static void settle(sig_atomic_t how, sig_atomic_t renewals_before)
+static void leave_rooms(unsigned end)
 {
-    held = how;
-    if (unlikely(renewals != renewals_before))
-        make_new();
+    while (end-- > 0)
+        pthread_mutex_unlock(&rooms[end]);
+    pthread_mutex_unlock(&gate);
 }
 
 bool structure_lock_try_write(void)
 {
-    sig_atomic_t before;
-
     child_check();
-    before = renewals;
-    if (pthread_rwlock_trywrlock(&lock) != 0)
+    if (pthread_mutex_trylock(&gate) != 0)
         return false;
-    settle(HELD_WRITE, before);
+    for (unsigned room = 0; room < ROOMS; room++)
+        if (pthread_mutex_trylock(&rooms[room]) != 0) {
+            leave_rooms(room);
+            return false;
+        }
+    held = HOLDS_ALL;
     return true;
 }
 
-void structure_lock_write(void)
+/* A room that is free, or, with the gate in hand, one that will be: nobody else can wait for it. */
+static unsigned take_room(void)
 {
-    while (!structure_lock_try_write()) {
-        atomic_store_explicit(&writer_waits, true, memory_order_relaxed);
-        os_pause();
-    }
-}
-
-static void give_way(void)
-{
-    for (unsigned turn = 0; turn < TURNS; turn++) {
-        if (likely(!atomic_load_explicit(&writer_waits, memory_order_relaxed)))
-            return;
-        atomic_store_explicit(&writer_waits, false, memory_order_relaxed);
-        for (unsigned pause = 0; pause < PAUSES_PER_TURN; pause++)
-            os_pause();
-    }
+    for (unsigned room = 0; room < ROOMS; room++)
+        if (pthread_mutex_trylock(&rooms[room]) == 0)
+            return room;
+    pthread_mutex_lock(&rooms[0]);
+    return 0;
 }
 
 void structure_lock_read(void)
 {
-    sig_atomic_t before;
+    unsigned room;
 
     child_check();
-    before = renewals;
-    give_way();
-    while (pthread_rwlock_tryrdlock(&lock) != 0)
-        os_pause();
-    settle(HELD_READ, before);
+    pthread_mutex_lock(&gate);
+    room = take_room();
+    pthread_mutex_unlock(&gate);
+    held = room;
 }
 
 void structure_unlock(void)
 {
-    sig_atomic_t before = renewals;
-
-    held = HELD_NOT;
-    pthread_rwlock_unlock(&lock);
-    settle(HELD_NOT, before);
+    if (held == HOLDS_ALL)
+        leave_rooms(ROOMS);
+    else
+        pthread_mutex_unlock(&rooms[held]);
 }
 
 void structure_lock_renew(void)
 {
-    renewals++;
-    make_new();
+    pthread_mutex_init(&gate, NULL);
+    for (unsigned room = 0; room < ROOMS; room++)
+        pthread_mutex_init(&rooms[room], NULL);
 }

@@ -15,13 +15,13 @@
 void structure_lock_write(void);
 void structure_lock_read(void);
 
-/* False if somebody has it: for what can as well be done another time. */
+/* False if somebody has it: for what can as well be done another time. Never waits. */
 bool structure_lock_try_write(void);
 void structure_unlock(void);
 
 /*
- * In the child of a fork: the holder may not exist any more. If it is the surviving thread, which a signal
- * interrupted and whose handler forked, it holds the new lock as it held the old one.
+ * In the child of a fork: nobody holds it. The surviving thread may go on with what it did under the lock when a signal
+ * handler forked, and give the lock back: until that call has ended there is no second thread in the child.
  */
 void structure_lock_renew(void);
 

@@ -13,11 +13,13 @@
  *   get, put, trim, walk  pool_get(), pool_put(), pool_trim(); census_take() as it might be, with both locks at once
  *   child                 arena_after_fork(): in a signal handler of thread 0, at any moment
  *
- * Writers try a while, and then wait in the queue, where they go before readers (with FORK: they only try).
- * A loop that tries until it succeeds is a step that waits, so that a wait without end is a deadlock here.
+ * The structure lock is a gate and ROOMS rooms, all of them mutexes: a writer takes them all and keeps them, a reader
+ * passes through the gate into any room. (The code has four rooms; a reader there waits for the first one if none is
+ * free, here for any.)
  *
- * Checked: nobody waits for a lock while it holds one of the same rank or of a later one; no deadlock. After a fork:
- * the survivor unlocks the structure lock only if it holds it, and every later call of it goes through.
+ * Checked: nobody waits for a lock while it holds one of the same rank or of a later one; no deadlock; nobody writes
+ * while another one reads. After a fork: every later call of the survivor goes through, although it may give back
+ * mutexes that were made new, and are free, and may have waited for one when it forked.
  *
  * Bounds: two shared arenas and one in the pool; THREADS threads with one call each, which may be any. With FORK there
  * are fewer kinds of calls; thread 0 has two, forks once, in the first of them, and nobody else is in the child before
@@ -34,16 +36,21 @@
  * bug: damaged BUG_WAIT_FOR_DAMAGED
  * bug: damaged BUG_WAIT_FOR_DAMAGED -DNO_RANKS
  * bug: damaged BUG_REPAIR_WAITS -DNO_RANKS
- * bug: fork BUG_STRUCTURE_NOT_HELD_AGAIN
- * bug: fork BUG_UNKNOWN_NOT_MADE_ANEW
- * bug: fork BUG_WAIT_IN_QUEUE
+ * bug: order BUG_WRITER_LEAVES_A_ROOM
+ * bug: order BUG_READER_WITHOUT_ROOM
+ * bug: fork BUG_GATE_NOT_RENEWED
+ * bug: fork BUG_ROOM_NOT_RENEWED
  */
 #define POOL 0
 #define SHARED 1 /* and 2 */
 #define POOLED 3
 #define REGISTRY 4
 #define REPAIR_OF(arena) (4 + arena) /* of the two shared ones */
-#define MUTEXES 7
+#define GATE 7
+#define ROOM 8 /* and 9 */
+#define ROOMS 2
+#define MUTEXES 10
+#define ALL MUTEXES /* all rooms, and the gate */
 
 #define RANK_POOL 1
 #define RANK_ARENA 2
@@ -60,14 +67,10 @@
 #define CALLS 1
 #endif
 
-mtype = { NOT, READ, WRITE };
-
 bool locked[MUTEXES];
 bool damaged[MUTEXES];
-bool writer, forked;
-byte readers, queue;
-/* Thread 0's own word on how it holds the structure lock. */
-mtype said = NOT;
+bool writing, forked;
+byte reading;
 bool first_ended;
 
 inline may_wait(rank)
@@ -93,28 +96,30 @@ inline drop(mutex, rank)
     atomic { locked[mutex] = false; held = held & ~rank }
 }
 
-inline say(what)
+inline lock(mutex)
 {
-#ifdef FORK
-    if
-    :: self == 0 -> said = what
-    :: else
-    fi
+    atomic { !locked[mutex] -> locked[mutex] = true }
+}
+
+/* What was begun before a fork ends in a child that knows nothing of it. */
+inline note_writing(begins)
+{
+#ifndef FORK
+    d_step {
+        assert(!begins || (!writing && reading == 0));
+        writing = begins
+    }
 #else
     skip
 #endif
 }
 
-/* Whether it was taken, or given back, before the fork or after it, the survivor cannot know: it makes sure. */
-inline make_sure(written, read)
+inline note_reading(begins)
 {
-#if defined(FORK) && !defined(BUG_UNKNOWN_NOT_MADE_ANEW)
+#ifndef FORK
     d_step {
-        if
-        :: forked != before -> writer = written; readers = read
-        :: else
-        fi;
-        before = forked
+        assert(!writing);
+        reading = (begins -> reading + 1 : reading - 1)
     }
 #else
     skip
@@ -123,53 +128,51 @@ inline make_sure(written, read)
 
 inline write()
 {
-    before = forked;
     may_wait(RANK_STRUCTURE);
-    if
-    :: atomic { !writer && readers == 0 -> writer = true }
-#if !defined(FORK) || defined(BUG_WAIT_IN_QUEUE)
-    :: atomic { writer || readers > 0 -> queue++ }
-       atomic {
-           !writer && readers == 0 ->
-           assert(queue > 0);
-           queue--;
-           writer = true
-       }
+    lock(GATE);
+    lock(ROOM);
+#ifndef BUG_WRITER_LEAVES_A_ROOM
+    lock(ROOM + 1);
 #endif
-    fi;
-    say(WRITE);
-    make_sure(true, 0);
+    mine = ALL;
+    note_writing(true);
     held = held | RANK_STRUCTURE
 }
 
-/* Readers let writers that wait go first. */
 inline read()
 {
-    before = forked;
     may_wait(RANK_STRUCTURE);
-    atomic { !writer && queue == 0 -> readers++ }
-    say(READ);
-    make_sure(false, 1);
+    lock(GATE);
+#ifdef BUG_READER_WITHOUT_ROOM
+    mine = GATE;
+    locked[GATE] = false;
+#else
+    if
+    :: atomic { !locked[ROOM] -> locked[ROOM] = true; mine = ROOM }
+    :: atomic { !locked[ROOM + 1] -> locked[ROOM + 1] = true; mine = ROOM + 1 }
+    fi;
+    locked[GATE] = false;
+#endif
+    note_reading(true);
     held = held | RANK_STRUCTURE
 }
 
 inline unlock()
 {
-    before = forked;
-    say(NOT);
-    d_step {
-        if
-        :: writer -> writer = false
-        :: !writer && readers > 0 -> readers--
-        :: else ->
-#if defined(FORK) && !defined(BUG_UNKNOWN_NOT_MADE_ANEW)
-            assert(self == 0 && forked != before)
-#else
-            assert(false)
+    if
+    :: mine == ALL ->
+        note_writing(false);
+#ifndef BUG_WRITER_LEAVES_A_ROOM
+        locked[ROOM + 1] = false;
 #endif
-        fi
-    }
-    make_sure(false, 0);
+        locked[ROOM] = false;
+        locked[GATE] = false
+    :: else ->
+        note_reading(false);
+#ifndef BUG_READER_WITHOUT_ROOM
+        locked[mine] = false
+#endif
+    fi;
     held = held & ~RANK_STRUCTURE
 }
 
@@ -324,8 +327,7 @@ inline any_call()
 
 proctype caller(byte self)
 {
-    byte held, calls;
-    bool before;
+    byte held, calls, mine;
 
     {
         do
@@ -347,18 +349,14 @@ proctype child()
            !first_ended ->
            forked = true;
            for (mutex : 0 .. MUTEXES - 1) {
+#ifdef BUG_GATE_NOT_RENEWED
+               locked[mutex] = locked[mutex] && mutex == GATE
+#elif defined(BUG_ROOM_NOT_RENEWED)
+               locked[mutex] = locked[mutex] && mutex == ROOM
+#else
                locked[mutex] = false
-           }
-           queue = 0;
-           writer = false;
-           readers = 0;
-#ifndef BUG_STRUCTURE_NOT_HELD_AGAIN
-           if
-           :: said == WRITE -> writer = true
-           :: said == READ -> readers = 1
-           :: else
-           fi
 #endif
+           }
        }
        first_ended;
        run caller(CHILD_THREAD)
@@ -384,7 +382,7 @@ init
     }
     timeout;
     assert(_nr_pr == 1);
-    assert(!writer && readers == 0 && queue == 0);
+    assert(!writing && reading == 0);
     for (self : 0 .. MUTEXES - 1) {
         assert(!locked[self])
     }
