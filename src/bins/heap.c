@@ -7,6 +7,7 @@
 
 #include "bins/bits.h"
 #include "bins/heap_guards.h"
+#include "bins/heap_walk.h"
 #include "bins/space.h"
 
 #include "large/large.h"
@@ -137,43 +138,51 @@ static struct heap *heap_create(struct heap_set *set)
     return heap;
 }
 
+/* So that walkers do not find the heap any more. False: one is in it, and nothing has changed. Structure lock. */
+static bool leave_list(struct heap *heap)
+{
+    if (heap_pinned(heap))
+        return false;
+    heaps_remove(heap->set, heap);
+    heap_map_clear(heap->base, heap_size(heap));
+    return true;
+}
+
 /*
- * True when the heap is gone; false when the kernel would not have it: then it stays as it was. The caller has the
- * structure lock, and gives it back.
+ * For a heap that is in no list any more, and has no live chunk: so it is missed by nobody while the kernel takes its
+ * time. When the kernel refuses, it is as it was.
  */
-static bool destroy_locked(struct heap *heap)
+static bool unmap(struct heap *heap)
 {
     struct heap_set *set = heap->set;
     uintptr_t base = heap->base;
     size_t size = heap_size(heap);
     unsigned guards = heap->guard_units;
-    bool gone;
 
-    /* The mapping goes under the lock: no walker may be inside. A refusal is undone before anyone looks. */
     open_remove(set, heap);
     own_remove(set, base);
-    heaps_remove(set, heap);
-    heap_map_clear(base, size);
-    gone = space_unmap_heap(base, size);
-    if (gone) {
+    if (space_unmap_heap(base, size)) {
         heap_unguard(guards);
-    } else {
-        heap_map_set(base, size, heap->units, set->tag);
-        heaps_insert(set, heap);
-        open_insert(set, heap);
-        own_insert(set, base);
+        return true;
     }
-    return gone;
+    structure_lock_write();
+    heap_map_set(base, size, heap->units, set->tag);
+    heaps_insert(set, heap);
+    structure_unlock();
+    open_insert(set, heap);
+    own_insert(set, base);
+    return false;
 }
 
+/* True when the heap is gone. */
 static bool heap_destroy(struct heap *heap)
 {
-    bool gone;
+    bool alone;
 
     structure_lock_write();
-    gone = destroy_locked(heap);
+    alone = leave_list(heap);
     structure_unlock();
-    return gone;
+    return alone && unmap(heap);
 }
 
 static bool wholly_free(const struct heap *heap)
@@ -194,21 +203,21 @@ static bool awaits_repair(const struct heap *heap)
 }
 
 /*
- * Of the heaps that are wholly free one is kept. The others go, but not while somebody walks, which may take long: then
- * at a later tick. True when this one is gone.
+ * Of the heaps that are wholly free one is kept. The others go, if nobody is in the list or in the heap: else at a later
+ * tick. True when this one is gone.
  */
 static bool retire(struct heap *heap)
 {
     struct heap_set *set = heap->set;
-    bool gone;
+    bool alone;
 
     if (set->idle == NULL)
         set->idle = heap;
     if (set->idle == heap || awaits_repair(heap) || !structure_lock_try_write())
         return false;
-    gone = destroy_locked(heap);
+    alone = leave_list(heap);
     structure_unlock();
-    return gone;
+    return alone && unmap(heap);
 }
 
 struct heap *heap_set_take_aligned(struct heap_set *set, unsigned units, unsigned align, unsigned *first,

@@ -17,7 +17,8 @@
  * states stay zero.
  *
  * Only the owner of the arena cuts and joins (in the pool: who holds the arena's lock); a heap is added and
- * removed under the structure lock, so that walkers find all of it.
+ * removed under the structure lock, and not removed while a walker is in it (heap_walk.h), so that walkers find all
+ * of it.
  */
 #ifndef FT_BINS_HEAP_H
 #define FT_BINS_HEAP_H
@@ -67,6 +68,8 @@ struct heap {
     /* All heaps of the set. Structure lock to write; the owner and readers with the lock may read. */
     _Alignas(64) struct heap *next;
     struct heap *prev;
+    /* Walkers that are in the heap: see heap_walk.c. */
+    _Atomic uint32_t pins;
     /* The heaps of the set that have free units. Owner only, like all below. */
     struct heap *next_open, *prev_open;
     /* Units in no slab. */

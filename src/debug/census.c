@@ -5,8 +5,8 @@
 
 #include "arena/arena.h"
 #include "bins/empty.h"
+#include "bins/heap_walk.h"
 #include "large/large.h"
-#include "os/structure_lock.h"
 
 struct slab *census_next_slab(struct heap *heap, unsigned *at, uint64_t *identity)
 {
@@ -57,24 +57,70 @@ unsigned census_slab(struct heap *heap, struct slab *slab, uint64_t identity, st
     return atomic_load_explicit(&slab->identity, memory_order_relaxed) == identity ? count : 0;
 }
 
-static void sum_heap(struct heap *heap, struct census_zone *zone)
+/* The live chunks of a slab. */
+struct sum {
+    unsigned chunks;
+    size_t slack;
+};
+
+/* Acquire, here and below: as in live_size(). Without a branch: which chunks are live nobody can predict. */
+static struct sum sum_tiny(uintptr_t address, const struct size_class *class)
 {
-    struct census_chunk chunks[TINY_SLAB_CHUNKS_MAX];
-    unsigned at = heap_first_unit(heap);
-    uint64_t identity;
-    struct slab *slab;
+    const _Atomic uint8_t *state = tiny_state(address);
+    unsigned step = class->size / CHUNK_ALIGN;
+    struct sum sum = {.chunks = 0};
 
-    zone->heaps++;
-    while ((slab = census_next_slab(heap, &at, &identity)) != NULL) {
-        const struct size_class *class = &size_classes[identity_class(identity)];
-        unsigned count = census_slab(heap, slab, identity, chunks);
+    for (unsigned index = 0; index < class->chunks; index++, state += step) {
+        uint8_t what = atomic_load_explicit(state, memory_order_acquire);
+        unsigned live = (int8_t)what > 0;
 
-        zone->chunks += count;
-        zone->usable += (size_t)count * class->size;
-        zone->slabs += (size_t) class->units * UNIT_SIZE;
-        zone->vacant += class->chunks - count;
-        for (unsigned i = 0; i < count; i++)
-            zone->requested += chunks[i].requested;
+        sum.chunks += live;
+        sum.slack += live * tiny_slack(what);
+    }
+    return sum;
+}
+
+static struct sum sum_small(uintptr_t address, const struct size_class *class)
+{
+    struct sum sum = {.chunks = 0};
+
+    for (unsigned index = 0; index < class->chunks; index++, address += class->size) {
+        uint32_t what = atomic_load_explicit(small_state(address), memory_order_acquire);
+        unsigned live = (int32_t)what > 0;
+
+        sum.chunks += live;
+        sum.slack += (size_t)live * (what & SMALL_SLACK_MAX);
+    }
+    return sum;
+}
+
+static void sum_slab(const struct heap *heap, const struct slab *slab, uint64_t identity,
+                     struct census_zone *zone)
+{
+    const struct size_class *class = &size_classes[identity_class(identity)];
+    uintptr_t address = heap->base + (uintptr_t)identity_unit(identity) * UNIT_SIZE;
+    struct sum sum = heap->set->small ? sum_small(address, class) : sum_tiny(address, class);
+
+    /* See census_slab(). */
+    if (atomic_load_explicit(&slab->identity, memory_order_relaxed) != identity)
+        sum = (struct sum){.chunks = 0};
+    zone->chunks += sum.chunks;
+    zone->usable += (size_t)sum.chunks * class->size;
+    zone->requested += (size_t)sum.chunks * class->size - sum.slack;
+    zone->slabs += (size_t) class->units * UNIT_SIZE;
+    zone->vacant += class->chunks - sum.chunks;
+}
+
+static void sum_heaps(struct heap_set *set, struct census_zone *zone)
+{
+    for (struct heap *heap = heap_walk(set, NULL); heap != NULL; heap = heap_walk(set, heap)) {
+        unsigned at = heap_first_unit(heap);
+        uint64_t identity;
+        struct slab *slab;
+
+        zone->heaps++;
+        while ((slab = census_next_slab(heap, &at, &identity)) != NULL)
+            sum_slab(heap, slab, identity, zone);
     }
 }
 
@@ -107,16 +153,13 @@ static void sum_empty(void *context, uintptr_t address)
 void census_take(struct census *census)
 {
     *census = (struct census){.arenas = 0};
-    structure_lock_read();
+    /* Acquire: each arena is complete. */
     for (struct arena *arena = atomic_load_explicit(&arena_list, memory_order_acquire); arena != NULL;
          arena = arena->next) {
         census->arenas++;
-        for (struct heap *heap = arena->tiny.heaps; heap != NULL; heap = heap->next)
-            sum_heap(heap, &census->zone[ZONE_TINY]);
-        for (struct heap *heap = arena->small.heaps; heap != NULL; heap = heap->next)
-            sum_heap(heap, &census->zone[ZONE_SMALL]);
+        sum_heaps(&arena->tiny, &census->zone[ZONE_TINY]);
+        sum_heaps(&arena->small, &census->zone[ZONE_SMALL]);
     }
-    structure_unlock();
     empty_walk(no_region, sum_empty, &census->zone[ZONE_TINY]);
     large_walk(sum_large, &census->zone[ZONE_LARGE]);
     census->cached = large_cached_bytes();

@@ -1,6 +1,6 @@
 /*
  * Walking over everything that is allocated, while all threads go on: the states and the identities of slabs
- * are atomic, and the structure lock keeps heaps and descriptors in place. A chunk that is live during the
+ * are atomic, and the heap that is looked at stays in its place (bins/heap_walk.h). A chunk that is live during the
  * whole walk is seen, one that is free during the whole walk is not.
  */
 #ifndef FT_DEBUG_CENSUS_H
@@ -24,7 +24,7 @@ struct census {
     size_t cached; /* bytes in freed LARGE mappings that are kept */
 };
 
-/* Takes the structure lock for reading; the caller holds none. */
+/* Takes the structure lock for reading, now and then; the caller holds none. */
 void census_take(struct census *census);
 
 /* A live chunk. */

@@ -1,18 +1,18 @@
 /*
  * show_alloc_mem: the live chunks of all arenas, merged and sorted by address. They are collected into memory mapped for
- * the purpose, those in heaps under the structure lock, for reading; it is written when the lock is released, so a slow
- * terminal stops nobody.
+ * the purpose: the lists of heaps under the structure lock, for reading, and each heap while it is pinned. It is written
+ * when nothing is held any more, so a slow terminal stops nobody.
  */
 #define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "ft_malloc.h"
 
 #include "arena/arena.h"
 #include "bins/empty.h"
+#include "bins/heap_walk.h"
 #include "debug/census.h"
 #include "debug/text.h"
 #include "large/large.h"
 #include "os/os.h"
-#include "os/structure_lock.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -26,11 +26,10 @@ struct list {
     bool failed;
 };
 
-/* A heap, or a LARGE chunk. The heap itself may be gone as soon as the structure lock is released. */
+/* A heap, which may be gone by now, or a LARGE chunk. */
 struct place {
     uintptr_t base, end;
     enum zone zone;
-    struct heap *heap;
     size_t first, count; /* of its chunks in the list */
 };
 
@@ -39,27 +38,38 @@ struct listing {
     struct list chunks;
 };
 
-/* A new item, zero-filled, or NULL. */
-static void *list_add(struct list *list)
+/* Room for so many more items, or NULL. */
+static void *list_room(struct list *list, size_t items)
 {
-    size_t needed = (list->count + 1) * list->item_size;
+    size_t needed = (list->count + items) * list->item_size;
+    size_t size = list->size == 0 ? (size_t)64 << 10 : list->size;
+    char *larger;
 
-    if (needed > list->size && !list->failed) {
-        size_t size = list->size == 0 ? (size_t)64 << 10 : list->size * 2;
-        char *items = os_map(size);
-
-        if (items == NULL) {
+    while (size < needed)
+        size *= 2;
+    if (size > list->size && !list->failed) {
+        larger = os_map(size);
+        if (larger == NULL) {
             list->failed = true;
         } else {
             if (list->size > 0) {
-                memcpy(items, list->items, list->count * list->item_size);
+                memcpy(larger, list->items, list->count * list->item_size);
                 os_unmap(list->items, list->size);
             }
-            list->items = items;
+            list->items = larger;
             list->size = size;
         }
     }
-    return list->failed ? NULL : list->items + list->count++ * list->item_size;
+    return list->failed ? NULL : list->items + list->count * list->item_size;
+}
+
+/* A new item, zero-filled, or NULL. */
+static void *list_add(struct list *list)
+{
+    void *item = list_room(list, 1);
+
+    list->count += item != NULL;
+    return item;
 }
 
 static void list_end(struct list *list)
@@ -93,19 +103,6 @@ static void add_large(void *context, const struct large_info *info)
     *chunk = (struct census_chunk){.start = info->start, .requested = info->requested};
 }
 
-static void add_heaps(struct list *places, struct heap *heap, enum zone zone)
-{
-    for (; heap != NULL; heap = heap->next) {
-        struct place *place = list_add(places);
-
-        if (place != NULL)
-            *place = (struct place){.base = heap->base,
-                                    .end = heap->base + (uintptr_t)heap_units(heap) * UNIT_SIZE,
-                                    .zone = zone,
-                                    .heap = heap};
-    }
-}
-
 /* Heap sort: in place, and never slow; there may be many thousands of LARGE chunks. */
 static void sift_down(const struct list *places, size_t root, size_t end)
 {
@@ -134,25 +131,35 @@ static void sort(const struct list *places)
     }
 }
 
-static void collect_chunks(struct list *chunks, struct place *place)
+static void add_chunks(struct list *chunks, struct heap *heap)
 {
-    struct census_chunk found[TINY_SLAB_CHUNKS_MAX];
-    unsigned at = heap_first_unit(place->heap);
+    unsigned at = heap_first_unit(heap);
     uint64_t identity;
     struct slab *slab;
 
-    place->first = chunks->count;
-    while ((slab = census_next_slab(place->heap, &at, &identity)) != NULL) {
-        unsigned count = census_slab(place->heap, slab, identity, found);
+    while ((slab = census_next_slab(heap, &at, &identity)) != NULL) {
+        struct census_chunk *room = list_room(chunks, size_classes[identity_class(identity)].chunks);
 
-        for (unsigned i = 0; i < count; i++) {
-            struct census_chunk *chunk = list_add(chunks);
-
-            if (chunk != NULL)
-                *chunk = found[i];
-        }
+        if (room != NULL)
+            chunks->count += census_slab(heap, slab, identity, room);
     }
-    place->count = chunks->count - place->first;
+}
+
+static void add_heaps(struct listing *listing, struct heap_set *set, enum zone zone)
+{
+    for (struct heap *heap = heap_walk(set, NULL); heap != NULL; heap = heap_walk(set, heap)) {
+        struct place *place = list_add(&listing->places);
+        size_t first = listing->chunks.count;
+
+        if (place == NULL)
+            continue;
+        add_chunks(&listing->chunks, heap);
+        *place = (struct place){.base = heap->base,
+                                .end = heap->base + (uintptr_t)heap_units(heap) * UNIT_SIZE,
+                                .zone = zone,
+                                .first = first,
+                                .count = listing->chunks.count - first};
+    }
 }
 
 static void add_region(void *context, uintptr_t start, size_t size)
@@ -183,17 +190,12 @@ static void collect(struct listing *listing)
 
     large_walk(add_large, listing);
     empty_walk(add_region, add_empty, listing);
-    structure_lock_read();
     /* Acquire: each arena is complete. */
     for (arena = atomic_load_explicit(&arena_list, memory_order_acquire); arena != NULL;
          arena = arena->next) {
-        add_heaps(&listing->places, arena->tiny.heaps, ZONE_TINY);
-        add_heaps(&listing->places, arena->small.heaps, ZONE_SMALL);
+        add_heaps(listing, &arena->tiny, ZONE_TINY);
+        add_heaps(listing, &arena->small, ZONE_SMALL);
     }
-    for (size_t i = 0; i < listing->places.count; i++)
-        if (place_at(&listing->places, i)->heap != NULL)
-            collect_chunks(&listing->chunks, place_at(&listing->places, i));
-    structure_unlock();
     sort(&listing->places);
 }
 

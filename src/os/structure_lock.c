@@ -29,6 +29,9 @@ static pthread_mutex_t rooms[ROOMS] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_
 enum { HOLDS_ALL = ROOMS };
 static _Thread_local unsigned held;
 
+/* Written in the child of a fork, while that has one thread. */
+static unsigned renewals;
+
 void structure_lock_write(void)
 {
     child_check();
@@ -88,8 +91,14 @@ void structure_unlock(void)
         pthread_mutex_unlock(&rooms[held]);
 }
 
+unsigned structure_lock_renewals(void)
+{
+    return renewals;
+}
+
 void structure_lock_renew(void)
 {
+    renewals++;
     pthread_mutex_init(&gate, NULL);
     for (unsigned room = 0; room < ROOMS; room++)
         pthread_mutex_init(&rooms[room], NULL);

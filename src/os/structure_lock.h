@@ -25,4 +25,7 @@ void structure_unlock(void);
  */
 void structure_lock_renew(void);
 
+/* How often that was done: what others noted under the lock before, they will not take back. */
+unsigned structure_lock_renewals(void);
+
 #endif
