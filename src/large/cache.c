@@ -114,6 +114,15 @@ void cache_count_live(size_t more)
         cache.peak = cache.live;
 }
 
+/* A chunk that has become large already should not have to move again soon: copying it costs more than a mapping. */
+static bool may_grow_on(const struct large *large, size_t size)
+{
+    static const size_t large_from = (size_t)1 << 20;
+    enum { ROOM = 16 };
+
+    return large->reserved > large->mapped && (size < large_from || large->reserved / ROOM >= size);
+}
+
 static struct large *take(size_t size, size_t most, bool growing)
 {
     struct large *best = NULL;
@@ -124,8 +133,7 @@ static struct large *take(size_t size, size_t most, bool growing)
         struct large *large = cache.lists[bucket];
 
         for (unsigned seen = 0; large != NULL && seen < LOOK; seen++, large = large->next)
-            if (large->mapped >= size && large->mapped <= most &&
-                (!growing || large->reserved > large->mapped) &&
+            if (large->mapped >= size && large->mapped <= most && (!growing || may_grow_on(large, size)) &&
                 (best == NULL || large->mapped < best->mapped))
                 best = large;
     }

@@ -5,6 +5,7 @@
  */
 #include "large/registry.h"
 
+#include "large/headroom.h"
 #include "os/os.h"
 
 static char *start_of(const struct large *large)
@@ -17,22 +18,22 @@ void *large_alloc_growing_hardened(size_t size)
 {
     size_t page = os_page_size();
     size_t mapped = large_mapped_hardened(size, true);
-    size_t headroom = large_headroom(mapped);
-    size_t around = headroom + 2 * page;
-    char *space, *start;
+    size_t headroom =
+        mapped == 0 || os_memory_limit() != SIZE_MAX ? 0 : headroom_take(mapped, headroom_ample(mapped));
+    struct large_place place = {mapped, mapped + headroom, mapped + headroom, true};
+    char *space = headroom == 0 ? NULL : os_reserve(place.reserved + 2 * page);
+    char *start = space + page;
     bool clean;
 
-    if (mapped == 0 || mapped > PTRDIFF_MAX - around || os_memory_limit() != SIZE_MAX)
-        return large_alloc(size, 1, &clean);
-    space = os_reserve(mapped + around);
-    if (space == NULL)
-        return large_alloc(size, 1, &clean);
-    start = space + page;
-    if (os_renew(start, mapped))
-        return large_enter(start, size, mapped, mapped + headroom, true);
-    /* The chunk's place may be a hole by now, and is not ours to unmap; what is around it is. */
-    os_unmap(space, page);
-    os_unmap(start + mapped, headroom + page);
+    if (space != NULL && os_renew(start, mapped))
+        return large_enter(start, size, &place);
+    if (space != NULL) {
+        /* The chunk's place may be a hole by now, and is not ours to unmap; what is around it is. */
+        os_unmap(space, page);
+        os_unmap(start + mapped, headroom + page);
+    }
+    if (headroom != 0)
+        headroom_give(place.promised);
     return large_alloc(size, 1, &clean);
 }
 
@@ -57,6 +58,8 @@ static void lose_guards(struct large *large, size_t kept, size_t lost)
 
     os_unmap(start - page, page);
     os_unmap(start + lost, large->reserved + page - lost);
+    headroom_give(large->promised);
+    large->promised = 0;
     store(large, kept, kept, false);
 }
 

@@ -7,8 +7,12 @@
 #include "large/quarantine.h"
 
 #include "debug/options.h"
+#include "large/headroom.h"
 #include "large/stash.h"
 #include "os/os.h"
+
+/* From this size on a chunk has headroom from the beginning: copying it would take long, and much memory. */
+static const size_t headroom_from = (size_t)32 << 20;
 
 static void *start_of(const struct large *large)
 {
@@ -45,6 +49,8 @@ static bool unmap(struct large *large)
     gone = unmap_range(start, large->reserved, large->guarded);
     if (gone && policy_keep_addresses())
         keep_address(large, (uintptr_t)start);
+    if (gone)
+        headroom_give(large->promised);
     registry_lock();
     if (gone)
         registry_drop(large);
@@ -115,7 +121,7 @@ static void *map_or_trim(size_t size, size_t align)
     return start;
 }
 
-void *large_enter(void *start, size_t size, size_t mapped, size_t reserved, bool guarded)
+void *large_enter(void *start, size_t size, const struct large_place *place)
 {
     struct large *large;
 
@@ -123,15 +129,17 @@ void *large_enter(void *start, size_t size, size_t mapped, size_t reserved, bool
     large = registry_new();
     if (large != NULL) {
         atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
-        large->mapped = mapped;
-        large->reserved = reserved;
-        large->guarded = guarded;
+        large->mapped = place->mapped;
+        large->reserved = place->reserved;
+        large->promised = place->promised;
+        large->guarded = place->guarded;
         registry_insert(large, (uintptr_t)start);
-        cache_count_live(mapped);
+        cache_count_live(place->mapped);
     }
     registry_unlock();
     if (large == NULL) {
-        unmap_range(start, reserved, guarded);
+        unmap_range(start, place->reserved, place->guarded);
+        headroom_give(place->promised);
         return NULL;
     }
     return start;
@@ -153,7 +161,36 @@ static void *alloc_hardened(size_t size, size_t align)
     size_t mapped = large_mapped_hardened(size, guarded);
     void *start = mapped == 0 ? NULL : map_hardened(mapped, align, guarded);
 
-    return start == NULL ? NULL : large_enter(start, size, mapped, mapped, guarded);
+    return start == NULL ? NULL : large_enter(start, size, &(struct large_place){mapped, mapped, 0, guarded});
+}
+
+/* With what can be had of `wanted` bytes of headroom; NULL if that is none. */
+static void *map_with_headroom(size_t size, size_t mapped, size_t wanted)
+{
+    size_t headroom = os_memory_limit() != SIZE_MAX ? 0 : headroom_take(mapped, wanted);
+    char *start = headroom == 0 ? NULL : os_reserve(mapped + headroom);
+    struct large_place place = {mapped, mapped + headroom, mapped + headroom, false};
+
+    if (start != NULL && os_renew(start, mapped))
+        return large_enter(start, size, &place);
+    /* The first part may be a hole by now, and is not ours to unmap; the headroom is. */
+    if (start != NULL)
+        os_unmap(start + mapped, headroom);
+    if (headroom != 0)
+        headroom_give(place.promised);
+    return NULL;
+}
+
+/* `needed` bytes will do. */
+static void *map_plain(size_t size, size_t needed, size_t mapped, size_t align)
+{
+    void *start = map_or_trim(mapped, align);
+
+    if (start == NULL && needed < mapped) {
+        mapped = needed;
+        start = map(mapped, align);
+    }
+    return start == NULL ? NULL : large_enter(start, size, &(struct large_place){mapped, mapped, 0, false});
 }
 
 void *large_alloc(size_t size, size_t align, bool *clean)
@@ -180,27 +217,12 @@ void *large_alloc(size_t size, size_t align, bool *clean)
     if (large != NULL)
         return start_of(large);
     large_make_way(0);
-    start = map_or_trim(mapped, align);
-    if (start == NULL && needed < mapped) {
-        mapped = needed;
-        start = map(mapped, align);
+    if (mapped >= headroom_from && align <= os_page_size()) {
+        start = map_with_headroom(size, mapped, headroom_first(mapped));
+        if (start != NULL)
+            return start;
     }
-    return start == NULL ? NULL : large_enter(start, size, mapped, mapped, false);
-}
-
-size_t large_headroom(size_t mapped)
-{
-    /*
-     * A vector that grows step by step is copied when it leaves its address space, so that is ample: all the
-     * copies together are a small part of the final size, in time and in memory. Small ones get less: address
-     * space is free, but users look at it. What doubles must not use it up exactly: it would not look like one that
-     * grows any more, when it is freed.
-     */
-    static const size_t ample_from = (size_t)4 << 20, most = (size_t)1 << 38, beyond = 64 << 10;
-
-    if (mapped < ample_from)
-        return mapped * 3 + beyond;
-    return mapped < most / 1023 ? mapped * 1023 : most;
+    return map_plain(size, needed, mapped, align);
 }
 
 void *large_reuse_growing(size_t size)
@@ -217,42 +239,19 @@ void *large_reuse_growing(size_t size)
     return large == NULL ? NULL : start_of(large);
 }
 
-static void *map_growing(size_t size)
+void *large_try_growing(size_t size)
 {
     size_t mapped = round_up(size, os_page_size());
-    size_t headroom = large_headroom(mapped);
-    void *start;
 
-    if (mapped < size || mapped > PTRDIFF_MAX - headroom || os_memory_limit() != SIZE_MAX)
-        return NULL;
-    start = os_reserve(mapped + headroom);
-    if (start == NULL)
-        return NULL;
-    if (os_renew(start, mapped))
-        return large_enter(start, size, mapped, mapped + headroom, false);
-    /* The first part may be a hole by now, and is not ours to unmap; the headroom is. */
-    os_unmap((char *)start + mapped, headroom);
-    return NULL;
+    return mapped < size ? NULL : map_with_headroom(size, mapped, headroom_ample(mapped));
 }
 
 void *large_alloc_growing(size_t size)
 {
-    void *start = map_growing(size);
+    void *start = large_try_growing(size);
     bool clean;
 
     return start != NULL ? start : large_alloc(size, 1, &clean);
-}
-
-void *large_try_growing(size_t size)
-{
-    /* Each is two mappings for the kernel, which allows 65,530. */
-    enum { MANY = 4096 };
-    bool many;
-
-    registry_lock();
-    many = registry_count() >= MANY;
-    registry_unlock();
-    return many ? NULL : map_growing(size);
 }
 
 /* The live chunk at the address, marked as freed; NULL and why there is none. */

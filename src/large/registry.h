@@ -21,6 +21,8 @@ struct large {
     /* Bytes of memory, and of address space from `address` on. Holder only; in the cache, with the lock. */
     size_t mapped;
     size_t reserved;
+    /* What headroom_give() takes back; 0: nothing. Like that. */
+    size_t promised;
     /* What `requested` was when it was freed: for reports. Written by who freed it, relaxed, like `requested`. */
     _Atomic size_t was;
     /* Of a live chunk: see cache_lend(). With the lock. */
@@ -124,14 +126,17 @@ static inline size_t large_mapped_hardened(size_t size, bool guarded)
     return mapped < size ? 0 : mapped;
 }
 
-/* How much address space a chunk that grows gets in advance. */
-size_t large_headroom(size_t mapped);
+/* What a fresh mapping is: see struct large. */
+struct large_place {
+    size_t mapped, reserved, promised;
+    bool guarded;
+};
 
 /*
- * Enters a fresh mapping as a chunk; without memory for a descriptor it goes back, and NULL is returned. Without the
- * lock.
+ * Enters a fresh mapping as a chunk; without memory for a descriptor it goes back, with what was promised, and NULL is
+ * returned. Without the lock.
  */
-void *large_enter(void *start, size_t size, size_t mapped, size_t reserved, bool guarded);
+void *large_enter(void *start, size_t size, const struct large_place *place);
 
 /*
  * Takes the best fitting mapping of at least `size` bytes and at most twice as many out of the cache; or returns NULL,

@@ -4,6 +4,7 @@
  */
 #include "large/registry.h"
 
+#include "large/headroom.h"
 #include "os/os.h"
 
 /* Less than this is not worth a system call, unless it is an eighth of the chunk. */
@@ -18,6 +19,11 @@ static char *end_of(const struct large *large)
 static void mapped_store(struct large *large, size_t mapped, size_t reserved)
 {
     /* Under the lock only for those that walk. */
+    if (mapped == reserved && reserved < large->reserved) {
+        /* The headroom is gone: a part that may be a hole, or all that was behind the chunk. */
+        headroom_give(large->promised);
+        large->promised = 0;
+    }
     registry_lock();
     cache_count_live(mapped - large->mapped);
     cache_lend(large, 0);

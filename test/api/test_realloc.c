@@ -156,8 +156,8 @@ static void test_a_vector_that_grows_for_long_moves_a_few_times(void **state)
         memset(block + size, 'x', next - size);
     }
     assert_true(steps > 40);
-    /* Out of its first mapping, and once more where there is ample headroom. */
-    assert_true(moves <= 3);
+    /* Out of its first mapping, unless there happens to be room behind it, and once more to where it is ample. */
+    assert_true(moves <= 2);
     ft_free(block);
 }
 

@@ -39,7 +39,8 @@ static bool enter_chunk(struct neighbours *pair)
     size_t page = os_page_size(), whole = pair->set->small ? SMALL_HEAP_SIZE : TINY_HEAP_SIZE;
 
     pair->chunk = (char *)(pair->base + whole - page); // NOLINT: an address becomes a pointer
-    return os_map_at(pair->chunk, page) && large_enter(pair->chunk, CHUNK_BYTES, page, page, false) != NULL;
+    return os_map_at(pair->chunk, page) &&
+           large_enter(pair->chunk, CHUNK_BYTES, &(struct large_place){page, page, 0, false}) != NULL;
 }
 
 static struct neighbours make_neighbours(struct heap_set *set)

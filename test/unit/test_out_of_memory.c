@@ -168,6 +168,9 @@ static void allocate_all_sizes(void)
         add(CALL_OF_MEMALIGN, 100, align);
         add(CALL_OF_ALIGNED, 5000, align);
     }
+    /* A mapping each, of whole pages, when nothing waits in the cache. */
+    for (size_t align = 2 * (size_t)SMALL_MAX; align <= 4 << 20; align *= 2)
+        add(CALL_OF_MEMALIGN, 20000, align);
 }
 
 static void grow_and_shrink(void)

@@ -1,0 +1,69 @@
+/*
+ * The figures are sums that order nothing, so every access is relaxed; a chunk takes before it is mapped and gives when
+ * its mapping, or its headroom, has gone.
+ */
+#include "large/headroom.h"
+
+#include "os/mappings.h"
+#include "os/os.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* The chunk, and its headroom or its guards. */
+enum { MAPPINGS = 2 };
+
+static _Atomic size_t promised_now;
+
+/*
+ * A vector that grows step by step is copied when it leaves its address space, so that is ample: all the copies
+ * together are a small part of the final size, in time and in memory. Small ones get less: address space is free, but
+ * users look at it. What doubles must not use it up exactly: it would not look like one that grows any more, when it
+ * is freed.
+ */
+size_t headroom_ample(size_t mapped)
+{
+    static const size_t ample_from = (size_t)4 << 20, most = (size_t)1 << 38;
+
+    if (mapped < ample_from)
+        return headroom_first(mapped);
+    return mapped < most / 1023 ? mapped * 1023 : most;
+}
+
+size_t headroom_first(size_t mapped)
+{
+    enum { BEYOND = 64 << 10 };
+
+    return mapped < SIZE_MAX / 8 ? mapped * 3 + BEYOND : 0;
+}
+
+/* The lower half of what the processor can address, or a part of it: stacks lie high up. */
+static size_t address_space(void)
+{
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+    return (size_t)2 << (63 - __builtin_clzl(here));
+}
+
+size_t headroom_take(size_t mapped, size_t wanted)
+{
+    enum { SHARE = 16 };
+    size_t all = address_space() / SHARE;
+    size_t now = atomic_load_explicit(&promised_now, memory_order_relaxed); /* see above */
+    size_t most = now < all ? (all - now) / SHARE & ~(os_page_size() - 1) : 0;
+    size_t headroom = wanted < most ? round_up(wanted, os_page_size()) : most;
+
+    /* What doubles would leave less than that at its first step. */
+    if (headroom < mapped || !mappings_take(MAPPINGS))
+        return 0;
+    atomic_fetch_add_explicit(&promised_now, mapped + headroom, memory_order_relaxed); /* see above */
+    return headroom;
+}
+
+void headroom_give(size_t promised)
+{
+    if (promised == 0)
+        return;
+    mappings_give(MAPPINGS);
+    atomic_fetch_sub_explicit(&promised_now, promised, memory_order_relaxed); /* see above */
+}
