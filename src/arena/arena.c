@@ -157,3 +157,10 @@ size_t arena_trim(struct arena *arena)
     empty_bins(arena);
     return heap_set_trim(&arena->tiny) + heap_set_trim(&arena->small);
 }
+
+void arena_trim_step(struct arena *arena)
+{
+    arena_repair(arena);
+    empty_bins(arena);
+    bins_trim(&arena->bins);
+}

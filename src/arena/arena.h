@@ -203,6 +203,9 @@ size_t arena_release(struct arena *arena);
 /* Gives everything unused back to the kernel. Returns the bytes. */
 size_t arena_trim(struct arena *arena);
 
+/* The same with only a piece of it now, and the others at later slow calls. */
+void arena_trim_step(struct arena *arena);
+
 static inline void arena_count(struct arena *arena, enum call_kind kind, uint64_t amount)
 {
     atomic_store_explicit(&arena->calls[kind],

@@ -172,6 +172,8 @@ void pool_put(struct arena *arena)
     arena_lock(arena);
     /* Sequentially consistent: see remote.c. What was pushed before it is unpacked here. */
     atomic_store(&arena->use, ARENA_POOLED);
+    /* There is no next slow call. */
+    bins_allow(&arena->bins, HEAP_ALLOWANCE_ALL);
     remote_receive_all(arena);
     rest(arena);
     arena_unlock(arena);

@@ -175,12 +175,13 @@ struct arena *arena_enter(void)
     }
     if (unlikely(shared(arena)))
         arena_lock(arena);
+    bins_allow(&arena->bins, HEAP_ALLOWANCE);
     if (unlikely(arena_is_damaged(arena)))
         arena_repair_step(arena);
     if (unlikely(atomic_load_explicit(&arena->trim_wanted, memory_order_relaxed))) {
         atomic_store_explicit(&arena->trim_wanted, false, memory_order_relaxed);
         remote_send_all(arena);
-        arena_trim(arena);
+        arena_trim_step(arena);
     }
     return arena;
 }

@@ -30,6 +30,10 @@ enum {
      * slabs after BINS_FLUSH_TICKS: spread over slabs, they make it touch others.
      */
     TICK = OS_TICKS_TENTH / 4,
+    /* What a call does not get to waits for the next one after this: other calls come in between. */
+    TICK_PIECE = TICK / 8,
+    /* How many chunks of stacks that nobody uses go to their slabs in a call. */
+    FLUSH_CHUNKS = 2048,
 };
 
 /*
@@ -124,6 +128,7 @@ void bins_init(struct bins *bins, void **slots, struct heap_set *tiny, struct he
     bins->slots = slots;
     bins->room = ROOM_OWN;
     bins->hand = TINY_CLASSES;
+    bins->flush_next = SIZE_CLASSES;
     lay_out(bins);
 }
 
@@ -211,13 +216,59 @@ void bin_flush(struct bin *bin)
     bin_release_empty(bin);
 }
 
-static void flush_unused(struct bins *bins)
+/* False: there are more of them, for another call. */
+static bool flush_unused(struct bins *bins)
 {
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
-        if (!bins->of[class].used)
-            bin_flush(&bins->of[class]);
-        bins->of[class].used = false;
+    for (unsigned chunks = 0; bins->flush_next < SIZE_CLASSES; bins->flush_next++) {
+        struct bin *bin = &bins->of[bins->flush_next];
+
+        if (chunks >= FLUSH_CHUNKS)
+            return false;
+        if (!bin->used) {
+            chunks += bin_count(bin);
+            bin_flush(bin);
+        }
+        bin->used = false;
     }
+    return true;
+}
+
+/* A bounded piece of what is due; true: that was the last one. */
+static bool age(struct bins *bins)
+{
+    bool flushed = flush_unused(bins);
+
+    if (bins->tiny_ages)
+        bins->tiny_ages = !heap_set_age(bins->tiny);
+    if (bins->small_ages)
+        bins->small_ages = !heap_set_age(bins->small);
+    return flushed && !bins->tiny_ages && !bins->small_ages;
+}
+
+static __attribute__((noinline)) void tick_due(struct bins *bins, uint64_t now)
+{
+    if (bins->flush_next == SIZE_CLASSES && !bins->tiny_ages && !bins->small_ages) {
+        bins->tiny_ages = bins->small_ages = true;
+        if (++bins->ticks % BINS_FLUSH_TICKS == 0)
+            bins->flush_next = 0;
+    }
+    bins->next_tick = now + (age(bins) ? TICK : TICK_PIECE);
+    large_make_way(0);
+}
+
+static __attribute__((noinline)) void let_go(struct bins *bins)
+{
+    if (bins->tiny->waiting)
+        heap_set_let_go(bins->tiny);
+    if (bins->small->waiting)
+        heap_set_let_go(bins->small);
+}
+
+void bins_trim(struct bins *bins)
+{
+    bins->tiny_ages = !heap_set_trim_step(bins->tiny);
+    bins->small_ages = !heap_set_trim_step(bins->small);
+    bins->next_tick = 0;
 }
 
 /*
@@ -230,14 +281,10 @@ static void tick(struct bin *bin)
     uint64_t now = os_ticks();
 
     bin->used = true;
-    if (likely(now < bins->next_tick))
-        return;
-    bins->next_tick = now + TICK;
-    if (++bins->ticks % BINS_FLUSH_TICKS == 0)
-        flush_unused(bins);
-    heap_set_age(bins->tiny);
-    heap_set_age(bins->small);
-    large_make_way(0);
+    if (unlikely(bins->tiny->waiting | bins->small->waiting))
+        let_go(bins);
+    if (unlikely(now >= bins->next_tick))
+        tick_due(bins, now);
 }
 
 bool bin_refill(struct bin *bin, uint64_t *random)

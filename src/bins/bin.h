@@ -51,6 +51,9 @@ struct bins {
     /* When the next tick is due; at every BINS_FLUSH_TICKS-th, stacks that were not used are emptied. */
     uint64_t next_tick;
     unsigned ticks;
+    /* What is left to do of a tick: from which class on stacks are looked at, and whose heaps. */
+    unsigned flush_next;
+    bool tiny_ages, small_ages;
 };
 
 /* Where the bin of a TINY size stands in an array of bins, by the size in units of CHUNK_ALIGN, rounded up. */
@@ -75,6 +78,16 @@ static inline unsigned bin_limit(const struct bin *bin)
 
 /* How many that may become. */
 unsigned bin_limit_max(const struct bin *bin);
+
+/* At the beginning of a slow call, and by whoever has the time: how much may go back to the kernel in it. */
+static inline void bins_allow(struct bins *bins, unsigned allowance)
+{
+    heap_set_allow(bins->tiny, allowance);
+    heap_set_allow(bins->small, allowance);
+}
+
+/* All that is free in the heaps goes back, a piece now and the others with the next slow calls. */
+void bins_trim(struct bins *bins);
 
 /* For the repair after fork: nothing is cached and no slab is known. */
 void bins_reset(struct bins *bins);

@@ -74,6 +74,8 @@ struct heap {
     struct heap *next_open, *prev_open;
     /* Units in no slab. */
     uint32_t free_units;
+    /* Wholly free, and not in reserve: it waits at the end of the open list to be unmapped. */
+    bool leaving;
     /*
      * Bit maps over the units: in no slab; written to since they came from the kernel; free for one tick;
      * lost when the kernel failed to renew them (a heap with lost units is never unmapped).
@@ -125,8 +127,16 @@ struct heap_set {
     /* Structure lock to write; owner and lock holders read. Release: a fork may come between any two stores. */
     _Atomic(struct heap *) heaps;
     /* Owner only: heaps with free units; one that is wholly free is kept in reserve. */
-    struct heap *open;
+    struct heap *open, *open_last;
     struct heap *idle;
+    /*
+     * A round over the open heaps, at a tick: which one is next; for malloc_trim, which wants all of it. Whether heaps
+     * that leave are to be tried again at the next slow call. And how many units may still go back in this one: that
+     * takes the kernel long.
+     */
+    struct heap *age_next;
+    bool in_round, thorough, waiting;
+    unsigned allowance;
     /* How many there ever were. */
     uint64_t count;
     /*
@@ -164,10 +174,25 @@ static inline void heap_give(struct heap *heap, unsigned first, unsigned units)
 }
 
 /*
- * Once a tick: the larger runs that were free at the last tick and still are go back to the kernel; what is free now
- * is next.
+ * How many units a slow call may give back: 8 MiB, which take the kernel about half a millisecond. ALL: for whoever has
+ * the time, or will not come again.
  */
-void heap_set_age(struct heap_set *set);
+enum { HEAP_ALLOWANCE = 512 };
+#define HEAP_ALLOWANCE_ALL UINT32_MAX
+
+static inline void heap_set_allow(struct heap_set *set, unsigned allowance)
+{
+    set->allowance = allowance;
+}
+
+/*
+ * Once a tick: the larger runs that were free at the last tick and still are go back to the kernel; what is free now
+ * is next. Goes on with what the call before did not get to. False: something is left to do, for another call.
+ */
+bool heap_set_age(struct heap_set *set);
+
+/* At the end of slow calls, if set->waiting: goes on with heaps that are wholly free. */
+void heap_set_let_go(struct heap_set *set);
 
 /* Bytes of units that are in no slab, and that the kernel has memory behind, because they were written to. */
 size_t heap_set_unused(const struct heap_set *set);
@@ -180,6 +205,9 @@ size_t heap_set_release(struct heap_set *set);
 
 /* Gives all free memory of the set to the kernel. Returns the bytes given. */
 size_t heap_set_trim(struct heap_set *set);
+
+/* The same, as far as the allowance goes. False: more is left; heap_set_age() goes on with it. */
+bool heap_set_trim_step(struct heap_set *set);
 
 /*
  * For the repair after fork. No heap is known; a heap's units are all free, and dirty; then each surviving slab is
