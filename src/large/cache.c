@@ -24,6 +24,8 @@ enum {
     LOOK = 8,
     /* How many go at a time: no free pays for many, and those that the kernel refuses are not tried again and again. */
     EVICT = 4,
+    /* And how many bytes, but for the last one: that is what takes the kernel long. */
+    EVICT_BYTES = 8 << 20,
 };
 
 /*
@@ -335,6 +337,7 @@ struct large *cache_evict(uint64_t now, bool all)
     struct large *large;
     bool period = !all && end_period(now);
     unsigned count = 0;
+    size_t bytes = 0;
 
     evicted = stash_collect(all, period, EVICT, evicted);
     if (all)
@@ -342,8 +345,11 @@ struct large *cache_evict(uint64_t now, bool all)
     large = cache.newest;
     if (large != NULL && !all && too_large(large, now))
         evicted = evict(large, evicted);
-    while ((large = cache.oldest) != NULL && (all || (count++ < EVICT && due(large, now))))
+    while ((large = cache.oldest) != NULL &&
+           (all || (count++ < EVICT && bytes < EVICT_BYTES && due(large, now)))) {
+        bytes += large->mapped;
         evicted = evict(large, evicted);
+    }
     if (large == NULL)
         cache.owed = 0;
     return evicted;
