@@ -1,6 +1,6 @@
 /*
- * Where a heap is entered: the own-heap table, the list of those with free units, the list that walkers follow. Internal
- * to src/bins; owner only.
+ * Where a heap is entered: the own-heap table, the list of those with free units, the list that
+ * walkers follow. Internal to src/bins; owner only.
  */
 #ifndef FT_BINS_HEAP_LISTS_H
 #define FT_BINS_HEAP_LISTS_H
@@ -26,8 +26,8 @@ static inline void own_remove(struct heap_set *set, uintptr_t base)
 }
 
 /*
- * The heaps with free units. At the end of the list are those that wait to be unmapped: all of them leave, and none
- * before them does.
+ * The heaps with free units. At the end of the list are those that wait to be unmapped: all of them
+ * leave, and none before them does.
  */
 static inline void open_insert(struct heap_set *set, struct heap *heap)
 {
@@ -65,7 +65,10 @@ static inline void open_remove(struct heap_set *set, struct heap *heap)
         set->open_last = heap->prev_open;
 }
 
-/* The heap leaves, or does not after all: of those that stay, the one used last is the first to be asked. */
+/*
+ * The heap leaves, or does not after all: of those that stay, the one used last is the first to be
+ * asked.
+ */
 static inline void open_leave(struct heap_set *set, struct heap *heap)
 {
     open_remove(set, heap);
@@ -120,7 +123,10 @@ static inline bool awaits_repair(const struct heap *heap)
     return heap->set->unswept.heap == heap || being_rebuilt(heap);
 }
 
-/* For a heap that is wholly free: keeps it in reserve, or lets it go, now or later. It may be gone then. */
+/*
+ * For a heap that is wholly free: keeps it in reserve, or lets it go, now or later. It may be gone
+ * then.
+ */
 void heap_retire(struct heap *heap);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * How memory of heaps goes back to the kernel: a heap that is wholly free as a whole, other free runs in large pieces
- * when they have been free for a tick or two.
+ * How memory of heaps goes back to the kernel: a heap that is wholly free as a whole, other free
+ * runs in large pieces when they have been free for a tick or two.
  *
- * A call gives back so much and no more: set->allowance says how many units are left to it. What it has to leave, the
- * next slow calls go on with: heaps that leave wait at the end of the open list, and a round over the heaps of the set
- * stops where it is.
+ * A call gives back so much and no more: set->allowance says how many units are left to it. What it
+ * has to leave, the next slow calls go on with: heaps that leave wait at the end of the open list,
+ * and a round over the heaps of the set stops where it is.
  */
 #include "bins/heap.h"
 
@@ -18,8 +18,8 @@
 
 enum {
     /*
-     * Smaller pieces are left alone when ageing: a system call and its page faults cost more than they give. For the
-     * same reason none is cheaper than this.
+     * Smaller pieces are left alone when ageing: a system call and its page faults cost more than
+     * they give. For the same reason none is cheaper than this.
      */
     PURGE_UNITS_MIN = 8,
     /* How many heaps a call looks at in a round: their maps are cold. */
@@ -31,7 +31,10 @@ static unsigned rest_of(unsigned allowance, unsigned cost)
     return allowance > cost ? allowance - cost : 0;
 }
 
-/* So that walkers do not find the heap any more. False: one is in it, and nothing has changed. Structure lock. */
+/*
+ * So that walkers do not find the heap any more. False: one is in it, and nothing has changed.
+ * Structure lock.
+ */
 static bool leave_list(struct heap *heap)
 {
     if (heap_pinned(heap))
@@ -42,8 +45,8 @@ static bool leave_list(struct heap *heap)
 }
 
 /*
- * For a heap that is in no list any more, and has no live chunk: so it is missed by nobody while the kernel takes its
- * time. When the kernel refuses, it is as it was.
+ * For a heap that is in no list any more, and has no live chunk: so it is missed by nobody while
+ * the kernel takes its time. When the kernel refuses, it is as it was.
  */
 static bool unmap(struct heap *heap)
 {
@@ -81,7 +84,10 @@ static bool heap_destroy(struct heap *heap)
     return alone && unmap(heap);
 }
 
-/* Gives one free run back. A piece that the kernel fails to renew may be a hole: it is never used again. */
+/*
+ * Gives one free run back. A piece that the kernel fails to renew may be a hole: it is never used
+ * again.
+ */
 static size_t purge_run(struct heap *heap, unsigned first, unsigned units)
 {
     void *start = (void *)(heap->base + (uintptr_t)first * UNIT_SIZE); // NOLINT: an address becomes a pointer
@@ -109,7 +115,10 @@ static uint64_t due_units(const struct heap *heap, unsigned word, bool aged_only
     return bits_whole(may_go, page_units) & ~bits_whole(unwritten, page_units);
 }
 
-/* How many units of a run that is due may go now. Of the run nothing is left that would be too short to go. */
+/*
+ * How many units of a run that is due may go now. Of the run nothing is left that would be too
+ * short to go.
+ */
 static unsigned piece_of(unsigned run, unsigned least, unsigned allowance)
 {
     unsigned page_units = os_page_size() > UNIT_SIZE ? (unsigned)(os_page_size() / UNIT_SIZE) : 1;
@@ -121,8 +130,8 @@ static unsigned piece_of(unsigned run, unsigned least, unsigned allowance)
 }
 
 /*
- * Gives back the runs of free, dirty pages that are at least `least` units long; only aged ones, or all. Less, when the
- * allowance is used up: then nothing of it is left.
+ * Gives back the runs of free, dirty pages that are at least `least` units long; only aged ones, or
+ * all. Less, when the allowance is used up: then nothing of it is left.
  */
 static size_t purge(struct heap *heap, bool aged_only, unsigned least, unsigned *allowance)
 {
@@ -185,7 +194,9 @@ static bool reserve(struct heap *heap)
     return true;
 }
 
-/* What is too much for one call goes in pieces, and last of all its address space. False: not now. */
+/*
+ * What is too much for one call goes in pieces, and last of all its address space. False: not now.
+ */
 static bool go(struct heap *heap)
 {
     struct heap_set *set = heap->set;

@@ -1,9 +1,10 @@
 /*
- * Pins. How many walkers are in a heap is counted in the lower half of heap->pins; the upper half says how many forks
- * there had been: walkers from before a fork do not exist in the child.
+ * Pins. How many walkers are in a heap is counted in the lower half of heap->pins; the upper half
+ * says how many forks there had been: walkers from before a fork do not exist in the child.
  *
- * Relaxed, all of it. Who pins holds the structure lock for reading, as others may at the same time, and who asks holds
- * it for writing: the lock orders it. Who leaves a heap has read all that it wanted before it takes the lock.
+ * Relaxed, all of it. Who pins holds the structure lock for reading, as others may at the same
+ * time, and who asks holds it for writing: the lock orders it. Who leaves a heap has read all that
+ * it wanted before it takes the lock.
  */
 #include "bins/heap_walk.h"
 

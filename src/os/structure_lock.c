@@ -1,15 +1,16 @@
 /*
- * The structure lock, made of plain mutexes. A writer holds the gate and all rooms; a reader passes through the gate
- * and holds one room. So several readers walk at once, and while a writer waits in the gate, no new reader comes in: a
- * program that calls show_alloc_mem() in a loop does not keep the others from growing.
+ * The structure lock, made of plain mutexes. A writer holds the gate and all rooms; a reader passes
+ * through the gate and holds one room. So several readers walk at once, and while a writer waits in
+ * the gate, no new reader comes in: a program that calls show_alloc_mem() in a loop does not keep
+ * the others from growing.
  *
- * Whoever waits, sleeps in pthread_mutex_lock(): a thread of high priority that waits for one of low priority leaves
- * the processor to it.
+ * Whoever waits, sleeps in pthread_mutex_lock(): a thread of high priority that waits for one of
+ * low priority leaves the processor to it.
  *
- * In the child of a fork all of them are made new, whatever the surviving thread was doing: a thread that a signal
- * handler interrupted while it waited for a mutex finds it free when it looks again, and giving back a mutex that is
- * free already changes nothing. (The C library's lock for readers and writers is not like that: whoever waits in its
- * queue would never be woken.)
+ * In the child of a fork all of them are made new, whatever the surviving thread was doing: a
+ * thread that a signal handler interrupted while it waited for a mutex finds it free when it looks
+ * again, and giving back a mutex that is free already changes nothing. (The C library's lock for
+ * readers and writers is not like that: whoever waits in its queue would never be woken.)
  */
 #define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "os/structure_lock.h"

@@ -1,6 +1,7 @@
 /*
- * The end of a heap's aligned range is not the heap's: behind the guard a LARGE chunk may lie. Whoever holds that chunk
- * holds nothing of the heap, so no call for the chunk may read the heap's header: the heap's owner may be unmapping it.
+ * The end of a heap's aligned range is not the heap's: behind the guard a LARGE chunk may lie.
+ * Whoever holds that chunk holds nothing of the heap, so no call for the chunk may read the heap's
+ * header: the heap's owner may be unmapping it.
  */
 #include "unit/unit.h"
 
@@ -26,7 +27,9 @@ struct neighbours {
     char *chunk;
 };
 
-/* Heaps come in rows, where the last page is the next heap's guard: a page in the way ends the row. */
+/*
+ * Heaps come in rows, where the last page is the next heap's guard: a page in the way ends the row.
+ */
 static void block_the_row(const struct heap *heap)
 {
     size_t page = os_page_size();

@@ -1,5 +1,6 @@
 /*
- * How memory of heaps goes back to the kernel: a bounded piece of it in each call, and all of it in the end.
+ * How memory of heaps goes back to the kernel: a bounded piece of it in each call, and all of it in
+ * the end.
  */
 #include "unit/unit.h"
 
@@ -220,7 +221,10 @@ static void test_trim_in_pieces(void **state)
         assert_true(dirty_in(heaps[n]) <= 2 * unit_page_units());
 }
 
-/* The piece may be a hole now, so the heap stays; the kernel's other refusals are made up for later. */
+/*
+ * The piece may be a hole now, so the heap stays; the kernel's other refusals are made up for
+ * later.
+ */
 static void test_a_piece_that_the_kernel_refuses(void **state)
 {
     struct heap_set *set = &unit_arena()->small;

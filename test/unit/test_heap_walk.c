@@ -1,5 +1,6 @@
 /*
- * Walking over heaps: the one that the walker is in stays, all others come and go, and no lock is held meanwhile.
+ * Walking over heaps: the one that the walker is in stays, all others come and go, and no lock is
+ * held meanwhile.
  */
 #include "unit/unit.h"
 

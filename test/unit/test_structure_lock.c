@@ -1,6 +1,6 @@
 /*
- * The structure lock: who may be in it together, and that whoever waits for it sleeps. A thread of high priority that
- * waited awake would keep the processor from the one that it waits for.
+ * The structure lock: who may be in it together, and that whoever waits for it sleeps. A thread of
+ * high priority that waited awake would keep the processor from the one that it waits for.
  */
 #include "unit/unit.h"
 
@@ -76,7 +76,10 @@ static char doing(int id)
     return end == NULL ? '?' : end[2];
 }
 
-/* Sooner or later, and then for good: what only loses the processor now and then is never found asleep. */
+/*
+ * Sooner or later, and then for good: what only loses the processor now and then is never found
+ * asleep.
+ */
 static bool sleeps(struct taker *taker)
 {
     for (unsigned look = 0; look < LOOKS; look++) {
