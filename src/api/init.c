@@ -26,8 +26,11 @@ static void touch_arena(void)
     arena_leave(arena);
 }
 
-/* The C library hands constructors what main() gets: arguments, and behind them the environment. */
-__attribute__((constructor)) static void at_load(int argc, char **argv, char **environment)
+/*
+ * The C library hands constructors what main() gets: arguments, and behind them the environment. In a static program
+ * the lowest number that is not reserved makes ours the first of all.
+ */
+__attribute__((constructor(101))) static void at_load(int argc, char **argv, char **environment)
 {
     (void)environment;
     thread_runtime_init(argv == NULL ? NULL : argv + argc + 1);

@@ -44,7 +44,7 @@ struct arena *arena_create(enum arena_use use)
     if (arena == NULL)
         return NULL;
     bins_init(&arena->bins, (void **)(void *)((char *)arena + head), &arena->tiny, &arena->small);
-    arena->random = os_secret ^ os_ticks();
+    arena->random = os_secret ^ os_scramble((uintptr_t)arena + os_ticks());
     pthread_mutex_init(&arena->lock, NULL);
     pthread_mutex_init(&arena->repair_lock, NULL);
     atomic_store_explicit(&arena->use, use, memory_order_relaxed); /* nobody knows it yet */

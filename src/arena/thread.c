@@ -42,14 +42,16 @@ static void end_of_thread(void *value)
     give_back(arena);
 }
 
-/*
- * Allocates nothing: a call of malloc in here would wait for itself. Before our constructor has run, nobody can
- * have replaced the environment that the kernel laid out.
- */
+/* Allocates nothing: a call of malloc in here would wait for itself. */
 static void init_once(void)
 {
+    /* Before our constructor another one may have run, and replaced the environment. */
+    if (environment == NULL)
+        environment = os_kernel_environment(environ);
     options_load(environment);
-    os_secret_init(environment != NULL ? environment : environ);
+    os_secret_init(environment);
+    os_clock_init(environment);
+    os_look_at_process();
     have_key = pthread_key_create(&key, end_of_thread) == 0;
 }
 
@@ -121,9 +123,11 @@ void thread_runtime_init(char **initial_environment)
         environment = initial_environment;
     pthread_once(&once, init_once);
     register_fork();
-    /* The C library may not have had its environment yet when it first allocated. */
-    if (initial_environment != NULL)
+    /* The first allocation may have been made when nobody knew where the environment lies. */
+    if (initial_environment != NULL) {
         options_load(initial_environment);
+        os_clock_init(initial_environment);
+    }
 }
 
 static struct arena *bind(void)

@@ -283,7 +283,8 @@ static void tick(struct bin *bin)
     bin->used = true;
     if (unlikely(bins->tiny->waiting | bins->small->waiting))
         let_go(bins);
-    if (unlikely(now >= bins->next_tick))
+    /* It is due when the time has come, and when the clock has jumped back. */
+    if (unlikely(bins->next_tick - now - 1 >= TICK) && likely(bins->next_tick != BINS_NO_TICKS))
         tick_due(bins, now);
 }
 

@@ -33,6 +33,7 @@ struct bin {
 static_assert(sizeof(struct bin) == 64, "one cache line, and found by a shift");
 
 enum { BINS_FLUSH_TICKS = 2 };
+#define BINS_NO_TICKS UINT64_MAX
 
 /* The bins of an arena. */
 struct bins {
@@ -48,7 +49,7 @@ struct bins {
     size_t room;
     /* The bin that is the next to give up some of its length. */
     unsigned hand;
-    /* When the next tick is due; at every BINS_FLUSH_TICKS-th, stacks that were not used are emptied. */
+    /* When the next tick is due (BINS_NO_TICKS: never, for tests); at every BINS_FLUSH_TICKS-th, stacks that were not used are emptied. */
     uint64_t next_tick;
     unsigned ticks;
     /* What is left to do of a tick: from which class on stacks are looked at, and whose heaps. */

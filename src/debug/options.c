@@ -133,15 +133,13 @@ static void set(const char *variable)
 void options_load(char **initial)
 {
     static bool loaded;
-    /* The C library may not have it yet: our constructor is the first of all. */
-    char **variables = environ != NULL ? environ : initial;
 
-    if (loaded || variables == NULL)
+    if (loaded || initial == NULL)
         return;
     loaded = true;
-    if (os_auxiliary(initial != NULL ? initial : variables, AT_SECURE) != 0)
+    if (os_auxiliary(initial, AT_SECURE) != 0)
         return;
-    for (char **variable = variables; *variable != NULL; variable++)
+    for (char **variable = initial; *variable != NULL; variable++)
         if (after(*variable, "FT_MALLOC_") != NULL)
             set(*variable);
     /* What was handed out before has no canary. */

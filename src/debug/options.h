@@ -34,7 +34,7 @@ extern struct options options;
 /*
  * Reads the environment, the first time that there is one. Unknown names and values are reported on stderr,
  * and change nothing. `initial`: the environment as the kernel laid it on the stack, which the auxiliary
- * vector follows; NULL if `environ` cannot have been replaced yet.
+ * vector follows; NULL: it is not known yet, and nothing is read.
  */
 void options_load(char **initial);
 

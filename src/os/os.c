@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 /* Written by any thread, relaxed: they are only ever read for statistics. */
@@ -62,8 +61,11 @@ static void *map(void *address, size_t size, int protection, int flags)
     void *mapping = MAP_FAILED;
 
     atomic_fetch_add_explicit(&mmap_calls, 1, memory_order_relaxed);
-    if (!fault_due())
+    if (!fault_due()) {
         mapping = os_kernel_map(address, size, protection, flags);
+        if (unlikely(mapping == MAP_FAILED) && errno == ENOMEM)
+            os_note_refusal(size);
+    }
     errno = saved_errno;
     return mapping == MAP_FAILED ? NULL : mapping;
 }
@@ -290,33 +292,6 @@ size_t os_page_size(void)
     return size;
 }
 #endif
-
-unsigned os_processors(void)
-{
-    int saved_errno = errno;
-    long count = sysconf(_SC_NPROCESSORS_ONLN);
-
-    errno = saved_errno;
-    return count > 0 ? (unsigned)count : 1;
-}
-
-static rlim_t limit_of(int resource)
-{
-    int saved_errno = errno;
-    struct rlimit limit;
-    bool known = getrlimit(resource, &limit) == 0;
-
-    errno = saved_errno;
-    return known ? limit.rlim_cur : 0;
-}
-
-size_t os_memory_limit(void)
-{
-    rlim_t space = limit_of(RLIMIT_AS), data = limit_of(RLIMIT_DATA);
-
-    static_assert(RLIM_INFINITY == SIZE_MAX, "the lower one is a limit, if there is one");
-    return space < data ? space : data;
-}
 
 struct os_counters os_counted(void)
 {

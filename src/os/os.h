@@ -109,34 +109,44 @@ void os_write(int fd, const char *text, size_t length);
 /* Stops the process by SIGABRT. */
 _Noreturn void os_abort(void);
 
-/* The processor's counter: grows at a constant rate, about 2^30 to 2^32 a second on x86-64. */
-static inline uint64_t os_ticks(void)
-{
-#if defined(__x86_64__)
-    return __builtin_ia32_rdtsc();
-#elif defined(__aarch64__)
-    uint64_t ticks;
-    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
-    return ticks;
-#else
-#error "ft_malloc: no cycle counter is known for this processor"
-#endif
-}
+/*
+ * The time in nanoseconds, to a few milliseconds, from some moment in the past. It may stand still
+ * for as long as that, and it may jump either way: before os_clock_init(), and where the kernel
+ * offers no clock that can be read without a system call, it only advances a little at each call.
+ */
+uint64_t os_ticks(void);
 
-/* Ticks in roughly a tenth of a second. */
-#if defined(__x86_64__)
-enum { OS_TICKS_TENTH = 1 << 28 };
-#else
-enum { OS_TICKS_TENTH = 1 << 23 };
-#endif
+enum { OS_TICKS_TENTH = 100 * 1000 * 1000 };
 
+/* `environment`: as the kernel laid it on the stack, or NULL. Once, after os_secret_init(). */
+void os_clock_init(char **environment);
+
+/*
+ * Asks the kernel for the limits and the processors of the process. Called once, early: a sandbox
+ * may forbid these questions later.
+ */
+void os_look_at_process(void);
+
+/* How many processors the process may use. */
 unsigned os_processors(void);
 
 /*
- * The lower one of the limits of address space and of data (RLIMIT_AS, RLIMIT_DATA), in bytes; SIZE_MAX: there is
- * none. Reserving would use up the first, and get round the second.
+ * The lower one of the limits of address space and of data (RLIMIT_AS, RLIMIT_DATA), in bytes, when
+ * the process was looked at; SIZE_MAX: there was none. Reserving would use up the first, and get
+ * round the second. Since then the kernel may have refused a mapping of a moderate size: then there
+ * may be a limit now, and it is taken to be a small one.
  */
 size_t os_memory_limit(void);
+
+/* A mapping of so many bytes was refused. */
+void os_note_refusal(size_t size);
+
+/*
+ * `environment` if it is certain that the kernel laid it on the stack, with the auxiliary vector
+ * behind it; else NULL. For the time before our constructor is told where it lies.
+ */
+char **os_kernel_environment(char **environment);
+
 struct os_counters os_counted(void);
 
 #ifdef FT_MALLOC_PREFIXED

@@ -6,6 +6,7 @@
 #include "os/os.h"
 
 #include <elf.h>
+#include <pthread.h>
 #include <string.h>
 
 uint64_t os_secret;
@@ -26,7 +27,10 @@ unsigned long os_auxiliary(char **environment, unsigned long type)
 void os_secret_init(char **environment)
 {
     uintptr_t random = environment == NULL ? 0 : os_auxiliary(environment, AT_RANDOM);
-    uint64_t words[2] = {os_ticks(), (uintptr_t)words ^ (uintptr_t)&os_secret};
+    static uint64_t calls;
+    /* Where the kernel put the thread, its stack and the library; and what differs from call to call. */
+    uint64_t words[2] = {(uintptr_t)pthread_self() ^ ++calls << 56,
+                         (uintptr_t)words ^ (uintptr_t)&os_secret << 16};
 
     if (os_secret != 0)
         return;

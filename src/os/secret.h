@@ -1,7 +1,7 @@
 /*
  * A number that others cannot guess, the same for the life of the process: what free chunks hold is encoded with
  * it, and random choices begin with it. From the kernel (AT_RANDOM), or where the auxiliary vector is out of reach,
- * from the clock and from where the kernel put the stack and the library.
+ * from where the kernel put the stack and the library.
  */
 #ifndef FT_OS_SECRET_H
 #define FT_OS_SECRET_H

@@ -229,6 +229,7 @@ static void limited(void *unused)
     (void)unused;
 
     REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0, "no limit");
+    os_look_at_process();
     chunk = allocate_growing(MIB);
     REQUIRE(large_of(chunk).reserved == MIB, "headroom");
     require_guarded(chunk, MIB);

@@ -145,6 +145,7 @@ static void limited(void *argument)
 
     (void)argument;
     REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0, "no limit");
+    os_look_at_process();
     chunk = large_alloc_growing(MIB);
     REQUIRE(chunk != NULL, "no memory");
     registry_lock();

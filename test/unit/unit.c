@@ -4,6 +4,7 @@
 #include "unit/unit.h"
 
 #include "bins/bits.h"
+#include "os/os.h"
 #include "support/require.h"
 
 #include <fcntl.h>
@@ -79,7 +80,7 @@ struct arena *unit_arena(void)
     struct arena *arena = arena_create(ARENA_ACTIVE);
 
     REQUIRE(arena != NULL, "no memory for an arena");
-    arena->bins.next_tick = UINT64_MAX;
+    arena->bins.next_tick = BINS_NO_TICKS;
     return arena;
 }
 
@@ -262,6 +263,7 @@ void unit_limit(size_t bytes)
     REQUIRE(getrlimit(RLIMIT_AS, &now) == 0, "getrlimit failed");
     now.rlim_cur = bytes;
     REQUIRE(setrlimit(RLIMIT_AS, &now) == 0, "setrlimit failed");
+    os_look_at_process();
 }
 
 size_t unit_address_space(void)

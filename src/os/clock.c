@@ -1,0 +1,153 @@
+/*
+ * The clock. The kernel maps a library of its own into each process, the vDSO, whose clock is read
+ * without a system call. The coarse clock does not read the processor's counter either: a process
+ * may be forbidden to read that, it may jump when the machine sleeps or the process moves to
+ * another one, and its rate differs. Where there is no vDSO, the calls themselves are counted.
+ */
+#define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
+#include "os/os.h"
+
+#include "os/secret.h"
+
+#include <elf.h>
+#include <stdatomic.h>
+#include <time.h>
+
+typedef int clock_function(clockid_t clock, struct timespec *now);
+
+#if defined(__x86_64__)
+static const char clock_name[] = "__vdso_clock_gettime";
+#elif defined(__aarch64__)
+static const char clock_name[] = "__kernel_clock_gettime";
+#else
+#error "ft_malloc: the name of the kernel's clock is not known for this processor"
+#endif
+
+/*
+ * The address of the kernel's function, combined with the secret, or 0. A program that writes
+ * where it should not must not be able to choose what is called. Written before there is a second
+ * thread that allocates, or later by the constructor; relaxed: it is one word, and both do.
+ */
+static _Atomic uintptr_t encoded_clock;
+
+struct image {
+    const char *base;
+    uintptr_t bias; /* from an address in the file to one in memory */
+    const Elf64_Dyn *dynamic;
+};
+
+static const void *at(const struct image *image, Elf64_Sxword tag)
+{
+    for (const Elf64_Dyn *entry = image->dynamic; entry->d_tag != DT_NULL; entry++)
+        if (entry->d_tag == tag)
+            return (const void *)(image->bias + entry->d_un.d_ptr); // NOLINT: an address
+    return NULL;
+}
+
+static bool read_image(struct image *image, const char *base)
+{
+    const Elf64_Ehdr *header = (const void *)base;
+    const Elf64_Phdr *part = (const void *)(base + header->e_phoff);
+    bool loaded = false;
+
+    *image = (struct image){.base = base};
+    for (unsigned n = 0; n < header->e_phnum; n++) {
+        if (part[n].p_type == PT_LOAD && !loaded) {
+            image->bias = (uintptr_t)base + part[n].p_offset - part[n].p_vaddr;
+            loaded = true;
+        } else if (part[n].p_type == PT_DYNAMIC) {
+            image->dynamic = (const void *)(base + part[n].p_offset);
+        }
+    }
+    return loaded && image->dynamic != NULL;
+}
+
+/* Symbols are hashed in order, so the last one of the last chain is the last of all. */
+static uint32_t count_in_chains(const uint32_t *hash)
+{
+    uint32_t buckets = hash[0], first = hash[1], words = hash[2];
+    const uint32_t *bucket = hash + 4 + (size_t)words * (sizeof(Elf64_Xword) / sizeof *hash);
+    const uint32_t *chain = bucket + buckets;
+    uint32_t last = 0;
+
+    for (uint32_t n = 0; n < buckets; n++)
+        last = bucket[n] > last ? bucket[n] : last;
+    if (last < first)
+        return 0;
+    while ((chain[last - first] & 1) == 0)
+        last++;
+    return last + 1;
+}
+
+static uint32_t count_symbols(const struct image *image)
+{
+    const uint32_t *hash = at(image, DT_HASH);
+
+    if (hash != NULL)
+        return hash[1];
+    hash = at(image, DT_GNU_HASH);
+    return hash != NULL ? count_in_chains(hash) : 0;
+}
+
+static bool same(const char *a, const char *b)
+{
+    while (*a != '\0' && *a == *b) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
+static uintptr_t find_function(const char *base, const char *name)
+{
+    struct image image;
+    const Elf64_Sym *symbols;
+    const char *names;
+    uint32_t count;
+
+    if (!read_image(&image, base))
+        return 0;
+    symbols = at(&image, DT_SYMTAB);
+    names = at(&image, DT_STRTAB);
+    count = symbols != NULL && names != NULL ? count_symbols(&image) : 0;
+    for (uint32_t n = 0; n < count; n++)
+        if (symbols[n].st_shndx != SHN_UNDEF && same(names + symbols[n].st_name, name))
+            return image.bias + symbols[n].st_value;
+    return 0;
+}
+
+void os_clock_init(char **environment)
+{
+    unsigned long base = environment == NULL ? 0 : os_auxiliary(environment, AT_SYSINFO_EHDR);
+    uintptr_t function;
+
+    if (base == 0 || atomic_load_explicit(&encoded_clock, memory_order_relaxed) != 0)
+        return;
+    function = find_function((const char *)base, clock_name); // NOLINT: an address
+    if (function != 0)
+        atomic_store_explicit(&encoded_clock, function ^ os_secret, memory_order_relaxed);
+}
+
+/* A call for each microsecond or so is what a busy program makes: its memory ages, too. */
+static uint64_t count_calls(void)
+{
+    enum { NANOSECONDS_PER_CALL = 1000 };
+    static _Atomic uint64_t counted;
+
+    /* Relaxed: any order will do. */
+    return atomic_fetch_add_explicit(&counted, NANOSECONDS_PER_CALL, memory_order_relaxed);
+}
+
+uint64_t os_ticks(void)
+{
+    uintptr_t encoded = atomic_load_explicit(&encoded_clock, memory_order_relaxed);
+    struct timespec now;
+    clock_function *clock;
+
+    if (unlikely(encoded == 0))
+        return count_calls();
+    clock = (clock_function *)(encoded ^ os_secret); // NOLINT: an address becomes a function
+    if (unlikely(clock(CLOCK_MONOTONIC_COARSE, &now) != 0))
+        return count_calls();
+    return (uint64_t)now.tv_sec * 10 * OS_TICKS_TENTH + (uint64_t)now.tv_nsec;
+}

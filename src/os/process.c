@@ -1,0 +1,88 @@
+/*
+ * What the kernel says of the process: where it laid the environment, which limits and how many
+ * processors the process has. Asked once, early, since a sandbox may forbid these questions later.
+ */
+#define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
+#include "os/os.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+
+/* Written by the first call that allocates; the limit also by whoever was refused a mapping, relaxed: a figure. */
+static _Atomic size_t memory_limit = SIZE_MAX;
+static unsigned processors = 1;
+
+/*
+ * The kernel lays, upward from the initial thread's stack pointer: argc, the arguments, NULL, the
+ * environment, NULL, the auxiliary vector. All between a frame of this thread and the environment
+ * is stack, and can be read.
+ */
+char **os_kernel_environment(char **environment)
+{
+    enum { FAR = 1 << 26 };
+    uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+    uintptr_t *before = (uintptr_t *)(void *)environment;
+
+    if ((uintptr_t)environment <= frame || (uintptr_t)environment - frame > FAR || *--before != 0)
+        return NULL;
+    for (uintptr_t arguments = 0; (uintptr_t)--before > frame && *before != 0; arguments++)
+        if (arguments > 0 && *before == arguments)
+            return environment;
+    return NULL;
+}
+
+static rlim_t limit_of(int resource)
+{
+    struct rlimit limit;
+
+    return getrlimit(resource, &limit) == 0 ? limit.rlim_cur : 0;
+}
+
+/* Those that this thread may run on: what the C library's malloc asks for, too. */
+static unsigned count_processors(void)
+{
+    enum { SETS = 8 };
+    cpu_set_t sets[SETS];
+    const unsigned long *words = (const unsigned long *)(const void *)sets;
+    unsigned count = 0;
+
+    if (pthread_getaffinity_np(pthread_self(), sizeof sets, sets) != 0)
+        return 1;
+    for (size_t word = 0; word < sizeof sets / (sizeof *words); word++)
+        count += (unsigned)__builtin_popcountl(words[word]);
+    return count > 0 ? count : 1;
+}
+
+void os_look_at_process(void)
+{
+    int saved_errno = errno;
+    rlim_t space = limit_of(RLIMIT_AS), data = limit_of(RLIMIT_DATA);
+
+    static_assert(RLIM_INFINITY == SIZE_MAX, "the lower one is a limit, if there is one");
+    atomic_store_explicit(&memory_limit, space < data ? space : data, memory_order_relaxed);
+    processors = count_processors();
+    errno = saved_errno;
+}
+
+unsigned os_processors(void)
+{
+    return processors;
+}
+
+size_t os_memory_limit(void)
+{
+    return atomic_load_explicit(&memory_limit, memory_order_relaxed);
+}
+
+void os_note_refusal(size_t size)
+{
+    /* Larger ones are refused without a limit, too: a program may ask for anything. */
+    static const size_t moderate = (size_t)64 << 20, small = (size_t)128 << 20;
+
+    if (size <= moderate && os_memory_limit() > small)
+        atomic_store_explicit(&memory_limit, small, memory_order_relaxed);
+}
