@@ -65,7 +65,9 @@ static void check(void (*release)(void))
 
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         assert_string_equal(message_of(release, sizes[i], false), "");
-        assert_non_null(strstr(message_of(release, sizes[i], true), "written past the end"));
+        /* An empty chunk may not be touched at all: there the write itself ends the process. */
+        if (sizes[i] > 0)
+            assert_non_null(strstr(message_of(release, sizes[i], true), "written past the end"));
     }
 }
 
