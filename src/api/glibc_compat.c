@@ -131,24 +131,36 @@ static void compose_info(struct text *text)
 }
 
 /*
- * The library uses no stdio, so the text goes to where putc() would put it: into the stream's buffer, whose
- * pointers are public for that macro's sake; or, if it is too small, to the stream's file behind what the
- * buffer holds. A stream that has neither gets an error.
+ * The descriptor of the stream's file, or -1. Only streams over files are marked so; in others, such as those of
+ * open_memstream(), the number means nothing. A stream of fopencookie() is marked, and its number is negative.
+ */
+static int file_of(const FILE *stream)
+{
+    enum { IS_FILE = 0x2000 }; /* _IO_IS_FILEBUF, which the C library's headers do not tell */
+
+    return (stream->_flags & IS_FILE) != 0 ? stream->_fileno : -1;
+}
+
+/*
+ * The library uses no stdio, so it puts the text where putc() would put it: into the stream's buffer, whose pointers
+ * are public for that macro's sake; or, if there is too little room, into the stream's file behind what the buffer
+ * holds. A stream that has neither gets an error.
  */
 static bool put_into_stream(const struct text *text, FILE *stream)
 {
     size_t pending = (size_t)(stream->_IO_write_ptr - stream->_IO_write_base);
+    int fd = file_of(stream);
 
     if ((size_t)(stream->_IO_write_end - stream->_IO_write_ptr) >= text->length) {
         memcpy(stream->_IO_write_ptr, text->buffer, text->length);
         stream->_IO_write_ptr += text->length;
         return true;
     }
-    if (stream->_fileno < 0)
+    if (fd < 0)
         return false;
-    os_write(stream->_fileno, stream->_IO_write_base, pending);
+    os_write(fd, stream->_IO_write_base, pending);
     stream->_IO_write_ptr = stream->_IO_write_base;
-    os_write(stream->_fileno, text->buffer, text->length);
+    os_write(fd, text->buffer, text->length);
     /* Its idea of the file's position is out of date: -1 makes it ask. */
     stream->_offset = -1;
     return true;

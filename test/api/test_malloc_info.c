@@ -4,11 +4,13 @@
 #include "support/prefixed.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <setjmp.h>
 
@@ -155,6 +157,58 @@ static void test_unbuffered_file(void **state)
     assert_true(is_well_formed(text));
 }
 
+/* Of a stream whose buffer has no room: what was there stays, and nothing is written elsewhere. */
+static void require_a_clean_error(FILE *stream)
+{
+    int ends[2], saved = dup(STDIN_FILENO);
+    char byte;
+
+    /* Descriptor 0 is what a stream without a file says it has. */
+    assert_true(saved >= 0 && pipe(ends) == 0 && dup2(ends[1], STDIN_FILENO) == 0);
+    errno = 0;
+    assert_int_equal(ft_malloc_info(0, stream), -1);
+    assert_int_equal(errno, ENOSPC);
+    assert_true(dup2(saved, STDIN_FILENO) == 0 && close(saved) == 0 && close(ends[1]) == 0);
+    assert_int_equal(read(ends[0], &byte, 1), 0);
+    close(ends[0]);
+}
+
+static void test_a_memory_stream_without_room(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t length = 0, put = 0;
+    FILE *stream = open_memstream(&text, &length);
+
+    assert_non_null(stream);
+    /* Its buffer grows when it is full; before that there is a moment with hardly any room. */
+    for (; put < 8100; put += 10)
+        assert_true(fputs("0123456789", stream) >= 0);
+    require_a_clean_error(stream);
+    assert_true(fputs("TAIL", stream) >= 0);
+    assert_int_equal(fclose(stream), 0);
+    assert_int_equal(length, put + 4);
+    assert_string_equal(text + put, "TAIL");
+    free(text);
+}
+
+static ssize_t take_all(void *cookie, const char *text, size_t size)
+{
+    (void)cookie, (void)text;
+    return (ssize_t)size;
+}
+
+static void test_a_stream_of_a_cookie(void **state)
+{
+    (void)state;
+    FILE *stream = fopencookie(NULL, "w", (cookie_io_functions_t){.write = take_all});
+
+    assert_non_null(stream);
+    assert_int_equal(setvbuf(stream, NULL, _IONBF, 0), 0);
+    require_a_clean_error(stream);
+    assert_int_equal(fclose(stream), 0);
+}
+
 static void test_unknown_options_are_refused(void **state)
 {
     (void)state;
@@ -171,9 +225,13 @@ static void test_unknown_options_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_checker_itself),          cmocka_unit_test(test_open_memstream),
-        cmocka_unit_test(test_file_in_order_with_stdio),    cmocka_unit_test(test_unbuffered_file),
+        cmocka_unit_test(test_the_checker_itself),
+        cmocka_unit_test(test_open_memstream),
+        cmocka_unit_test(test_file_in_order_with_stdio),
+        cmocka_unit_test(test_unbuffered_file),
         cmocka_unit_test(test_unknown_options_are_refused),
+        cmocka_unit_test(test_a_memory_stream_without_room),
+        cmocka_unit_test(test_a_stream_of_a_cookie),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
