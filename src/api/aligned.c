@@ -135,6 +135,7 @@ void *API_NAME(aligned_alloc)(size_t align, size_t size)
     return memalign_any(align, size);
 }
 
+void *own_memalign(size_t align, size_t size) API_OWN(memalign);
 void *own_aligned_alloc(size_t align, size_t size) API_OWN(aligned_alloc);
 
 static __attribute__((noinline)) int posix_memalign_slow(void **result, size_t align, size_t size)
@@ -175,3 +176,7 @@ void *API_NAME(pvalloc)(size_t size)
         return api_no_memory();
     return api_alloc_aligned(page, round_up(size > 0 ? size : 1, page));
 }
+
+int own_posix_memalign(void **result, size_t align, size_t size) API_OWN(posix_memalign);
+void *own_valloc(size_t size) API_OWN(valloc);
+void *own_pvalloc(size_t size) API_OWN(pvalloc);

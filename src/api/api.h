@@ -29,6 +29,11 @@ void own_free(void *pointer);
 void *own_realloc(void *pointer, size_t size) __attribute__((alloc_size(2)));
 void *own_aligned_alloc(size_t align, size_t size)
     __attribute__((malloc, nothrow, alloc_align(1), alloc_size(2)));
+void *own_calloc(size_t count, size_t size) __attribute__((malloc, alloc_size(1, 2)));
+void *own_memalign(size_t align, size_t size) __attribute__((malloc, alloc_align(1), alloc_size(2)));
+int own_posix_memalign(void **result, size_t align, size_t size) __attribute__((leaf, nonnull, nothrow));
+void *own_valloc(size_t size) __attribute__((malloc, alloc_size(1)));
+void *own_pvalloc(size_t size) __attribute__((malloc));
 #define API_STRING(name) #name
 #define API_QUOTED(name) API_STRING(name)
 #define API_OWN(name) __attribute__((alias(API_QUOTED(API_NAME(name)))))

@@ -5,6 +5,7 @@
 #include "api/api.h"
 
 #include "api/harden.h"
+#include "api/in_force.h"
 #include "arena/fork.h"
 #include "arena/remote.h"
 #include "debug/options.h"
@@ -308,15 +309,32 @@ void *API_NAME(calloc)(size_t count, size_t size)
     return memset(chunk, 0, total);
 }
 
+void *own_calloc(size_t count, size_t size) API_OWN(calloc);
+
+/*
+ * What the C library builds on free() goes to the free() in force: a program that has its own need not have these.
+ * False: it is ours.
+ */
+static bool pass_on(void *pointer)
+{
+    if (likely(in_force_operators_ours()) || !in_force_replaced(IN_FORCE_FREE))
+        return false;
+    in_force_free(pointer);
+    return true;
+}
+
 void API_NAME(cfree)(void *pointer)
 {
-    api_free(pointer);
+    if (!pass_on(pointer))
+        api_free(pointer);
 }
 
 static __attribute__((noinline)) void free_sized_other(void *pointer, size_t size)
 {
     struct arena *arena = thread_self.arena;
 
+    if (pass_on(pointer))
+        return;
     if (!heap_owned(arena->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT) ||
         !small_free(arena, pointer, true, size))
         api_free_sized_slow(pointer, size, "free_sized()");
@@ -324,7 +342,8 @@ static __attribute__((noinline)) void free_sized_other(void *pointer, size_t siz
 
 void API_NAME(free_sized)(void *pointer, size_t size)
 {
-    struct arena *arena = thread_self.arena;
+    /* No arena as long as free() may be another's: see pass_on(). */
+    struct arena *arena = thread_self.operators;
 
     if (unlikely(!heap_owned(arena->own_tiny, (uintptr_t)pointer, TINY_HEAP_SHIFT)) ||
         unlikely(!tiny_free(arena, pointer, true, size)))
@@ -333,5 +352,6 @@ void API_NAME(free_sized)(void *pointer, size_t size)
 
 void API_NAME(free_aligned_sized)(void *pointer, size_t align, size_t size)
 {
-    api_free_aligned_sized(pointer, align, size, "free_aligned_sized()");
+    if (!pass_on(pointer))
+        api_free_aligned_sized(pointer, align, size, "free_aligned_sized()");
 }

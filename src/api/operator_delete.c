@@ -31,7 +31,7 @@ ALWAYS_INLINE void delete_tiny(void *pointer, size_t size, size_t align, bool si
     struct arena *arena = thread_self.operators;
 
     if (unlikely(misaligned(pointer, align)))
-        slow(pointer, size, align);
+        slow(pointer, size, align); // NOLINT: what comes first decides, so the branches are not one
     else if (unlikely(!heap_owned(arena->own_tiny, (uintptr_t)pointer, TINY_HEAP_SHIFT)))
         small(pointer, size, align);
     else if (unlikely(!tiny_free(arena, pointer, sized, size)))

@@ -5,6 +5,7 @@
 #include "api/api.h"
 
 #include "api/harden.h"
+#include "api/in_force.h"
 #include "bins/empty.h"
 #include "debug/options.h"
 #include "debug/report.h"
@@ -212,7 +213,10 @@ void *API_NAME(reallocarray)(void *pointer, size_t count, size_t size)
 
     if (__builtin_mul_overflow(count, size, &total))
         return api_no_memory();
-    return API_NAME(realloc)(pointer, total);
+    /* The C library's goes by realloc(), so it serves programs that have one of their own. */
+    if (unlikely(in_force_replaced(IN_FORCE_REALLOC)))
+        return in_force_realloc(pointer, total);
+    return own_realloc(pointer, total);
 }
 
 /* Of a live chunk of the caller's own arena, without looking everything up; 0: it is none. */

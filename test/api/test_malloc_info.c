@@ -160,7 +160,7 @@ static void test_unbuffered_file(void **state)
 /* Of a stream whose buffer has no room: what was there stays, and nothing is written elsewhere. */
 static void require_a_clean_error(FILE *stream)
 {
-    int ends[2], saved = dup(STDIN_FILENO);
+    int ends[2] = {-1, -1}, saved = dup(STDIN_FILENO);
     char byte;
 
     /* Descriptor 0 is what a stream without a file says it has. */

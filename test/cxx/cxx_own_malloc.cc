@@ -110,6 +110,7 @@ void check_no_memory()
 
 } // namespace
 
+// NOLINTBEGIN: the names of the parameters are the program's
 extern "C" {
 
 void *malloc(std::size_t size)
@@ -159,6 +160,7 @@ int posix_memalign(void **block, std::size_t align, std::size_t size)
     return *block == nullptr ? ENOMEM : 0;
 }
 }
+// NOLINTEND
 
 int main()
 {

@@ -4,16 +4,26 @@
 #include "misuse/pointers.h"
 #include "support/require.h"
 
+#include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-/* glibc's own allocator, which a preloaded library does not replace under these names. */
-extern void *__libc_malloc(size_t size); // NOLINT(bugprone-reserved-identifier)
-
 static unsigned char static_bytes[64];
+
+/* From the C library's own allocator: a look into that library alone finds it, whatever is preloaded. */
+static void *chunk_of_libc(size_t size)
+{
+    void *library = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+    void *(*allocate)(size_t) = NULL;
+    void *address = library == NULL ? NULL : dlsym(library, "malloc");
+
+    REQUIRE(address != NULL, "no malloc in the C library");
+    memcpy(&allocate, &address, sizeof allocate);
+    return allocate(size);
+}
 
 static void *unmapped_address(void)
 {
@@ -75,9 +85,9 @@ bool wrong_foreign_make(const char *name, struct wrong_pointer *wrong)
     else if (strcmp(name, "mapped") == 0)
         wrong->pointer = mapped_address();
     else if (strcmp(name, "libc") == 0)
-        wrong->pointer = __libc_malloc(100);
+        wrong->pointer = chunk_of_libc(100);
     else if (strcmp(name, "libc-large") == 0)
-        wrong->pointer = __libc_malloc(1000000);
+        wrong->pointer = chunk_of_libc(1000000);
     (void)snprintf(wrong->verdict, sizeof wrong->verdict, "invalid pointer %p: not from this allocator",
                    wrong->pointer);
     return wrong->pointer != NULL;

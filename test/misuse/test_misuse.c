@@ -238,10 +238,10 @@ static void test_other_misuse_is_not_meant(void **state)
 static void test_programs_that_live_by_it(void **state)
 {
     (void)state;
-    for (char mode = '0'; mode <= '6'; mode++) {
+    for (int mode = '0'; mode <= '6'; mode++) {
         struct child_result result;
-        run_case((const char *[]){FT_MIXED_DELETE, (const char[]){mode, '\0'}, NULL}, "FT_TEST_NOTHING=1",
-                 &result);
+        run_case((const char *[]){FT_MIXED_DELETE, (const char[]){(char)mode, '\0'}, NULL},
+                 "FT_TEST_NOTHING=1", &result);
         assert_true(child_succeeded(&result));
         assert_string_equal(result.out, "ok\n");
         assert_int_equal(count_lines(result.err), 1);

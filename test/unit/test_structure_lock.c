@@ -73,7 +73,7 @@ static char doing(int id)
     REQUIRE(fread(text, 1, sizeof text - 1, file) > 0, "cannot read %s", name);
     (void)fclose(file);
     end = strrchr(text, ')');
-    return end == NULL ? '?' : end[2];
+    return (char)(end == NULL ? '?' : end[2]);
 }
 
 /*
