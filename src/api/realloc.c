@@ -125,6 +125,10 @@ static void *move(void *pointer, const struct chunk *chunk, size_t size)
             chunk_resize(chunk, chunk->usable - TINY_SLACK_MAX);
         return pointer;
     }
+    /* Such a chunk is never taken from the cache, so what it moves to is zero. */
+    if (chunk->zone == ZONE_LARGE && grows && chunk->usable >= LARGE_MOVE_FROM &&
+        large_move(chunk->start, moved))
+        return moved;
     /* All of what malloc_usable_size() allowed, not just what was asked for. */
     memcpy(moved, pointer, grows ? chunk->usable : size);
     /* What grew out of its mapping will hardly want one of this size again. */

@@ -125,7 +125,12 @@ static bool may_grow_on(const struct large *large, size_t size)
     return large->reserved > large->mapped && (size < large_from || large->reserved / ROOM >= size);
 }
 
-static struct large *take(size_t size, size_t most, bool growing)
+static bool at_multiple(const struct large *large, size_t align)
+{
+    return (atomic_load_explicit(&large->address, memory_order_relaxed) & (align - 1)) == 0;
+}
+
+static struct large *take(size_t size, size_t most, size_t align, bool growing)
 {
     struct large *best = NULL;
 
@@ -136,7 +141,7 @@ static struct large *take(size_t size, size_t most, bool growing)
 
         for (unsigned seen = 0; large != NULL && seen < LOOK; seen++, large = large->next)
             if (large->mapped >= size && large->mapped <= most && (!growing || may_grow_on(large, size)) &&
-                (best == NULL || large->mapped < best->mapped))
+                at_multiple(large, align) && (best == NULL || large->mapped < best->mapped))
                 best = large;
     }
     if (best != NULL) {
@@ -186,13 +191,13 @@ static void miss(size_t size, size_t most, bool growing, uint64_t now)
         }
 }
 
-struct large *cache_take(size_t size)
+struct large *cache_take(size_t size, size_t align)
 {
     /*
      * One twice as large will do, too: what is too much of it was touched before and waits here anyway, while a
      * new mapping has to be touched anew.
      */
-    struct large *large = take(size, size * 2, false);
+    struct large *large = take(size, size * 2, align, false);
 
     if (large == NULL)
         miss(size, size * 2, false, os_ticks());
@@ -213,7 +218,7 @@ struct large *cache_take_growing(size_t size)
 
     if (!cache_may_have_grown())
         return NULL;
-    large = take(size, most, true);
+    large = take(size, most, 1, true);
     if (large != NULL)
         cache_lend(large, large->mapped - size);
     else

@@ -206,13 +206,11 @@ void *large_alloc(size_t size, size_t align, bool *clean)
         *clean = true;
         return alloc_hardened(size, align);
     }
-    if (align <= os_page_size()) {
-        registry_lock();
-        large = cache_take(mapped);
-        if (large != NULL)
-            atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
-        registry_unlock();
-    }
+    registry_lock();
+    large = cache_take(mapped, align);
+    if (large != NULL)
+        atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
+    registry_unlock();
     *clean = large == NULL;
     if (large != NULL)
         return start_of(large);

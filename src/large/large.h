@@ -56,6 +56,13 @@ bool large_find(uintptr_t address, struct large_info *info);
 bool large_find_around(uintptr_t address, struct large_info *info);
 bool large_find_gone(uintptr_t address, struct large_info *info);
 
+/*
+ * Moves all bytes of the live chunk at `from` to a larger chunk that is zero, and frees it. From LARGE_MOVE_FROM bytes
+ * on that takes less memory than copying it. False: it is no live chunk any more, and nothing was done.
+ */
+enum { LARGE_MOVE_FROM = 64 << 20 };
+bool large_move(uintptr_t from, char *to);
+
 /* Changes the size in place: false if that cannot be done, and nothing has changed. The chunk is live. */
 bool large_resize(uintptr_t address, size_t size);
 

@@ -139,10 +139,10 @@ struct large_place {
 void *large_enter(void *start, size_t size, const struct large_place *place);
 
 /*
- * Takes the best fitting mapping of at least `size` bytes and at most twice as many out of the cache; or returns NULL,
- * and learns from it if such a mapping went back lately.
+ * Takes the best fitting mapping of at least `size` bytes and at most twice as many, at a multiple of `align`, out of
+ * the cache; or returns NULL, and learns from it if such a mapping went back lately.
  */
-struct large *cache_take(size_t size);
+struct large *cache_take(size_t size, size_t align);
 
 /*
  * Takes one of those that have address space behind them, of up to GROWN times as many bytes: what has grown once will

@@ -179,7 +179,7 @@ static void put_in(size_t size, uint64_t freed_at)
 
     release(allocate(size));
     registry_lock();
-    large = cache_take(size);
+    large = cache_take(size, 1);
     cache_count_live(-large->mapped);
     cache_put(large, freed_at);
     registry_unlock();
@@ -332,9 +332,32 @@ static void test_sizes_at_the_borders_of_the_lists(void **state)
         }
     }
     registry_lock();
-    assert_null(cache_take(SIZE_MAX & ~(size_t)(os_page_size() - 1)));
-    assert_null(cache_take((size_t)1 << 63));
+    assert_null(cache_take(SIZE_MAX & ~(size_t)(os_page_size() - 1), 1));
+    assert_null(cache_take((size_t)1 << 63, 1));
     registry_unlock();
+}
+
+static void test_aligned_requests_take_what_lies_right(void **state)
+{
+    (void)state;
+    enum { ALIGN = 2 << 20 };
+    bool clean;
+    char *odd, *chunk, *again;
+
+    /* Where the alignment is wrong. */
+    do
+        odd = allocate(3 * MIB);
+    while ((uintptr_t)odd % ALIGN == 0);
+    release(odd);
+    chunk = large_alloc(3 * MIB, ALIGN, &clean);
+    assert_non_null(chunk);
+    assert_true((uintptr_t)chunk % ALIGN == 0 && chunk != odd);
+    assert_true(cached(odd));
+    release(chunk);
+    again = large_alloc(3 * MIB, ALIGN, &clean);
+    assert_ptr_equal(again, chunk);
+    assert_false(clean);
+    release(again);
 }
 
 int main(void)
@@ -342,6 +365,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_a_freed_mapping_serves_the_next_request, empty),
         cmocka_unit_test_setup(test_the_best_fit_is_taken, empty),
+        cmocka_unit_test_setup(test_aligned_requests_take_what_lies_right, empty),
         cmocka_unit_test_setup(test_the_best_fit_in_a_list_is_taken, empty),
         cmocka_unit_test_setup(test_a_freed_mapping_serves_requests_of_about_its_size, empty),
         cmocka_unit_test_setup(test_a_mapping_that_is_much_too_large_is_not_taken, empty),

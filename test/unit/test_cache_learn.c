@@ -104,7 +104,7 @@ static void put_in(size_t size, uint64_t freed_at)
 
     release(allocate(size));
     registry_lock();
-    assert_non_null(large = cache_take(size));
+    assert_non_null(large = cache_take(size, 1));
     cache_count_live(-large->mapped);
     cache_put(large, freed_at);
     registry_unlock();

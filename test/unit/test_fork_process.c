@@ -296,7 +296,7 @@ static void *take_from_cache(void *argument)
     struct large *large;
 
     registry_lock();
-    large = cache_take(*(size_t *)argument);
+    large = cache_take(*(size_t *)argument, 1);
     REQUIRE(large != NULL, "the cache is empty");
     pthread_mutex_lock(&taker.lock);
     taker.taken = true;

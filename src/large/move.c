@@ -1,0 +1,95 @@
+/*
+ * Moving a very large chunk. Its pages go back to the kernel while the new ones come, so that both together
+ * take hardly more memory than the chunk; and a page that was never written to is not made resident by the
+ * copy. Only the holder of the chunk calls this.
+ */
+#include "large/registry.h"
+
+#include "large/headroom.h"
+#include "os/canary.h"
+
+#include <string.h>
+
+enum { PIECE = 16 << 20 };
+
+static bool all_zero(const char *at, const char *end)
+{
+    /* In short steps: the first one tells of most pages that were written to. */
+    for (const char *next; at < end; at = next) {
+        next = end - at > CANARY_MAX ? at + CANARY_MAX : end;
+        if (!canary_zero_words(at, next))
+            return false;
+    }
+    return true;
+}
+
+/* The target is zero. Reading a page that was never written to takes no memory. */
+static void copy_written(char *to, const char *from, size_t bytes)
+{
+    size_t page = os_page_size();
+
+    for (size_t at = 0; at < bytes; at += page)
+        if (!all_zero(from + at, from + at + page))
+            memcpy(to + at, from + at, page);
+}
+
+/* Nobody finds the chunk any more; NULL: another thread has freed it meanwhile. */
+static struct large *take_out(uintptr_t address)
+{
+    struct large *large;
+    size_t requested;
+
+    registry_lock();
+    large = registry_find(address);
+    requested = large == NULL ? 0 : registry_mark_free(large);
+    if (requested != 0) {
+        atomic_store_explicit(&large->was, requested - 1, memory_order_relaxed);
+        cache_lend(large, 0);
+        cache_count_live(-large->mapped);
+        registry_take_out(large);
+        registry_note_gone(address, requested - 1);
+        registry_remove(large);
+    }
+    registry_unlock();
+    return requested != 0 ? large : NULL;
+}
+
+/* Forgets the chunk, or what is left of it from `start` on: what the kernel did not take back is a free mapping. */
+static void finish(struct large *large, char *start, size_t left)
+{
+    bool gone = left == 0 || os_unmap(start, left);
+
+    if (gone)
+        headroom_give(large->promised);
+    registry_lock();
+    if (gone) {
+        registry_drop(large);
+    } else {
+        large->mapped -= large->reserved - left;
+        large->reserved = left;
+        registry_insert(large, (uintptr_t)start);
+        cache_put(large, os_ticks());
+    }
+    registry_unlock();
+}
+
+bool large_move(uintptr_t from, char *to)
+{
+    struct large *large = take_out(from);
+    char *start = (char *)from; // NOLINT: an address becomes a pointer
+    size_t copied = 0, given = 0;
+
+    if (large == NULL)
+        return false;
+    while (copied < large->mapped) {
+        size_t piece = large->mapped - copied < PIECE ? large->mapped - copied : PIECE;
+
+        copy_written(to + copied, start + copied, piece);
+        copied += piece;
+        /* All but the last piece, which may go with the headroom. What is refused once is tried again with the next. */
+        if (copied < large->mapped && os_unmap(start + given, copied - given))
+            given = copied;
+    }
+    finish(large, start + given, large->reserved - given);
+    return true;
+}
