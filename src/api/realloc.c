@@ -98,13 +98,13 @@ static bool resize_in_place(const struct chunk *chunk, size_t size)
  * Room for a chunk that has to move because it grows: where it can go on to grow. One that waits in the cache costs
  * nothing; a mapping of its own is worth its system calls from four times that size on.
  */
-static void *move_to_grow(const struct chunk *chunk, size_t size)
+static void *move_to_grow(const struct chunk *chunk, size_t size, bool *clean)
 {
     enum { REUSE_FROM = 16 << 10, MAP_FROM = 64 << 10 };
     void *moved = chunk->usable < REUSE_FROM ? NULL : large_reuse_growing(size);
 
     if (moved == NULL && size > SMALL_MAX && chunk->usable > SMALL_MAX / 2)
-        moved = large_alloc_growing(size);
+        moved = large_alloc_growing(size, clean);
     else if (moved == NULL && chunk->usable >= MAP_FROM)
         moved = large_try_growing(size);
     return moved != NULL ? moved : api_alloc(size);
@@ -112,8 +112,8 @@ static void *move_to_grow(const struct chunk *chunk, size_t size)
 
 static void *move(void *pointer, const struct chunk *chunk, size_t size)
 {
-    bool grows = size > chunk->usable;
-    void *moved = grows ? move_to_grow(chunk, size) : api_alloc(size);
+    bool grows = size > chunk->usable, clean = false;
+    void *moved = grows ? move_to_grow(chunk, size, &clean) : api_alloc(size);
 
     if (moved == NULL && grows)
         return api_no_memory();
@@ -125,8 +125,7 @@ static void *move(void *pointer, const struct chunk *chunk, size_t size)
             chunk_resize(chunk, chunk->usable - TINY_SLACK_MAX);
         return pointer;
     }
-    /* Such a chunk is never taken from the cache, so what it moves to is zero. */
-    if (chunk->zone == ZONE_LARGE && grows && chunk->usable >= LARGE_MOVE_FROM &&
+    if (chunk->zone == ZONE_LARGE && clean && chunk->usable >= LARGE_MOVE_FROM &&
         large_move(chunk->start, moved))
         return moved;
     /* All of what malloc_usable_size() allowed, not just what was asked for. */

@@ -11,8 +11,11 @@
 #include "large/stash.h"
 #include "os/os.h"
 
-/* From this size on a chunk has headroom from the beginning: copying it would take long, and much memory. */
-static const size_t headroom_from = (size_t)32 << 20;
+/*
+ * Larger chunks have headroom from the beginning, so that the first growth does not copy them. Those of up to this size
+ * come and go by the stashes, which want no more than a mapping.
+ */
+static const size_t no_headroom_up_to = (size_t)1 << 20;
 
 static void *start_of(const struct large *large)
 {
@@ -215,7 +218,7 @@ void *large_alloc(size_t size, size_t align, bool *clean)
     if (large != NULL)
         return start_of(large);
     large_make_way(0);
-    if (mapped >= headroom_from && align <= os_page_size()) {
+    if (mapped > no_headroom_up_to && align <= os_page_size()) {
         start = map_with_headroom(size, mapped, headroom_first(mapped));
         if (start != NULL)
             return start;
@@ -244,12 +247,12 @@ void *large_try_growing(size_t size)
     return mapped < size ? NULL : map_with_headroom(size, mapped, headroom_ample(mapped));
 }
 
-void *large_alloc_growing(size_t size)
+void *large_alloc_growing(size_t size, bool *clean)
 {
     void *start = large_try_growing(size);
-    bool clean;
 
-    return start != NULL ? start : large_alloc(size, 1, &clean);
+    *clean = start != NULL;
+    return start != NULL ? start : large_alloc(size, 1, clean);
 }
 
 /* The live chunk at the address, marked as freed; NULL and why there is none. */

@@ -23,11 +23,14 @@ struct large_info {
 /* `align`: a power of two. Sets *clean if the memory is zero. NULL: no memory, and nothing has changed. */
 void *large_alloc(size_t size, size_t align, bool *clean);
 
-/* For a chunk that grows: with address space behind it, where there is enough, so that it can go on. */
-void *large_alloc_growing(size_t size);
+/*
+ * For a chunk that grows: with address space behind it, where there is enough, so that it can go on. Sets *clean if the
+ * memory is zero.
+ */
+void *large_alloc_growing(size_t size, bool *clean);
 
 /*
- * The same for one that could do with less: NULL, too, if there is no address space to spare, or if there are so many
+ * The same for one that could do with less, always zero: NULL, too, if there is no address space to spare, or if there are so many
  * mappings that the process could reach the kernel's limit of them.
  */
 void *large_try_growing(size_t size);
@@ -58,9 +61,9 @@ bool large_find_gone(uintptr_t address, struct large_info *info);
 
 /*
  * Moves all bytes of the live chunk at `from` to a larger chunk that is zero, and frees it. From LARGE_MOVE_FROM bytes
- * on that takes less memory than copying it. False: it is no live chunk any more, and nothing was done.
+ * on that takes less memory than copying it, and not more time. False: it is no live chunk any more, and nothing was done.
  */
-enum { LARGE_MOVE_FROM = 64 << 20 };
+enum { LARGE_MOVE_FROM = 1 << 20 };
 bool large_move(uintptr_t from, char *to);
 
 /* Changes the size in place: false if that cannot be done, and nothing has changed. The chunk is live. */

@@ -166,7 +166,7 @@ static void test_a_long_pause_lets_it_forget_everything(void **state)
 
 static char *grown_in_cache(size_t size)
 {
-    char *chunk = large_alloc_growing(size);
+    char *chunk = large_alloc_growing(size, &(bool){false});
 
     assert_non_null(chunk);
     release(chunk);
@@ -231,7 +231,7 @@ static void test_what_a_chunk_grows_into_counts_no_more(void **state)
 static void test_what_grows_again_teaches_too(void **state)
 {
     (void)state;
-    char *chunk = large_alloc_growing(8 * MIB);
+    char *chunk = large_alloc_growing(8 * MIB, &(bool){false});
 
     assert_non_null(chunk);
     release(chunk);

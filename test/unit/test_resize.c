@@ -55,7 +55,7 @@ static void test_growing_in_place_through_the_headroom(void **state)
 {
     (void)state;
     size_t size = MIB;
-    char *chunk = large_alloc_growing(size);
+    char *chunk = large_alloc_growing(size, &(bool){false});
 
     assert_non_null(chunk);
     pattern_write(chunk, 0, size, 1);
@@ -89,7 +89,7 @@ static void test_growing_inside_what_is_mapped_changes_nothing(void **state)
     (void)state;
     bool clean;
     struct sizes sizes;
-    char *chunk = large_alloc_growing(8 * MIB);
+    char *chunk = large_alloc_growing(8 * MIB, &(bool){false});
 
     assert_non_null(chunk);
     assert_true(resize(chunk, 9 * MIB));
@@ -114,7 +114,7 @@ static void test_growing_inside_what_is_mapped_changes_nothing(void **state)
 static void test_a_vector_keeps_its_headroom_while_it_grows(void **state)
 {
     (void)state;
-    char *chunk = large_alloc_growing(8 * MIB);
+    char *chunk = large_alloc_growing(8 * MIB, &(bool){false});
     size_t reserved;
 
     assert_non_null(chunk);
@@ -129,7 +129,7 @@ static void test_a_vector_keeps_its_headroom_while_it_grows(void **state)
 static void test_large_vectors_have_more_headroom(void **state)
 {
     (void)state;
-    char *chunk = large_alloc_growing(8 * MIB);
+    char *chunk = large_alloc_growing(8 * MIB, &(bool){false});
 
     assert_non_null(chunk);
     assert_true(descriptor(chunk).reserved >= 64 * (size_t)MIB);
@@ -146,7 +146,7 @@ static void limited(void *argument)
     (void)argument;
     REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0, "no limit");
     os_look_at_process();
-    chunk = large_alloc_growing(MIB);
+    chunk = large_alloc_growing(MIB, &(bool){false});
     REQUIRE(chunk != NULL, "no memory");
     registry_lock();
     REQUIRE(registry_find((uintptr_t)chunk)->reserved == MIB, "headroom");
@@ -245,7 +245,7 @@ static void test_shrinking_gives_the_pages_back(void **state)
 static void test_shrinking_takes_the_headroom_too(void **state)
 {
     (void)state;
-    char *chunk = large_alloc_growing(3 * MIB);
+    char *chunk = large_alloc_growing(3 * MIB, &(bool){false});
 
     assert_non_null(chunk);
     assert_true(resize(chunk, MIB));
@@ -287,7 +287,7 @@ static void test_growing_into_what_is_free_behind(void **state)
 static void test_when_the_headroom_cannot_be_committed(void **state)
 {
     (void)state;
-    char *chunk = large_alloc_growing(MIB);
+    char *chunk = large_alloc_growing(MIB, &(bool){false});
 
     assert_non_null(chunk);
     size_t reserved = descriptor(chunk).reserved;
@@ -322,7 +322,7 @@ static void test_when_the_kernel_keeps_what_is_given_back(void **state)
 static void test_headroom_that_the_kernel_keeps_goes_with_the_chunk(void **state)
 {
     (void)state;
-    char *chunk = large_alloc_growing(MIB);
+    char *chunk = large_alloc_growing(MIB, &(bool){false});
 
     assert_non_null(chunk);
     size_t reserved = descriptor(chunk).reserved;
