@@ -7,6 +7,8 @@
 
 #include "arena/thread.h"
 
+struct mallinfo; /* of <malloc.h> */
+
 /* Public functions carry a prefix in the build for tests, so that a process can hold both allocators. */
 #ifdef FT_MALLOC_PREFIXED
 #define API_NAME(name) ft_##name
@@ -34,6 +36,8 @@ void *own_memalign(size_t align, size_t size) __attribute__((malloc, alloc_align
 int own_posix_memalign(void **result, size_t align, size_t size) __attribute__((leaf, nonnull, nothrow));
 void *own_valloc(size_t size) __attribute__((malloc, alloc_size(1)));
 void *own_pvalloc(size_t size) __attribute__((malloc));
+int own_mallopt(int param, int val) __attribute__((leaf, nothrow));
+struct mallinfo own_mallinfo(void) __attribute__((leaf, nothrow));
 #define API_STRING(name) #name
 #define API_QUOTED(name) API_STRING(name)
 #define API_OWN(name) __attribute__((alias(API_QUOTED(API_NAME(name)))))

@@ -90,6 +90,9 @@ struct mallinfo API_NAME(mallinfo)(void)
     };
 }
 
+int own_mallopt(int param, int val) API_OWN(mallopt);
+struct mallinfo own_mallinfo(void) API_OWN(mallinfo);
+
 void API_NAME(malloc_stats)(void)
 {
     stats_print();

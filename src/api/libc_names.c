@@ -7,6 +7,8 @@
 
 #include "api/api.h"
 
+#include <malloc.h>
+
 #define LIBC_NAME __attribute__((visibility("default"), weak))
 
 // NOLINTBEGIN: the C library's names
@@ -19,6 +21,8 @@ LIBC_NAME void *__libc_pvalloc(size_t size);
 LIBC_NAME int __posix_memalign(void **result, size_t align, size_t size);
 LIBC_NAME void __libc_free(void *pointer);
 LIBC_NAME void __libc_cfree(void *pointer);
+LIBC_NAME int __libc_mallopt(int param, int val);
+LIBC_NAME struct mallinfo __libc_mallinfo(void);
 
 void *__libc_malloc(size_t size)
 {
@@ -63,6 +67,16 @@ void __libc_free(void *pointer)
 void __libc_cfree(void *pointer)
 {
     own_free(pointer);
+}
+
+int __libc_mallopt(int param, int val)
+{
+    return own_mallopt(param, val);
+}
+
+struct mallinfo __libc_mallinfo(void)
+{
+    return own_mallinfo();
 }
 // NOLINTEND
 

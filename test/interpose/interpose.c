@@ -31,6 +31,8 @@ void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *pointer, size_t size);
 void *__libc_memalign(size_t align, size_t size);
 void __libc_free(void *pointer);
+struct mallinfo __libc_mallinfo(void);
+int __libc_mallopt(int param, int val);
 
 static void fail(const char *what)
 {
@@ -294,6 +296,20 @@ static void use_aligned(void)
 #endif
 }
 
+#if SET < 10
+/* While it holds a chunk of 300,000 bytes. */
+static void require_same_figures(void)
+{
+    struct mallinfo info = __libc_mallinfo();
+
+    if (info.uordblks + info.hblkhd < 300000)
+        fail("__libc_mallinfo tells of another heap");
+    /* Ours takes it as long as there is one thread. */
+    if (__libc_mallopt(M_ARENA_MAX, 100) != 1)
+        fail("__libc_mallopt refuses");
+}
+#endif
+
 static void use_libc_names(void)
 {
     chunk = __libc_memalign(64, 100);
@@ -308,6 +324,7 @@ static void use_libc_names(void)
     /* They are one heap with the public names. */
     free(chunk);
     chunk = malloc(300000);
+    require_same_figures();
 #endif
     __libc_free(chunk);
 }
