@@ -5,9 +5,12 @@
  *
  * SET: which functions the program has. 0: none. 1 to 8: one of them, around the next definition. 9: malloc, free,
  * calloc and realloc around the C library's other names. 10: these four of its own, on memory of its own. 11: the
- * complete set of its own.
+ * complete set of its own. 12 and 13: the same with memory from the C library's other names. 10 to 13 have a header
+ * before each chunk, so that nobody else can free it.
  */
 #define _GNU_SOURCE 1
+#include "interpose/own_memory.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
@@ -16,8 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 enum { MALLOC, FREE, CALLOC, REALLOC, MEMALIGN, ALIGNED_ALLOC, POSIX_MEMALIGN, USABLE, FUNCTIONS };
 static const char *const names[FUNCTIONS] = {"malloc",   "free",          "calloc",         "realloc",
@@ -26,50 +27,11 @@ static unsigned counts[FUNCTIONS];
 
 #define NEXT(name) ((__typeof__(&(name)))dlsym(RTLD_NEXT, #name))
 
-void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *pointer, size_t size);
 void *__libc_memalign(size_t align, size_t size);
-void __libc_free(void *pointer);
 struct mallinfo __libc_mallinfo(void);
 int __libc_mallopt(int param, int val);
-
-static void fail(const char *what)
-{
-    (void)!write(STDERR_FILENO, what, strlen(what));
-    (void)!write(STDERR_FILENO, "\n", 1);
-    _exit(1);
-}
-
-#if SET >= 10
-enum { SPACE = 64 << 20, MAGIC = 0x5eed, HEADER_SIZE = 32 };
-static char *space;
-static size_t used;
-
-/* Of the program's own memory: in front of each chunk lies its size, and a word that tells whose it is. */
-static void *take(size_t align, size_t size)
-{
-    uintptr_t at;
-
-    if (space == NULL)
-        space = mmap(NULL, SPACE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    align = align < 16 ? 16 : align;
-    at = ((uintptr_t)space + used + HEADER_SIZE + align - 1) & ~(align - 1);
-    used = at + size - (uintptr_t)space;
-    if (used > SPACE)
-        fail("the program's own memory is used up");
-    ((size_t *)at)[-1] = size;
-    ((size_t *)at)[-2] = MAGIC;
-    return (void *)at;
-}
-
-static size_t size_of(void *pointer)
-{
-    if ((char *)pointer < space || (char *)pointer >= space + SPACE || ((size_t *)pointer)[-2] != MAGIC)
-        fail("a chunk came to the program's functions that they did not make");
-    return ((size_t *)pointer)[-1];
-}
-#endif
 
 // NOLINTBEGIN: the names of the parameters are the program's
 #if SET == 1
@@ -158,12 +120,12 @@ void free(void *pointer)
 {
     counts[FREE]++;
     if (pointer != NULL)
-        size_of(pointer);
+        give(pointer);
 }
 void *calloc(size_t count, size_t size)
 {
     counts[CALLOC]++;
-    return take(16, count * size);
+    return memset(take(16, count * size), 0, count * size);
 }
 void *realloc(void *pointer, size_t size)
 {
@@ -171,10 +133,14 @@ void *realloc(void *pointer, size_t size)
     void *moved = take(16, size);
 
     counts[REALLOC]++;
-    return memcpy(moved, pointer == NULL ? moved : pointer, old < size ? old : size);
+    if (pointer == NULL)
+        return moved;
+    memcpy(moved, pointer, old < size ? old : size);
+    give(pointer);
+    return moved;
 }
 #endif
-#if SET == 11
+#if SET == 11 || SET == 13
 void *memalign(size_t align, size_t size)
 {
     counts[MEMALIGN]++;
@@ -278,7 +244,7 @@ static void use_memstream(void)
 /* On a partial set of its own, the C library's aligned chunks are not for the program's free(). */
 static void use_aligned(void)
 {
-#if SET != 10
+#if SET != 10 && SET != 12
     void *aligned = NULL;
 
     chunk = aligned_alloc(64, 640);
@@ -360,7 +326,7 @@ static void use_others(void)
             sized(malloc(100), 100);
         if (old != NULL)
             old(malloc(100));
-#if SET != 10
+#if SET != 10 && SET != 12
         if (aligned != NULL)
             aligned(aligned_alloc(64, 128), 64, 128);
 #endif
