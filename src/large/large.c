@@ -23,93 +23,6 @@ static void *start_of(const struct large *large)
     return (void *)atomic_load_explicit(&large->address, memory_order_relaxed); // NOLINT: an address
 }
 
-static bool unmap_range(void *start, size_t size, bool guarded)
-{
-    return guarded ? os_unmap_guarded(start, size) : os_unmap(start, size);
-}
-
-/* What was unmapped is reserved again, with its guards' places, so that it becomes one mapping with its neighbours. */
-static void keep_address(const struct large *large, uintptr_t start)
-{
-    size_t page = large->guarded ? os_page_size() : 0;
-
-    quarantine_keep(start - page, large->reserved + 2 * page);
-}
-
-/*
- * Unmaps what was evicted. The address leaves the hash before the mapping goes, so that the next mapping there finds
- * no old entry. False: the kernel refused, and it is in the hash again.
- */
-static bool unmap(struct large *large)
-{
-    void *start = start_of(large);
-    bool gone;
-
-    registry_lock();
-    registry_note_gone((uintptr_t)start, atomic_load_explicit(&large->was, memory_order_relaxed));
-    registry_remove(large);
-    registry_unlock();
-    gone = unmap_range(start, large->reserved, large->guarded);
-    if (gone && policy_keep_addresses())
-        keep_address(large, (uintptr_t)start);
-    if (gone)
-        headroom_give(large->promised);
-    registry_lock();
-    if (gone)
-        registry_drop(large);
-    else
-        registry_insert(large, (uintptr_t)start);
-    registry_unlock();
-    return gone;
-}
-
-/* Where the kernel refuses one, it is at its limit of mappings, and refuses most: those that are left wait again. */
-static size_t unmap_list(struct large *list)
-{
-    size_t bytes = 0;
-
-    for (struct large *next; list != NULL; list = next) {
-        size_t mapped = list->mapped;
-
-        next = list->next;
-        if (!unmap(list))
-            break;
-        bytes += mapped;
-    }
-    registry_lock();
-    for (struct large *next; list != NULL; list = next) {
-        next = list->next;
-        cache_put(list, os_ticks());
-    }
-    registry_unlock();
-    return bytes;
-}
-
-size_t large_trim(void)
-{
-    struct large *evicted;
-    size_t bytes;
-
-    registry_lock();
-    evicted = cache_evict(0, true);
-    registry_unlock();
-    bytes = unmap_list(evicted);
-    return policy_keep_addresses() ? bytes + quarantine_empty() : bytes;
-}
-
-void large_make_way(size_t bytes)
-{
-    struct large *evicted;
-
-    /* Who has the lock may have lost the processor; whoever takes fresh memory next makes way, too. */
-    if ((cache_is_empty() && !stash_filled()) || !registry_try_lock())
-        return;
-    cache_owe(bytes);
-    evicted = cache_evict(os_ticks(), false);
-    registry_unlock();
-    unmap_list(evicted);
-}
-
 static void *map(size_t size, size_t align)
 {
     return align <= os_page_size() ? os_map(size) : os_map_aligned(size, align);
@@ -141,7 +54,7 @@ void *large_enter(void *start, size_t size, const struct large_place *place)
     }
     registry_unlock();
     if (large == NULL) {
-        unmap_range(start, place->reserved, place->guarded);
+        large_unmap_range(start, place->reserved, place->guarded);
         headroom_give(place->promised);
         return NULL;
     }
@@ -211,10 +124,12 @@ void *large_alloc(size_t size, size_t align, bool *clean)
     }
     registry_lock();
     large = cache_take(mapped, align);
+    *clean = large == NULL;
+    if (large == NULL)
+        large = vacated_take(mapped, align);
     if (large != NULL)
         atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
     registry_unlock();
-    *clean = large == NULL;
     if (large != NULL)
         return start_of(large);
     large_make_way(0);
@@ -288,7 +203,7 @@ enum large_freed large_free(uintptr_t address, bool keep)
         evicted = large;
     }
     registry_unlock();
-    unmap_list(evicted);
+    large_unmap_list(evicted);
     return result;
 }
 
@@ -304,7 +219,7 @@ void large_free_marked(struct large *large, struct large **hand)
     cache_put(large, now);
     evicted = cache_evict(now, false);
     registry_unlock();
-    unmap_list(evicted);
+    large_unmap_list(evicted);
 }
 
 static void describe(const struct large *large, struct large_info *info)
@@ -393,15 +308,20 @@ static void cache_again(void *context, struct large *large)
         large->lent = 0;
         cache_lend(large, lent);
     } else if (!registry_taken(large)) {
-        cache_put(large, os_ticks());
+        if (large->vacated)
+            vacated_put(large);
+        else
+            cache_put(large, os_ticks());
     }
 }
 
 void large_after_fork(const struct large_stash *own)
 {
     const struct large *hand = own == NULL ? NULL : own->hand;
+    bool rebuild = registry_lock_renew();
 
-    if (!registry_lock_renew())
+    vacated_after_fork(rebuild);
+    if (!rebuild)
         return;
     cache_reset();
     stash_reset(hand);

@@ -36,6 +36,8 @@ struct large {
     uint64_t freed_at;
     /* Between pages that nobody may touch, which are not counted in `reserved`. Like that. */
     bool guarded;
+    /* Among the vacated mappings. With the lock. */
+    bool vacated;
 };
 
 /*
@@ -194,6 +196,43 @@ size_t stash_bytes(void);
 /* Puts a chunk that was marked as freed without the lock into the cache. Without the lock. *hand has it until
  * then. */
 void large_free_marked(struct large *large, struct large **hand);
+
+/*
+ * Vacated mappings (vacated.c). Whether a mapping may be unmapped though that may cut another in two, which is then on
+ * the account; and takes that back. Whether a mapping can be vacated instead.
+ */
+bool vacated_may_cut(void);
+void vacated_not_cut(void);
+bool vacated_possible(void);
+
+/* Whether there is any; without the lock. */
+bool vacated_any(void);
+
+/* Puts a mapping in that has just been renewed; takes one out, which is zero, as cache_take() does. */
+void vacated_put(struct large *large);
+struct large *vacated_take(size_t size, size_t align);
+
+/*
+ * Takes some that lie side by side out, to be unmapped together: a list by `next`, or NULL: there is none, or there are
+ * too many chunks beside them (with `all`: and the account is full). Then says whether the kernel took the range.
+ */
+struct large *vacated_run(bool all, uintptr_t *start, size_t *size);
+void vacated_run_gone(struct large *run, uintptr_t start, size_t size, bool gone);
+
+#ifdef FT_MALLOC_PREFIXED
+/* For tests: how many chunks are few. */
+void vacated_few(size_t chunks);
+#endif
+
+/* In the child of a fork. `rebuild`: forgets them, and each is put in anew by the caller. */
+void vacated_after_fork(bool rebuild);
+
+/*
+ * Gives a mapping, or a list of those that were evicted, back to the kernel, without the lock (give_back.c). What the
+ * kernel refuses waits in the cache. Returns the bytes that went.
+ */
+bool large_unmap_range(void *start, size_t size, bool guarded);
+size_t large_unmap_list(struct large *list);
 
 /* Forgets what is cached; each chunk is put in anew by the caller. */
 void cache_reset(void);

@@ -321,9 +321,10 @@ static void test_with_many_mappings_there_is_no_headroom(void **state)
     assert_true(large_resize((uintptr_t)growing, 400000));
     assert_int_equal(large_free((uintptr_t)growing, false), LARGE_FREED);
     assert_int_equal(mappings_used(), before);
-    assert_int_equal(large_free((uintptr_t)plain, false), LARGE_FREED);
-    assert_int_equal(mappings_used(), before);
     mappings_bound(0);
+    assert_int_equal(large_free((uintptr_t)plain, false), LARGE_FREED);
+    /* That may have cut a mapping in two. */
+    assert_in_range(mappings_used(), before, before + 1);
 }
 
 static void test_refused_headroom_is_counted_no_longer(void **state)
