@@ -129,7 +129,10 @@ static void *move(void *pointer, const struct chunk *chunk, size_t size)
         large_move(chunk->start, moved))
         return moved;
     /* All of what malloc_usable_size() allowed, not just what was asked for. */
-    memcpy(moved, pointer, grows ? chunk->usable : size);
+    if (clean)
+        large_copy_written(moved, pointer, chunk->usable);
+    else
+        memcpy(moved, pointer, grows ? chunk->usable : size);
     /* What grew out of its mapping will hardly want one of this size again. */
     if (chunk->zone == ZONE_LARGE && grows)
         large_free(chunk->start, false);

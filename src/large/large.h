@@ -60,6 +60,12 @@ bool large_find_around(uintptr_t address, struct large_info *info);
 bool large_find_gone(uintptr_t address, struct large_info *info);
 
 /*
+ * Copies to a chunk that is zero, but not the pages that are zero: those that were never written to do not become
+ * resident by it. (Reading such a page takes no memory.) `bytes`: a multiple of 16.
+ */
+void large_copy_written(char *to, const char *from, size_t bytes);
+
+/*
  * Moves all bytes of the live chunk at `from` to a larger chunk that is zero, and frees it. From LARGE_MOVE_FROM bytes
  * on that takes less memory than copying it, and not more time. False: it is no live chunk any more, and nothing was done.
  */

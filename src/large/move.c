@@ -23,14 +23,16 @@ static bool all_zero(const char *at, const char *end)
     return true;
 }
 
-/* The target is zero. Reading a page that was never written to takes no memory. */
-static void copy_written(char *to, const char *from, size_t bytes)
+void large_copy_written(char *to, const char *from, size_t bytes)
 {
     size_t page = os_page_size();
 
-    for (size_t at = 0; at < bytes; at += page)
-        if (!all_zero(from + at, from + at + page))
-            memcpy(to + at, from + at, page);
+    for (size_t at = 0; at < bytes; at += page) {
+        size_t piece = bytes - at < page ? bytes - at : page;
+
+        if (!all_zero(from + at, from + at + piece))
+            memcpy(to + at, from + at, piece);
+    }
 }
 
 /* Nobody finds the chunk any more; NULL: another thread has freed it meanwhile. */
@@ -84,7 +86,7 @@ bool large_move(uintptr_t from, char *to)
     while (copied < large->mapped) {
         size_t piece = large->mapped - copied < PIECE ? large->mapped - copied : PIECE;
 
-        copy_written(to + copied, start + copied, piece);
+        large_copy_written(to + copied, start + copied, piece);
         copied += piece;
         /* All but the last piece, which may go with the headroom. What is refused once is tried again with the next. */
         if (copied < large->mapped && os_unmap(start + given, copied - given))
