@@ -174,10 +174,11 @@ bool stash_filled(void)
 /* Takes out what is old, or all; at most `most`. Returns the list with these in front. */
 static struct large *collect(bool all, unsigned *most, struct large *list)
 {
+    unsigned left = *most;
     struct large_stash *stash = atomic_load_explicit(&stashes, memory_order_acquire);
 
     for (; stash != NULL; stash = stash->next)
-        for (unsigned slot = 0; slot<STASH_SLOTS && * most> 0; slot++) {
+        for (unsigned slot = 0; slot < STASH_SLOTS && left > 0; slot++) {
             struct large *large = NULL;
 
             if (atomic_load_explicit(&stash->freed[slot], memory_order_relaxed) != NULL &&
@@ -189,8 +190,9 @@ static struct large *collect(bool all, unsigned *most, struct large *list)
             registry_take_out(large);
             large->next = list;
             list = large;
-            --*most;
+            left--;
         }
+    *most = left;
     return list;
 }
 
