@@ -118,6 +118,9 @@ static void test_where_the_rounding_does_not_fit_the_pages_still_do(void **state
     struct large_info info;
     bool clean = false;
 
+    /* On pages as large as the steps of the rounding there is nothing to be saved. */
+    if (large_mapping_size(MIB / 2 + os_page_size()) == MIB / 2 + os_page_size())
+        skip();
     large_trim();
     /* Too small to have headroom from the beginning. The first mapping is refused; the one of just as many pages as are needed is not. */
     os_fail_after(1, false);
