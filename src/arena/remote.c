@@ -205,7 +205,9 @@ bool remote_free_aligned(struct arena *self, uintptr_t address, uint16_t tag)
     struct arena *owner = heap_at(address, tag)->arena;
     unsigned class;
 
-    if (unlikely(atomic_load_explicit(&owner->damaged, memory_order_acquire) != ARENA_SOUND))
+    /* No owner: the pointer is wrong, and the heap has just gone: see bins/limbo.h. */
+    if (unlikely(owner == NULL) ||
+        unlikely(atomic_load_explicit(&owner->damaged, memory_order_acquire) != ARENA_SOUND))
         return false; /* acquire: see arena_repair_step() */
     class = tag & TAG_SMALL ? leave_small(address) : leave_tiny(address);
     if (unlikely(class == SIZE_CLASSES))

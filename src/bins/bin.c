@@ -4,6 +4,8 @@
  */
 #include "bins/bin_slabs.h"
 
+#include "bins/limbo.h"
+
 #include "large/large.h"
 
 #include <string.h>
@@ -254,6 +256,8 @@ static __attribute__((noinline)) void tick_due(struct bins *bins, uint64_t now)
     }
     bins->next_tick = now + (age(bins) ? TICK : TICK_PIECE);
     large_make_way(0);
+    if (limbo_any())
+        limbo_empty(false);
 }
 
 static __attribute__((noinline)) void let_go(struct bins *bins)

@@ -11,6 +11,7 @@
 #include "bins/space.h"
 
 #include "large/large.h"
+#include "os/mappings.h"
 #include "os/os.h"
 #include "os/structure_lock.h"
 
@@ -56,6 +57,7 @@ static struct heap *heap_create(struct heap_set *set)
     heap->base = base;
     heap->size = size;
     heap->units = heap_units_in(size);
+    heap->generation = mappings_generation();
     if (heap_in_steps())
         heap_guard(heap);
     all_free(heap);
@@ -71,6 +73,7 @@ static struct heap *heap_create(struct heap_set *set)
     }
     open_insert(set, heap);
     own_insert(set, base);
+    mappings_add(HEAP_MAPPINGS);
     return heap;
 }
 

@@ -51,6 +51,9 @@ enum {
     SMALL_HEAP_LEAST = 1 << HEAP_SHIFT,
 };
 
+/* What a heap is for the kernel: its memory, and the guards around it, of which neighbours have one together. */
+enum { HEAP_MAPPINGS = 2 };
+
 struct arena;
 struct heap_set;
 
@@ -62,6 +65,8 @@ struct heap {
     /* Of its address space, a power of two, at most the zone's; and the end of its units, before the guard. */
     size_t size;
     unsigned units;
+    /* mappings_generation() when it was made. */
+    unsigned generation;
     /* The heaps of a set are numbered as they come, so the list of them is in falling order. */
     uint64_t number;
 
@@ -84,6 +89,8 @@ struct heap {
     uint64_t dirty[UNIT_WORDS];
     uint64_t aged[UNIT_WORDS];
     uint64_t lost[UNIT_WORDS];
+    /* Renewed in a child of the fork that came after the heap was made: see heap_return.c. */
+    uint64_t renewed[UNIT_WORDS];
     /*
      * Of a heap that is committed in steps: guards, which are in no slab ever, and how many there are; and address
      * space that is not memory yet, vacant nevertheless. See heap_guards.h.

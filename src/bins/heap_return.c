@@ -12,9 +12,13 @@
 #include "bins/heap_guards.h"
 #include "bins/heap_lists.h"
 #include "bins/heap_walk.h"
+#include "bins/limbo.h"
 #include "bins/space.h"
+#include "os/mappings.h"
 #include "os/os.h"
 #include "os/structure_lock.h"
+
+#include <string.h>
 
 enum {
     /*
@@ -44,21 +48,35 @@ static bool leave_list(struct heap *heap)
     return true;
 }
 
+/* How many runs of set bits a map of units has. */
+static unsigned count_runs(const uint64_t *map)
+{
+    unsigned runs = 0;
+    uint64_t before = 0;
+
+    for (unsigned word = 0; word < UNIT_WORDS; word++) {
+        runs += (unsigned)__builtin_popcountll(map[word] & ~(map[word] << 1 | before));
+        before = map[word] >> 63;
+    }
+    return runs;
+}
+
 /*
  * For a heap that is in no list any more, and has no live chunk: so it is missed by nobody while
  * the kernel takes its time. When the kernel refuses, it is as it was.
  */
-static bool unmap(struct heap *heap)
+static bool unmap(struct heap *heap, bool at_once)
 {
     struct heap_set *set = heap->set;
     uintptr_t base = heap->base;
     size_t size = heap_size(heap);
-    unsigned guards = heap->guard_units;
+    unsigned guards = heap->guard_units, mappings = HEAP_MAPPINGS + 2 * count_runs(heap->renewed);
 
     open_remove(set, heap);
     own_remove(set, base);
-    if (space_unmap_heap(base, size)) {
+    if ((!at_once && limbo_put(base, size)) || space_unmap_heap(base, size)) {
         heap_unguard(guards);
+        mappings_give(mappings);
         return true;
     }
     structure_lock_write();
@@ -81,7 +99,27 @@ static bool heap_destroy(struct heap *heap)
     structure_lock_write();
     alone = leave_list(heap);
     structure_unlock();
-    return alone && unmap(heap);
+    return alone && unmap(heap, true);
+}
+
+/*
+ * In the child of a fork: puts the mappings on the account that it costs to renew a run of a heap that is older than
+ * the process. What was renewed before is joined with its neighbours. False: too many; nothing has changed.
+ */
+static bool account_for(struct heap *heap, unsigned first, unsigned units)
+{
+    uint64_t after[UNIT_WORDS];
+    unsigned runs = count_runs(heap->renewed), runs_after;
+
+    memcpy(after, heap->renewed, sizeof after);
+    bits_set(after, first, units);
+    runs_after = count_runs(after);
+    if (runs_after > runs && !mappings_take(2 * (runs_after - runs)))
+        return false;
+    if (runs_after < runs)
+        mappings_give(2 * (runs - runs_after));
+    memcpy(heap->renewed, after, sizeof after);
+    return true;
 }
 
 /*
@@ -93,6 +131,8 @@ static size_t purge_run(struct heap *heap, unsigned first, unsigned units)
     void *start = (void *)(heap->base + (uintptr_t)first * UNIT_SIZE); // NOLINT: an address becomes a pointer
 
     bits_clear(heap->aged, first, units);
+    if (heap->generation != mappings_generation() && !account_for(heap, first, units))
+        return 0;
     if (!os_renew(start, (size_t)units * UNIT_SIZE)) {
         heap_lose(heap, first, units);
         return 0;
@@ -178,7 +218,7 @@ static bool try_destroy(struct heap *heap)
         return false;
     alone = leave_list(heap);
     structure_unlock();
-    return alone && unmap(heap);
+    return alone && unmap(heap, false);
 }
 
 /* In reserve, if there is none. */
@@ -306,6 +346,9 @@ size_t heap_set_release(struct heap_set *set)
         if (wholly_free(heap) && heap_destroy(heap))
             bytes += size;
     }
+    /* Their memory has gone back before; of their address space nothing is told. */
+    if (limbo_any())
+        limbo_empty(true);
     return bytes;
 }
 

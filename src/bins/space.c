@@ -10,6 +10,8 @@
  */
 #include "bins/space.h"
 
+#include "bins/limbo.h"
+
 #include "bins/heap_guards.h"
 #include "debug/options.h"
 #include "large/large.h"
@@ -179,7 +181,7 @@ uintptr_t space_find_heap(size_t *size, size_t least)
         return base;
     *size = size_wanted(whole, least);
     base = space_map_heap(*size, whole);
-    if (base == 0 && large_trim() > 0)
+    if (base == 0 && large_trim() + limbo_empty(true) > 0)
         base = space_map_heap(*size, whole);
     while (base == 0 && *size > least) {
         *size /= 2;

@@ -9,6 +9,7 @@
 #include "debug/options.h"
 #include "large/headroom.h"
 #include "large/stash.h"
+#include "os/mappings.h"
 #include "os/os.h"
 
 /*
@@ -320,9 +321,10 @@ void large_after_fork(const struct large_stash *own)
     const struct large *hand = own == NULL ? NULL : own->hand;
     bool rebuild = registry_lock_renew();
 
-    vacated_after_fork(rebuild);
+    mappings_after_fork();
     if (!rebuild)
         return;
+    vacated_reset();
     cache_reset();
     stash_reset(hand);
     registry_leave_in_hand(hand);

@@ -224,8 +224,8 @@ void vacated_run_gone(struct large *run, uintptr_t start, size_t size, bool gone
 void vacated_few(size_t chunks);
 #endif
 
-/* In the child of a fork. `rebuild`: forgets them, and each is put in anew by the caller. */
-void vacated_after_fork(bool rebuild);
+/* In the child of a fork: forgets them, and each is put in anew by the caller. */
+void vacated_reset(void);
 
 /*
  * Gives a mapping, or a list of those that were evicted, back to the kernel, without the lock (give_back.c). What the

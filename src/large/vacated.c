@@ -36,8 +36,6 @@ static struct {
     _Atomic size_t count;
     /* How many unmappings may have cut a mapping in two: so many are on the account. */
     unsigned cuts;
-    /* The child of a fork: the kernel does not join what it renews with mappings of its parent. */
-    bool forked;
     struct large *newest;
     struct large *lists[BUCKETS];
 } vacated;
@@ -87,7 +85,7 @@ void vacated_not_cut(void)
 
 bool vacated_possible(void)
 {
-    return !vacated.forked;
+    return mappings_generation() == 0;
 }
 
 void vacated_put(struct large *large)
@@ -205,11 +203,8 @@ void vacated_run_gone(struct large *run, uintptr_t start, size_t size, bool gone
         vacated_not_cut();
 }
 
-void vacated_after_fork(bool rebuild)
+void vacated_reset(void)
 {
-    vacated.forked = true;
-    if (!rebuild)
-        return;
     atomic_store_explicit(&vacated.count, 0, memory_order_relaxed);
     vacated.newest = NULL;
     for (unsigned bucket = 0; bucket < BUCKETS; bucket++)

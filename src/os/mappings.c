@@ -58,3 +58,16 @@ void mappings_give(unsigned count)
 {
     atomic_fetch_sub_explicit(&used, count, memory_order_relaxed); /* see above */
 }
+
+/* Written in the child while it has one thread. */
+static unsigned generation;
+
+void mappings_after_fork(void)
+{
+    generation++;
+}
+
+unsigned mappings_generation(void)
+{
+    return generation;
+}

@@ -15,6 +15,14 @@ bool mappings_take(unsigned count);
 void mappings_add(unsigned count);
 void mappings_give(unsigned count);
 
+/*
+ * How many forks lie between this process and the one that loaded the library; one more in the child of
+ * a fork. The kernel does not join what a child renews with what its parent mapped around it, so each
+ * such piece costs two mappings.
+ */
+void mappings_after_fork(void);
+unsigned mappings_generation(void);
+
 #ifdef FT_MALLOC_PREFIXED
 /* For tests: how many are in use, and how many there may be; 0: as always. */
 unsigned mappings_used(void);

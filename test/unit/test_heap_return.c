@@ -5,7 +5,9 @@
 #include "unit/unit.h"
 
 #include "bins/heap_walk.h"
+#include "os/mappings.h"
 #include "os/os.h"
+#include "support/require.h"
 
 #include <string.h>
 
@@ -270,9 +272,40 @@ static void test_a_heap_that_the_kernel_does_not_unmap_waits(void **state)
     assert_int_equal(unit_count_heaps(set), 1);
 }
 
+static void purge_in_child(void *argument)
+{
+    struct heap_set *set = argument;
+    struct os_counters before;
+
+    mappings_after_fork();
+    /* Nothing is left on the account. */
+    mappings_bound(1);
+    before = os_counted();
+    heap_set_purge(set);
+    REQUIRE(os_counted().mmap == before.mmap, "a piece of an inherited heap was renewed");
+    mappings_bound(0);
+    heap_set_purge(set);
+    REQUIRE(os_counted().mmap > before.mmap, "nothing is renewed though the account allows it");
+}
+
+static void test_in_the_child_of_a_fork_purging_is_on_the_account(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    unsigned first;
+    struct heap *heap = unit_take_units(&arena->small, 16, &first), *other;
+    unsigned second;
+
+    other = unit_take_units(&arena->small, 1, &second);
+    heap_give(heap, first, 16);
+    assert_true(unit_child_succeeds(purge_in_child, &arena->small));
+    heap_give(other, second, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_in_the_child_of_a_fork_purging_is_on_the_account),
         cmocka_unit_test(test_many_heaps_that_get_empty_at_once),
         cmocka_unit_test(test_a_heap_that_is_too_much_for_one_call),
         cmocka_unit_test(test_a_heap_that_leaves_is_used_again),

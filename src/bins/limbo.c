@@ -1,0 +1,81 @@
+/*
+ * The list of heaps in limbo. Each has its record in its own last unit, which is memory like the rest of it.
+ */
+#include "bins/limbo.h"
+
+#include "bins/heap.h"
+#include "bins/space.h"
+#include "os/os.h"
+
+#include <stdatomic.h>
+
+static const uint64_t limbo_age = (uint64_t)10 * OS_TICKS_TENTH;
+
+struct limbo {
+    struct limbo *next;
+    uintptr_t base;
+    size_t size;
+    uint64_t since;
+};
+
+/* Pushed to by anyone, with release: who takes the list finds the records complete. Taken as a whole, with acquire. */
+static _Atomic(struct limbo *) list;
+
+#ifdef FT_MALLOC_PREFIXED
+bool limbo_used = true;
+#else
+static const bool limbo_used = true;
+#endif
+
+bool limbo_any(void)
+{
+    return atomic_load_explicit(&list, memory_order_relaxed) != NULL; /* it is looked at again */
+}
+
+static void push(struct limbo *one)
+{
+    one->next = atomic_load_explicit(&list, memory_order_relaxed); /* checked by the exchange */
+    os_count_rmw();
+    while (!atomic_compare_exchange_weak_explicit(&list, &one->next, one, memory_order_release,
+                                                  memory_order_relaxed))
+        os_count_rmw();
+}
+
+bool limbo_put(uintptr_t base, size_t size)
+{
+    size_t usable = (size_t)heap_units_in(size) * UNIT_SIZE;
+    struct limbo *one;
+
+    /* Where address space is short, none is kept. */
+    if (!limbo_used || os_memory_limit() != SIZE_MAX)
+        return false;
+    /* The range may be a hole now: it is never touched again, nor unmapped. */
+    if (!os_renew((void *)base, usable)) // NOLINT: an address becomes a pointer
+        return true;
+    one = (struct limbo *)(base + usable) - 1; // NOLINT: as above
+    one->base = base;
+    one->size = size;
+    one->since = os_ticks();
+    push(one);
+    return true;
+}
+
+size_t limbo_empty(bool all)
+{
+    struct limbo *one = atomic_exchange_explicit(&list, NULL, memory_order_acquire);
+    uint64_t now = os_ticks();
+    size_t bytes = 0;
+
+    os_count_rmw();
+    for (struct limbo *next; one != NULL; one = next) {
+        size_t size = one->size;
+
+        next = one->next;
+        /* A clock that jumped back makes it old. What the kernel refuses is tried again another time. */
+        if ((all || now - one->since > limbo_age) && space_unmap_heap(one->base, size))
+            bytes += size;
+        else
+            push(one);
+    }
+    return bytes;
+}

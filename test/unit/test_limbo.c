@@ -1,0 +1,147 @@
+/*
+ * Heaps in limbo: out of the map, without memory, and still there for a thread that has just looked into the map.
+ */
+#include "unit/unit.h"
+
+#include "arena/remote.h"
+#include "bins/limbo.h"
+#include "os/os.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+static bool is_mapped(uintptr_t address)
+{
+    unsigned char page;
+
+    return mincore((void *)(address & ~(os_page_size() - 1)), 1, &page) == 0 || errno != ENOMEM;
+}
+
+/* Two heaps that become wholly free: one is kept in reserve, the other goes. Returns a chunk of that one. */
+static uintptr_t lose_a_heap(struct arena *arena)
+{
+    enum { MOST = 3 * TINY_HEAP_SIZE / 960 };
+    static void *chunks[MOST];
+    unsigned count = 0;
+    uintptr_t gone = 0;
+
+    while (unit_count_heaps(&arena->tiny) < 3)
+        chunks[count++] = unit_alloc(arena, 900);
+    for (unsigned n = 0; n < count; n++)
+        unit_free(arena, chunks[n]);
+    bin_flush(&arena->bins.of[tiny_class(900)]);
+    for (unsigned n = 0; n < 10; n++) {
+        heap_set_age(&arena->tiny);
+        arena->tiny.allowance = HEAP_ALLOWANCE_ALL;
+    }
+    for (unsigned n = 0; n < count; n++)
+        if (heap_map_tag((uintptr_t)chunks[n]) == TAG_NONE)
+            gone = (uintptr_t)chunks[n];
+    return gone;
+}
+
+static int use(void **state)
+{
+    (void)state;
+    limbo_used = true;
+    return 0;
+}
+
+static int leave(void **state)
+{
+    (void)state;
+    os_fail_after(0, false);
+    limbo_empty(true);
+    limbo_used = false;
+    return 0;
+}
+
+static void test_a_wrong_pointer_into_it_is_no_chunk(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena(), *other = unit_arena();
+    uintptr_t chunk = lose_a_heap(arena);
+    struct chunk found;
+
+    assert_int_not_equal(chunk, 0);
+    assert_true(is_mapped(chunk));
+    /* As whoever read the map before the heap left it. */
+    assert_int_equal(chunk_find(chunk, arena->tiny_tag, &found), CHUNK_NONE);
+    assert_false(remote_free_aligned(other, chunk, arena->tiny_tag));
+    /* It has no memory: what was written is gone. */
+    assert_int_equal(*(uint64_t *)chunk, 0); // NOLINT: an address becomes a pointer
+}
+
+static void test_it_goes_when_it_is_old(void **state)
+{
+    (void)state;
+    uintptr_t chunk = lose_a_heap(unit_arena());
+
+    assert_true(limbo_any());
+    assert_int_equal(limbo_empty(false), 0);
+    assert_true(is_mapped(chunk));
+    assert_true(limbo_empty(true) >= TINY_HEAP_SIZE);
+    assert_false(is_mapped(chunk));
+    assert_false(limbo_any());
+}
+
+static void test_what_the_kernel_keeps_stays_in_it(void **state)
+{
+    (void)state;
+    uintptr_t chunk = lose_a_heap(unit_arena());
+
+    os_fail_after(1, true);
+    assert_int_equal(limbo_empty(true), 0);
+    os_fail_after(0, false);
+    assert_true(limbo_any() && is_mapped(chunk));
+    assert_true(limbo_empty(true) >= TINY_HEAP_SIZE);
+    assert_false(is_mapped(chunk));
+}
+
+/* It may be a hole: nobody touches it, and nobody unmaps it. */
+static void test_what_is_not_renewed_is_left_alone(void **state)
+{
+    (void)state;
+    uintptr_t chunk;
+
+    os_fail_after(0, false);
+    limbo_used = false;
+    chunk = (uintptr_t)os_map_guarded_aligned(
+        (size_t)heap_units_in(TINY_HEAP_SIZE) * UNIT_SIZE,
+        TINY_HEAP_SIZE - os_page_size() - (size_t)heap_units_in(TINY_HEAP_SIZE) * UNIT_SIZE, TINY_HEAP_SIZE);
+    assert_int_not_equal(chunk, 0);
+    limbo_used = true;
+    os_fail_after(1, false);
+    assert_true(limbo_put(chunk, TINY_HEAP_SIZE));
+    os_fail_after(0, false);
+    assert_false(limbo_any());
+    assert_true(is_mapped(chunk));
+    assert_true(limbo_put(chunk, TINY_HEAP_SIZE));
+    assert_int_equal(limbo_empty(true), TINY_HEAP_SIZE);
+}
+
+static void under_a_limit(void *argument)
+{
+    (void)argument;
+    unit_limit(unit_address_space() + ((size_t)1 << 30));
+    if (lose_a_heap(unit_arena()) == 0 || limbo_any())
+        __builtin_trap();
+}
+
+static void test_under_a_limit_nothing_is_kept(void **state)
+{
+    (void)state;
+    assert_true(unit_child_succeeds(under_a_limit, NULL));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_wrong_pointer_into_it_is_no_chunk, use, leave),
+        cmocka_unit_test_setup_teardown(test_it_goes_when_it_is_old, use, leave),
+        cmocka_unit_test_setup_teardown(test_what_the_kernel_keeps_stays_in_it, use, leave),
+        cmocka_unit_test_setup_teardown(test_what_is_not_renewed_is_left_alone, use, leave),
+        cmocka_unit_test_setup_teardown(test_under_a_limit_nothing_is_kept, use, leave),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
