@@ -36,7 +36,8 @@ struct bench {
     const char *name;
     size_t reps;
     size_t rep_ms;
-    size_t rounds; /* not 0: exactly so many rounds, once, for counting instructions and system calls */
+    size_t
+        rounds; /* not 0: exactly so many rounds, once, for counting instructions and system calls */
 };
 
 typedef void bench_body(void *context, size_t rounds);
@@ -147,8 +148,8 @@ static inline void bench_set(const struct bench_option *option, const char *text
     bench_fail("unknown choice: ", text);
 }
 
-static inline const struct bench_option *bench_find(const struct bench_option *options, size_t count,
-                                                    const char *flag)
+static inline const struct bench_option *bench_find(const struct bench_option *options,
+                                                    size_t count, const char *flag)
 {
     for (size_t i = 0; i < count; i++) {
         if (strcmp(options[i].flag, flag) == 0) {
@@ -158,8 +159,8 @@ static inline const struct bench_option *bench_find(const struct bench_option *o
     return NULL;
 }
 
-__attribute__((noreturn)) static inline void bench_usage(const char *program,
-                                                         const struct bench_option *options, size_t count)
+__attribute__((noreturn)) static inline void
+bench_usage(const char *program, const struct bench_option *options, size_t count)
 {
     printf("usage: %s [--name NAME] [OPTION VALUE]...\n", program);
     for (size_t i = 0; i < count; i++) {
@@ -243,7 +244,8 @@ static inline uint64_t bench_time(bench_body *body, void *context, size_t rounds
 
 /* Doubles the rounds until they take a sixth of a repetition. Each number of them runs twice and the quicker one
  * counts: while the process gets its memory, it is much slower than later. */
-static inline size_t bench_rounds_per_rep(const struct bench *bench, bench_body *body, void *context)
+static inline size_t bench_rounds_per_rep(const struct bench *bench, bench_body *body,
+                                          void *context)
 {
     const uint64_t rep_ns = (uint64_t)bench->rep_ms * 1000000u;
     for (size_t rounds = 1;; rounds *= 2) {
@@ -251,15 +253,16 @@ static inline size_t bench_rounds_per_rep(const struct bench *bench, bench_body 
         const uint64_t second = bench_time(body, context, rounds);
         const uint64_t elapsed = second < first ? second : first;
         if (elapsed >= rep_ns / 6) {
-            const double fitting = (double)rounds * (double)rep_ns / (double)(elapsed ? elapsed : 1);
+            const double fitting =
+                (double)rounds * (double)rep_ns / (double)(elapsed ? elapsed : 1);
             return fitting < 1 ? 1 : (size_t)fitting;
         }
     }
 }
 
 /* One round for programs whose work is done once in a process. */
-static inline struct bench_result bench_run_once(const struct bench *bench, bench_body *body, void *context,
-                                                 size_t ops_per_round)
+static inline struct bench_result bench_run_once(const struct bench *bench, bench_body *body,
+                                                 void *context, size_t ops_per_round)
 {
     const size_t rounds = bench->rounds ? bench->rounds : 1;
     const uint64_t elapsed = bench_time(body, context, rounds);
@@ -272,8 +275,8 @@ static inline struct bench_result bench_run_once(const struct bench *bench, benc
     return result;
 }
 
-static inline struct bench_result bench_run(const struct bench *bench, bench_body *body, void *context,
-                                            size_t ops_per_round)
+static inline struct bench_result bench_run(const struct bench *bench, bench_body *body,
+                                            void *context, size_t ops_per_round)
 {
     if (bench->rounds) {
         return bench_run_once(bench, body, context, ops_per_round);

@@ -66,7 +66,9 @@ static struct request measure_parse(int argc, char **argv)
         }
     }
     if (i + 1 >= argc) {
-        measure_fail("no program: measure [--preload LIBRARY] [--report FILE] -- PROGRAM [ARGUMENTS...]", "");
+        measure_fail(
+            "no program: measure [--preload LIBRARY] [--report FILE] -- PROGRAM [ARGUMENTS...]",
+            "");
     }
     request.program = argv + i + 1;
     request.arguments = argc - i - 1;
@@ -87,7 +89,8 @@ static void measure_exec_traced(const struct request *request, const char *direc
         return;
     }
     memcpy(command, prefix, sizeof prefix);
-    memcpy(command + prefix_count, request->program, ((size_t)request->arguments + 1) * sizeof *command);
+    memcpy(command + prefix_count, request->program,
+           ((size_t)request->arguments + 1) * sizeof *command);
     execvp(command[0], command);
     free(command);
 }
@@ -164,8 +167,8 @@ static void measure_print(FILE *file, const struct cost *cost)
 {
     const struct rusage *usage = &cost->usage;
     fprintf(file, "%lld %lld %lld %ld %ld %ld %d\n", (long long)cost->wall_ns,
-            (long long)measure_ns(usage->ru_utime), (long long)measure_ns(usage->ru_stime), usage->ru_maxrss,
-            usage->ru_minflt, usage->ru_majflt, cost->status);
+            (long long)measure_ns(usage->ru_utime), (long long)measure_ns(usage->ru_stime),
+            usage->ru_maxrss, usage->ru_minflt, usage->ru_majflt, cost->status);
 }
 
 static void measure_write(const char *path, const char *mode, const struct cost *cost)

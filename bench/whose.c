@@ -21,5 +21,6 @@ static int whose_print(const char *name)
 
 int main(void)
 {
-    return whose_print("malloc") | whose_print("free") | whose_print("calloc") | whose_print("realloc");
+    return whose_print("malloc") | whose_print("free") | whose_print("calloc") |
+           whose_print("realloc");
 }

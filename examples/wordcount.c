@@ -180,8 +180,9 @@ int main(int argc, char **argv)
     count_words(&corpus, thread_count(), &words);
     distinct = words.words;
     if (!summary)
-        printf("%lu words, %zu different ones, in %d MiB of text (%zu files, repeated), %zu threads\n",
-               words.total, distinct, WORK >> 20, corpus.files, thread_count());
+        printf(
+            "%lu words, %zu different ones, in %d MiB of text (%zu files, repeated), %zu threads\n",
+            words.total, distinct, WORK >> 20, corpus.files, thread_count());
     found = word_table_top(&words, top, TOP);
     elapsed = seconds() - start;
     getrusage(RUSAGE_SELF, &usage);

@@ -22,7 +22,8 @@ struct aligned {
 static void *aligned_new_chunk(struct aligned *table, size_t turn)
 {
     const uint64_t draw = bench_random(&table->seed);
-    const size_t alignment = (size_t)LEAST_ALIGNMENT << bench_scale((uint32_t)(draw >> 32), ALIGNMENTS);
+    const size_t alignment = (size_t)LEAST_ALIGNMENT
+                             << bench_scale((uint32_t)(draw >> 32), ALIGNMENTS);
     const size_t size =
         1 | (table->min_size + bench_scale((uint32_t)draw, table->max_size - table->min_size));
     void *chunk = NULL;
@@ -42,7 +43,8 @@ static void aligned_run(void *context, size_t rounds)
 {
     struct aligned *table = context;
     for (size_t i = 0; i < rounds; i++) {
-        void **slot = &table->chunks[bench_scale((uint32_t)bench_random(&table->seed), table->live)];
+        void **slot =
+            &table->chunks[bench_scale((uint32_t)bench_random(&table->seed), table->live)];
         free(*slot);
         *slot = aligned_new_chunk(table, i);
     }

@@ -58,8 +58,8 @@ int main(int argc, char **argv)
         {"--max", "largest size, at most 65535", NULL, &fill.max_size},
     };
     const struct bench bench = bench_parse(argc, argv, options, sizeof options / sizeof *options);
-    if (fill.live == 0 || fill.live > UINT32_MAX || fill.min_size < 4 || fill.max_size < fill.min_size ||
-        fill.max_size > UINT16_MAX) {
+    if (fill.live == 0 || fill.live > UINT32_MAX || fill.min_size < 4 ||
+        fill.max_size < fill.min_size || fill.max_size > UINT16_MAX) {
         bench_fail("--live, --min or --max out of range", "");
     }
     fill.chunks = bench_map(fill.live * sizeof *fill.chunks);
@@ -69,7 +69,8 @@ int main(int argc, char **argv)
     }
     const struct bench_result result = bench_run(&bench, fill_run, &fill, 1);
     const double resident = (double)bench_rss_bytes() - (double)rss_before;
-    const struct bench_field field = {"rss_per_live_byte", resident / (double)fill_live_bytes(&fill)};
+    const struct bench_field field = {"rss_per_live_byte",
+                                      resident / (double)fill_live_bytes(&fill)};
     bench_print(&bench, &result, &field, 1);
     for (size_t i = 0; i < fill.live; i++) {
         free(fill.chunks[i]);

@@ -83,7 +83,8 @@ int main(int argc, char **argv)
         {"--first", "bytes of a vector at first", NULL, &grow.first},
         {"--last", "bytes at last", NULL, &grow.last},
         {"--percent", "what a realloc adds", NULL, &grow.percent},
-        {"--repeat", "no: one growth, in a fresh process, is the measurement", answers, &grow.repeat},
+        {"--repeat", "no: one growth, in a fresh process, is the measurement", answers,
+         &grow.repeat},
     };
     const struct bench bench = bench_parse(argc, argv, options, sizeof options / sizeof *options);
     if (grow.vectors == 0 || grow.first < 2 || grow.last <= grow.first) {

@@ -35,7 +35,8 @@ static struct node **search_find(struct search *search, size_t key)
 
 static struct node *search_new_node(size_t key, uint32_t random_bits)
 {
-    const size_t length = SHORTEST_VALUE + bench_scale(random_bits, LONGEST_VALUE - SHORTEST_VALUE + 1);
+    const size_t length =
+        SHORTEST_VALUE + bench_scale(random_bits, LONGEST_VALUE - SHORTEST_VALUE + 1);
     struct node *node = bench_alloc(sizeof *node + length);
     node->left = NULL;
     node->right = NULL;

@@ -65,10 +65,12 @@ int main(int argc, char **argv)
         bench_fail("--size and --count must not be 0", "");
     }
     const size_t looked_at = sizes_looked_at(&sizes);
-    sizes.chunks = bench_map((looked_at > sizes.count ? looked_at : sizes.count) * sizeof *sizes.chunks);
+    sizes.chunks =
+        bench_map((looked_at > sizes.count ? looked_at : sizes.count) * sizeof *sizes.chunks);
     const size_t rss_before = bench_rss_bytes();
     const struct bench_result result = bench_run(&bench, sizes_run, &sizes, sizes.count);
-    const struct bench_field field = {"rss_per_live_byte", sizes_rss_per_live_byte(&sizes, rss_before)};
+    const struct bench_field field = {"rss_per_live_byte",
+                                      sizes_rss_per_live_byte(&sizes, rss_before)};
     bench_print(&bench, &result, &field, 1);
     return 0;
 }

@@ -27,7 +27,8 @@ struct start {
 static void start_find_child(struct start *start)
 {
     static const char child[] = "start_child";
-    const ssize_t length = readlink("/proc/self/exe", start->path, sizeof start->path - sizeof child);
+    const ssize_t length =
+        readlink("/proc/self/exe", start->path, sizeof start->path - sizeof child);
     start->path[length > 0 ? length : 0] = '\0';
     char *slash = strrchr(start->path, '/');
     if (!slash) {
@@ -68,7 +69,8 @@ int main(int argc, char **argv)
     snprintf(start.chunks, sizeof start.chunks, "%zu", chunks);
     struct bench_result result = bench_run(&bench, start_run, &start, 1);
     result.peak_rss_kib = start.peak_rss_kib;
-    const struct bench_field field = {"child_faults", (double)start.faults / (double)start.processes};
+    const struct bench_field field = {"child_faults",
+                                      (double)start.faults / (double)start.processes};
     bench_print(&bench, &result, &field, 1);
     return 0;
 }

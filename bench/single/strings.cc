@@ -35,7 +35,8 @@ std::string new_word(uint64_t &seed)
     const size_t length = shortest_word + bench_scale(static_cast<uint32_t>(draw >> 32), half + 1);
     std::string word;
     for (size_t i = 0; i < length; i++) {
-        word += static_cast<char>('a' + bench_scale(static_cast<uint32_t>(bench_random(&seed)), letters));
+        word += static_cast<char>('a' +
+                                  bench_scale(static_cast<uint32_t>(bench_random(&seed)), letters));
     }
     return word;
 }
@@ -49,7 +50,8 @@ std::string new_text()
     }
     std::string text;
     for (size_t i = 0; i < text_words; i++) {
-        text += vocabulary[bench_scale(static_cast<uint32_t>(bench_random(&seed)), vocabulary_words)];
+        text +=
+            vocabulary[bench_scale(static_cast<uint32_t>(bench_random(&seed)), vocabulary_words)];
         text += ' ';
     }
     return text;

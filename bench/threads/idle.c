@@ -98,9 +98,11 @@ int main(int argc, char **argv)
     const long baseline = idle_baseline(&team);
     const long before = (long)bench_rss_bytes();
     team_start(&team);
-    const struct bench_result result = bench_run_once(&bench, team_run, &team, team.threads * idle.count);
+    const struct bench_result result =
+        bench_run_once(&bench, team_run, &team, team.threads * idle.count);
     const long kept = (long)bench_rss_bytes() - before - baseline;
-    const struct bench_field field = {"rss_per_thread_kib", (double)kept / KIB / (double)team.threads};
+    const struct bench_field field = {"rss_per_thread_kib",
+                                      (double)kept / KIB / (double)team.threads};
     bench_print(&bench, &result, &field, 1);
     team_stop(&team);
     return 0;

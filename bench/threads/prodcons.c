@@ -120,7 +120,8 @@ static void consumer_free(const struct prodcons *prodcons, struct consumer *cons
 {
     if (prodcons->behind != 0) {
         void **slot = &consumer->kept[consumer->next_kept];
-        consumer->next_kept = (consumer->next_kept + 1 == prodcons->behind) ? 0 : consumer->next_kept + 1;
+        consumer->next_kept =
+            (consumer->next_kept + 1 == prodcons->behind) ? 0 : consumer->next_kept + 1;
         void *oldest = *slot;
         *slot = chunk;
         chunk = oldest;
@@ -147,7 +148,8 @@ static void prodcons_work(void *context, size_t member, size_t rounds)
         producer_run(prodcons, &prodcons->producers[member], rounds);
     } else {
         const size_t share = prodcons->producer_count / prodcons->consumer_count;
-        consumer_run(prodcons, &prodcons->consumers[member - prodcons->producer_count], rounds * share);
+        consumer_run(prodcons, &prodcons->consumers[member - prodcons->producer_count],
+                     rounds * share);
     }
 }
 
@@ -207,7 +209,8 @@ int main(int argc, char **argv)
     };
     const struct bench_option options[] = {
         {"--threads", "producers and consumers", NULL, &prodcons.team.threads},
-        {"--consumers", "how many of them consume; if not given, half", NULL, &prodcons.consumer_count},
+        {"--consumers", "how many of them consume; if not given, half", NULL,
+         &prodcons.consumer_count},
         {"--bundle", "chunks of a bundle", NULL, &prodcons.bundle_chunks},
         {"--bundles", "bundles of each producer", NULL, &prodcons.bundles},
         {"--behind", "chunks that each consumer keeps back", NULL, &prodcons.behind},

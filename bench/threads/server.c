@@ -98,7 +98,8 @@ static void server_fill(struct server *server)
         lineage->chunks = bench_map(server->live * sizeof *lineage->chunks);
         lineage->seed = i + 1;
         for (size_t k = 0; k < server->live; k++) {
-            lineage->chunks[k] = even_chunk(SMALLEST, LARGEST, (uint32_t)bench_random(&lineage->seed));
+            lineage->chunks[k] =
+                even_chunk(SMALLEST, LARGEST, (uint32_t)bench_random(&lineage->seed));
         }
     }
 }

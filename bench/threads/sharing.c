@@ -10,7 +10,12 @@
  */
 #include "threads.h"
 
-enum { CHUNK_BYTES = 8, CHUNKS = 8, PASSES = 100, WRITES_PER_ROUND = PASSES * CHUNKS * CHUNK_BYTES };
+enum {
+    CHUNK_BYTES = 8,
+    CHUNKS = 8,
+    PASSES = 100,
+    WRITES_PER_ROUND = PASSES * CHUNKS * CHUNK_BYTES
+};
 enum cause { CAUSE_ACTIVE, CAUSE_PASSIVE };
 
 static const char *const cause_names[] = {"active", "passive", NULL};

@@ -42,7 +42,8 @@ static void steal_swap_or_replace(void *context, size_t member, size_t rounds)
         const uint64_t draw = bench_random(&table->seed);
         void **slot = &table->chunks[bench_scale((uint32_t)(draw >> 32), steal->live)];
         if (draw % OPS_PER_SWAP == 0) {
-            void *_Atomic *shared = &steal->shared[bench_scale((uint32_t)draw, steal->shared_count)];
+            void *_Atomic *shared =
+                &steal->shared[bench_scale((uint32_t)draw, steal->shared_count)];
             /* release: what was written into the chunk comes before it; acquire: the same of the other */
             *slot = atomic_exchange_explicit(shared, *slot, memory_order_acq_rel);
         } else {

@@ -5,17 +5,17 @@
 #include "api/api.h"
 
 #include "api/harden.h"
-#include "debug/options.h"
+#include "base/options.h"
 #include "large/large.h"
 #include "os/os.h"
 
 #include <errno.h>
 
-API void *API_NAME(memalign)(size_t align, size_t size)
+API void *ft_memalign(size_t align, size_t size) SYMBOL(memalign)
     __attribute__((malloc, alloc_align(1), alloc_size(2)));
-API int API_NAME(posix_memalign)(void **result, size_t align, size_t size);
-API void *API_NAME(valloc)(size_t size) __attribute__((malloc, alloc_size(1)));
-API void *API_NAME(pvalloc)(size_t size) __attribute__((malloc));
+API int ft_posix_memalign(void **result, size_t align, size_t size) SYMBOL(posix_memalign);
+API void *ft_valloc(size_t size) SYMBOL(valloc) __attribute__((malloc, alloc_size(1)));
+API void *ft_pvalloc(size_t size) SYMBOL(pvalloc) __attribute__((malloc));
 
 /*
  * The smallest class whose size is a multiple of the alignment is that of the least such multiple: the sizes of a
@@ -24,13 +24,15 @@ API void *API_NAME(pvalloc)(size_t size) __attribute__((malloc));
  */
 static inline unsigned aligned_class(size_t align, size_t size, size_t least)
 {
-    unsigned class = any_class(round_up(least + (least == 0), align));
+    unsigned size_class = any_class(round_up(least + (least == 0), align));
     /* A TINY state cannot tell of more slack. Which requests are such nobody can predict: hence no branch. */
-    unsigned untold = (class < TINY_CLASSES) & (size_classes[class].size - size > TINY_SLACK_MAX);
+    unsigned untold =
+        (size_class < TINY_CLASSES) & (size_classes[size_class].size - size > TINY_SLACK_MAX);
 
     /* What becomes of them is the first class of SMALL, 1 KiB: a multiple of every alignment that TINY has. */
-    static_assert((TINY_CLASSES & (TINY_CLASSES + 1)) == 0, "its number has every bit that a lower one has");
-    return class | untold * TINY_CLASSES;
+    static_assert((TINY_CLASSES & (TINY_CLASSES + 1)) == 0,
+                  "its number has every bit that a lower one has");
+    return size_class | untold * TINY_CLASSES;
 }
 
 unsigned api_aligned_class(size_t align, size_t size, size_t least)
@@ -49,20 +51,20 @@ static __attribute__((noinline)) void *aligned_slow(size_t align, size_t size)
 {
     struct arena *arena = NULL;
     void *chunk = NULL;
-    unsigned class;
+    unsigned size_class;
     bool clean;
 
     if (align <= CHUNK_ALIGN && !options_every_call_slow())
         return api_alloc(size);
     if (size > PTRDIFF_MAX)
         return api_no_memory();
-    class = api_aligned_class(align, size, size);
+    size_class = api_aligned_class(align, size, size);
     if (unlikely(thread_hardened()))
         chunk = harden_alloc(size, align, &clean);
-    else if (class < SIZE_CLASSES)
+    else if (size_class < SIZE_CLASSES)
         arena = arena_enter();
     if (arena != NULL) {
-        chunk = arena_alloc_aligned(arena, class, size);
+        chunk = arena_alloc_aligned(arena, size_class, size);
         arena_leave(arena);
     }
     if (chunk == NULL && !options.harden)
@@ -124,19 +126,19 @@ static inline void *memalign_any(size_t align, size_t size)
     return likely(chunk != NULL) ? chunk : memalign_slow(align, size);
 }
 
-void *API_NAME(memalign)(size_t align, size_t size)
+void *ft_memalign(size_t align, size_t size)
 {
     return memalign_any(align, size);
 }
 
 /* As glibc, which has treated it like memalign up to 2.37: any size, any alignment. */
-void *API_NAME(aligned_alloc)(size_t align, size_t size)
+void *ft_aligned_alloc(size_t align, size_t size)
 {
     return memalign_any(align, size);
 }
 
-void *own_memalign(size_t align, size_t size) API_OWN(memalign);
-void *own_aligned_alloc(size_t align, size_t size) API_OWN(aligned_alloc);
+void *own_memalign(size_t align, size_t size) OWN_NAME_OF(memalign);
+void *own_aligned_alloc(size_t align, size_t size) OWN_NAME_OF(aligned_alloc);
 
 static __attribute__((noinline)) int posix_memalign_slow(void **result, size_t align, size_t size)
 {
@@ -153,9 +155,10 @@ static __attribute__((noinline)) int posix_memalign_slow(void **result, size_t a
     return 0;
 }
 
-int API_NAME(posix_memalign)(void **result, size_t align, size_t size)
+int ft_posix_memalign(void **result, size_t align, size_t size)
 {
-    void *chunk = likely(align >= sizeof(void *)) ? aligned_hit(thread_self.arena, align, size) : NULL;
+    void *chunk =
+        likely(align >= sizeof(void *)) ? aligned_hit(thread_self.arena, align, size) : NULL;
 
     if (unlikely(chunk == NULL))
         return posix_memalign_slow(result, align, size);
@@ -163,12 +166,12 @@ int API_NAME(posix_memalign)(void **result, size_t align, size_t size)
     return 0;
 }
 
-void *API_NAME(valloc)(size_t size)
+void *ft_valloc(size_t size)
 {
     return api_alloc_aligned(os_page_size(), size);
 }
 
-void *API_NAME(pvalloc)(size_t size)
+void *ft_pvalloc(size_t size)
 {
     size_t page = os_page_size();
 
@@ -177,6 +180,6 @@ void *API_NAME(pvalloc)(size_t size)
     return api_alloc_aligned(page, round_up(size > 0 ? size : 1, page));
 }
 
-int own_posix_memalign(void **result, size_t align, size_t size) API_OWN(posix_memalign);
-void *own_valloc(size_t size) API_OWN(valloc);
-void *own_pvalloc(size_t size) API_OWN(pvalloc);
+int own_posix_memalign(void **result, size_t align, size_t size) OWN_NAME_OF(posix_memalign);
+void *own_valloc(size_t size) OWN_NAME_OF(valloc);
+void *own_pvalloc(size_t size) OWN_NAME_OF(pvalloc);

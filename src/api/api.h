@@ -9,11 +9,17 @@
 
 struct mallinfo; /* of <malloc.h> */
 
-/* Public functions carry a prefix in the build for tests, so that a process can hold both allocators. */
+/*
+ * Each public function is called ft_NAME in the sources, so that tools and debuggers find it, and
+ * NAME for the linker. The build for tests keeps the prefix, so that a process can hold both
+ * allocators.
+ */
 #ifdef FT_MALLOC_PREFIXED
-#define API_NAME(name) ft_##name
+#define SYMBOL(name)
+#define SYMBOL_STRING(name) "ft_" #name
 #else
-#define API_NAME(name) name
+#define SYMBOL(name) __asm__(#name)
+#define SYMBOL_STRING(name) #name
 #endif
 #define API __attribute__((visibility("default")))
 
@@ -21,10 +27,10 @@ struct mallinfo; /* of <malloc.h> */
  * What others are built on. The second name of each is ours whoever defines the first one in this process: see
  * in_force.h.
  */
-API void *API_NAME(malloc)(size_t size) __attribute__((malloc, alloc_size(1)));
-API void API_NAME(free)(void *pointer);
-API void *API_NAME(realloc)(void *pointer, size_t size) __attribute__((alloc_size(2)));
-API void *API_NAME(aligned_alloc)(size_t align, size_t size)
+API void *ft_malloc(size_t size) SYMBOL(malloc) __attribute__((malloc, alloc_size(1)));
+API void ft_free(void *pointer) SYMBOL(free);
+API void *ft_realloc(void *pointer, size_t size) SYMBOL(realloc) __attribute__((alloc_size(2)));
+API void *ft_aligned_alloc(size_t align, size_t size) SYMBOL(aligned_alloc)
     __attribute__((malloc, alloc_align(1), alloc_size(2)));
 void *own_malloc(size_t size) __attribute__((malloc, alloc_size(1)));
 void own_free(void *pointer);
@@ -32,15 +38,17 @@ void *own_realloc(void *pointer, size_t size) __attribute__((alloc_size(2)));
 void *own_aligned_alloc(size_t align, size_t size)
     __attribute__((malloc, nothrow, alloc_align(1), alloc_size(2)));
 void *own_calloc(size_t count, size_t size) __attribute__((malloc, alloc_size(1, 2)));
-void *own_memalign(size_t align, size_t size) __attribute__((malloc, alloc_align(1), alloc_size(2)));
-int own_posix_memalign(void **result, size_t align, size_t size) __attribute__((leaf, nonnull, nothrow));
+void *own_memalign(size_t align, size_t size)
+    __attribute__((malloc, alloc_align(1), alloc_size(2)));
+int own_posix_memalign(void **result, size_t align, size_t size)
+    __attribute__((leaf, nonnull, nothrow));
 void *own_valloc(size_t size) __attribute__((malloc, alloc_size(1)));
 void *own_pvalloc(size_t size) __attribute__((malloc));
 int own_mallopt(int param, int val) __attribute__((leaf, nothrow));
 struct mallinfo own_mallinfo(void) __attribute__((leaf, nothrow));
-#define API_STRING(name) #name
-#define API_QUOTED(name) API_STRING(name)
-#define API_OWN(name) __attribute__((alias(API_QUOTED(API_NAME(name)))))
+
+/* Defines own_NAME as a second name of the function whose symbol is NAME. */
+#define OWN_NAME_OF(name) __attribute__((alias(SYMBOL_STRING(name))))
 
 /* The slow halves. They set errno to ENOMEM when they return NULL; api_free_slow() keeps it. */
 void *api_alloc_slow(size_t size, enum call_kind kind);
@@ -131,7 +139,8 @@ static inline bool tiny_free(struct arena *arena, void *pointer, bool sized, siz
     bin = &arena->bins.of[tiny_class_around(address)];
     if ((sized && unlikely(bin->live - size != what)) || unlikely(!bin_push(bin, pointer)))
         return false;
-    atomic_store_explicit(state, what ^ tiny_state_of(STATE_LIVE ^ STATE_FREE, 0), memory_order_relaxed);
+    atomic_store_explicit(state, what ^ tiny_state_of(STATE_LIVE ^ STATE_FREE, 0),
+                          memory_order_relaxed);
     return true;
 }
 

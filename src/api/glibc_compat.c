@@ -6,9 +6,9 @@
 
 #include "arena/pool.h"
 #include "arena/remote.h"
+#include "base/text.h"
 #include "debug/census.h"
 #include "debug/stats.h"
-#include "debug/text.h"
 #include "large/large.h"
 #include "os/os.h"
 
@@ -18,15 +18,15 @@
 #include <stdio.h>
 #include <string.h>
 
-API int API_NAME(malloc_trim)(size_t pad);
-API int API_NAME(mallopt)(int param, int val);
-API struct mallinfo API_NAME(mallinfo)(void);
-API struct mallinfo2 API_NAME(mallinfo2)(void);
-API void API_NAME(malloc_stats)(void);
-API int API_NAME(malloc_info)(int options, FILE *fp);
+API int ft_malloc_trim(size_t pad) SYMBOL(malloc_trim);
+API int ft_mallopt(int param, int val) SYMBOL(mallopt);
+API struct mallinfo ft_mallinfo(void) SYMBOL(mallinfo);
+API struct mallinfo2 ft_mallinfo2(void) SYMBOL(mallinfo2);
+API void ft_print_stats(void) SYMBOL(malloc_stats);
+API int ft_malloc_info(int options, FILE *fp) SYMBOL(malloc_info);
 
 /* Returns 1 if memory went back to the kernel. Arenas in use by other threads do it at their next slow call. */
-int API_NAME(malloc_trim)(size_t pad)
+int ft_malloc_trim(size_t pad)
 {
     int saved_errno = errno;
     struct arena *arena = arena_enter();
@@ -44,13 +44,13 @@ int API_NAME(malloc_trim)(size_t pad)
     return bytes > 0;
 }
 
-int API_NAME(mallopt)(int param, int val)
+int ft_mallopt(int param, int val)
 {
     /* The other parameters of glibc describe an allocator that this is not. */
     return param == M_ARENA_MAX && val > 0 && pool_limit((unsigned)val);
 }
 
-struct mallinfo2 API_NAME(mallinfo2)(void)
+struct mallinfo2 ft_mallinfo2(void)
 {
     struct census census;
     const struct census_zone *tiny = &census.zone[ZONE_TINY];
@@ -75,9 +75,9 @@ static int as_int(size_t value)
 }
 
 /* Its fields are too small for large heaps: they stop at INT_MAX instead of turning negative. */
-struct mallinfo API_NAME(mallinfo)(void)
+struct mallinfo ft_mallinfo(void)
 {
-    struct mallinfo2 info = API_NAME(mallinfo2)();
+    struct mallinfo2 info = ft_mallinfo2();
 
     return (struct mallinfo){
         .arena = as_int(info.arena),
@@ -90,10 +90,10 @@ struct mallinfo API_NAME(mallinfo)(void)
     };
 }
 
-int own_mallopt(int param, int val) API_OWN(mallopt);
-struct mallinfo own_mallinfo(void) API_OWN(mallinfo);
+int own_mallopt(int param, int val) OWN_NAME_OF(mallopt);
+struct mallinfo own_mallinfo(void) OWN_NAME_OF(mallinfo);
 
-void API_NAME(malloc_stats)(void)
+void ft_print_stats(void)
 {
     stats_print();
 }
@@ -169,7 +169,7 @@ static bool put_into_stream(const struct text *text, FILE *stream)
     return true;
 }
 
-int API_NAME(malloc_info)(int options, FILE *fp)
+int ft_malloc_info(int options, FILE *fp)
 {
     struct text text = {.fd = -1};
 

@@ -4,25 +4,26 @@
 #include "api/harden.h"
 
 #include "arena/hardened.h"
+#include "base/canary.h"
 #include "bins/empty.h"
 #include "debug/report.h"
 #include "large/large.h"
-#include "os/canary.h"
 
 static void *alloc_in_heap(size_t size, size_t align)
 {
-    unsigned class = size < SMALL_MAX && align <= CHUNK_ALIGN ? hardened_class(size)
-                                                              : api_aligned_class(align, size, size + 1);
-    struct arena *arena = class == SIZE_CLASSES ? NULL : arena_enter();
+    unsigned size_class = size < SMALL_MAX && align <= CHUNK_ALIGN
+                              ? hardened_class(size)
+                              : api_aligned_class(align, size, size + 1);
+    struct arena *arena = size_class == SIZE_CLASSES ? NULL : arena_enter();
     void *chunk;
 
     if (arena == NULL)
         return NULL;
-    chunk = hardened_alloc(arena, class, size);
+    chunk = hardened_alloc(arena, size_class, size);
     if (unlikely(chunk == NULL)) {
         /* Without memory, what is in quarantine has to do. */
         arena_release(arena);
-        chunk = hardened_alloc(arena, class, size);
+        chunk = hardened_alloc(arena, size_class, size);
     }
     arena_leave(arena);
     return chunk;
@@ -59,7 +60,8 @@ void *harden_alloc(size_t size, size_t align, bool *clean)
 
 void *harden_alloc_growing(size_t size)
 {
-    void *chunk = size >= PTRDIFF_MAX ? NULL : with_canary(large_alloc_growing_hardened(size), size);
+    void *chunk =
+        size >= PTRDIFF_MAX ? NULL : with_canary(large_alloc_growing_hardened(size), size);
 
     if (chunk == NULL)
         return api_no_memory();
@@ -69,7 +71,7 @@ void *harden_alloc_growing(size_t size)
 
 static void free_large(const struct chunk *chunk, const char *function)
 {
-    hardened_check(chunk->start, chunk->requested, chunk->usable, function);
+    hardened_check(chunk, function);
     if (large_free(chunk->start, false) != LARGE_FREED)
         report_misuse(function, chunk->start); /* another thread was quicker */
 }
@@ -99,8 +101,9 @@ void harden_free(const struct chunk *chunk, const char *function)
 static size_t resize(const struct chunk *chunk, size_t size)
 {
     if (chunk->zone != ZONE_LARGE)
-        return size < chunk->usable && size > chunk->usable / 2 && chunk_resize(chunk, size) ? chunk->usable
-                                                                                             : 0;
+        return size < chunk->usable && size > chunk->usable / 2 && chunk_resize(chunk, size)
+                   ? chunk->usable
+                   : 0;
     if (size < SMALL_MAX && size < chunk->requested)
         return 0;
     return large_resize_hardened(chunk->start, size);
@@ -110,7 +113,7 @@ bool harden_resize(const struct chunk *chunk, size_t size)
 {
     size_t usable, from, end;
 
-    hardened_check(chunk->start, chunk->requested, chunk->usable, "realloc()");
+    hardened_check(chunk, "realloc()");
     usable = resize(chunk, size);
     if (usable == 0)
         return false;
@@ -120,7 +123,7 @@ bool harden_resize(const struct chunk *chunk, size_t size)
     if (end > usable)
         end = usable;
     if (from < end)
-        memset((char *)chunk->start + from, 0, end - from); // NOLINT: an address becomes a pointer
+        memset((char *)pointer_to(chunk->start) + from, 0, end - from);
     set_canary(chunk->start, size, usable);
     return true;
 }

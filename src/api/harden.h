@@ -18,7 +18,8 @@ static inline void *harden_alloc_quick(size_t size)
 }
 
 /* With `sized`, only what is of that size. */
-static inline __attribute__((always_inline)) bool harden_free_quick(void *pointer, bool sized, size_t size)
+static inline __attribute__((always_inline)) bool harden_free_quick(void *pointer, bool sized,
+                                                                    size_t size)
 {
     struct arena *arena = thread_hardened_arena();
 

@@ -26,17 +26,18 @@ struct definition {
 };
 
 static const struct definition definitions[IN_FORCE_FUNCTIONS] = {
-    [IN_FORCE_MALLOC] = {(function *)API_NAME(malloc), (function *)own_malloc},
-    [IN_FORCE_FREE] = {(function *)API_NAME(free), (function *)own_free},
-    [IN_FORCE_REALLOC] = {(function *)API_NAME(realloc), (function *)own_realloc},
-    [IN_FORCE_ALIGNED_ALLOC] = {(function *)API_NAME(aligned_alloc), (function *)own_aligned_alloc},
+    [IN_FORCE_MALLOC] = {(function *)ft_malloc, (function *)own_malloc},
+    [IN_FORCE_FREE] = {(function *)ft_free, (function *)own_free},
+    [IN_FORCE_REALLOC] = {(function *)ft_realloc, (function *)own_realloc},
+    [IN_FORCE_ALIGNED_ALLOC] = {(function *)ft_aligned_alloc, (function *)own_aligned_alloc},
 #ifndef FT_MALLOC_PREFIXED
     [IN_FORCE_NEW] = {(function *)_Znwm, (function *)own_new},
     [IN_FORCE_NEW_ARRAY] = {(function *)_Znam, (function *)own_new_array},
     [IN_FORCE_DELETE] = {(function *)_ZdlPv, (function *)own_delete},
     [IN_FORCE_DELETE_ARRAY] = {(function *)_ZdaPv, (function *)own_delete_array},
     [IN_FORCE_NEW_ALIGNED] = {(function *)_ZnwmSt11align_val_t, (function *)own_new_aligned},
-    [IN_FORCE_NEW_ARRAY_ALIGNED] = {(function *)_ZnamSt11align_val_t, (function *)own_new_array_aligned},
+    [IN_FORCE_NEW_ARRAY_ALIGNED] = {(function *)_ZnamSt11align_val_t,
+                                    (function *)own_new_array_aligned},
     [IN_FORCE_DELETE_ALIGNED] = {(function *)_ZdlPvSt11align_val_t, (function *)own_delete_aligned},
     [IN_FORCE_DELETE_ARRAY_ALIGNED] = {(function *)_ZdaPvSt11align_val_t,
                                        (function *)own_delete_array_aligned},
@@ -69,9 +70,9 @@ static bool called(function *ours)
     if (base == 0 || start == 0)
         return false;
     /* As the dynamic linker leaves it: an address, unless it cannot write to that section. */
-    slots = (const Elf64_Rela *)(start < base ? start + base : start); // NOLINT: an address becomes a pointer
+    slots = pointer_to(start < base ? start + base : start);
     for (size_t i = 0; i < count; i++)
-        if (*(const uintptr_t *)(base + slots[i].r_offset) == (uintptr_t)ours) // NOLINT: as above
+        if (*(const uintptr_t *)pointer_to(base + slots[i].r_offset) == (uintptr_t)ours)
             return true;
     return false;
 }
@@ -81,7 +82,8 @@ static void look(void)
     int state = IN_FORCE_OURS;
 
     for (size_t i = 0; i < IN_FORCE_FUNCTIONS; i++) {
-        replaced[i] = definitions[i].in_force != definitions[i].ours && !called(definitions[i].ours);
+        replaced[i] =
+            definitions[i].in_force != definitions[i].ours && !called(definitions[i].ours);
         if (replaced[i])
             state = IN_FORCE_MIXED;
     }
@@ -92,7 +94,8 @@ static void look(void)
 bool in_force_look(void)
 {
     pthread_once(&once, look);
-    return atomic_load_explicit(&in_force_state, memory_order_relaxed) == IN_FORCE_OURS; /* after the above */
+    return atomic_load_explicit(&in_force_state, memory_order_relaxed) ==
+           IN_FORCE_OURS; /* after the above */
 }
 
 bool in_force_replaced(enum in_force what)
@@ -102,22 +105,22 @@ bool in_force_replaced(enum in_force what)
 
 void *in_force_malloc(size_t size)
 {
-    return API_NAME(malloc)(size);
+    return ft_malloc(size);
 }
 
 void in_force_free(void *pointer)
 {
-    API_NAME(free)(pointer);
+    ft_free(pointer);
 }
 
 void *in_force_realloc(void *pointer, size_t size)
 {
-    return API_NAME(realloc)(pointer, size);
+    return ft_realloc(pointer, size);
 }
 
 void *in_force_aligned_alloc(size_t align, size_t size)
 {
-    return API_NAME(aligned_alloc)(align, size);
+    return ft_aligned_alloc(align, size);
 }
 
 #ifndef FT_MALLOC_PREFIXED

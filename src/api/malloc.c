@@ -8,19 +8,20 @@
 #include "api/in_force.h"
 #include "arena/fork.h"
 #include "arena/remote.h"
-#include "debug/options.h"
+#include "base/canary.h"
+#include "base/options.h"
 #include "debug/report.h"
 #include "large/large.h"
-#include "os/canary.h"
 #include "os/os.h"
 
 #include <errno.h>
 #include <string.h>
 
-API void *API_NAME(calloc)(size_t count, size_t size) __attribute__((malloc, alloc_size(1, 2)));
-API void API_NAME(cfree)(void *pointer);
-API void API_NAME(free_sized)(void *pointer, size_t size);
-API void API_NAME(free_aligned_sized)(void *pointer, size_t align, size_t size);
+API void *ft_calloc(size_t count, size_t size) SYMBOL(calloc)
+    __attribute__((malloc, alloc_size(1, 2)));
+API void ft_cfree(void *pointer) SYMBOL(cfree);
+API void ft_free_sized(void *pointer, size_t size) SYMBOL(free_sized);
+API void ft_free_aligned_sized(void *pointer, size_t align, size_t size) SYMBOL(free_aligned_sized);
 
 void *api_no_memory(void)
 {
@@ -208,7 +209,8 @@ static bool size_unknown(const struct chunk *chunk, size_t size)
 }
 
 /* A live chunk that is not what the caller says is reported, and freed nevertheless: it is what was meant. */
-static void free_checked(void *pointer, const size_t *size, const size_t *align, const char *function)
+static void free_checked(void *pointer, const size_t *size, const size_t *align,
+                         const char *function)
 {
     struct chunk chunk;
 
@@ -231,7 +233,8 @@ __attribute__((noinline)) void api_free_sized_slow(void *pointer, size_t size, c
         free_checked(pointer, &size, NULL, function);
 }
 
-__attribute__((noinline)) void api_free_aligned_slow(void *pointer, size_t align, const char *function)
+__attribute__((noinline)) void api_free_aligned_slow(void *pointer, size_t align,
+                                                     const char *function)
 {
     free_checked(pointer, NULL, &align, function);
 }
@@ -277,21 +280,21 @@ __attribute__((noinline)) void api_free_other(void *pointer)
         api_free_slow(pointer);
 }
 
-void *API_NAME(malloc)(size_t size)
+void *ft_malloc(size_t size)
 {
     return api_alloc(size);
 }
 
-void *own_malloc(size_t size) API_OWN(malloc);
+void *own_malloc(size_t size) OWN_NAME_OF(malloc);
 
-void API_NAME(free)(void *pointer)
+void ft_free(void *pointer)
 {
     api_free(pointer);
 }
 
-void own_free(void *pointer) API_OWN(free);
+void own_free(void *pointer) OWN_NAME_OF(free);
 
-void *API_NAME(calloc)(size_t count, size_t size)
+void *ft_calloc(size_t count, size_t size)
 {
     struct bin *bin;
     size_t total;
@@ -309,7 +312,7 @@ void *API_NAME(calloc)(size_t count, size_t size)
     return memset(chunk, 0, total);
 }
 
-void *own_calloc(size_t count, size_t size) API_OWN(calloc);
+void *own_calloc(size_t count, size_t size) OWN_NAME_OF(calloc);
 
 /*
  * What the C library builds on free() goes to the free() in force: a program that has its own need not have these.
@@ -323,7 +326,7 @@ static bool pass_on(void *pointer)
     return true;
 }
 
-void API_NAME(cfree)(void *pointer)
+void ft_cfree(void *pointer)
 {
     if (!pass_on(pointer))
         api_free(pointer);
@@ -340,7 +343,7 @@ static __attribute__((noinline)) void free_sized_other(void *pointer, size_t siz
         api_free_sized_slow(pointer, size, "free_sized()");
 }
 
-void API_NAME(free_sized)(void *pointer, size_t size)
+void ft_free_sized(void *pointer, size_t size)
 {
     /* No arena as long as free() may be another's: see pass_on(). */
     struct arena *arena = thread_self.operators;
@@ -350,7 +353,7 @@ void API_NAME(free_sized)(void *pointer, size_t size)
         free_sized_other(pointer, size);
 }
 
-void API_NAME(free_aligned_sized)(void *pointer, size_t align, size_t size)
+void ft_free_aligned_sized(void *pointer, size_t align, size_t size)
 {
     if (!pass_on(pointer))
         api_free_aligned_sized(pointer, align, size, "free_aligned_sized()");

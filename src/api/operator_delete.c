@@ -25,8 +25,8 @@ ALWAYS_INLINE bool misaligned(void *pointer, size_t align)
 }
 
 /* A TINY chunk of the thread's own; `small` goes on with what is none, `slow` with what cannot be freed at once. */
-ALWAYS_INLINE void delete_tiny(void *pointer, size_t size, size_t align, bool sized, delete_next *small,
-                               delete_next *slow)
+ALWAYS_INLINE void delete_tiny(void *pointer, size_t size, size_t align, bool sized,
+                               delete_next *small, delete_next *slow)
 {
     struct arena *arena = thread_self.operators;
 
@@ -39,7 +39,8 @@ ALWAYS_INLINE void delete_tiny(void *pointer, size_t size, size_t align, bool si
 }
 
 /* A SMALL one. Without a size to check, what is in no heap of the thread's is on its way home at once. */
-ALWAYS_INLINE void delete_small(void *pointer, size_t size, size_t align, bool sized, delete_next *slow)
+ALWAYS_INLINE void delete_small(void *pointer, size_t size, size_t align, bool sized,
+                                delete_next *slow)
 {
     struct arena *arena = thread_self.operators;
 
@@ -294,7 +295,8 @@ void _ZdlPvRKSt9nothrow_t(void *pointer, const void *tag)
 void _ZdaPvRKSt9nothrow_t(void *pointer, const void *tag)
 {
     (void)tag;
-    delete_tiny(pointer, NO_SIZE, ANY_ALIGN, false, small_delete_array_nothrow, slow_delete_array_nothrow);
+    delete_tiny(pointer, NO_SIZE, ANY_ALIGN, false, small_delete_array_nothrow,
+                slow_delete_array_nothrow);
 }
 
 void _ZdlPvSt11align_val_t(void *pointer, size_t align)
@@ -304,13 +306,15 @@ void _ZdlPvSt11align_val_t(void *pointer, size_t align)
 
 void _ZdaPvSt11align_val_t(void *pointer, size_t align)
 {
-    delete_tiny(pointer, NO_SIZE, align, false, small_delete_array_aligned, slow_delete_array_aligned);
+    delete_tiny(pointer, NO_SIZE, align, false, small_delete_array_aligned,
+                slow_delete_array_aligned);
 }
 
 void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *pointer, size_t align, const void *tag)
 {
     (void)tag;
-    delete_tiny(pointer, NO_SIZE, align, false, small_delete_aligned_nothrow, slow_delete_aligned_nothrow);
+    delete_tiny(pointer, NO_SIZE, align, false, small_delete_aligned_nothrow,
+                slow_delete_aligned_nothrow);
 }
 
 void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *pointer, size_t align, const void *tag)

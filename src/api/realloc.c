@@ -6,8 +6,8 @@
 
 #include "api/harden.h"
 #include "api/in_force.h"
+#include "base/options.h"
 #include "bins/empty.h"
-#include "debug/options.h"
 #include "debug/report.h"
 #include "large/large.h"
 #include "os/os.h"
@@ -15,8 +15,9 @@
 #include <stdint.h>
 #include <string.h>
 
-API void *API_NAME(reallocarray)(void *pointer, size_t count, size_t size) __attribute__((alloc_size(2, 3)));
-API size_t API_NAME(malloc_usable_size)(void *pointer);
+API void *ft_reallocarray(void *pointer, size_t count, size_t size) SYMBOL(reallocarray)
+    __attribute__((alloc_size(2, 3)));
+API size_t ft_malloc_usable_size(void *pointer) SYMBOL(malloc_usable_size);
 
 bool api_find(const void *pointer, struct chunk *chunk)
 {
@@ -80,7 +81,8 @@ static bool shrink_flipping(const struct chunk *chunk, size_t size)
     if (chunk->zone == ZONE_TINY || size >= chunk->requested || size < chunk->usable / 4 ||
         chunk->usable - size > room_most || !among(thread_self.arena->flips.flipping, chunk->start))
         return false;
-    return chunk->zone == ZONE_LARGE ? large_shrink_within(chunk->start, size) : chunk_resize(chunk, size);
+    return chunk->zone == ZONE_LARGE ? large_shrink_within(chunk->start, size)
+                                     : chunk_resize(chunk, size);
 }
 
 static bool resize_in_place(const struct chunk *chunk, size_t size)
@@ -89,7 +91,8 @@ static bool resize_in_place(const struct chunk *chunk, size_t size)
         return true;
     if (chunk->zone == ZONE_LARGE)
         return (size > SMALL_MAX || size >= chunk->requested) && large_resize(chunk->start, size);
-    if (size > chunk->usable || (size <= chunk->usable / 2 && size_class_of(size) != chunk->class))
+    if (size > chunk->usable ||
+        (size <= chunk->usable / 2 && size_class_of(size) != chunk->size_class))
         return false;
     return chunk_resize(chunk, size);
 }
@@ -185,7 +188,7 @@ static inline bool resize_in_class(struct arena *arena, uintptr_t address, size_
     return false;
 }
 
-void *API_NAME(realloc)(void *pointer, size_t size)
+void *ft_realloc(void *pointer, size_t size)
 {
     struct chunk chunk;
     void *resized;
@@ -193,7 +196,8 @@ void *API_NAME(realloc)(void *pointer, size_t size)
     if (pointer == NULL)
         return api_alloc(size);
     if (resize_in_class(thread_self.arena, (uintptr_t)pointer, size) ||
-        (size > SMALL_MAX && !options_every_call_slow() && large_grow_within((uintptr_t)pointer, size)))
+        (size > SMALL_MAX && !options_every_call_slow() &&
+         large_grow_within((uintptr_t)pointer, size)))
         return pointer;
     if (!api_find(pointer, &chunk)) {
         report_misuse("realloc()", (uintptr_t)pointer);
@@ -211,9 +215,9 @@ void *API_NAME(realloc)(void *pointer, size_t size)
     return resized;
 }
 
-void *own_realloc(void *pointer, size_t size) API_OWN(realloc);
+void *own_realloc(void *pointer, size_t size) OWN_NAME_OF(realloc);
 
-void *API_NAME(reallocarray)(void *pointer, size_t count, size_t size)
+void *ft_reallocarray(void *pointer, size_t count, size_t size)
 {
     size_t total;
 
@@ -242,7 +246,7 @@ static inline size_t usable_of_own(struct arena *arena, uintptr_t address)
     return 0;
 }
 
-size_t API_NAME(malloc_usable_size)(void *pointer)
+size_t ft_malloc_usable_size(void *pointer)
 {
     size_t usable = usable_of_own(thread_self.arena, (uintptr_t)pointer);
     struct chunk chunk;

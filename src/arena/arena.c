@@ -6,10 +6,11 @@
 #include "arena/fork.h"
 #include "arena/hardened.h"
 #include "arena/remote.h"
+#include "base/clock.h"
+#include "base/secret.h"
+#include "base/structure_lock.h"
 #include "bins/space.h"
 #include "os/os.h"
-#include "os/secret.h"
-#include "os/structure_lock.h"
 
 _Atomic(struct arena *) arena_list;
 
@@ -44,7 +45,7 @@ struct arena *arena_create(enum arena_use use)
     if (arena == NULL)
         return NULL;
     bins_init(&arena->bins, (void **)(void *)((char *)arena + head), &arena->tiny, &arena->small);
-    arena->random = os_secret ^ os_scramble((uintptr_t)arena + os_ticks());
+    arena->random = secret_word ^ secret_scramble((uintptr_t)arena + clock_now());
     pthread_mutex_init(&arena->lock, NULL);
     pthread_mutex_init(&arena->repair_lock, NULL);
     atomic_store_explicit(&arena->use, use, memory_order_relaxed); /* nobody knows it yet */
@@ -100,14 +101,14 @@ static void *alloc(struct arena *arena, struct bin *bin, size_t requested, bool 
     return chunk;
 }
 
-void *arena_alloc(struct arena *arena, unsigned class, size_t requested, bool *clean)
+void *arena_alloc(struct arena *arena, unsigned size_class, size_t requested, bool *clean)
 {
-    return alloc(arena, &arena->bins.of[class], requested, true, clean);
+    return alloc(arena, &arena->bins.of[size_class], requested, true, clean);
 }
 
-void *arena_alloc_aligned(struct arena *arena, unsigned class, size_t requested)
+void *arena_alloc_aligned(struct arena *arena, unsigned size_class, size_t requested)
 {
-    return alloc(arena, &arena->bins.of[class], requested, false, NULL);
+    return alloc(arena, &arena->bins.of[size_class], requested, false, NULL);
 }
 
 void arena_free_chunk(struct arena *arena, uintptr_t address)
@@ -120,8 +121,8 @@ void arena_free_chunk(struct arena *arena, uintptr_t address)
 
 void arena_rest(struct arena *arena)
 {
-    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++)
-        bin_flush(&arena->bins.of[class]);
+    for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++)
+        bin_flush(&arena->bins.of[size_class]);
 }
 
 size_t arena_unused(const struct arena *arena)
@@ -140,8 +141,8 @@ static void empty_bins(struct arena *arena)
 {
     remote_receive_all(arena);
     hardened_flush(arena);
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++)
-        bin_flush(&arena->bins.of[class]);
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
+        bin_flush(&arena->bins.of[size_class]);
 }
 
 size_t arena_release(struct arena *arena)

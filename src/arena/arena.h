@@ -9,10 +9,10 @@
 #ifndef FT_ARENA_ARENA_H
 #define FT_ARENA_ARENA_H
 
+#include "base/child.h"
 #include "bins/bin.h"
 #include "bins/chunk.h"
 #include "large/stash.h"
-#include "os/child.h"
 
 #include <pthread.h>
 
@@ -172,16 +172,16 @@ static inline struct bin *arena_tiny_bin(struct arena *arena, size_t size)
  * One chunk of a class, or, if that spares fresh memory, a larger one: for the slow path, with the arena entered. NULL:
  * no memory.
  */
-void *arena_alloc(struct arena *arena, unsigned class, size_t requested, bool *clean);
+void *arena_alloc(struct arena *arena, unsigned size_class, size_t requested, bool *clean);
 
 /* One chunk of this very class, because its size is a multiple of an alignment. */
-void *arena_alloc_aligned(struct arena *arena, unsigned class, size_t requested);
+void *arena_alloc_aligned(struct arena *arena, unsigned size_class, size_t requested);
 
 /* Takes a chunk of this arena back: one that was live, or on its way home. */
 static inline void arena_free(struct arena *arena, const struct chunk *chunk)
 {
     chunk_mark(chunk, STATE_FREE);
-    bin_free(&arena->bins.of[chunk->class], (void *)chunk->start); // NOLINT: an address becomes a pointer
+    bin_free(&arena->bins.of[chunk->size_class], pointer_to(chunk->start));
 }
 
 /* Frees a live chunk of this arena by its address. */

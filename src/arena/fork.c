@@ -14,10 +14,10 @@
 #include "arena/pool.h"
 #include "arena/remote.h"
 #include "arena/thread.h"
+#include "base/options.h"
+#include "base/structure_lock.h"
 #include "bins/recover.h"
-#include "debug/options.h"
 #include "large/large.h"
-#include "os/structure_lock.h"
 
 /*
  * True for the surviving thread's own arena; one that it shares, other threads may have been
@@ -25,7 +25,8 @@
  */
 static bool owned(struct arena *arena, struct arena *survivor)
 {
-    return arena == survivor && atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_ACTIVE;
+    return arena == survivor &&
+           atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_ACTIVE;
 }
 
 /* One thread only, so all of it is relaxed. */
@@ -43,7 +44,8 @@ static void damage(struct arena *arena, bool own)
 void arena_after_fork(void)
 {
     struct arena *survivor = thread_self.home;
-    struct arena *arena = atomic_load_explicit(&arena_list, memory_order_relaxed); /* one thread only */
+    struct arena *arena =
+        atomic_load_explicit(&arena_list, memory_order_relaxed); /* one thread only */
 
     structure_lock_renew();
     pool_after_fork(survivor, !thread_self.binding);
@@ -128,11 +130,12 @@ void arena_repair(struct arena *arena)
 static bool will_be_found(struct arena *arena, const struct chunk *chunk)
 {
     const struct heap_set *set = chunk->zone == ZONE_SMALL ? &arena->small : &arena->tiny;
-    int damage = atomic_load_explicit(&arena->damaged, memory_order_relaxed); /* the lock orders it */
+    int damage =
+        atomic_load_explicit(&arena->damaged, memory_order_relaxed); /* the lock orders it */
 
     return damage == ARENA_DAMAGED ||
-           (damage == ARENA_UNDER_REPAIR &&
-            (recover_at_or_behind(&set->unswept, chunk) || recover_at_or_behind(&set->unknown, chunk)));
+           (damage == ARENA_UNDER_REPAIR && (recover_at_or_behind(&set->unswept, chunk) ||
+                                             recover_at_or_behind(&set->unknown, chunk)));
 }
 
 bool arena_leave_for_repair(const struct chunk *chunk)

@@ -5,7 +5,7 @@
 
 #include "arena/fork.h"
 #include "arena/remote.h"
-#include "debug/report.h"
+#include "base/report_line.h"
 #include "os/os.h"
 
 enum { QUARANTINE_CHUNKS = 512, QUARANTINE_BYTES = 512 << 10 };
@@ -23,21 +23,22 @@ struct quarantine {
  * The stack is in random order always: a chunk that comes takes any place, and the one that was there goes on top. So
  * whichever is handed out next is a matter of chance, and yet known in advance, for the processor to fetch it.
  */
-static inline void put_into_stack(struct arena *arena, unsigned class, uintptr_t chunk)
+static inline void put_into_stack(struct arena *arena, unsigned size_class, uintptr_t chunk)
 {
-    struct bin *bin = &arena->bins.of[class];
+    struct bin *bin = &arena->bins.of[size_class];
     void **top, **place;
 
     if (unlikely(bin->top == bin->end))
         bin_spill(bin);
     top = bin->top;
-    place = bin->slots + ((os_random(&arena->random) >> 32) * (bin_count(bin) + 1) >> 32);
+    place = bin->slots + ((secret_random(&arena->random) >> 32) * (bin_count(bin) + 1) >> 32);
     bin->top = top + 1;
     *top = *place;
-    *place = (void *)chunk; // NOLINT: an address becomes a pointer
+    *place = pointer_to(chunk);
 }
 
-static __attribute__((noinline)) void release_oldest(struct arena *arena, struct quarantine *quarantine)
+static __attribute__((noinline)) void release_oldest(struct arena *arena,
+                                                     struct quarantine *quarantine)
 {
     unsigned at = (quarantine->next - quarantine->count--) % QUARANTINE_CHUNKS;
 
@@ -52,30 +53,31 @@ static __attribute__((noinline)) bool make_quarantine(struct arena *arena)
 }
 
 /* Without memory for a quarantine chunks do not wait. */
-static __attribute__((noinline)) void put_first(struct arena *arena, uintptr_t address, unsigned class)
+static __attribute__((noinline)) void put_first(struct arena *arena, uintptr_t address,
+                                                unsigned size_class)
 {
     if (make_quarantine(arena))
-        hardened_put(arena, address, class);
+        hardened_put(arena, address, size_class);
     else
-        put_into_stack(arena, class, address);
+        put_into_stack(arena, size_class, address);
 }
 
-void hardened_put(struct arena *arena, uintptr_t address, unsigned class)
+void hardened_put(struct arena *arena, uintptr_t address, unsigned size_class)
 {
     struct quarantine *quarantine = arena->quarantine;
     unsigned at, oldest_class;
     uintptr_t oldest;
 
     if (unlikely(quarantine == NULL)) {
-        put_first(arena, address, class);
+        put_first(arena, address, size_class);
         return;
     }
     at = quarantine->next++ % QUARANTINE_CHUNKS;
     oldest = quarantine->chunks[at];
     oldest_class = quarantine->classes[at];
     quarantine->chunks[at] = address;
-    quarantine->classes[at] = (uint8_t) class;
-    quarantine->bytes += size_classes[class].size;
+    quarantine->classes[at] = (uint8_t)size_class;
+    quarantine->bytes += size_classes[size_class].size;
     if (likely(quarantine->count == QUARANTINE_CHUNKS)) {
         quarantine->bytes -= size_classes[oldest_class].size;
         put_into_stack(arena, oldest_class, oldest);
@@ -102,26 +104,27 @@ void hardened_forget(struct arena *arena)
 
 static void mark_live(const struct bin *bin, uintptr_t chunk, size_t requested)
 {
-    if (bin->class < TINY_CLASSES) {
-        hardened_mark_tiny(chunk, size_classes[bin->class].size - requested);
+    if (bin->size_class < TINY_CLASSES) {
+        hardened_mark_tiny(chunk, size_classes[bin->size_class].size - requested);
         return;
     }
     small_mark_live(bin, chunk, requested);
     atomic_signal_fence(memory_order_seq_cst); /* see hardened_mark_tiny() */
 }
 
-__attribute__((noinline)) void *hardened_alloc_written(struct bin *bin, uintptr_t chunk, size_t requested)
+__attribute__((noinline)) void *hardened_alloc_written(struct bin *bin, uintptr_t chunk,
+                                                       size_t requested)
 {
     report_corruption("memory written to after free: chunk", chunk);
     mark_live(bin, chunk, requested);
-    canary_set(chunk, requested, size_classes[bin->class].size);
-    return (void *)chunk; // NOLINT: an address becomes a pointer
+    canary_set(chunk, requested, size_classes[bin->size_class].size);
+    return pointer_to(chunk);
 }
 
 /* From the stack, if there is one. */
 static inline void *take(struct bin *bin, size_t requested)
 {
-    size_t usable = size_classes[bin->class].size;
+    size_t usable = size_classes[bin->size_class].size;
     uintptr_t chunk = (uintptr_t)bin_pop(bin);
 
     if (unlikely(chunk == 0))
@@ -131,7 +134,7 @@ static inline void *take(struct bin *bin, size_t requested)
         return hardened_alloc_written(bin, chunk, requested);
     mark_live(bin, chunk, requested);
     canary_set(chunk, requested, usable);
-    return (void *)chunk; // NOLINT: an address becomes a pointer
+    return pointer_to(chunk);
 }
 
 void *hardened_alloc_small(struct arena *arena, size_t size)
@@ -139,9 +142,9 @@ void *hardened_alloc_small(struct arena *arena, size_t size)
     return take(&arena->bins.of[spaced_class(size + 1)], size);
 }
 
-void *hardened_alloc(struct arena *arena, unsigned class, size_t requested)
+void *hardened_alloc(struct arena *arena, unsigned size_class, size_t requested)
 {
-    struct bin *bin = &arena->bins.of[class];
+    struct bin *bin = &arena->bins.of[size_class];
 
     if (bin_count(bin) == 0)
         remote_receive(arena);
@@ -150,19 +153,32 @@ void *hardened_alloc(struct arena *arena, unsigned class, size_t requested)
     return take(bin, requested);
 }
 
-void hardened_check(uintptr_t start, size_t requested, size_t usable, const char *function)
+static struct reported_chunk reported(const struct chunk *chunk)
 {
+    return (struct reported_chunk){
+        .start = chunk->start, .zone = chunk->zone, .requested = chunk->requested};
+}
+
+void hardened_check(const struct chunk *chunk, const char *function)
+{
+    const struct reported_chunk told = reported(chunk);
+
     /* A chunk that ends where a guard begins has no canary. */
-    if (requested == usable || likely(canary_intact(start, requested, usable)))
+    if (chunk->requested == chunk->usable ||
+        likely(canary_intact(chunk->start, chunk->requested, chunk->usable)))
         return;
-    report_overflow(function, start);
-    canary_mend(start, requested, usable);
+    report_overflow(function, &told);
+    canary_mend(chunk->start, chunk->requested, chunk->usable);
 }
 
 __attribute__((noinline)) void hardened_free_overflowed(struct arena *arena, uintptr_t address,
                                                         size_t requested, size_t usable)
 {
-    report_overflow("free()", address);
+    const struct reported_chunk told = {.start = address,
+                                        .zone = usable <= TINY_MAX ? ZONE_TINY : ZONE_SMALL,
+                                        .requested = requested};
+
+    report_overflow("free()", &told);
     canary_mend(address, requested, usable);
     hardened_free_quick(arena, address, false, 0);
 }
@@ -170,27 +186,35 @@ __attribute__((noinline)) void hardened_free_overflowed(struct arena *arena, uin
 __attribute__((noinline)) void hardened_look_beside(uintptr_t address, size_t usable)
 {
     enum beside where = beside_look(address, usable);
+    struct reported_chunk told;
+    struct chunk chunk;
 
-    if (unlikely(where != BESIDE_CLEAN))
-        report_beside(where == BESIDE_FRONT, address);
+    if (likely(where == BESIDE_CLEAN))
+        return;
+    chunk_find(address, heap_map_tag(address), &chunk);
+    told = reported(&chunk);
+    report_beside(where == BESIDE_FRONT, &told);
 }
 
-void hardened_free_longer(struct arena *arena, uintptr_t address, size_t requested, unsigned class)
+void hardened_free_longer(struct arena *arena, uintptr_t address, size_t requested,
+                          unsigned size_class)
 {
     _Atomic uint8_t *state = tiny_state(address);
 
-    canary_wipe(address, requested, size_classes[class].size);
+    canary_wipe(address, requested, size_classes[size_class].size);
     /* Release: what says FREE is zero, also in the child of a fork. */
-    atomic_store_explicit(
-        state, atomic_load_explicit(state, memory_order_relaxed) ^ tiny_state_of(STATE_LIVE ^ STATE_FREE, 0),
-        memory_order_release);
-    hardened_put(arena, address, class);
+    atomic_store_explicit(state,
+                          atomic_load_explicit(state, memory_order_relaxed) ^
+                              tiny_state_of(STATE_LIVE ^ STATE_FREE, 0),
+                          memory_order_release);
+    hardened_put(arena, address, size_class);
 }
 
 bool hardened_free_small(struct arena *arena, uintptr_t address, bool sized, size_t size)
 {
     _Atomic uint32_t *state = small_state(address);
-    uint32_t what = atomic_load_explicit(state, memory_order_relaxed); /* the caller holds the chunk */
+    uint32_t what =
+        atomic_load_explicit(state, memory_order_relaxed); /* the caller holds the chunk */
     size_t requested, usable;
 
     if (unlikely(!small_state_lives(what, address)))
@@ -213,7 +237,7 @@ bool hardened_free_small(struct arena *arena, uintptr_t address, bool sized, siz
 
 void hardened_free(struct arena *arena, const struct chunk *chunk, const char *function)
 {
-    hardened_check(chunk->start, chunk->requested, chunk->usable, function);
+    hardened_check(chunk, function);
     if (chunk->arena == arena)
         hardened_look_beside(chunk->start, chunk->usable);
     canary_wipe(chunk->start, chunk->requested, chunk->usable);
@@ -224,15 +248,16 @@ void hardened_free(struct arena *arena, const struct chunk *chunk, const char *f
     if (unlikely(arena_is_damaged(arena)) && arena_keep_for_repair(chunk))
         return;
     chunk_mark(chunk, STATE_FREE);
-    hardened_put(arena, chunk->start, chunk->class);
+    hardened_put(arena, chunk->start, chunk->size_class);
 }
 
 void hardened_arrive(struct arena *arena, const struct chunk *chunk, size_t held)
 {
     /* Who freed it could not look: not being the owner, it would have seen states in the middle of a change. */
-    if (chunk->zone != ZONE_TINY || beside_tiny(chunk->start, chunk->usable, tiny_state(chunk->start)))
+    if (chunk->zone != ZONE_TINY ||
+        beside_tiny(chunk->start, chunk->usable, tiny_state(chunk->start)))
         hardened_look_beside(chunk->start, chunk->usable);
-    memset((void *)chunk->start, 0, held); // NOLINT: an address becomes a pointer
+    memset(pointer_to(chunk->start), 0, held);
     chunk_mark(chunk, STATE_FREE);
-    hardened_put(arena, chunk->start, chunk->class);
+    hardened_put(arena, chunk->start, chunk->size_class);
 }

@@ -1,5 +1,5 @@
 /*
- * An arena with FT_MALLOC_HARDEN: chunks are handed out in random order, with a canary behind them (os/canary.h);
+ * An arena with FT_MALLOC_HARDEN: chunks are handed out in random order, with a canary behind them (base/canary.h);
  * freed ones are wiped, and wait in a quarantine before they can be handed out again. The arena is entered, or
  * locked; owner only.
  */
@@ -7,11 +7,11 @@
 #define FT_ARENA_HARDENED_H
 
 #include "arena/arena.h"
+#include "base/canary.h"
 #include "bins/beside.h"
-#include "os/canary.h"
 
 /* Instead of arena_alloc(); the class has at least a byte of slack. */
-void *hardened_alloc(struct arena *arena, unsigned class, size_t requested);
+void *hardened_alloc(struct arena *arena, unsigned size_class, size_t requested);
 
 /* Frees a live chunk of any arena; `arena`, the caller's, may be NULL. */
 void hardened_free(struct arena *arena, const struct chunk *chunk, const char *function);
@@ -20,7 +20,7 @@ void hardened_free(struct arena *arena, const struct chunk *chunk, const char *f
 void hardened_arrive(struct arena *arena, const struct chunk *chunk, size_t held);
 
 /* Reports a canary that was destroyed, and puts it in order again for those who go on. */
-void hardened_check(uintptr_t start, size_t requested, size_t usable, const char *function);
+void hardened_check(const struct chunk *chunk, const char *function);
 
 /* Nothing waits any more. */
 void hardened_flush(struct arena *arena);
@@ -46,16 +46,18 @@ bool hardened_free_small(struct arena *arena, uintptr_t address, bool sized, siz
 void *hardened_alloc_written(struct bin *bin, uintptr_t chunk, size_t requested);
 
 /* A chunk whose canary was destroyed is reported, and freed nevertheless. */
-void hardened_free_overflowed(struct arena *arena, uintptr_t address, size_t requested, size_t usable);
+void hardened_free_overflowed(struct arena *arena, uintptr_t address, size_t requested,
+                              size_t usable);
 
 /* Reports it if free memory beside a chunk was written to. The chunk is one of the arena that the caller owns. */
 void hardened_look_beside(uintptr_t address, size_t usable);
 
 /* A TINY chunk that is not wiped without a call. */
-void hardened_free_longer(struct arena *arena, uintptr_t address, size_t requested, unsigned class);
+void hardened_free_longer(struct arena *arena, uintptr_t address, size_t requested,
+                          unsigned size_class);
 
 /* A chunk that is wiped, and whose state says FREE, waits; the oldest ones may not have to any longer. */
-void hardened_put(struct arena *arena, uintptr_t address, unsigned class);
+void hardened_put(struct arena *arena, uintptr_t address, unsigned size_class);
 
 static inline void hardened_mark_tiny(uintptr_t chunk, size_t slack)
 {
@@ -63,7 +65,8 @@ static inline void hardened_mark_tiny(uintptr_t chunk, size_t slack)
      * Release: see tiny_mark_live(). And before there is a canary: what says FREE is zero, also in the child of a fork
      * that another thread makes now.
      */
-    atomic_store_explicit(tiny_state(chunk), tiny_state_of(STATE_LIVE, slack % (TINY_SLACK_MAX + 1)),
+    atomic_store_explicit(tiny_state(chunk),
+                          tiny_state_of(STATE_LIVE, slack % (TINY_SLACK_MAX + 1)),
                           memory_order_release);
     atomic_signal_fence(memory_order_seq_cst);
 }
@@ -83,21 +86,22 @@ static inline void *hardened_alloc_tiny(struct arena *arena, size_t size)
         return hardened_alloc_written(bin, chunk, size);
     hardened_mark_tiny(chunk, usable - size);
     canary_set(chunk, size, usable);
-    return (void *)chunk; // NOLINT: an address becomes a pointer
+    return pointer_to(chunk);
 }
 
-static inline __attribute__((always_inline)) bool hardened_free_tiny(struct arena *arena, uintptr_t address,
-                                                                     bool sized, size_t size)
+static inline __attribute__((always_inline)) bool
+hardened_free_tiny(struct arena *arena, uintptr_t address, bool sized, size_t size)
 {
     _Atomic uint8_t *state = tiny_state(address);
-    uint8_t what = atomic_load_explicit(state, memory_order_relaxed); /* the caller holds the chunk */
+    uint8_t what =
+        atomic_load_explicit(state, memory_order_relaxed); /* the caller holds the chunk */
     size_t requested, usable;
-    unsigned class;
+    unsigned size_class;
 
     if (unlikely((int8_t)what <= 0))
         return false;
-    class = (unsigned)tiny_class_around(address);
-    usable = arena->bins.of[class].live - tiny_state_of(STATE_LIVE, 0);
+    size_class = (unsigned)tiny_class_around(address);
+    usable = arena->bins.of[size_class].live - tiny_state_of(STATE_LIVE, 0);
     requested = usable - tiny_slack_hardened(what);
     if (sized && unlikely(size != requested))
         return false;
@@ -108,12 +112,13 @@ static inline __attribute__((always_inline)) bool hardened_free_tiny(struct aren
     if (unlikely(beside_tiny(address, usable, state)))
         hardened_look_beside(address, usable);
     if (usable > CANARY_CLEAR_MAX) {
-        hardened_free_longer(arena, address, requested, class);
+        hardened_free_longer(arena, address, requested, size_class);
     } else {
         canary_clear(address, usable);
         /* Release: what says FREE is zero, also in the child of a fork. */
-        atomic_store_explicit(state, what ^ tiny_state_of(STATE_LIVE ^ STATE_FREE, 0), memory_order_release);
-        hardened_put(arena, address, class);
+        atomic_store_explicit(state, what ^ tiny_state_of(STATE_LIVE ^ STATE_FREE, 0),
+                              memory_order_release);
+        hardened_put(arena, address, size_class);
     }
     return true;
 }
@@ -126,11 +131,11 @@ static inline void *hardened_alloc_quick(struct arena *arena, size_t size)
     return size - 1 < SMALL_MAX - 1 ? hardened_alloc_small(arena, size) : NULL;
 }
 
-static inline __attribute__((always_inline)) bool hardened_free_quick(struct arena *arena, uintptr_t address,
-                                                                      bool sized, size_t size)
+static inline __attribute__((always_inline)) bool
+hardened_free_quick(struct arena *arena, uintptr_t address, bool sized, size_t size)
 {
     /* It is looked at, and so is its state: the processor may fetch both at once. */
-    __builtin_prefetch((void *)address, 1); // NOLINT: an address becomes a pointer
+    __builtin_prefetch(pointer_to(address), 1);
     if (likely(heap_owned(arena->own_tiny, address, TINY_HEAP_SHIFT)))
         return hardened_free_tiny(arena, address, sized, size);
     return heap_owned(arena->own_small, address, SMALL_HEAP_SHIFT) &&

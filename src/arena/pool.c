@@ -6,8 +6,9 @@
 
 #include "arena/fork.h"
 #include "arena/remote.h"
-#include "debug/options.h"
-#include "os/child.h"
+#include "base/child.h"
+#include "base/clock.h"
+#include "base/options.h"
 #include "os/os.h"
 
 enum { ARENAS_PER_PROCESSOR = 32, ARENAS_MIN = 148, ARENAS_MAX = 4096, SHARED_MAX = 64 };
@@ -22,7 +23,7 @@ enum { KEEP_OWN = 1 << 20, KEEP_COMMON = 16 << 20 };
 static _Atomic size_t kept;
 
 /* In ticks. A program whose threads end sooner than that after each other touches no memory anew. */
-static const uint64_t rest_age = (uint64_t)10 * OS_TICKS_TENTH;
+static const uint64_t rest_age = (uint64_t)10 * CLOCK_TENTH;
 
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -111,12 +112,14 @@ static void rest(struct arena *arena)
 
     arena_rest(arena);
     bytes = arena_unused(arena);
-    if (bytes > KEEP_OWN && atomic_load_explicit(&kept, memory_order_relaxed) + bytes > KEEP_COMMON) {
+    if (bytes > KEEP_OWN &&
+        atomic_load_explicit(&kept, memory_order_relaxed) + bytes > KEEP_COMMON) {
         arena_purge(arena);
         bytes = arena_unused(arena);
     }
     count_kept(arena, bytes);
-    atomic_store_explicit(&arena->left_at, os_ticks() | 1, memory_order_relaxed); /* the lock orders it */
+    atomic_store_explicit(&arena->left_at, clock_now() | 1,
+                          memory_order_relaxed); /* the lock orders it */
 }
 
 static void stop_resting(struct arena *arena)
@@ -201,8 +204,8 @@ size_t pool_trim(struct arena *own)
     size_t bytes = 0;
 
     /* Acquire: each arena is complete. */
-    for (struct arena *arena = atomic_load_explicit(&arena_list, memory_order_acquire); arena != NULL;
-         arena = arena->next) {
+    for (struct arena *arena = atomic_load_explicit(&arena_list, memory_order_acquire);
+         arena != NULL; arena = arena->next) {
         if (arena == own)
             continue;
         arena_lock(arena);
@@ -247,7 +250,7 @@ void pool_age(void)
     /* Where the last call stopped; relaxed: arenas are never unmapped, so any value is a place to begin at. */
     static _Atomic(struct arena *) place;
     struct arena *arena = atomic_load_explicit(&place, memory_order_relaxed);
-    uint64_t now = os_ticks();
+    uint64_t now = clock_now();
 
     for (unsigned seen = 0; seen < LOOK; seen++) {
         /* Acquire: each arena is complete. */
@@ -279,7 +282,8 @@ static void sort_after_fork(struct arena *arena, const struct arena *survivor)
 
 void pool_after_fork(struct arena *survivor, bool sort)
 {
-    struct arena *arena = atomic_load_explicit(&arena_list, memory_order_relaxed); /* one thread only */
+    struct arena *arena =
+        atomic_load_explicit(&arena_list, memory_order_relaxed); /* one thread only */
 
     pthread_mutex_init(&pool_lock, NULL);
     atomic_store_explicit(&kept, 0, memory_order_relaxed);

@@ -11,10 +11,10 @@
 
 #include "arena/fork.h"
 #include "arena/hardened.h"
-#include "debug/options.h"
-#include "debug/report.h"
+#include "base/options.h"
+#include "base/report_line.h"
+#include "base/secret.h"
 #include "os/os.h"
-#include "os/secret.h"
 
 /*
  * What a parcel holds lies in freed memory, where the program may still write: each word is encoded with the secret
@@ -44,7 +44,7 @@ unsigned fork_generation;
 /* What the words of a parcel are combined with, by exclusive or. Of the place only the page counts: all have the same. */
 static inline uintptr_t parcel_code(const struct parcel *parcel)
 {
-    return os_secret ^ (uintptr_t)parcel >> OS_PAGE_SHIFT;
+    return secret_word ^ (uintptr_t)parcel >> OS_PAGE_SHIFT;
 }
 
 static void parcel_link(struct parcel *parcel, const struct parcel *next)
@@ -63,9 +63,11 @@ static unsigned parcel_room(size_t usable)
 void remote_drain_pooled(struct arena *arena)
 {
     /* Looked at again after each unlocking: what is pushed meanwhile finds the lock taken, and relies on us. */
-    while (atomic_load(&arena->use) == ARENA_POOLED && atomic_load(&arena->damaged) != ARENA_DAMAGED &&
-           atomic_load(&arena->inbox) != NULL && arena_try_lock(arena)) {
-        if (atomic_load(&arena->use) == ARENA_POOLED && atomic_load(&arena->damaged) != ARENA_DAMAGED)
+    while (atomic_load(&arena->use) == ARENA_POOLED &&
+           atomic_load(&arena->damaged) != ARENA_DAMAGED && atomic_load(&arena->inbox) != NULL &&
+           arena_try_lock(arena)) {
+        if (atomic_load(&arena->use) == ARENA_POOLED &&
+            atomic_load(&arena->damaged) != ARENA_DAMAGED)
             remote_receive_all(arena);
         arena_unlock(arena);
     }
@@ -115,7 +117,7 @@ static void collect(struct outgoing *outgoing, uintptr_t address, size_t usable)
     if (outgoing->filled < outgoing->room) {
         parcel->chunks[outgoing->filled++] = address ^ outgoing->code;
     } else {
-        struct parcel *fresh = (struct parcel *)address; // NOLINT
+        struct parcel *fresh = pointer_to(address);
 
         if (parcel == NULL)
             outgoing->oldest = fresh;
@@ -185,7 +187,8 @@ static unsigned leave_tiny(uintptr_t address)
 
     if (unlikely((int8_t)what <= 0))
         return SIZE_CLASSES;
-    atomic_store_explicit(state, what ^ tiny_state_of(STATE_LIVE ^ STATE_REMOTE, 0), memory_order_relaxed);
+    atomic_store_explicit(state, what ^ tiny_state_of(STATE_LIVE ^ STATE_REMOTE, 0),
+                          memory_order_relaxed);
     return (unsigned)tiny_class_around(address);
 }
 
@@ -196,23 +199,24 @@ static unsigned leave_small(uintptr_t address)
 
     if (unlikely(!small_state_lives(what, address)))
         return SIZE_CLASSES;
-    atomic_store_explicit(state, what ^ small_kinds(STATE_LIVE, STATE_REMOTE), memory_order_relaxed);
+    atomic_store_explicit(state, what ^ small_kinds(STATE_LIVE, STATE_REMOTE),
+                          memory_order_relaxed);
     return small_state_class(what);
 }
 
 bool remote_free_aligned(struct arena *self, uintptr_t address, uint16_t tag)
 {
     struct arena *owner = heap_at(address, tag)->arena;
-    unsigned class;
+    unsigned size_class;
 
     /* No owner: the pointer is wrong, and the heap has just gone: see bins/limbo.h. */
     if (unlikely(owner == NULL) ||
         unlikely(atomic_load_explicit(&owner->damaged, memory_order_acquire) != ARENA_SOUND))
         return false; /* acquire: see arena_repair_step() */
-    class = tag & TAG_SMALL ? leave_small(address) : leave_tiny(address);
-    if (unlikely(class == SIZE_CLASSES))
+    size_class = tag & TAG_SMALL ? leave_small(address) : leave_tiny(address);
+    if (unlikely(size_class == SIZE_CLASSES))
         return false;
-    collect_for(self, owner, address, size_classes[class].size);
+    collect_for(self, owner, address, size_classes[size_class].size);
     return true;
 }
 
@@ -237,9 +241,9 @@ static bool take_tiny_home(struct arena *arena, uintptr_t address)
     what = atomic_load_explicit(state, memory_order_relaxed); /* ordered by the inbox */
     if (unlikely(what >> TINY_KIND_SHIFT != STATE_REMOTE))
         return false;
-    atomic_store_explicit(state, what ^ tiny_state_of(STATE_REMOTE ^ STATE_FREE, 0), memory_order_relaxed);
-    bin_free(&arena->bins.of[tiny_class_around(address)],
-             (void *)address); // NOLINT: an address becomes a pointer
+    atomic_store_explicit(state, what ^ tiny_state_of(STATE_REMOTE ^ STATE_FREE, 0),
+                          memory_order_relaxed);
+    bin_free(&arena->bins.of[tiny_class_around(address)], pointer_to(address));
     return true;
 }
 
@@ -251,9 +255,9 @@ static bool take_small_home(struct arena *arena, uintptr_t address)
 
     if (unlikely(!small_state_lives(live, address)))
         return false;
-    atomic_store_explicit(state, what ^ small_kinds(STATE_REMOTE, STATE_FREE), memory_order_relaxed);
-    bin_free(&arena->bins.of[small_state_class(what)],
-             (void *)address); // NOLINT: an address becomes a pointer
+    atomic_store_explicit(state, what ^ small_kinds(STATE_REMOTE, STATE_FREE),
+                          memory_order_relaxed);
+    bin_free(&arena->bins.of[small_state_class(what)], pointer_to(address));
     return true;
 }
 
@@ -301,7 +305,7 @@ static struct parcel *unpack(struct arena *arena, struct parcel *parcel)
 
     if (!arrived(arena, (uintptr_t)parcel, &self))
         return NULL;
-    next = (struct parcel *)(parcel->next ^ parcel_code(parcel)); // NOLINT: an address becomes a pointer
+    next = pointer_to(parcel->next ^ parcel_code(parcel));
     count = parcel->count ^ parcel_code(parcel);
     /* The next one comes from another processor's cache: it may as well be on its way. */
     __builtin_prefetch(next);

@@ -9,10 +9,11 @@
 #include "arena/fork.h"
 #include "arena/pool.h"
 #include "arena/remote.h"
-#include "debug/options.h"
-#include "os/child.h"
+#include "base/child.h"
+#include "base/clock.h"
+#include "base/options.h"
+#include "base/secret.h"
 #include "os/os.h"
-#include "os/secret.h"
 
 #include <unistd.h>
 
@@ -49,8 +50,8 @@ static void init_once(void)
     if (environment == NULL)
         environment = os_kernel_environment(environ);
     options_load(environment);
-    os_secret_init(environment);
-    os_clock_init(environment);
+    secret_init(environment);
+    clock_init(environment);
     os_look_at_process();
     have_key = pthread_key_create(&key, end_of_thread) == 0;
 }
@@ -126,7 +127,7 @@ void thread_runtime_init(char **initial_environment)
     /* The first allocation may have been made when nobody knew where the environment lies. */
     if (initial_environment != NULL) {
         options_load(initial_environment);
-        os_clock_init(initial_environment);
+        clock_init(initial_environment);
     }
 }
 

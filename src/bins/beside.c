@@ -3,29 +3,30 @@
  */
 #include "bins/beside.h"
 
-#include "bins/bits.h"
+#include "base/bits.h"
 
-static_assert(TINY_SLABS_OFFSET + (TINY_UNITS - 1) * TINY_SLAB_STRIDE + (int)BESIDE_BYTES <=
-                      TINY_FIRST_UNIT * UNIT_SIZE &&
-                  SMALL_SLABS_OFFSET + SMALL_SLABS * SMALL_SLAB_STRIDE + (int)BESIDE_BYTES <=
-                      SMALL_FIRST_UNIT * UNIT_SIZE,
-              "the end of a header is never used: the last unit of a TINY heap is a guard, and has no slab");
+static_assert(
+    TINY_SLABS_OFFSET + (TINY_UNITS - 1) * TINY_SLAB_STRIDE + (int)BESIDE_BYTES <=
+            TINY_FIRST_UNIT * UNIT_SIZE &&
+        SMALL_SLABS_OFFSET + SMALL_SLABS * SMALL_SLAB_STRIDE + (int)BESIDE_BYTES <=
+            SMALL_FIRST_UNIT * UNIT_SIZE,
+    "the end of a header is never used: the last unit of a TINY heap is a guard, and has no slab");
 
 /* Whether the chunk of the slab around the address is free; what is behind the last one always is. */
 static bool free_in_slab(const struct slab *slab, uintptr_t at)
 {
-    const struct size_class *class = &size_classes[slab->class];
+    const struct size_class *shape = &size_classes[slab->size_class];
     uintptr_t start = slab_start(slab), chunk;
-    unsigned index = chunk_index(class, (uint32_t)(at - start));
+    unsigned index = chunk_index(shape, (uint32_t)(at - start));
 
     /* See chunk_find(). */
-    if (index * class->size > at - start)
+    if (index * shape->size > at - start)
         index--;
-    if (index >= class->chunks)
+    if (index >= shape->chunks)
         return true;
-    chunk = start + (uintptr_t)index * class->size;
+    chunk = start + (uintptr_t)index * shape->size;
     /* Relaxed: see beside_free(). */
-    if (slab->class < TINY_CLASSES)
+    if (slab->size_class < TINY_CLASSES)
         return (atomic_load_explicit(tiny_state(chunk), memory_order_relaxed) &
                 tiny_state_of(STATE_LIVE & STATE_REMOTE, 0)) == 0;
     return (atomic_load_explicit(small_state(chunk), memory_order_relaxed) &
@@ -53,7 +54,7 @@ static bool free_at(const struct heap *heap, uintptr_t at)
 /* True if 16 bytes are free, and were written to; then they are cleared. */
 static bool mend(const struct heap *heap, uintptr_t at)
 {
-    char *memory = (char *)at; // NOLINT: an address becomes a pointer
+    char *memory = pointer_to(at);
     uint64_t words[2];
 
     if (!free_at(heap, at))

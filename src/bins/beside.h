@@ -36,7 +36,7 @@ static inline bool beside_zero(uintptr_t at)
 {
     uint64_t words[CHUNK_ALIGN / sizeof(uint64_t)];
 
-    memcpy(words, (const void *)at, sizeof words); // NOLINT: an address becomes a pointer
+    memcpy(words, pointer_to(at), sizeof words);
     return (words[0] | words[1]) == 0;
 }
 
@@ -44,7 +44,8 @@ static inline bool beside_zero(uintptr_t at)
 static inline bool beside_smallest(uintptr_t chunk, const _Atomic uint8_t *state)
 {
     for (intptr_t away = -2; away <= 2; away++)
-        if (away != 0 && beside_free(state + away) && unlikely(!beside_zero(chunk + away * CHUNK_ALIGN)))
+        if (away != 0 && beside_free(state + away) &&
+            unlikely(!beside_zero(chunk + away * CHUNK_ALIGN)))
             return true;
     return false;
 }

@@ -2,6 +2,7 @@
  * The bins of an arena: their stacks of free chunks, which the fast paths use, how long they are, and how they are
  * filled and emptied.
  */
+#include "base/clock.h"
 #include "bins/bin_slabs.h"
 
 #include "bins/limbo.h"
@@ -31,7 +32,7 @@ enum {
      * What nobody asked for goes back: free units to the kernel after a tick or two, the chunks of a stack to their
      * slabs after BINS_FLUSH_TICKS: spread over slabs, they make it touch others.
      */
-    TICK = OS_TICKS_TENTH / 4,
+    TICK = CLOCK_TENTH / 4,
     /* What a call does not get to waits for the next one after this: other calls come in between. */
     TICK_PIECE = TICK / 8,
     /* How many chunks of stacks that nobody uses go to their slabs in a call. */
@@ -44,9 +45,9 @@ enum {
  */
 static _Atomic size_t room_common = ROOM_COMMON;
 
-#define AT(class) ((class) * sizeof(struct bin))
-#define AT_2(class) AT(class), AT(class)
-#define AT_4(class) AT_2(class), AT_2(class)
+#define AT(size_class) ((size_class) * sizeof(struct bin))
+#define AT_2(size_class) AT(size_class), AT(size_class)
+#define AT_4(size_class) AT_2(size_class), AT_2(size_class)
 const uint16_t tiny_bin_offsets[TINY_MAX / CHUNK_ALIGN + 1] = {
     AT(0),    AT(0),    AT(1),    AT(2),    AT(3),    AT(4),    AT(5),    AT(6),
     AT(7),    AT(8),    AT(9),    AT(10),   AT(11),   AT(12),   AT(13),   AT(14),
@@ -59,24 +60,24 @@ static unsigned at_most(unsigned value, unsigned limit)
     return value < limit ? value : limit;
 }
 
-static unsigned first_limit(unsigned class)
+static unsigned first_limit(unsigned size_class)
 {
-    return class < TINY_CLASSES                           ? FIRST_LIMIT_TINY
-           : size_classes[class].size > FIRST_SINGLE_FROM ? 1
-                                                          : FIRST_LIMIT_SMALL;
+    return size_class < TINY_CLASSES                           ? FIRST_LIMIT_TINY
+           : size_classes[size_class].size > FIRST_SINGLE_FROM ? 1
+                                                               : FIRST_LIMIT_SMALL;
 }
 
-static unsigned last_limit(unsigned class)
+static unsigned last_limit(unsigned size_class)
 {
-    unsigned size = size_classes[class].size;
+    unsigned size = size_classes[size_class].size;
 
-    return class < TINY_CLASSES ? at_most(LIMIT_TINY_BYTES / size, LIMIT_TINY)
-                                : at_most(LIMIT_SMALL_BYTES / size, LIMIT_SMALL);
+    return size_class < TINY_CLASSES ? at_most(LIMIT_TINY_BYTES / size, LIMIT_TINY)
+                                     : at_most(LIMIT_SMALL_BYTES / size, LIMIT_SMALL);
 }
 
 unsigned bin_limit_max(const struct bin *bin)
 {
-    return last_limit(bin->class);
+    return last_limit(bin->size_class);
 }
 
 size_t bins_slots(void)
@@ -84,22 +85,22 @@ size_t bins_slots(void)
     size_t slots = 0;
 
     /* A stack that is lengthened leaves its place for another one, twice as long. */
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
-        unsigned last = last_limit(class);
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        unsigned last = last_limit(size_class);
 
-        for (unsigned limit = first_limit(class); limit < last; limit *= 2)
+        for (unsigned limit = first_limit(size_class); limit < last; limit *= 2)
             slots += limit;
         slots += last;
     }
     return slots;
 }
 
-static uint32_t live_state(unsigned class)
+static uint32_t live_state(unsigned size_class)
 {
-    uint32_t state =
-        class < TINY_CLASSES ? tiny_state_of(STATE_LIVE, 0) : small_state_of(STATE_LIVE, class, 0, 0);
+    uint32_t state = size_class < TINY_CLASSES ? tiny_state_of(STATE_LIVE, 0)
+                                               : small_state_of(STATE_LIVE, size_class, 0, 0);
 
-    return state + size_classes[class].size;
+    return state + size_classes[size_class].size;
 }
 
 /* Short empty stacks, close together; no slab is known. */
@@ -107,15 +108,15 @@ static void lay_out(struct bins *bins)
 {
     void **slots = bins->slots;
 
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
-        unsigned limit = first_limit(class);
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        unsigned limit = first_limit(size_class);
 
-        bins->of[class] = (struct bin){
+        bins->of[size_class] = (struct bin){
             .top = slots,
             .end = slots + limit,
             .slots = slots,
-            .live = live_state(class),
-            .class = (uint8_t) class,
+            .live = live_state(size_class),
+            .size_class = (uint8_t)size_class,
             .capacity = (uint16_t)limit,
         };
         slots += limit;
@@ -166,28 +167,28 @@ static void room_give(struct bins *bins, size_t bytes)
 
 static size_t bytes_of(const struct bin *bin, unsigned chunks)
 {
-    return (size_t)chunks * size_classes[bin->class].size;
+    return (size_t)chunks * size_classes[bin->size_class].size;
 }
 
 /* A stack with no more chunks than the first one takes becomes as short as that. */
 static void shorten(struct bin *bin)
 {
-    unsigned first = first_limit(bin->class), limit = bin_limit(bin);
+    unsigned first = first_limit(bin->size_class), limit = bin_limit(bin);
 
     bin->end = bin->slots + first;
     bin->refills = 0;
-    if (bin->class >= TINY_CLASSES)
+    if (bin->size_class >= TINY_CLASSES)
         room_give(bins_of(bin), bytes_of(bin, limit - first));
 }
 
 void bins_reset(struct bins *bins)
 {
     /* How long a stack was may be half said: then a little of what is common to all is lost, and nothing more. */
-    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++) {
-        struct bin *bin = &bins->of[class];
+    for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++) {
+        struct bin *bin = &bins->of[size_class];
 
-        if (bin_limit(bin) > first_limit(class) && bin_limit(bin) <= bin->capacity)
-            room_give(bins, bytes_of(bin, bin_limit(bin) - first_limit(class)));
+        if (bin_limit(bin) > first_limit(size_class) && bin_limit(bin) <= bin->capacity)
+            room_give(bins, bytes_of(bin, bin_limit(bin) - first_limit(size_class)));
     }
     lay_out(bins);
 }
@@ -282,7 +283,7 @@ void bins_trim(struct bins *bins)
 static void tick(struct bin *bin)
 {
     struct bins *bins = bins_of(bin);
-    uint64_t now = os_ticks();
+    uint64_t now = clock_now();
 
     bin->used = true;
     if (unlikely(bins->tiny->waiting | bins->small->waiting))
@@ -299,7 +300,7 @@ bool bin_refill(struct bin *bin, uint64_t *random)
 
     if (slab == NULL)
         return false;
-    if (bin->class >= TINY_CLASSES)
+    if (bin->size_class >= TINY_CLASSES)
         bin->refills = 1;
     else if (++bin->refills == REFILLS)
         lengthen(bin, at_most(limit * 2, bin_limit_max(bin)));
@@ -335,7 +336,7 @@ static bool ask_for_room(struct bins *bins, size_t wanted)
 {
     for (unsigned asked = 0; asked < ASKED; asked++) {
         struct bin *bin = &bins->of[bins->hand];
-        unsigned first = first_limit(bin->class);
+        unsigned first = first_limit(bin->size_class);
 
         bins->hand = bins->hand + 1 < SIZE_CLASSES ? bins->hand + 1 : TINY_CLASSES;
         if (bin->refills == 0 && bin_limit(bin) > first) {
@@ -363,7 +364,7 @@ static bool lengthen_if_short(struct bin *bin)
 
     if (bin->refills == 0 || limit == old)
         return false;
-    if (bin->class >= TINY_CLASSES && !room_take(bins, more) && !ask_for_room(bins, more))
+    if (bin->size_class >= TINY_CLASSES && !room_take(bins, more) && !ask_for_room(bins, more))
         return false;
     lengthen(bin, limit);
     return true;

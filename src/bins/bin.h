@@ -19,7 +19,7 @@ struct bin {
     void **slots;
     /* The state of a live chunk without slack, plus the size: less the request, it is the chunk's state. */
     uint32_t live;
-    uint8_t class;
+    uint8_t size_class;
     uint8_t refills : 7;
     /* Filled or emptied since stacks that were not used were emptied. */
     bool used : 1;
@@ -145,18 +145,20 @@ static inline void bin_free(struct bin *bin, void *chunk)
 /* The state of a chunk that is being handed out. Release: see struct slab, `identity`. */
 static inline void tiny_mark_live(const struct bin *bin, uintptr_t address, size_t requested)
 {
-    atomic_store_explicit(tiny_state(address), (uint8_t)(bin->live - requested), memory_order_release);
+    atomic_store_explicit(tiny_state(address), (uint8_t)(bin->live - requested),
+                          memory_order_release);
 }
 
 static inline void small_mark_live(const struct bin *bin, uintptr_t address, size_t requested)
 {
-    atomic_store_explicit(small_state(address), bin->live - (uint32_t)requested + small_state_place(address),
+    atomic_store_explicit(small_state(address),
+                          bin->live - (uint32_t)requested + small_state_place(address),
                           memory_order_release);
 }
 
 static inline void bin_mark_live(const struct bin *bin, uintptr_t address, size_t requested)
 {
-    if (bin->class < TINY_CLASSES)
+    if (bin->size_class < TINY_CLASSES)
         tiny_mark_live(bin, address, requested);
     else
         small_mark_live(bin, address, requested);

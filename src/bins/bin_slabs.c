@@ -44,7 +44,7 @@ static void ring_remove(struct bin *bin, struct slab *slab)
 /* Whether a chunk is vacant that was out before. */
 static bool slab_has_used(const struct slab *slab)
 {
-    return slab->free > size_classes[slab->class].chunks - slab->fresh;
+    return slab->free > size_classes[slab->size_class].chunks - slab->fresh;
 }
 
 /* The fullest of the slabs that have waited longest, so that sparse ones drain; before any that offers fresh memory only. */
@@ -76,12 +76,13 @@ static bool ring_has_used(struct bin *bin)
         return false;
     if (!slab_has_used(head))
         bin->partial = head->next;
-    return slab_has_used(head) && (bin->class >= TINY_CLASSES || head->free >= WORTH_A_REFILL);
+    return slab_has_used(head) && (bin->size_class >= TINY_CLASSES || head->free >= WORTH_A_REFILL);
 }
 
 bool bin_has_used(struct bin *bin)
 {
-    return bin->spare != NULL || (bin->current != NULL && slab_has_used(bin->current)) || ring_has_used(bin);
+    return bin->spare != NULL || (bin->current != NULL && slab_has_used(bin->current)) ||
+           ring_has_used(bin);
 }
 
 struct slab *bin_next_current(struct bin *bin)
@@ -101,7 +102,7 @@ struct slab *bin_next_current(struct bin *bin)
         bin->spare = NULL;
     }
     if (slab == NULL)
-        slab = slab_create(bin_heaps(bin), bin->class);
+        slab = slab_create(bin_heaps(bin), bin->size_class);
     bin->current = slab;
     if (slab != NULL)
         slab->place = SLAB_CURRENT;
@@ -110,7 +111,7 @@ struct slab *bin_next_current(struct bin *bin)
 
 static void retire(struct bin *bin, struct slab *slab)
 {
-    if (bin->spare == NULL && size_classes[bin->class].units <= SPARE_UNITS_MAX) {
+    if (bin->spare == NULL && size_classes[bin->size_class].units <= SPARE_UNITS_MAX) {
         slab->place = SLAB_SPARE;
         bin->spare = slab;
     } else {
@@ -121,14 +122,14 @@ static void retire(struct bin *bin, struct slab *slab)
 /* Where a slab that took chunks back goes, if it is full no more, or empty. */
 static __attribute__((noinline)) void change_place(struct bin *bin, struct slab *slab)
 {
-    const struct size_class *class = &size_classes[bin->class];
+    const struct size_class *shape = &size_classes[bin->size_class];
 
     if (slab->place == SLAB_CURRENT) {
-        if (slab->free == class->chunks && class->units > SPARE_UNITS_MAX) {
+        if (slab->free == shape->chunks && shape->units > SPARE_UNITS_MAX) {
             bin->current = NULL;
             slab_destroy(slab);
         }
-    } else if (slab->free == class->chunks) {
+    } else if (slab->free == shape->chunks) {
         if (slab->place == SLAB_PARTIAL)
             ring_remove(bin, slab);
         retire(bin, slab);
@@ -155,11 +156,11 @@ static unsigned row_length(void **chunks, unsigned most, intptr_t step)
 static __attribute__((noinline)) unsigned put_row(struct slab *slab, unsigned index, void **chunks,
                                                   unsigned count)
 {
-    const struct size_class *class = &size_classes[slab->class];
+    const struct size_class *shape = &size_classes[slab->size_class];
     bool upward = (uintptr_t)chunks[1] > (uintptr_t)chunks[0];
-    unsigned most = upward ? class->chunks - index : index + 1;
+    unsigned most = upward ? shape->chunks - index : index + 1;
     unsigned row = row_length(chunks, count < most ? count : most,
-                              upward ? (intptr_t) class->size : -(intptr_t) class->size);
+                              upward ? (intptr_t)shape->size : -(intptr_t)shape->size);
 
     slab_put_row(slab, upward ? index : index - (row - 1), row);
     return row;
@@ -181,52 +182,52 @@ static inline bool side_by_side(void **chunks, uint32_t size)
 }
 
 /* Where there are rows. `tiny` is a constant at each call, here and below. */
-static inline __attribute__((always_inline)) void rows_to_slabs(struct bin *bin, void **chunks, void **end,
-                                                                bool tiny)
+static inline __attribute__((always_inline)) void rows_to_slabs(struct bin *bin, void **chunks,
+                                                                void **end, bool tiny)
 {
-    const struct size_class class = size_classes[bin->class];
+    const struct size_class shape = size_classes[bin->size_class];
 
     while (chunks < end) {
         uintptr_t start;
         struct slab *slab = slab_around((uintptr_t)*chunks, tiny, &start);
-        unsigned index = chunk_index(&class, (uint32_t)((uintptr_t)*chunks - start));
+        unsigned index = chunk_index(&shape, (uint32_t)((uintptr_t)*chunks - start));
         unsigned row = 1;
 
-        if (end - chunks > 1 && side_by_side(chunks, class.size))
+        if (end - chunks > 1 && side_by_side(chunks, shape.size))
             row = put_row(slab, index, chunks, (unsigned)(end - chunks));
         else
             slab_put(slab, index);
         chunks += row;
         slab->free = (uint16_t)(slab->free + row);
-        if (slab->free == class.chunks || slab->place == SLAB_FULL)
+        if (slab->free == shape.chunks || slab->place == SLAB_FULL)
             change_place(bin, slab);
     }
 }
 
 /* Where every chunk lies somewhere else. */
-static inline __attribute__((always_inline)) void singles_to_slabs(struct bin *bin, void **chunks, void **end,
-                                                                   bool tiny)
+static inline __attribute__((always_inline)) void singles_to_slabs(struct bin *bin, void **chunks,
+                                                                   void **end, bool tiny)
 {
-    const struct size_class class = size_classes[bin->class];
+    const struct size_class shape = size_classes[bin->size_class];
 
     for (; chunks < end; chunks++) {
         uintptr_t start;
         struct slab *slab = slab_around((uintptr_t)*chunks, tiny, &start);
         unsigned free = slab->free + 1u;
 
-        slab_put(slab, chunk_index(&class, (uint32_t)((uintptr_t)*chunks - start)));
+        slab_put(slab, chunk_index(&shape, (uint32_t)((uintptr_t)*chunks - start)));
         slab->free = (uint16_t)free;
         /* One comparison for both: the first chunk of a slab that was full, the last one of all. */
-        if (unlikely(free - 2u >= class.chunks - 2u))
+        if (unlikely(free - 2u >= shape.chunks - 2u))
             change_place(bin, slab);
     }
 }
 
 /* Gives chunks to their slabs; whether they come in rows is seen from a sample. */
-static inline __attribute__((always_inline)) void to_slabs_of(struct bin *bin, void **chunks, unsigned count,
-                                                              bool tiny)
+static inline __attribute__((always_inline)) void to_slabs_of(struct bin *bin, void **chunks,
+                                                              unsigned count, bool tiny)
 {
-    uint32_t size = size_classes[bin->class].size;
+    uint32_t size = size_classes[bin->size_class].size;
 
     if (count > 2 && (side_by_side(chunks, size) || side_by_side(chunks + count / 2, size)))
         rows_to_slabs(bin, chunks, chunks + count, tiny);
@@ -236,7 +237,7 @@ static inline __attribute__((always_inline)) void to_slabs_of(struct bin *bin, v
 
 void bin_to_slabs(struct bin *bin, void **chunks, unsigned count)
 {
-    if (bin->class < TINY_CLASSES)
+    if (bin->size_class < TINY_CLASSES)
         to_slabs_of(bin, chunks, count, true);
     else
         to_slabs_of(bin, chunks, count, false);
@@ -244,7 +245,7 @@ void bin_to_slabs(struct bin *bin, void **chunks, unsigned count)
 
 void bin_adopt(struct bin *bin, struct slab *slab)
 {
-    unsigned chunks = size_classes[bin->class].chunks;
+    unsigned chunks = size_classes[bin->size_class].chunks;
 
     slab->place = SLAB_FULL;
     if (slab->free == chunks)
@@ -259,7 +260,7 @@ void bin_release_empty(struct bin *bin)
         slab_destroy(bin->spare);
         bin->spare = NULL;
     }
-    if (bin->current != NULL && bin->current->free == size_classes[bin->class].chunks) {
+    if (bin->current != NULL && bin->current->free == size_classes[bin->size_class].chunks) {
         slab_destroy(bin->current);
         bin->current = NULL;
     }

@@ -8,12 +8,12 @@
 
 static inline struct bins *bins_of(struct bin *bin)
 {
-    return (struct bins *)(void *)(bin - bin->class);
+    return (struct bins *)(void *)(bin - bin->size_class);
 }
 
 static inline struct heap_set *bin_heaps(struct bin *bin)
 {
-    return bin->class < TINY_CLASSES ? bins_of(bin)->tiny : bins_of(bin)->small;
+    return bin->size_class < TINY_CLASSES ? bins_of(bin)->tiny : bins_of(bin)->small;
 }
 
 /* Whether the slabs have a vacant chunk that was out before. */
@@ -22,7 +22,8 @@ bool bin_has_used(struct bin *bin);
 /* Whether they have any vacant chunk. */
 static inline bool bin_has_vacant(const struct bin *bin)
 {
-    return bin->spare != NULL || bin->partial != NULL || (bin->current != NULL && bin->current->free > 0);
+    return bin->spare != NULL || bin->partial != NULL ||
+           (bin->current != NULL && bin->current->free > 0);
 }
 
 /* Makes a slab with vacant chunks current. NULL: no memory. */

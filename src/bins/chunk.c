@@ -3,7 +3,7 @@
  */
 #include "bins/chunk.h"
 
-#include "debug/options.h"
+#include "base/options.h"
 
 static unsigned read_state(struct chunk *chunk)
 {
@@ -24,7 +24,7 @@ static unsigned read_state(struct chunk *chunk)
 enum verdict chunk_find(uintptr_t address, uint16_t tag, struct chunk *chunk)
 {
     struct heap *heap = heap_at(address, tag);
-    const struct size_class *class;
+    const struct size_class *shape;
     uintptr_t slab_start;
     uint64_t identity;
 
@@ -42,17 +42,17 @@ enum verdict chunk_find(uintptr_t address, uint16_t tag, struct chunk *chunk)
     identity = atomic_load_explicit(&chunk->slab->identity, memory_order_acquire);
     if ((identity & 1) == 0)
         return CHUNK_NONE;
-    chunk->class = identity_class(identity);
-    class = &size_classes[chunk->class];
+    chunk->size_class = identity_class(identity);
+    shape = &size_classes[chunk->size_class];
     slab_start = heap->base + (uintptr_t)identity_unit(identity) * UNIT_SIZE;
-    chunk->index = chunk_index(class, (uint32_t)(address - slab_start));
+    chunk->index = chunk_index(shape, (uint32_t)(address - slab_start));
     /* The inverse is rounded up: just below a chunk's start, the index can be that chunk's already. */
-    if (chunk->index * class->size > address - slab_start)
+    if (chunk->index * shape->size > address - slab_start)
         chunk->index--;
-    if (chunk->index >= class->chunks)
+    if (chunk->index >= shape->chunks)
         return CHUNK_NONE;
-    chunk->start = slab_start + (uintptr_t)chunk->index * class->size;
-    chunk->usable = class->size;
+    chunk->start = slab_start + (uintptr_t)chunk->index * shape->size;
+    chunk->usable = shape->size;
     chunk->kind = read_state(chunk);
     if (chunk->kind == 0)
         return CHUNK_NONE;
@@ -67,18 +67,20 @@ void chunk_mark(const struct chunk *chunk, unsigned kind)
 
     /* Release, for a chunk that stays live with another size: see small_mark_live(). */
     if (chunk->zone == ZONE_TINY)
-        atomic_store_explicit(tiny_state(chunk->start), tiny_state_of(kind, slack % (TINY_SLACK_MAX + 1)),
+        atomic_store_explicit(tiny_state(chunk->start),
+                              tiny_state_of(kind, slack % (TINY_SLACK_MAX + 1)),
                               memory_order_release);
     else
         atomic_store_explicit(small_state(chunk->start),
-                              small_state_of(kind, chunk->class, chunk->start, slack), memory_order_release);
+                              small_state_of(kind, chunk->size_class, chunk->start, slack),
+                              memory_order_release);
 }
 
 bool chunk_resize(const struct chunk *chunk, size_t requested)
 {
     struct chunk resized = *chunk;
-    size_t slack_max =
-        chunk->zone == ZONE_TINY ? (size_t)TINY_SLACK_MAX + policy_zero_and_canary() : SMALL_SLACK_MAX;
+    size_t slack_max = chunk->zone == ZONE_TINY ? (size_t)TINY_SLACK_MAX + policy_zero_and_canary()
+                                                : SMALL_SLACK_MAX;
 
     if (requested > chunk->usable || chunk->usable - requested > slack_max)
         return false;

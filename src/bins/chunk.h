@@ -5,6 +5,7 @@
 #ifndef FT_BINS_CHUNK_H
 #define FT_BINS_CHUNK_H
 
+#include "base/zone.h"
 #include "bins/slab.h"
 
 enum verdict {
@@ -13,8 +14,6 @@ enum verdict {
     CHUNK_INTERIOR, /* inside the live chunk that `chunk` describes */
     CHUNK_NONE,     /* in no chunk that was ever handed out */
 };
-
-enum zone { ZONE_TINY, ZONE_SMALL, ZONE_LARGE };
 
 struct chunk {
     uintptr_t start;
@@ -25,7 +24,7 @@ struct chunk {
     /* Not for LARGE. */
     struct arena *arena;
     struct slab *slab;
-    unsigned class;
+    unsigned size_class;
     unsigned index;
     /* STATE_LIVE, STATE_FREE, STATE_REMOTE or 0. */
     unsigned kind;
@@ -39,7 +38,7 @@ static inline struct heap *chunk_heap(const struct chunk *chunk)
 
 static inline unsigned chunk_first_unit(const struct chunk *chunk)
 {
-    uintptr_t slab = chunk->start - (uintptr_t)chunk->index * size_classes[chunk->class].size;
+    uintptr_t slab = chunk->start - (uintptr_t)chunk->index * size_classes[chunk->size_class].size;
 
     return (unsigned)((slab - chunk_heap(chunk)->base) / UNIT_SIZE);
 }

@@ -3,8 +3,8 @@
  */
 #include "bins/empty.h"
 
+#include "base/secret.h"
 #include "os/os.h"
-#include "os/secret.h"
 
 #include <stdatomic.h>
 
@@ -62,7 +62,8 @@ static bool bit_raise(_Atomic uint64_t *bits, size_t place)
 
 static size_t maps_size(size_t places)
 {
-    return round_up(sizeof(struct region) + 2 * (places / WORD_BITS) * sizeof(uint64_t), os_page_size());
+    return round_up(sizeof(struct region) + 2 * (places / WORD_BITS) * sizeof(uint64_t),
+                    os_page_size());
 }
 
 static struct region *new_region(void)
@@ -81,10 +82,12 @@ static struct region *new_region(void)
     region->base = (uintptr_t)space;
     region->places = places;
     region->was = region->live + places / WORD_BITS;
-    atomic_store_explicit(&region->hint, os_scramble(os_secret ^ region->base) % places,
-                          memory_order_relaxed);                         /* nobody knows it yet */
-    region->next = atomic_load_explicit(&regions, memory_order_relaxed); /* checked by the exchange */
-    while (!atomic_compare_exchange_weak_explicit(&regions, &region->next, region, memory_order_release,
+    atomic_store_explicit(&region->hint, secret_scramble(secret_word ^ region->base) % places,
+                          memory_order_relaxed); /* nobody knows it yet */
+    region->next =
+        atomic_load_explicit(&regions, memory_order_relaxed); /* checked by the exchange */
+    while (!atomic_compare_exchange_weak_explicit(&regions, &region->next, region,
+                                                  memory_order_release,
                                                   memory_order_relaxed)) /* see `regions` */
         ;
     return region;
@@ -120,7 +123,7 @@ void *empty_alloc(size_t align)
         region = new_region();
         address = region == NULL ? 0 : take(region, align);
     }
-    return (void *)address; // NOLINT: an address becomes a pointer
+    return pointer_to(address);
 }
 
 static struct region *region_around(uintptr_t address)
@@ -171,11 +174,13 @@ void empty_walk(void (*visit_region)(void *context, uintptr_t start, size_t size
     for (struct region *region = first_region(); region != NULL; region = region->next) {
         visit_region(context, region->base, region->places * CHUNK_ALIGN);
         for (size_t word = 0; word < region->places / WORD_BITS; word++) {
-            uint64_t bits = atomic_load_explicit(&region->live[word], memory_order_relaxed); /* see `was` */
+            uint64_t bits =
+                atomic_load_explicit(&region->live[word], memory_order_relaxed); /* see `was` */
 
             for (; bits != 0; bits &= bits - 1)
                 visit_chunk(context,
-                            region->base + (word * WORD_BITS + (size_t)__builtin_ctzll(bits)) * CHUNK_ALIGN);
+                            region->base +
+                                (word * WORD_BITS + (size_t)__builtin_ctzll(bits)) * CHUNK_ALIGN);
         }
     }
 }

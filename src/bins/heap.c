@@ -5,21 +5,25 @@
  */
 #include "bins/heap.h"
 
-#include "bins/bits.h"
+#include "base/bits.h"
 #include "bins/heap_guards.h"
 #include "bins/heap_lists.h"
 #include "bins/space.h"
 
+#include "base/mappings.h"
+#include "base/structure_lock.h"
 #include "large/large.h"
-#include "os/mappings.h"
 #include "os/os.h"
-#include "os/structure_lock.h"
 
-static_assert(TINY_HEAP_SIZE == 1 << TINY_HEAP_SHIFT && SMALL_HEAP_SIZE == 1 << SMALL_HEAP_SHIFT, "shifts");
-static_assert((TINY_UNITS - TINY_FIRST_UNIT) * (UNIT_SIZE / TINY_MAX) >= 100, "100 chunks in a TINY heap");
-static_assert((SMALL_UNITS - SMALL_FIRST_UNIT) / SLAB_UNITS_MAX >= 100, "100 chunks in a SMALL heap");
+static_assert(TINY_HEAP_SIZE == 1 << TINY_HEAP_SHIFT && SMALL_HEAP_SIZE == 1 << SMALL_HEAP_SHIFT,
+              "shifts");
+static_assert((TINY_UNITS - TINY_FIRST_UNIT) * (UNIT_SIZE / TINY_MAX) >= 100,
+              "100 chunks in a TINY heap");
+static_assert((SMALL_UNITS - SMALL_FIRST_UNIT) / SLAB_UNITS_MAX >= 100,
+              "100 chunks in a SMALL heap");
 
-void heap_set_init(struct heap_set *set, struct arena *arena, uintptr_t *own, uint16_t tag, bool small)
+void heap_set_init(struct heap_set *set, struct arena *arena, uintptr_t *own, uint16_t tag,
+                   bool small)
 {
     *set = (struct heap_set){
         .arena = arena, .own = own, .tag = tag, .small = small, .allowance = HEAP_ALLOWANCE_ALL};
@@ -77,8 +81,8 @@ static struct heap *heap_create(struct heap_set *set)
     return heap;
 }
 
-struct heap *heap_set_take_aligned(struct heap_set *set, unsigned units, unsigned align, unsigned *first,
-                                   bool *clean)
+struct heap *heap_set_take_aligned(struct heap_set *set, unsigned units, unsigned align,
+                                   unsigned *first, bool *clean)
 {
     struct heap *heap;
     unsigned end = set->small ? SMALL_UNITS : TINY_UNITS;

@@ -115,7 +115,8 @@ static inline bool heap_owned(const uintptr_t *own, uintptr_t address, unsigned 
 {
     uintptr_t misaligned = CHUNK_ALIGN - 1;
 
-    return own[address >> shift & (OWN_HEAPS - 1)] == (address & (~(uintptr_t)0 << shift | misaligned));
+    return own[address >> shift & (OWN_HEAPS - 1)] ==
+           (address & (~(uintptr_t)0 << shift | misaligned));
 }
 
 /* A place in the list of a set's heaps, and in a heap of it: all that comes after a unit. No heap: the end of all. */
@@ -154,17 +155,19 @@ struct heap_set {
     struct heap_place unknown;
 };
 
-void heap_set_init(struct heap_set *set, struct arena *arena, uintptr_t *own, uint16_t tag, bool small);
+void heap_set_init(struct heap_set *set, struct arena *arena, uintptr_t *own, uint16_t tag,
+                   bool small);
 
 /*
  * A run of units from some heap of the set, a new one if need be; its first one's number is a multiple of `align`, a
  * power of two and at most SLAB_UNITS_MAX. Sets *clean when all of it is still as the kernel gave it. Returns the heap
  * and the first unit, or NULL: no memory, and nothing has changed.
  */
-struct heap *heap_set_take_aligned(struct heap_set *set, unsigned units, unsigned align, unsigned *first,
-                                   bool *clean);
+struct heap *heap_set_take_aligned(struct heap_set *set, unsigned units, unsigned align,
+                                   unsigned *first, bool *clean);
 
-static inline struct heap *heap_set_take(struct heap_set *set, unsigned units, unsigned *first, bool *clean)
+static inline struct heap *heap_set_take(struct heap_set *set, unsigned units, unsigned *first,
+                                         bool *clean)
 {
     return heap_set_take_aligned(set, units, 1, first, clean);
 }
@@ -255,7 +258,7 @@ static inline struct heap *heap_at(uintptr_t address, uint16_t tag)
     uintptr_t size = tag & TAG_SMALL ? SMALL_HEAP_SIZE : TINY_HEAP_SIZE;
     uintptr_t offset = tag & TAG_SMALL ? SMALL_HEADER_OFFSET : TINY_HEADER_OFFSET;
 
-    return (struct heap *)((address & ~(size - 1)) + offset); // NOLINT: an address becomes a pointer
+    return pointer_to((address & ~(size - 1)) + offset);
 }
 
 #endif

@@ -3,12 +3,15 @@
  */
 #include "bins/heap_guards.h"
 
-#include "bins/bits.h"
-#include "os/secret.h"
+#include "base/bits.h"
+#include "base/secret.h"
 
-static_assert((2 * GUARD_BLOCK - GUARD_PLACES) * UNIT_SIZE < 1 << 20, "guards are less than a MiB apart");
-static_assert(GUARD_BLOCK - GUARD_PLACES >= SLAB_UNITS_MAX, "the longest slab has room between two of them");
-static_assert(GUARD_PLACES % SLAB_UNITS_MAX == 0, "and there it begins at a multiple of its own size");
+static_assert((2 * GUARD_BLOCK - GUARD_PLACES) * UNIT_SIZE < 1 << 20,
+              "guards are less than a MiB apart");
+static_assert(GUARD_BLOCK - GUARD_PLACES >= SLAB_UNITS_MAX,
+              "the longest slab has room between two of them");
+static_assert(GUARD_PLACES % SLAB_UNITS_MAX == 0,
+              "and there it begins at a multiple of its own size");
 
 /* Anyone, relaxed: a sum, which orders nothing. */
 static _Atomic unsigned guards_made;
@@ -16,7 +19,8 @@ static _Atomic unsigned guards_made;
 /* As many as a heap may have, reserved before they are made; false: there are too many. */
 static bool count_guards(unsigned guards)
 {
-    unsigned made = atomic_fetch_add_explicit(&guards_made, guards, memory_order_relaxed); /* a sum */
+    unsigned made =
+        atomic_fetch_add_explicit(&guards_made, guards, memory_order_relaxed); /* a sum */
 
     if (made + guards <= GUARDS_MAX)
         return true;
@@ -26,13 +30,13 @@ static bool count_guards(unsigned guards)
 
 static void place_guards(struct heap *heap)
 {
-    uint64_t random = os_secret ^ heap->base;
+    uint64_t random = secret_word ^ heap->base;
     unsigned first = heap_first_unit(heap), units = heap_units(heap);
 
     /* Blocks at multiples of their size leave the largest aligned slab a place in each: in front of the guard. */
     for (unsigned block = (unsigned)round_up(first, GUARD_BLOCK); block + GUARD_PLACES < units;
          block += GUARD_BLOCK) {
-        unsigned unit = block + GUARD_PLACES + (unsigned)(os_random(&random) % GUARD_PLACES);
+        unsigned unit = block + GUARD_PLACES + (unsigned)(secret_random(&random) % GUARD_PLACES);
 
         if (unit < units) {
             bits_set(heap->guards, unit, 1);
@@ -48,7 +52,8 @@ void heap_guard(struct heap *heap)
 
     if (count_guards(most)) {
         place_guards(heap);
-        atomic_fetch_sub_explicit(&guards_made, most - heap->guard_units, memory_order_relaxed); /* a sum */
+        atomic_fetch_sub_explicit(&guards_made, most - heap->guard_units,
+                                  memory_order_relaxed); /* a sum */
     }
     bits_set(heap->reserved, first, units - first);
     for (unsigned word = 0; word < UNIT_WORDS; word++)
@@ -62,7 +67,7 @@ void heap_unguard(unsigned guards)
 
 static bool commit(struct heap *heap, unsigned first, unsigned units)
 {
-    void *start = (void *)(heap->base + (uintptr_t)first * UNIT_SIZE); // NOLINT: an address becomes a pointer
+    void *start = pointer_to(heap->base + (uintptr_t)first * UNIT_SIZE);
 
     bits_clear(heap->reserved, first, units);
     if (os_renew(start, (size_t)units * UNIT_SIZE))

@@ -7,8 +7,8 @@
 #ifndef FT_BINS_HEAP_GUARDS_H
 #define FT_BINS_HEAP_GUARDS_H
 
+#include "base/options.h"
 #include "bins/heap.h"
-#include "debug/options.h"
 
 enum {
     /*

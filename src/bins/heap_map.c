@@ -8,7 +8,8 @@ struct heap_map heap_map;
 
 typedef _Atomic uint32_t leaf_entry;
 
-static_assert(((1 << HEAP_SHIFT) / UNIT_SIZE) >> (32 - MAP_UNITS_SHIFT) == 0, "units fit in an entry");
+static_assert(((1 << HEAP_SHIFT) / UNIT_SIZE) >> (32 - MAP_UNITS_SHIFT) == 0,
+              "units fit in an entry");
 
 enum { FIRST_LEAVES = 2 };
 
@@ -18,7 +19,8 @@ static leaf_entry first_leaves[FIRST_LEAVES][MAP_LEAF_SIZE];
 
 static leaf_entry *leaf_of(uintptr_t address)
 {
-    intptr_t distance = atomic_load_explicit(&heap_map.root[address >> MAP_ROOT_SHIFT], memory_order_relaxed);
+    intptr_t distance =
+        atomic_load_explicit(&heap_map.root[address >> MAP_ROOT_SHIFT], memory_order_relaxed);
 
     return (leaf_entry *)(void *)((char *)heap_map.empty + distance);
 }
@@ -38,7 +40,8 @@ static bool ensure_leaf(uintptr_t address)
         return false;
     /* Release: who sees the leaf sees its zeros. */
     atomic_store_explicit(&heap_map.root[address >> MAP_ROOT_SHIFT],
-                          (intptr_t)((uintptr_t)leaf - (uintptr_t)heap_map.empty), memory_order_release);
+                          (intptr_t)((uintptr_t)leaf - (uintptr_t)heap_map.empty),
+                          memory_order_release);
     return true;
 }
 

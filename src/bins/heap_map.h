@@ -54,9 +54,9 @@ static inline uint32_t heap_map_entry(uintptr_t address)
     if (unlikely(index >= MAP_ROOT_SIZE))
         return TAG_NONE;
     leaf += atomic_load_explicit(&heap_map.root[index], memory_order_acquire);
-    return atomic_load_explicit(
-        &((const _Atomic uint32_t *)(const void *)leaf)[address >> HEAP_SHIFT & (MAP_LEAF_SIZE - 1)],
-        memory_order_acquire);
+    return atomic_load_explicit(&((const _Atomic uint32_t *)(const void *)
+                                      leaf)[address >> HEAP_SHIFT & (MAP_LEAF_SIZE - 1)],
+                                memory_order_acquire);
 }
 
 /* The tag of the heap among whose units the address lies. */

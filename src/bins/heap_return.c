@@ -8,15 +8,15 @@
  */
 #include "bins/heap.h"
 
-#include "bins/bits.h"
+#include "base/bits.h"
+#include "base/mappings.h"
+#include "base/structure_lock.h"
 #include "bins/heap_guards.h"
 #include "bins/heap_lists.h"
 #include "bins/heap_walk.h"
 #include "bins/limbo.h"
 #include "bins/space.h"
-#include "os/mappings.h"
 #include "os/os.h"
-#include "os/structure_lock.h"
 
 #include <string.h>
 
@@ -128,7 +128,7 @@ static bool account_for(struct heap *heap, unsigned first, unsigned units)
  */
 static size_t purge_run(struct heap *heap, unsigned first, unsigned units)
 {
-    void *start = (void *)(heap->base + (uintptr_t)first * UNIT_SIZE); // NOLINT: an address becomes a pointer
+    void *start = pointer_to(heap->base + (uintptr_t)first * UNIT_SIZE);
 
     bits_clear(heap->aged, first, units);
     if (heap->generation != mappings_generation() && !account_for(heap, first, units))
@@ -150,7 +150,8 @@ static uint64_t due_units(const struct heap *heap, unsigned word, bool aged_only
 {
     unsigned page_units = os_page_size() > UNIT_SIZE ? (unsigned)(os_page_size() / UNIT_SIZE) : 1;
     uint64_t unwritten = ~heap->dirty[word];
-    uint64_t may_go = heap->vacant[word] & (aged_only ? heap->aged[word] | unwritten : ~UINT64_C(0));
+    uint64_t may_go =
+        heap->vacant[word] & (aged_only ? heap->aged[word] | unwritten : ~UINT64_C(0));
 
     return bits_whole(may_go, page_units) & ~bits_whole(unwritten, page_units);
 }
@@ -189,9 +190,10 @@ static size_t purge(struct heap *heap, bool aged_only, unsigned least, unsigned 
 
             if (piece > 0)
                 bytes += purge_run(heap, first, piece);
-            *allowance = piece < stop - first
-                             ? 0
-                             : rest_of(*allowance, piece > PURGE_UNITS_MIN ? piece : PURGE_UNITS_MIN);
+            *allowance =
+                piece < stop - first
+                    ? 0
+                    : rest_of(*allowance, piece > PURGE_UNITS_MIN ? piece : PURGE_UNITS_MIN);
             if (*allowance == 0)
                 return bytes;
         }

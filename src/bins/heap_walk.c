@@ -8,7 +8,7 @@
  */
 #include "bins/heap_walk.h"
 
-#include "os/structure_lock.h"
+#include "base/structure_lock.h"
 
 enum { FORKS_SHIFT = 16, COUNT_MASK = (1 << FORKS_SHIFT) - 1 };
 
@@ -26,7 +26,8 @@ static void pin(struct heap *heap)
 {
     uint32_t seen = atomic_load_explicit(&heap->pins, memory_order_relaxed);
 
-    while (!atomic_compare_exchange_weak_explicit(&heap->pins, &seen, forks() | (count_of(seen) + 1),
+    while (!atomic_compare_exchange_weak_explicit(&heap->pins, &seen,
+                                                  forks() | (count_of(seen) + 1),
                                                   memory_order_relaxed, memory_order_relaxed))
         ;
 }
@@ -37,8 +38,8 @@ static void unpin(struct heap *heap)
     uint32_t seen = atomic_load_explicit(&heap->pins, memory_order_relaxed);
 
     while (count_of(seen) > 0 &&
-           !atomic_compare_exchange_weak_explicit(&heap->pins, &seen, seen - 1, memory_order_relaxed,
-                                                  memory_order_relaxed))
+           !atomic_compare_exchange_weak_explicit(&heap->pins, &seen, seen - 1,
+                                                  memory_order_relaxed, memory_order_relaxed))
         ;
 }
 

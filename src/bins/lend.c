@@ -32,9 +32,9 @@ static bool can_lend(struct bin *bin, bool anything)
 
 struct bin *bin_lender(struct bin *bin, bool anything)
 {
-    if (bin->class < TINY_CLASSES || bin_has_used(bin))
+    if (bin->size_class < TINY_CLASSES || bin_has_used(bin))
         return bin;
-    for (unsigned more = 1; more <= LENDERS && bin->class + more < SIZE_CLASSES; more++)
+    for (unsigned more = 1; more <= LENDERS && bin->size_class + more < SIZE_CLASSES; more++)
         if (can_lend(bin + more, anything))
             return bin + more;
     return bin;

@@ -3,13 +3,14 @@
  */
 #include "bins/limbo.h"
 
+#include "base/clock.h"
 #include "bins/heap.h"
 #include "bins/space.h"
 #include "os/os.h"
 
 #include <stdatomic.h>
 
-static const uint64_t limbo_age = (uint64_t)10 * OS_TICKS_TENTH;
+static const uint64_t limbo_age = (uint64_t)10 * CLOCK_TENTH;
 
 struct limbo {
     struct limbo *next;
@@ -50,12 +51,12 @@ bool limbo_put(uintptr_t base, size_t size)
     if (!limbo_used || os_memory_limit() != SIZE_MAX)
         return false;
     /* The range may be a hole now: it is never touched again, nor unmapped. */
-    if (!os_renew((void *)base, usable)) // NOLINT: an address becomes a pointer
+    if (!os_renew(pointer_to(base), usable))
         return true;
-    one = (struct limbo *)(base + usable) - 1; // NOLINT: as above
+    one = (struct limbo *)pointer_to(base + usable) - 1;
     one->base = base;
     one->size = size;
-    one->since = os_ticks();
+    one->since = clock_now();
     push(one);
     return true;
 }
@@ -63,7 +64,7 @@ bool limbo_put(uintptr_t base, size_t size)
 size_t limbo_empty(bool all)
 {
     struct limbo *one = atomic_exchange_explicit(&list, NULL, memory_order_acquire);
-    uint64_t now = os_ticks();
+    uint64_t now = clock_now();
     size_t bytes = 0;
 
     os_count_rmw();

@@ -78,11 +78,11 @@ static unsigned kind_at(uintptr_t start, bool small)
 
 static void sweep_slab(struct heap_set *set, const struct slab *slab, recover_found *found)
 {
-    const struct size_class *class = &size_classes[slab_class(slab)];
+    const struct size_class *shape = &size_classes[slab_class(slab)];
     uintptr_t start = slab_start(slab);
     struct chunk chunk;
 
-    for (unsigned index = 0; index < class->chunks; index++, start += class->size)
+    for (unsigned index = 0; index < shape->chunks; index++, start += shape->size)
         if (unlikely(kind_at(start, set->small) == STATE_REMOTE) &&
             chunk_find(start, set->tag, &chunk) == CHUNK_FREED)
             found(set->arena, &chunk);
@@ -94,7 +94,7 @@ static void rebuild_slab(struct heap *heap, unsigned unit, struct slab *slab, st
     uintptr_t address = heap->base + (uintptr_t)unit * UNIT_SIZE;
 
     if (slab != NULL && slab_rebuild(slab, heap)) {
-        bin_adopt(&bins->of[slab->class], slab);
+        bin_adopt(&bins->of[slab->size_class], slab);
         return;
     }
     if (slab != NULL)
@@ -104,20 +104,21 @@ static void rebuild_slab(struct heap *heap, unsigned unit, struct slab *slab, st
 }
 
 /* One slab, or one unit without. Returns how many states were looked at. */
-static unsigned pass(struct heap_set *set, struct heap_place *place, struct bins *bins, recover_found *found)
+static unsigned pass(struct heap_set *set, struct heap_place *place, struct bins *bins,
+                     recover_found *found)
 {
     struct heap *heap = place->heap;
     unsigned unit = place->unit;
     struct slab *slab = slab_at(heap, unit);
-    const struct size_class *class = slab == NULL ? NULL : &size_classes[slab_class(slab)];
+    const struct size_class *shape = slab == NULL ? NULL : &size_classes[slab_class(slab)];
 
     /* What is found may be freed at once, and is behind us then. */
-    place->unit = unit + (class == NULL ? 1 : class->units);
+    place->unit = unit + (shape == NULL ? 1 : shape->units);
     if (place == &set->unknown)
         rebuild_slab(heap, unit, slab, bins);
     else if (slab != NULL)
         sweep_slab(set, slab, found);
-    return class == NULL ? 0 : class->chunks;
+    return shape == NULL ? 0 : shape->chunks;
 }
 
 static void end_of_heap(struct heap_set *set, struct heap_place *place)

@@ -5,31 +5,32 @@
 
 /* Chunk size of class c: 16 to 128 by 16, then a doubling in eight steps. */
 #define DOUBLING(c) ((c) < 8 ? 0 : ((c)-8) / 8)
-#define SIZE(c)                                                                                              \
-    ((c) < 8 ? ((c) + 1) * 16ul : (128ul << DOUBLING(c)) + (((c)-8) % 8 + 1) * (16ul << DOUBLING(c)))
+#define SIZE(c)                                                                                    \
+    ((c) < 8 ? ((c) + 1) * 16ul                                                                    \
+             : (128ul << DOUBLING(c)) + (((c)-8) % 8 + 1) * (16ul << DOUBLING(c)))
 
 /*
  * Slab sizes. Untouched pages cost nothing, so a slab is as large as its zone allows without keeping too much
  * memory for one class: one unit for TINY; for SMALL 32 KiB growing to 256 KiB. Above 32 KiB a slab holds
  * four, two, or one chunk, exactly: those sizes are multiples of 4, 8 and 16 KiB.
  */
-#define UNITS(c)                                                                                             \
-    (SIZE(c) <= TINY_MAX     ? 1                                                                             \
-     : SIZE(c) <= 1024       ? 2                                                                             \
-     : SIZE(c) <= 2 * 1024   ? 4                                                                             \
-     : SIZE(c) <= 8 * 1024   ? 8                                                                             \
-     : SIZE(c) <= 32 * 1024  ? 16                                                                            \
-     : SIZE(c) <= 64 * 1024  ? SIZE(c) * 4 / UNIT_SIZE                                                       \
-     : SIZE(c) <= 128 * 1024 ? SIZE(c) * 2 / UNIT_SIZE                                                       \
+#define UNITS(c)                                                                                   \
+    (SIZE(c) <= TINY_MAX     ? 1                                                                   \
+     : SIZE(c) <= 1024       ? 2                                                                   \
+     : SIZE(c) <= 2 * 1024   ? 4                                                                   \
+     : SIZE(c) <= 8 * 1024   ? 8                                                                   \
+     : SIZE(c) <= 32 * 1024  ? 16                                                                  \
+     : SIZE(c) <= 64 * 1024  ? SIZE(c) * 4 / UNIT_SIZE                                             \
+     : SIZE(c) <= 128 * 1024 ? SIZE(c) * 2 / UNIT_SIZE                                             \
                              : SIZE(c) / UNIT_SIZE)
 
-#define CLASS(c)                                                                                             \
-    {                                                                                                        \
-        .size = SIZE(c), .inverse = (uint32_t)(((1ul << 32) + SIZE(c) - 1) / SIZE(c)),                       \
-        .chunks = UNITS(c) * UNIT_SIZE / SIZE(c), .units = UNITS(c),                                         \
+#define CLASS(c)                                                                                   \
+    {                                                                                              \
+        .size = SIZE(c), .inverse = (uint32_t)(((1ul << 32) + SIZE(c) - 1) / SIZE(c)),             \
+        .chunks = UNITS(c) * UNIT_SIZE / SIZE(c), .units = UNITS(c),                               \
     }
-#define CLASSES_8(c)                                                                                         \
-    CLASS((c)), CLASS((c) + 1), CLASS((c) + 2), CLASS((c) + 3), CLASS((c) + 4), CLASS((c) + 5),              \
+#define CLASSES_8(c)                                                                               \
+    CLASS((c)), CLASS((c) + 1), CLASS((c) + 2), CLASS((c) + 3), CLASS((c) + 4), CLASS((c) + 5),    \
         CLASS((c) + 6), CLASS((c) + 7)
 
 const struct size_class size_classes[SIZE_CLASSES] = {
@@ -45,4 +46,5 @@ const uint8_t tiny_class_by_granule[TINY_MAX / CHUNK_ALIGN + 1] = {
 
 static_assert(SIZE(TINY_CLASSES - 1) == TINY_MAX, "the last TINY class is the zone's limit");
 static_assert(SIZE(SIZE_CLASSES - 1) == SMALL_MAX, "the last class is the limit of SMALL");
-static_assert(UNITS(SIZE_CLASSES - 1) == SLAB_UNITS_MAX, "no slab is larger than the largest chunk");
+static_assert(UNITS(SIZE_CLASSES - 1) == SLAB_UNITS_MAX,
+              "no slab is larger than the largest chunk");

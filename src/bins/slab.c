@@ -4,9 +4,9 @@
  */
 #include "bins/slab.h"
 
-#include "debug/options.h"
+#include "base/options.h"
+#include "base/secret.h"
 #include "os/os.h"
-#include "os/secret.h"
 
 #include <string.h>
 
@@ -41,31 +41,34 @@ static struct slab *slab_reserve(struct heap *heap, unsigned first)
 
 static unsigned slab_number(const struct slab *slab)
 {
-    return (unsigned)(((uintptr_t)slab - slab_heap(slab)->base - SMALL_SLABS_OFFSET) / SMALL_SLAB_STRIDE);
+    return (unsigned)(((uintptr_t)slab - slab_heap(slab)->base - SMALL_SLABS_OFFSET) /
+                      SMALL_SLAB_STRIDE);
 }
 
 /* Makes the slab findable from the addresses of its chunks, or not any more. */
 static void slab_publish(struct slab *slab, bool there)
 {
-    const struct size_class *class = &size_classes[slab->class];
+    const struct size_class *shape = &size_classes[slab->size_class];
     uintptr_t at = slab_start(slab);
 
     if (!slab_heap(slab)->set->small) {
-        atomic_store_explicit(tiny_unit_class(at), (uint8_t)(slab->class + TINY_CLASS_MARK),
+        atomic_store_explicit(tiny_unit_class(at), (uint8_t)(slab->size_class + TINY_CLASS_MARK),
                               memory_order_relaxed);
         return;
     }
-    for (unsigned unit = 0; unit < class->units; unit++)
+    for (unsigned unit = 0; unit < shape->units; unit++)
         /* Release: who finds the number, finds the slab complete. */
-        atomic_store_explicit(small_unit_number(at) + unit, there ? (uint16_t)(slab_number(slab) + 1) : 0,
-                              memory_order_release);
+        atomic_store_explicit(small_unit_number(at) + unit,
+                              there ? (uint16_t)(slab_number(slab) + 1) : 0, memory_order_release);
 }
 
 static void identity_store(struct slab *slab, bool there)
 {
-    uint64_t old = atomic_load_explicit(&slab->identity, memory_order_relaxed); /* the owner's own */
+    uint64_t old =
+        atomic_load_explicit(&slab->identity, memory_order_relaxed); /* the owner's own */
     uint64_t generation = (old >> 32) + 1;
-    uint64_t what = there ? (uint64_t)slab->first_unit << 16 | (uint64_t)slab->class << 8 | 1 : 0;
+    uint64_t what =
+        there ? (uint64_t)slab->first_unit << 16 | (uint64_t)slab->size_class << 8 | 1 : 0;
 
     /* Release: a walker that sees a new identity sees the states as they were when it began. */
     atomic_store_explicit(&slab->identity, generation << 32 | what, memory_order_release);
@@ -74,40 +77,41 @@ static void identity_store(struct slab *slab, bool there)
 /* Those that its chunks will have: what is left of other chunks elsewhere is never live, and nobody asks for it. */
 static void forget_states(struct slab *slab)
 {
-    const struct size_class *class = &size_classes[slab->class];
+    const struct size_class *shape = &size_classes[slab->size_class];
     uintptr_t start = slab_start(slab);
 
-    for (unsigned index = 0; index < class->chunks; index++, start += class->size)
-        atomic_store_explicit(small_state(start), 0, memory_order_relaxed); /* before it is published */
+    for (unsigned index = 0; index < shape->chunks; index++, start += shape->size)
+        atomic_store_explicit(small_state(start), 0,
+                              memory_order_relaxed); /* before it is published */
 }
 
 /*
  * In units: a slab starts at a multiple of the largest power of two that divides its chunks' size, and so do all its
  * chunks. Hence each alignment up to the largest size has its chunks in SMALL.
  */
-static unsigned natural_units(unsigned class)
+static unsigned natural_units(unsigned size_class)
 {
-    uint32_t size = size_classes[class].size, natural = size & -size;
+    uint32_t size = size_classes[size_class].size, natural = size & -size;
 
     return natural > UNIT_SIZE ? natural / UNIT_SIZE : 1;
 }
 
-struct slab *slab_create(struct heap_set *heaps, unsigned class)
+struct slab *slab_create(struct heap_set *heaps, unsigned size_class)
 {
     unsigned first;
     bool clean;
-    struct heap *heap =
-        heap_set_take_aligned(heaps, size_classes[class].units, natural_units(class), &first, &clean);
+    struct heap *heap = heap_set_take_aligned(heaps, size_classes[size_class].units,
+                                              natural_units(size_class), &first, &clean);
     struct slab *slab;
 
     if (heap == NULL)
         return NULL;
     slab = slab_reserve(heap, first);
-    slab->class = (uint8_t) class;
+    slab->size_class = (uint8_t)size_class;
     slab->first_unit = (uint16_t)first;
     slab->fresh = 0;
     slab->clean = clean;
-    all_vacant(slab, size_classes[class].chunks);
+    all_vacant(slab, size_classes[size_class].chunks);
     if (heaps->small)
         forget_states(slab);
     identity_store(slab, true);
@@ -117,15 +121,15 @@ struct slab *slab_create(struct heap_set *heaps, unsigned class)
 
 void slab_destroy(struct slab *slab)
 {
-    const struct size_class *class = &size_classes[slab->class];
+    const struct size_class *shape = &size_classes[slab->size_class];
     struct heap *heap = slab_heap(slab);
 
     identity_store(slab, false);
     slab_publish(slab, false);
     if (heap->set->small)
         heap->free_numbers[slab_number(slab) / 64] |= UINT64_C(1) << (slab_number(slab) % 64);
-    heap_give_touched(heap, slab->first_unit, class->units,
-                      (slab->fresh * class->size + UNIT_SIZE - 1) / UNIT_SIZE);
+    heap_give_touched(heap, slab->first_unit, shape->units,
+                      (slab->fresh * shape->size + UNIT_SIZE - 1) / UNIT_SIZE);
 }
 
 /* Stores the addresses of the chunks whose bits are set, downward from `end`; `first` is that of bit 0. */
@@ -154,8 +158,8 @@ static uint64_t lowest_of(uint64_t bits, unsigned count)
 
 unsigned slab_take(struct slab *slab, void **out, unsigned most)
 {
-    size_t size = size_classes[slab->class].size;
-    char *first = (char *)slab_start(slab); // NOLINT: an address becomes a pointer
+    size_t size = size_classes[slab->size_class].size;
+    char *first = pointer_to(slab_start(slab));
     unsigned count = most < slab->free ? most : slab->free;
     void **end = out + count;
     unsigned word = 0;
@@ -199,13 +203,13 @@ static unsigned vacant_index(const struct slab *slab, unsigned n)
 
 static unsigned below(unsigned limit, uint64_t *random)
 {
-    return (unsigned)((os_random(random) >> 32) * limit >> 32);
+    return (unsigned)((secret_random(random) >> 32) * limit >> 32);
 }
 
 /* The index of any vacant chunk: where most are, the first one that is hit; else by counting. */
 static unsigned any_vacant(const struct slab *slab, uint64_t *random)
 {
-    unsigned chunks = size_classes[slab->class].chunks, index;
+    unsigned chunks = size_classes[slab->size_class].chunks, index;
 
     if (slab->free < chunks / 4)
         return vacant_index(slab, below(slab->free, random));
@@ -228,8 +232,8 @@ static void shuffle(void **chunks, unsigned count, uint64_t *random)
 
 unsigned slab_take_random(struct slab *slab, void **out, unsigned most, uint64_t *random)
 {
-    size_t size = size_classes[slab->class].size;
-    char *start = (char *)slab_start(slab); // NOLINT: an address becomes a pointer
+    size_t size = size_classes[slab->size_class].size;
+    char *start = pointer_to(slab_start(slab));
 
     if (most >= slab->free) {
         unsigned count = slab_take(slab, out, most);
@@ -275,20 +279,21 @@ void slab_put_row(struct slab *slab, unsigned index, unsigned count)
 static void forget_parcel(struct slab *slab, uintptr_t at)
 {
     if (policy_zero_and_canary())
-        memset((void *)at, 0, slab_parcel_bytes(size_classes[slab->class].size)); // NOLINT
+        memset(pointer_to(at), 0, slab_parcel_bytes(size_classes[slab->size_class].size));
 }
 
 /* Whether the chunk is live; one that was on its way home from another thread has arrived. */
 static bool settle_state(struct slab *slab, unsigned index)
 {
-    uintptr_t at = slab_start(slab) + (uintptr_t)index * size_classes[slab->class].size;
+    uintptr_t at = slab_start(slab) + (uintptr_t)index * size_classes[slab->size_class].size;
 
     /* Relaxed: the arena's lock is held, and nobody else has it. */
     if (!slab_heap(slab)->set->small) {
         uint8_t state = atomic_load_explicit(tiny_state(at), memory_order_relaxed);
 
         if (state >> TINY_KIND_SHIFT == STATE_REMOTE) {
-            atomic_store_explicit(tiny_state(at), state ^ tiny_state_of(STATE_REMOTE ^ STATE_FREE, 0),
+            atomic_store_explicit(tiny_state(at),
+                                  state ^ tiny_state_of(STATE_REMOTE ^ STATE_FREE, 0),
                                   memory_order_relaxed);
             forget_parcel(slab, at);
         }
@@ -307,16 +312,18 @@ static bool settle_state(struct slab *slab, unsigned index)
 
 bool slab_rebuild(struct slab *slab, struct heap *heap)
 {
-    uint64_t identity = atomic_load_explicit(&slab->identity, memory_order_relaxed); /* no other thread yet */
-    unsigned class = identity_class(identity);
+    uint64_t identity =
+        atomic_load_explicit(&slab->identity, memory_order_relaxed); /* no other thread yet */
+    unsigned size_class = identity_class(identity);
     unsigned chunks;
 
-    if ((identity & 1) == 0 || class >= SIZE_CLASSES || (class >= TINY_CLASSES) != heap->set->small ||
-        !heap_claim(heap, identity_unit(identity), size_classes[class].units))
+    if ((identity & 1) == 0 || size_class >= SIZE_CLASSES ||
+        (size_class >= TINY_CLASSES) != heap->set->small ||
+        !heap_claim(heap, identity_unit(identity), size_classes[size_class].units))
         return false;
-    slab->class = (uint8_t) class;
+    slab->size_class = (uint8_t)size_class;
     slab->first_unit = (uint16_t)identity_unit(identity);
-    chunks = size_classes[class].chunks;
+    chunks = size_classes[size_class].chunks;
     all_vacant(slab, chunks);
     slab->fresh = (uint16_t)chunks;
     slab->clean = false;

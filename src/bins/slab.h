@@ -24,7 +24,7 @@ struct slab {
     uint16_t free;
     uint16_t fresh;
     uint16_t first_unit;
-    uint8_t class;
+    uint8_t size_class;
     uint8_t place : 7; /* enum slab_place */
     /* The memory came straight from the kernel. */
     bool clean : 1;
@@ -72,16 +72,19 @@ static_assert(offsetof(struct slab, vacant) + TINY_SLAB_CHUNKS_MAX / 8 <= TINY_S
               "TINY bit maps fit");
 static_assert(offsetof(struct slab, vacant) + SMALL_SLAB_CHUNKS_MAX / 8 <= SMALL_SLAB_STRIDE,
               "SMALL bit maps fit");
-static_assert(TINY_WINDOWS_OFFSET + TINY_WINDOWS_SIZE <= TINY_FIRST_UNIT * UNIT_SIZE / CHUNK_ALIGN &&
+static_assert(TINY_WINDOWS_OFFSET + TINY_WINDOWS_SIZE <=
+                      TINY_FIRST_UNIT * UNIT_SIZE / CHUNK_ALIGN &&
                   TINY_WINDOWS_SIZE >= TINY_UNITS,
               "the classes lie where the states of the header's own units would be");
 static_assert(TINY_SLABS_OFFSET + TINY_UNITS * TINY_SLAB_STRIDE <= TINY_FIRST_UNIT * UNIT_SIZE,
               "TINY header");
 static_assert(SMALL_HEADER_OFFSET + sizeof(struct heap) <= SMALL_NUMBERS_OFFSET, "SMALL header");
-static_assert(SMALL_NUMBERS_OFFSET + SMALL_UNITS * sizeof(uint16_t) <= SMALL_SLABS_OFFSET, "unit numbers");
+static_assert(SMALL_NUMBERS_OFFSET + SMALL_UNITS * sizeof(uint16_t) <= SMALL_SLABS_OFFSET,
+              "unit numbers");
 static_assert(SMALL_SLABS_OFFSET + SMALL_SLABS * SMALL_SLAB_STRIDE <= SMALL_FIRST_UNIT * UNIT_SIZE,
               "SMALL header");
-static_assert(SMALL_HEAP_SIZE / SMALL_GRANULE * sizeof(uint32_t) <= SMALL_HEADER_OFFSET, "SMALL states");
+static_assert(SMALL_HEAP_SIZE / SMALL_GRANULE * sizeof(uint32_t) <= SMALL_HEADER_OFFSET,
+              "SMALL states");
 static_assert(SIZE_CLASSES <= 1 << (SMALL_PLACE_SHIFT - SMALL_CLASS_SHIFT) &&
                   SMALL_GRANULE / CHUNK_ALIGN <= 1 << (SMALL_KIND_SHIFT - SMALL_PLACE_SHIFT) &&
                   (int)TINY_MAX >= (int)SMALL_GRANULE && SMALL_MAX - 1 <= SMALL_SLACK_MAX,
@@ -92,8 +95,7 @@ static_assert(SIZE_CLASSES <= 1 << (SMALL_PLACE_SHIFT - SMALL_CLASS_SHIFT) &&
 /* The heap as the bytes that describe it. */
 static inline _Atomic uint8_t *tiny_heap(uintptr_t address)
 {
-    return (_Atomic uint8_t *)(address &
-                               ~(uintptr_t)(TINY_HEAP_SIZE - 1)); // NOLINT: an address becomes a pointer
+    return pointer_to(address & ~(uintptr_t)(TINY_HEAP_SIZE - 1));
 }
 
 static inline _Atomic uint8_t *tiny_state(uintptr_t address)
@@ -107,22 +109,23 @@ enum { TINY_CLASS_MARK = 0x80 };
 static inline _Atomic uint8_t *tiny_unit_class(uintptr_t address)
 {
     /* The window differs from heap to heap, so that they do not all compete for the same cache lines. */
-    return &tiny_heap(address)[TINY_WINDOWS_OFFSET + (address >> UNIT_SHIFT & (TINY_WINDOWS_SIZE - 1))];
+    return &tiny_heap(
+        address)[TINY_WINDOWS_OFFSET + (address >> UNIT_SHIFT & (TINY_WINDOWS_SIZE - 1))];
 }
 
 /* Only where there is a slab, such as around a live chunk. */
 static inline size_t tiny_class_around(uintptr_t address)
 {
     /* Relaxed: the holder of a chunk got it together with its class. */
-    return (size_t)atomic_load_explicit(tiny_unit_class(address), memory_order_relaxed) - TINY_CLASS_MARK;
+    return (size_t)atomic_load_explicit(tiny_unit_class(address), memory_order_relaxed) -
+           TINY_CLASS_MARK;
 }
 
 static inline struct slab *tiny_slab(uintptr_t address)
 {
     uintptr_t base = address & ~(uintptr_t)(TINY_HEAP_SIZE - 1);
 
-    return (struct slab *)(base + TINY_SLABS_OFFSET +
-                           (address - base) / UNIT_SIZE * TINY_SLAB_STRIDE); // NOLINT
+    return pointer_to(base + TINY_SLABS_OFFSET + (address - base) / UNIT_SIZE * TINY_SLAB_STRIDE);
 }
 
 static inline uint8_t tiny_state_of(unsigned kind, size_t slack)
@@ -146,8 +149,7 @@ static inline _Atomic uint32_t *small_state(uintptr_t address)
 {
     uintptr_t base = address & ~(uintptr_t)(SMALL_HEAP_SIZE - 1);
 
-    return (_Atomic uint32_t *)base +
-           (address - base) / SMALL_GRANULE; // NOLINT: an address becomes a pointer
+    return (_Atomic uint32_t *)pointer_to(base) + (address - base) / SMALL_GRANULE;
 }
 
 /* The part of a SMALL state that says where in its granule the chunk starts. */
@@ -161,7 +163,8 @@ static inline bool small_state_lives(uint32_t state, uintptr_t address)
 {
     uint32_t live = (uint32_t)STATE_LIVE << (SMALL_KIND_SHIFT - SMALL_PLACE_SHIFT);
 
-    return (state >> SMALL_PLACE_SHIFT) * CHUNK_ALIGN == live * CHUNK_ALIGN + address % SMALL_GRANULE;
+    return (state >> SMALL_PLACE_SHIFT) * CHUNK_ALIGN ==
+           live * CHUNK_ALIGN + address % SMALL_GRANULE;
 }
 
 static inline unsigned small_state_class(uint32_t state)
@@ -169,10 +172,11 @@ static inline unsigned small_state_class(uint32_t state)
     return state >> SMALL_CLASS_SHIFT & ((1 << (SMALL_PLACE_SHIFT - SMALL_CLASS_SHIFT)) - 1);
 }
 
-static inline uint32_t small_state_of(unsigned kind, unsigned class, uintptr_t address, size_t slack)
+static inline uint32_t small_state_of(unsigned kind, unsigned size_class, uintptr_t address,
+                                      size_t slack)
 {
     return (uint32_t)kind << SMALL_KIND_SHIFT | small_state_place(address) |
-           (uint32_t) class << SMALL_CLASS_SHIFT | (uint32_t)slack;
+           (uint32_t)size_class << SMALL_CLASS_SHIFT | (uint32_t)slack;
 }
 
 /* Changes the kind of a state and nothing else, by exclusive or. */
@@ -185,12 +189,13 @@ static inline _Atomic uint16_t *small_unit_number(uintptr_t address)
 {
     uintptr_t base = address & ~(uintptr_t)(SMALL_HEAP_SIZE - 1);
 
-    return (_Atomic uint16_t *)(base + SMALL_NUMBERS_OFFSET) + (address - base) / UNIT_SIZE; // NOLINT
+    return (_Atomic uint16_t *)pointer_to(base + SMALL_NUMBERS_OFFSET) +
+           (address - base) / UNIT_SIZE;
 }
 
 static inline struct slab *small_slab_numbered(uintptr_t base, unsigned number)
 {
-    return (struct slab *)(base + SMALL_SLABS_OFFSET + (size_t)number * SMALL_SLAB_STRIDE); // NOLINT
+    return pointer_to(base + SMALL_SLABS_OFFSET + (size_t)number * SMALL_SLAB_STRIDE);
 }
 
 /* NULL where there is no slab. */
@@ -199,13 +204,15 @@ static inline struct slab *small_slab(uintptr_t address)
     /* Acquire: who finds the number, finds the slab complete. */
     unsigned number = atomic_load_explicit(small_unit_number(address), memory_order_acquire);
 
-    return number == 0 ? NULL : small_slab_numbered(address & ~(uintptr_t)(SMALL_HEAP_SIZE - 1), number - 1);
+    return number == 0
+               ? NULL
+               : small_slab_numbered(address & ~(uintptr_t)(SMALL_HEAP_SIZE - 1), number - 1);
 }
 
 /* Slabs lie in their heap, so it follows from their address; the zone from their class. */
 static inline struct heap *slab_heap(const struct slab *slab)
 {
-    return heap_at((uintptr_t)slab, slab->class < TINY_CLASSES ? 0 : TAG_SMALL);
+    return heap_at((uintptr_t)slab, slab->size_class < TINY_CLASSES ? 0 : TAG_SMALL);
 }
 
 static inline uintptr_t slab_start(const struct slab *slab)
@@ -226,13 +233,13 @@ static inline unsigned identity_unit(uint64_t identity)
 }
 
 /* The index of the chunk that starts `offset` bytes into a slab. If none does, index * size is not offset. */
-static inline uint32_t chunk_index(const struct size_class *class, uint32_t offset)
+static inline uint32_t chunk_index(const struct size_class *shape, uint32_t offset)
 {
-    return (uint32_t)((uint64_t)offset * class->inverse >> 32);
+    return (uint32_t)((uint64_t)offset * shape->inverse >> 32);
 }
 
 /* A new slab of the class, all chunks vacant, or NULL: no memory. */
-struct slab *slab_create(struct heap_set *heaps, unsigned class);
+struct slab *slab_create(struct heap_set *heaps, unsigned size_class);
 
 /* Gives the slab's memory to its heap. All its chunks must be vacant. */
 void slab_destroy(struct slab *slab);

@@ -12,11 +12,11 @@
 
 #include "bins/limbo.h"
 
+#include "base/options.h"
+#include "base/secret.h"
 #include "bins/heap_guards.h"
-#include "debug/options.h"
 #include "large/large.h"
 #include "os/os.h"
-#include "os/secret.h"
 
 #include <stdatomic.h>
 
@@ -64,8 +64,8 @@ static void make_first(void)
     char *start;
 
     /* Relaxed: only who is first matters. */
-    if (!atomic_compare_exchange_strong_explicit(&first.state, &expected, BEING_MADE, memory_order_relaxed,
-                                                 memory_order_relaxed))
+    if (!atomic_compare_exchange_strong_explicit(&first.state, &expected, BEING_MADE,
+                                                 memory_order_relaxed, memory_order_relaxed))
         return;
     /* Without it, each heap gets a mapping of its own. Under a limit that is better: nothing is kept unused. */
     start = os_memory_limit() == SIZE_MAX ? os_reserve(first_size) : NULL;
@@ -83,7 +83,8 @@ static uintptr_t place(uintptr_t from, size_t size)
 {
     uintptr_t at = round_up(from, size);
 
-    return at >= first.small && at < first.small + SMALL_HEAP_SIZE ? first.small + SMALL_HEAP_SIZE : at;
+    return at >= first.small && at < first.small + SMALL_HEAP_SIZE ? first.small + SMALL_HEAP_SIZE
+                                                                   : at;
 }
 
 static uintptr_t take(size_t size)
@@ -92,13 +93,15 @@ static uintptr_t take(size_t size)
     uintptr_t at;
 
     if (size == SMALL_HEAP_SIZE)
-        return atomic_exchange_explicit(&first.small_waits, false, memory_order_relaxed) ? first.small : 0;
+        return atomic_exchange_explicit(&first.small_waits, false, memory_order_relaxed)
+                   ? first.small
+                   : 0;
     do {
         at = place(next, size);
         if (at + size - os_page_size() > first.end)
             return 0;
-    } while (!atomic_compare_exchange_weak_explicit(&first.next, &next, at + size, memory_order_relaxed,
-                                                    memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&first.next, &next, at + size,
+                                                    memory_order_relaxed, memory_order_relaxed));
     return at;
 }
 
@@ -113,7 +116,7 @@ uintptr_t space_first_heap(size_t size)
     if (atomic_load_explicit(&first.state, memory_order_acquire) == IN_USE)
         at = take(size);
     /* A place where the kernel refuses memory may be a hole by now: it is never taken again. */
-    return at != 0 && os_renew((void *)at, usable_of(size)) ? at : 0; // NOLINT: an address becomes a pointer
+    return at != 0 && os_renew(pointer_to(at), usable_of(size)) ? at : 0;
 }
 
 /* Somewhere in the address space, so that nobody knows where heaps lie who knows where one lies. */
@@ -126,9 +129,11 @@ static uintptr_t map_at_random(size_t size, size_t align)
     for (unsigned tries = 0; tries < TRIES; tries++) {
         /* Relaxed: it only has to differ from call to call. */
         uint64_t number = atomic_fetch_add_explicit(&count, 1, memory_order_relaxed);
-        uintptr_t at = os_scramble(os_secret + os_scramble(number + 1)) & (places - align);
+        uintptr_t at =
+            secret_scramble(secret_word + secret_scramble(number + 1)) & (places - align);
 
-        if (at != 0 && os_map_guarded_at(at, committed_of(size, align), guard_of(size, align)) != NULL)
+        if (at != 0 &&
+            os_map_guarded_at(at, committed_of(size, align), guard_of(size, align)) != NULL)
             return at;
     }
     return 0;
@@ -139,7 +144,8 @@ static uintptr_t map_in_row(size_t size, size_t align)
 {
     static _Atomic uintptr_t last[2];
     _Atomic uintptr_t *hint = &last[align == SMALL_HEAP_SIZE];
-    uintptr_t wanted = atomic_load_explicit(hint, memory_order_relaxed); /* a hint: any value does */
+    uintptr_t wanted =
+        atomic_load_explicit(hint, memory_order_relaxed); /* a hint: any value does */
     size_t committed = committed_of(size, align), after = guard_of(size, align);
     void *memory = NULL;
 
@@ -192,7 +198,7 @@ uintptr_t space_find_heap(size_t *size, size_t least)
 
 bool space_unmap_heap(uintptr_t base, size_t size)
 {
-    return os_unmap((void *)(base - os_page_size()), size); // NOLINT: an address becomes a pointer
+    return os_unmap(pointer_to(base - os_page_size()), size);
 }
 
 void *space_map_arena(size_t size)
@@ -203,8 +209,9 @@ void *space_map_arena(size_t size)
     static _Atomic bool vacant = true;
 
     if (size <= FIRST_ARENA &&
-        atomic_exchange_explicit(&vacant, false, memory_order_relaxed)) /* only who is first matters */
+        atomic_exchange_explicit(&vacant, false,
+                                 memory_order_relaxed)) /* only who is first matters */
         /* Not aligned by the linker: that would put all zero-filled data on pages of their own. */
-        return (void *)round_up((uintptr_t)first_arena, OS_PAGE); // NOLINT: an address becomes a pointer
+        return pointer_to(round_up((uintptr_t)first_arena, OS_PAGE));
     return os_map(size);
 }

@@ -41,14 +41,15 @@ static size_t live_size(bool small, uintptr_t address, size_t size)
     }
 }
 
-unsigned census_slab(struct heap *heap, struct slab *slab, uint64_t identity, struct census_chunk *out)
+unsigned census_slab(struct heap *heap, struct slab *slab, uint64_t identity,
+                     struct census_chunk *out)
 {
-    const struct size_class *class = &size_classes[identity_class(identity)];
+    const struct size_class *shape = &size_classes[identity_class(identity)];
     uintptr_t address = heap->base + (uintptr_t)identity_unit(identity) * UNIT_SIZE;
     unsigned count = 0;
 
-    for (unsigned index = 0; index < class->chunks; index++, address += class->size) {
-        size_t requested = live_size(heap->set->small, address, class->size);
+    for (unsigned index = 0; index < shape->chunks; index++, address += shape->size) {
+        size_t requested = live_size(heap->set->small, address, shape->size);
 
         if (requested != SIZE_MAX)
             out[count++] = (struct census_chunk){.start = address, .requested = requested};
@@ -64,13 +65,13 @@ struct sum {
 };
 
 /* Acquire, here and below: as in live_size(). Without a branch: which chunks are live nobody can predict. */
-static struct sum sum_tiny(uintptr_t address, const struct size_class *class)
+static struct sum sum_tiny(uintptr_t address, const struct size_class *shape)
 {
     const _Atomic uint8_t *state = tiny_state(address);
-    unsigned step = class->size / CHUNK_ALIGN;
+    unsigned step = shape->size / CHUNK_ALIGN;
     struct sum sum = {.chunks = 0};
 
-    for (unsigned index = 0; index < class->chunks; index++, state += step) {
+    for (unsigned index = 0; index < shape->chunks; index++, state += step) {
         uint8_t what = atomic_load_explicit(state, memory_order_acquire);
         unsigned live = (int8_t)what > 0;
 
@@ -80,11 +81,11 @@ static struct sum sum_tiny(uintptr_t address, const struct size_class *class)
     return sum;
 }
 
-static struct sum sum_small(uintptr_t address, const struct size_class *class)
+static struct sum sum_small(uintptr_t address, const struct size_class *shape)
 {
     struct sum sum = {.chunks = 0};
 
-    for (unsigned index = 0; index < class->chunks; index++, address += class->size) {
+    for (unsigned index = 0; index < shape->chunks; index++, address += shape->size) {
         uint32_t what = atomic_load_explicit(small_state(address), memory_order_acquire);
         unsigned live = (int32_t)what > 0;
 
@@ -97,18 +98,18 @@ static struct sum sum_small(uintptr_t address, const struct size_class *class)
 static void sum_slab(const struct heap *heap, const struct slab *slab, uint64_t identity,
                      struct census_zone *zone)
 {
-    const struct size_class *class = &size_classes[identity_class(identity)];
+    const struct size_class *shape = &size_classes[identity_class(identity)];
     uintptr_t address = heap->base + (uintptr_t)identity_unit(identity) * UNIT_SIZE;
-    struct sum sum = heap->set->small ? sum_small(address, class) : sum_tiny(address, class);
+    struct sum sum = heap->set->small ? sum_small(address, shape) : sum_tiny(address, shape);
 
     /* See census_slab(). */
     if (atomic_load_explicit(&slab->identity, memory_order_relaxed) != identity)
         sum = (struct sum){.chunks = 0};
     zone->chunks += sum.chunks;
-    zone->usable += (size_t)sum.chunks * class->size;
-    zone->requested += (size_t)sum.chunks * class->size - sum.slack;
-    zone->slabs += (size_t) class->units * UNIT_SIZE;
-    zone->vacant += class->chunks - sum.chunks;
+    zone->usable += (size_t)sum.chunks * shape->size;
+    zone->requested += (size_t)sum.chunks * shape->size - sum.slack;
+    zone->slabs += (size_t)shape->units * UNIT_SIZE;
+    zone->vacant += shape->chunks - sum.chunks;
 }
 
 static void sum_heaps(struct heap_set *set, struct census_zone *zone)
@@ -154,8 +155,8 @@ void census_take(struct census *census)
 {
     *census = (struct census){.arenas = 0};
     /* Acquire: each arena is complete. */
-    for (struct arena *arena = atomic_load_explicit(&arena_list, memory_order_acquire); arena != NULL;
-         arena = arena->next) {
+    for (struct arena *arena = atomic_load_explicit(&arena_list, memory_order_acquire);
+         arena != NULL; arena = arena->next) {
         census->arenas++;
         sum_heaps(&arena->tiny, &census->zone[ZONE_TINY]);
         sum_heaps(&arena->small, &census->zone[ZONE_SMALL]);

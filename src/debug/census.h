@@ -37,7 +37,8 @@ struct census_chunk {
  * The live chunks of one slab, in the order of addresses, into out[] (of TINY_SLAB_CHUNKS_MAX). Returns their
  * number. `identity`: of the slab, as read before; 0 chunks if the slab is not the same any more.
  */
-unsigned census_slab(struct heap *heap, struct slab *slab, uint64_t identity, struct census_chunk *out);
+unsigned census_slab(struct heap *heap, struct slab *slab, uint64_t identity,
+                     struct census_chunk *out);
 
 /* The next slab of a heap at or after unit *at, in the order of addresses; advances *at. NULL at the end. */
 struct slab *census_next_slab(struct heap *heap, unsigned *at, uint64_t *identity);

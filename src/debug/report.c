@@ -5,50 +5,21 @@
 #define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "debug/report.h"
 
+#include "base/options.h"
+#include "base/report_line.h"
+#include "base/structure_lock.h"
 #include "bins/empty.h"
-#include "debug/options.h"
-#include "debug/text.h"
 #include "large/large.h"
 #include "os/os.h"
-#include "os/structure_lock.h"
 
 #include <stdatomic.h>
 #include <unistd.h>
 
-static void begin(struct text *text, const char *function)
-{
-    text_string(text, "ft_malloc: ");
-    text_string(text, function);
-    text_string(text, ": ");
-}
-
-static void end_line(struct text *text)
-{
-    text_string(text, "\n");
-    text_flush(text);
-}
-
-static void end(struct text *text)
-{
-    end_line(text);
-    if (!options.report_only)
-        os_abort();
-}
-
-static void put_size(struct text *text, const char *zone, size_t requested)
-{
-    text_string(text, " (");
-    text_string(text, zone);
-    text_string(text, ", ");
-    text_number(text, requested);
-    text_string(text, " bytes)");
-}
-
-static void put_double_free(struct text *text, uintptr_t address, const char *zone, size_t requested)
+static void put_double_free(struct text *text, uintptr_t address, enum zone zone, size_t requested)
 {
     text_string(text, "double free of ");
     text_hex_lower(text, address);
-    put_size(text, zone, requested);
+    report_put_size(text, zone, requested);
 }
 
 static void put_invalid(struct text *text, uintptr_t address)
@@ -58,13 +29,13 @@ static void put_invalid(struct text *text, uintptr_t address)
     text_string(text, ": ");
 }
 
-static void put_inside(struct text *text, uintptr_t address, uintptr_t start, const char *zone,
+static void put_inside(struct text *text, uintptr_t address, uintptr_t start, enum zone zone,
                        size_t requested)
 {
     put_invalid(text, address);
     text_string(text, "inside the chunk ");
     text_hex_lower(text, start);
-    put_size(text, zone, requested);
+    report_put_size(text, zone, requested);
 }
 
 /* What is there, if the address lies in a heap. */
@@ -84,7 +55,7 @@ static bool look_in_heaps(uintptr_t address, struct chunk *chunk, enum verdict *
 static void put_chunk_verdict(struct text *text, uintptr_t address, enum verdict verdict,
                               const struct chunk *chunk)
 {
-    const char *zone = chunk->zone == ZONE_TINY ? "TINY" : "SMALL";
+    enum zone zone = chunk->zone;
 
     /* Live: it came to life between the check and the report, because another thread was given it. */
     if (verdict == CHUNK_FREED || verdict == CHUNK_LIVE) {
@@ -94,7 +65,7 @@ static void put_chunk_verdict(struct text *text, uintptr_t address, enum verdict
     } else {
         put_invalid(text, address);
         text_string(text, "no chunk in a ");
-        text_string(text, zone);
+        text_string(text, zone_name(zone));
         text_string(text, " heap");
     }
 }
@@ -102,7 +73,6 @@ static void put_chunk_verdict(struct text *text, uintptr_t address, enum verdict
 /* "0x7f... (TINY, 42 bytes)". */
 static void put_live(struct text *text, uintptr_t address)
 {
-    static const char *const zones[] = {"TINY", "SMALL", "LARGE"};
     struct chunk chunk = {.zone = ZONE_LARGE};
     struct large_info info;
     enum verdict verdict;
@@ -114,7 +84,7 @@ static void put_live(struct text *text, uintptr_t address)
             empty_find(address, &chunk);
     }
     text_hex_lower(text, address);
-    put_size(text, zones[chunk.zone], chunk.requested);
+    report_put_size(text, chunk.zone, chunk.requested);
 }
 
 static void put_verdict(struct text *text, uintptr_t address)
@@ -123,12 +93,13 @@ static void put_verdict(struct text *text, uintptr_t address)
     struct chunk chunk;
     enum verdict verdict;
 
-    if (look_in_heaps(address, &chunk, &verdict) || (verdict = empty_find(address, &chunk)) != CHUNK_NONE) {
+    if (look_in_heaps(address, &chunk, &verdict) ||
+        (verdict = empty_find(address, &chunk)) != CHUNK_NONE) {
         put_chunk_verdict(text, address, verdict, &chunk);
     } else if (large_find(address, &info) || large_find_gone(address, &info)) {
-        put_double_free(text, address, "LARGE", info.requested);
+        put_double_free(text, address, ZONE_LARGE, info.requested);
     } else if (large_find_around(address, &info)) {
-        put_inside(text, address, info.start, "LARGE", info.requested);
+        put_inside(text, address, info.start, ZONE_LARGE, info.requested);
     } else {
         put_invalid(text, address);
         text_string(text, "not from this allocator");
@@ -139,9 +110,9 @@ void report_misuse(const char *function, uintptr_t address)
 {
     struct text text = {.fd = STDERR_FILENO};
 
-    begin(&text, function);
+    report_begin(&text, function);
     put_verdict(&text, address);
-    end(&text);
+    report_end(&text);
 }
 
 static bool first_wrong(void)
@@ -174,45 +145,14 @@ void report_wrong(const char *function, const char *what, uintptr_t said, uintpt
 
     if (!wrong_is_told())
         return;
-    begin(&text, function);
+    report_begin(&text, function);
     text_string(&text, "wrong ");
     text_string(&text, what);
     text_string(&text, " ");
     text_number(&text, said);
     text_string(&text, " for ");
     put_live(&text, address);
-    end_line(&text);
+    report_end_line(&text);
     if (wrong_ends_process())
         os_abort();
-}
-
-void report_overflow(const char *function, uintptr_t address)
-{
-    struct text text = {.fd = STDERR_FILENO};
-
-    begin(&text, function);
-    text_string(&text, "written past the end of ");
-    put_live(&text, address);
-    end(&text);
-}
-
-void report_beside(bool front, uintptr_t address)
-{
-    struct text text = {.fd = STDERR_FILENO};
-
-    begin(&text, "free()");
-    text_string(&text, front ? "written to free memory in front of " : "written to free memory behind ");
-    put_live(&text, address);
-    end(&text);
-}
-
-void report_corruption(const char *what, uintptr_t address)
-{
-    struct text text = {.fd = STDERR_FILENO};
-
-    text_string(&text, "ft_malloc: ");
-    text_string(&text, what);
-    text_string(&text, " ");
-    text_hex_lower(&text, address);
-    end(&text);
 }

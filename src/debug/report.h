@@ -17,13 +17,4 @@ void report_misuse(const char *function, uintptr_t address);
  */
 void report_wrong(const char *function, const char *what, uintptr_t said, uintptr_t address);
 
-/* For a live chunk, behind whose end something was written. */
-void report_overflow(const char *function, uintptr_t address);
-
-/* For a chunk that is freed: free memory in front of it was written to, or else behind it. */
-void report_beside(bool front, uintptr_t address);
-
-/* A chunk that came home twice, or that was written to after it was freed. The arena may be locked. */
-void report_corruption(const char *what, uintptr_t address);
-
 #endif

@@ -7,10 +7,10 @@
 #include "ft_malloc.h"
 
 #include "arena/arena.h"
+#include "base/text.h"
 #include "bins/empty.h"
 #include "bins/heap_walk.h"
 #include "debug/census.h"
-#include "debug/text.h"
 #include "large/large.h"
 #include "os/os.h"
 
@@ -138,7 +138,8 @@ static void add_chunks(struct list *chunks, struct heap *heap)
     struct slab *slab;
 
     while ((slab = census_next_slab(heap, &at, &identity)) != NULL) {
-        struct census_chunk *room = list_room(chunks, size_classes[identity_class(identity)].chunks);
+        struct census_chunk *room =
+            list_room(chunks, size_classes[identity_class(identity)].chunks);
 
         if (room != NULL)
             chunks->count += census_slab(heap, slab, identity, room);

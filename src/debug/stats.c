@@ -5,9 +5,9 @@
 #include "debug/stats.h"
 
 #include "arena/arena.h"
+#include "base/options.h"
+#include "base/text.h"
 #include "debug/census.h"
-#include "debug/options.h"
-#include "debug/text.h"
 #include "os/os.h"
 
 #include <unistd.h>
@@ -26,16 +26,17 @@ static void put_calls(struct text *text)
         const char *name;
         enum call_kind kind;
     } columns[] = {
-        {"malloc", CALL_MALLOC},   {"free", CALL_FREE},   {"realloc", CALL_REALLOC}, {"calloc", CALL_CALLOC},
-        {"aligned", CALL_ALIGNED}, {"bytes", CALL_BYTES}, {"remote", CALL_REMOTE},
+        {"malloc", CALL_MALLOC}, {"free", CALL_FREE},       {"realloc", CALL_REALLOC},
+        {"calloc", CALL_CALLOC}, {"aligned", CALL_ALIGNED}, {"bytes", CALL_BYTES},
+        {"remote", CALL_REMOTE},
     };
 
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
         uint64_t sum = 0;
 
         /* Acquire: each arena is complete. */
-        for (struct arena *arena = atomic_load_explicit(&arena_list, memory_order_acquire); arena != NULL;
-             arena = arena->next)
+        for (struct arena *arena = atomic_load_explicit(&arena_list, memory_order_acquire);
+             arena != NULL; arena = arena->next)
             sum += atomic_load_explicit(&arena->calls[columns[i].kind], memory_order_relaxed);
         put(text, columns[i].name, sum);
     }

@@ -6,6 +6,7 @@
  */
 #include "large/registry.h"
 
+#include "base/clock.h"
 #include "os/os.h"
 
 enum {
@@ -33,9 +34,9 @@ enum {
  * seconds, so that what the tests see does not depend on how busy the machine is.
  */
 #ifdef FT_MALLOC_PREFIXED
-static const uint64_t cache_age = (uint64_t)50 * OS_TICKS_TENTH;
+static const uint64_t cache_age = (uint64_t)50 * CLOCK_TENTH;
 #else
-static const uint64_t cache_age = (uint64_t)10 * OS_TICKS_TENTH;
+static const uint64_t cache_age = (uint64_t)10 * CLOCK_TENTH;
 #endif
 
 /* A mapping that went back because the cache may not hold more. 0 bytes: this entry is unused. */
@@ -140,8 +141,9 @@ static struct large *take(size_t size, size_t most, size_t align, bool growing)
         struct large *large = cache.lists[bucket];
 
         for (unsigned seen = 0; large != NULL && seen < LOOK; seen++, large = large->next)
-            if (large->mapped >= size && large->mapped <= most && (!growing || may_grow_on(large, size)) &&
-                at_multiple(large, align) && (best == NULL || large->mapped < best->mapped))
+            if (large->mapped >= size && large->mapped <= most &&
+                (!growing || may_grow_on(large, size)) && at_multiple(large, align) &&
+                (best == NULL || large->mapped < best->mapped))
                 best = large;
     }
     if (best != NULL) {
@@ -183,8 +185,8 @@ static void unlearn(size_t bytes)
 static void miss(size_t size, size_t most, bool growing, uint64_t now)
 {
     for (struct lost *lost = cache.lost; lost < cache.lost + LOST; lost++)
-        if (lost->mapped >= size && lost->mapped <= most && (lost->grown || !growing) && lost->mapped != 0 &&
-            !older(lost->at, now, cache_age)) {
+        if (lost->mapped >= size && lost->mapped <= most && (lost->grown || !growing) &&
+            lost->mapped != 0 && !older(lost->at, now, cache_age)) {
             cache_learn(lost->mapped);
             set_lost(lost, 0, 0, false);
             return;
@@ -200,7 +202,7 @@ struct large *cache_take(size_t size, size_t align)
     struct large *large = take(size, size * 2, align, false);
 
     if (large == NULL)
-        miss(size, size * 2, false, os_ticks());
+        miss(size, size * 2, false, clock_now());
     return large;
 }
 
@@ -222,7 +224,7 @@ struct large *cache_take_growing(size_t size)
     if (large != NULL)
         cache_lend(large, large->mapped - size);
     else
-        miss(size, most, true, os_ticks());
+        miss(size, most, true, clock_now());
     return large;
 }
 
@@ -291,7 +293,8 @@ static size_t most_cached(void)
 
 static void lose(const struct large *large, uint64_t now)
 {
-    set_lost(&cache.lost[cache.lost_next++ % LOST], large->mapped, now, large->reserved > large->mapped);
+    set_lost(&cache.lost[cache.lost_next++ % LOST], large->mapped, now,
+             large->reserved > large->mapped);
 }
 
 static bool due(const struct large *large, uint64_t now)

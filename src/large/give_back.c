@@ -6,7 +6,8 @@
 
 #include "large/quarantine.h"
 
-#include "debug/options.h"
+#include "base/clock.h"
+#include "base/options.h"
 #include "large/headroom.h"
 #include "large/stash.h"
 #include "os/os.h"
@@ -14,7 +15,7 @@
 static void *start_of(const struct large *large)
 {
     /* Relaxed: written under the lock, or by whoever took the descriptor out. */
-    return (void *)atomic_load_explicit(&large->address, memory_order_relaxed); // NOLINT: an address
+    return pointer_to(atomic_load_explicit(&large->address, memory_order_relaxed));
 }
 
 bool large_unmap_range(void *start, size_t size, bool guarded)
@@ -100,7 +101,7 @@ static bool unmap_vacated(bool all)
     registry_unlock();
     if (run == NULL)
         return false;
-    gone = os_unmap((void *)start, size); // NOLINT: an address becomes a pointer
+    gone = os_unmap(pointer_to(start), size);
     registry_lock();
     vacated_run_gone(run, start, size, gone);
     registry_unlock();
@@ -127,7 +128,7 @@ size_t large_unmap_list(struct large *list)
     registry_lock();
     for (struct large *next; list != NULL; list = next) {
         next = list->next;
-        cache_put(list, os_ticks());
+        cache_put(list, clock_now());
     }
     registry_unlock();
     return bytes;
@@ -155,7 +156,7 @@ void large_make_way(size_t bytes)
     if ((cache_is_empty() && !stash_filled()) || !registry_try_lock())
         return;
     cache_owe(bytes);
-    evicted = cache_evict(os_ticks(), false);
+    evicted = cache_evict(clock_now(), false);
     registry_unlock();
     large_unmap_list(evicted);
 }

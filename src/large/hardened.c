@@ -11,15 +11,16 @@
 static char *start_of(const struct large *large)
 {
     /* Relaxed: constant while the chunk is live. */
-    return (char *)atomic_load_explicit(&large->address, memory_order_relaxed); // NOLINT: an address
+    return pointer_to(atomic_load_explicit(&large->address, memory_order_relaxed));
 }
 
 void *large_alloc_growing_hardened(size_t size)
 {
     size_t page = os_page_size();
     size_t mapped = large_mapped_hardened(size, true);
-    size_t headroom =
-        mapped == 0 || os_memory_limit() != SIZE_MAX ? 0 : headroom_take(mapped, headroom_ample(mapped));
+    size_t headroom = mapped == 0 || os_memory_limit() != SIZE_MAX
+                          ? 0
+                          : headroom_take(mapped, headroom_ample(mapped));
     struct large_place place = {mapped, mapped + headroom, mapped + headroom, true};
     char *space = headroom == 0 ? NULL : os_reserve(place.reserved + 2 * page);
     char *start = space + page;

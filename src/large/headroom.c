@@ -4,7 +4,7 @@
  */
 #include "large/headroom.h"
 
-#include "os/mappings.h"
+#include "base/mappings.h"
 #include "os/os.h"
 
 #include <stdatomic.h>
@@ -56,7 +56,8 @@ size_t headroom_take(size_t mapped, size_t wanted)
     /* What doubles would leave less than that at its first step. */
     if (headroom < mapped || !mappings_take(MAPPINGS))
         return 0;
-    atomic_fetch_add_explicit(&promised_now, mapped + headroom, memory_order_relaxed); /* see above */
+    atomic_fetch_add_explicit(&promised_now, mapped + headroom,
+                              memory_order_relaxed); /* see above */
     return headroom;
 }
 

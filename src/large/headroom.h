@@ -1,6 +1,6 @@
 /*
  * How much address space LARGE chunks get beyond what they need, and when they do without. Two things run out: the
- * address space, of which all chunks together get a sixteenth, and the kernel's mappings (os/mappings.h).
+ * address space, of which all chunks together get a sixteenth, and the kernel's mappings (base/mappings.h).
  */
 #ifndef FT_LARGE_HEADROOM_H
 #define FT_LARGE_HEADROOM_H

@@ -6,10 +6,11 @@
 
 #include "large/quarantine.h"
 
-#include "debug/options.h"
+#include "base/clock.h"
+#include "base/mappings.h"
+#include "base/options.h"
 #include "large/headroom.h"
 #include "large/stash.h"
-#include "os/mappings.h"
 #include "os/os.h"
 
 /*
@@ -21,7 +22,7 @@ static const size_t no_headroom_up_to = (size_t)1 << 20;
 static void *start_of(const struct large *large)
 {
     /* Relaxed, here and below: written under the lock, or by the holder of the chunk itself. */
-    return (void *)atomic_load_explicit(&large->address, memory_order_relaxed); // NOLINT: an address
+    return pointer_to(atomic_load_explicit(&large->address, memory_order_relaxed));
 }
 
 static void *map(size_t size, size_t align)
@@ -78,7 +79,9 @@ static void *alloc_hardened(size_t size, size_t align)
     size_t mapped = large_mapped_hardened(size, guarded);
     void *start = mapped == 0 ? NULL : map_hardened(mapped, align, guarded);
 
-    return start == NULL ? NULL : large_enter(start, size, &(struct large_place){mapped, mapped, 0, guarded});
+    return start == NULL
+               ? NULL
+               : large_enter(start, size, &(struct large_place){mapped, mapped, 0, guarded});
 }
 
 /* With what can be had of `wanted` bytes of headroom; NULL if that is none. */
@@ -107,7 +110,9 @@ static void *map_plain(size_t size, size_t needed, size_t mapped, size_t align)
         mapped = needed;
         start = map(mapped, align);
     }
-    return start == NULL ? NULL : large_enter(start, size, &(struct large_place){mapped, mapped, 0, false});
+    return start == NULL
+               ? NULL
+               : large_enter(start, size, &(struct large_place){mapped, mapped, 0, false});
 }
 
 void *large_alloc(size_t size, size_t align, bool *clean)
@@ -188,7 +193,7 @@ static struct large *take_live(uintptr_t address, enum large_freed *result)
 
 enum large_freed large_free(uintptr_t address, bool keep)
 {
-    uint64_t now = os_ticks();
+    uint64_t now = clock_now();
     enum large_freed result;
     struct large *evicted = NULL;
     struct large *large;
@@ -210,7 +215,7 @@ enum large_freed large_free(uintptr_t address, bool keep)
 
 void large_free_marked(struct large *large, struct large **hand)
 {
-    uint64_t now = os_ticks();
+    uint64_t now = clock_now();
     struct large *evicted;
 
     registry_lock();
@@ -284,7 +289,8 @@ static void visit_around(void *context, const struct large_info *info)
 {
     struct search *search = context;
 
-    if (!info->live || search->address < info->start || search->address - info->start >= info->usable)
+    if (!info->live || search->address < info->start ||
+        search->address - info->start >= info->usable)
         return;
     *search->info = *info;
     search->found = true;
@@ -312,7 +318,7 @@ static void cache_again(void *context, struct large *large)
         if (large->vacated)
             vacated_put(large);
         else
-            cache_put(large, os_ticks());
+            cache_put(large, clock_now());
     }
 }
 

@@ -3,10 +3,11 @@
  * take hardly more memory than the chunk; and a page that was never written to is not made resident by the
  * copy. Only the holder of the chunk calls this.
  */
+#include "base/clock.h"
 #include "large/registry.h"
 
+#include "base/canary.h"
 #include "large/headroom.h"
-#include "os/canary.h"
 
 #include <string.h>
 
@@ -70,7 +71,7 @@ static void finish(struct large *large, char *start, size_t left)
         large->mapped -= large->reserved - left;
         large->reserved = left;
         registry_insert(large, (uintptr_t)start);
-        cache_put(large, os_ticks());
+        cache_put(large, clock_now());
     }
     registry_unlock();
 }
@@ -78,7 +79,7 @@ static void finish(struct large *large, char *start, size_t left)
 bool large_move(uintptr_t from, char *to)
 {
     struct large *large = take_out(from);
-    char *start = (char *)from; // NOLINT: an address becomes a pointer
+    char *start = pointer_to(from);
     size_t copied = 0, given = 0;
 
     if (large == NULL)

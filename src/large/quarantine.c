@@ -5,8 +5,8 @@
  */
 #include "large/quarantine.h"
 
+#include "base/secret.h"
 #include "os/os.h"
-#include "os/secret.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -14,7 +14,8 @@
 
 enum { COUNT_BITS = 16 };
 
-static_assert(QUARANTINE_RANGE_BYTES >> OS_PAGE_SHIFT < 1 << COUNT_BITS, "the number of pages fits");
+static_assert(QUARANTINE_RANGE_BYTES >> OS_PAGE_SHIFT < 1 << COUNT_BITS,
+              "the number of pages fits");
 
 /*
  * 0: an empty place. Written and read by anyone, relaxed: a range is one thread's alone as soon as that thread has
@@ -43,7 +44,8 @@ static void put_anywhere(uint64_t range)
     for (unsigned place = 0; place < QUARANTINE_RANGES; place++) {
         uint64_t empty = 0;
 
-        if (atomic_compare_exchange_strong_explicit(&places[place], &empty, range, memory_order_relaxed,
+        if (atomic_compare_exchange_strong_explicit(&places[place], &empty, range,
+                                                    memory_order_relaxed,
                                                     memory_order_relaxed)) /* see `places` */
             return;
     }
@@ -58,7 +60,7 @@ static bool give_back(_Atomic uint64_t *place, size_t *bytes)
     if (range == 0)
         return true;
     *bytes = size_of(range);
-    if (os_unmap((void *)start_of(range), *bytes)) // NOLINT: an address becomes a pointer
+    if (os_unmap(pointer_to(start_of(range)), *bytes))
         return true;
     put_anywhere(range);
     *bytes = 0;
@@ -71,7 +73,8 @@ static unsigned any_place(void)
     /* Relaxed: it only has to differ from call to call. */
     uint64_t number = atomic_fetch_add_explicit(&count, 1, memory_order_relaxed);
 
-    return (unsigned)(os_scramble(os_secret ^ os_scramble(number + 1)) % QUARANTINE_RANGES);
+    return (unsigned)(secret_scramble(secret_word ^ secret_scramble(number + 1)) %
+                      QUARANTINE_RANGES);
 }
 
 void quarantine_keep(uintptr_t start, size_t size)
@@ -82,7 +85,7 @@ void quarantine_keep(uintptr_t start, size_t size)
     /* Under a limit, address space is what the program may soon need. */
     if (os_memory_limit() != SIZE_MAX || !give_back(&places[any_place()], &bytes))
         return;
-    space = os_reserve_near((void *)start, kept); // NOLINT: an address becomes a pointer
+    space = os_reserve_near(pointer_to(start), kept);
     /* Another thread may have been quicker, and an older kernel then finds room elsewhere. */
     if (space != NULL && ((uintptr_t)space == start || !os_unmap(space, kept)))
         put_anywhere(range_of((uintptr_t)space, kept));

@@ -4,7 +4,7 @@
  */
 #include "large/registry.h"
 
-#include "os/child.h"
+#include "base/child.h"
 #include "os/os.h"
 
 #include <pthread.h>
@@ -127,8 +127,8 @@ size_t registry_mark_free(struct large *large)
     /* Relaxed: who succeeds holds the chunk; how it got it orders the rest. */
     os_count_rmw();
     while (requested != 0 &&
-           !atomic_compare_exchange_weak_explicit(&large->requested, &requested, 0, memory_order_relaxed,
-                                                  memory_order_relaxed))
+           !atomic_compare_exchange_weak_explicit(&large->requested, &requested, 0,
+                                                  memory_order_relaxed, memory_order_relaxed))
         ;
     return requested;
 }

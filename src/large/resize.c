@@ -13,7 +13,7 @@ enum { GIVE_BACK_MIN = 64 << 10 };
 static char *end_of(const struct large *large)
 {
     /* Relaxed: constant while the chunk is live. */
-    return (char *)(atomic_load_explicit(&large->address, memory_order_relaxed) + large->mapped); // NOLINT
+    return pointer_to(atomic_load_explicit(&large->address, memory_order_relaxed) + large->mapped);
 }
 
 static void mapped_store(struct large *large, size_t mapped, size_t reserved)
@@ -38,8 +38,9 @@ static void mapped_store(struct large *large, size_t mapped, size_t reserved)
  */
 static bool grow_into_headroom(struct large *large, size_t needed)
 {
-    size_t mapped =
-        needed < large->reserved - needed / 2 ? round_up(needed + needed / 2, os_page_size()) : needed;
+    size_t mapped = needed < large->reserved - needed / 2
+                        ? round_up(needed + needed / 2, os_page_size())
+                        : needed;
     size_t more = mapped - large->mapped;
 
     if (os_renew(end_of(large), more)) {
@@ -124,8 +125,9 @@ bool large_grow_within(uintptr_t address, size_t size)
     requested = large == NULL ? 0 : atomic_load_explicit(&large->requested, memory_order_relaxed);
     within = requested != 0 && size + 1 >= requested && size <= large->mapped;
     /* A free of it at the same time, which needs no lock, is not undone. */
-    within = within && atomic_compare_exchange_strong_explicit(&large->requested, &requested, size + 1,
-                                                               memory_order_relaxed, memory_order_relaxed);
+    within = within &&
+             atomic_compare_exchange_strong_explicit(&large->requested, &requested, size + 1,
+                                                     memory_order_relaxed, memory_order_relaxed);
     if (within) {
         if (large->lent != 0)
             cache_lend(large, large->mapped - size);

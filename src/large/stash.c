@@ -83,7 +83,7 @@ void *large_stash_take(struct large_stash *stash, size_t size)
     }
     atomic_signal_fence(memory_order_seq_cst);
     stash->hand = NULL;
-    return (void *)address; // NOLINT: an address becomes a pointer
+    return pointer_to(address);
 }
 
 static bool is_empty(struct large_stash *stash, unsigned slot)
@@ -139,7 +139,8 @@ bool large_stash_free(struct large_stash *stash, uintptr_t address)
      * If two threads free the same chunk at once, the other one may have given it back meanwhile, and the descriptor
      * may be another chunk's. Then it gets its size back, and the look with the lock says what is wrong.
      */
-    if (requested != 0 && unlikely(atomic_load_explicit(&large->address, memory_order_relaxed) != address)) {
+    if (requested != 0 &&
+        unlikely(atomic_load_explicit(&large->address, memory_order_relaxed) != address)) {
         atomic_store_explicit(&large->requested, requested, memory_order_relaxed);
         requested = 0;
     }

@@ -9,7 +9,7 @@
  */
 #include "large/registry.h"
 
-#include "os/mappings.h"
+#include "base/mappings.h"
 #include "os/os.h"
 
 enum {

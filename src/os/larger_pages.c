@@ -35,7 +35,7 @@ size_t os_kernel_page(void)
 static void *reserve_quietly(void *address, size_t size, int flags)
 {
     flags |= MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    return (void *)syscall(SYS_mmap, address, size, PROT_NONE, flags, -1, 0); // NOLINT: a pointer
+    return pointer_to((uintptr_t)syscall(SYS_mmap, address, size, PROT_NONE, flags, -1, 0));
 }
 
 static void unmap_quietly(void *address, size_t size)
@@ -65,7 +65,7 @@ static void *find_place(void *wanted, size_t size)
         return NULL;
     unmap_quietly(space, size + page);
     place = ((uintptr_t)space + page) & ~(uintptr_t)(page - 1);
-    return (void *)place; // NOLINT: an address becomes a pointer
+    return pointer_to(place);
 }
 
 static void *map_somewhere(void *wanted, size_t size, int protection, int flags)
@@ -98,7 +98,7 @@ void *os_kernel_map(void *address, size_t size, int protection, int flags)
         return MAP_FAILED;
     }
     if ((flags & MAP_FIXED) == 0) {
-        address = (void *)round_up((uintptr_t)address, page); // NOLINT: an address becomes a pointer
+        address = pointer_to(round_up((uintptr_t)address, page));
         return map_somewhere(address, whole, protection, flags);
     }
     if ((uintptr_t)address % page != 0) {

@@ -93,10 +93,11 @@ static void unmap_or_keep(void *address, size_t size)
     if (os_unmap(address, size))
         return;
     mapping->size = size;
-    mapping->next = atomic_load_explicit(&unwanted, memory_order_relaxed); /* checked by the exchange */
+    mapping->next =
+        atomic_load_explicit(&unwanted, memory_order_relaxed); /* checked by the exchange */
     /* Release: who takes the list finds the sizes. */
-    while (!atomic_compare_exchange_weak_explicit(&unwanted, &mapping->next, mapping, memory_order_release,
-                                                  memory_order_relaxed))
+    while (!atomic_compare_exchange_weak_explicit(&unwanted, &mapping->next, mapping,
+                                                  memory_order_release, memory_order_relaxed))
         ;
 }
 
@@ -105,7 +106,8 @@ static bool unwanted_gone(void)
 {
     struct unwanted *next;
 
-    if (likely(atomic_load_explicit(&unwanted, memory_order_relaxed) == NULL)) /* it is read below */
+    if (likely(atomic_load_explicit(&unwanted, memory_order_relaxed) ==
+               NULL)) /* it is read below */
         return true;
     for (struct unwanted *mapping = atomic_exchange_explicit(&unwanted, NULL, memory_order_acquire);
          mapping != NULL; mapping = next) {
@@ -159,7 +161,7 @@ static char *map_placed(size_t size, size_t before, size_t align)
         return mapping;
     unmap_or_keep(mapping, size);
     for (unsigned tries = 0; tries < TRIES && below > before; tries++, below -= align) {
-        mapping = (char *)(below - before); // NOLINT: an address becomes a pointer
+        mapping = pointer_to(below - before);
         if (os_map_at(mapping, size))
             return mapping;
         if (below <= align)
@@ -207,9 +209,10 @@ void *os_map_guarded_aligned(size_t size, size_t after, size_t align)
 
 void *os_map_guarded_at(uintptr_t address, size_t size, size_t after)
 {
-    char *mapping = (char *)(address - os_page_size()); // NOLINT: an address becomes a pointer
+    char *mapping = pointer_to(address - os_page_size());
 
-    return os_map_at(mapping, os_page_size() + size + after) ? between_guards(mapping, size, after) : NULL;
+    return os_map_at(mapping, os_page_size() + size + after) ? between_guards(mapping, size, after)
+                                                             : NULL;
 }
 
 void *os_map_guarded(size_t size)
@@ -283,7 +286,8 @@ _Noreturn void os_abort(void)
 size_t os_page_size(void)
 {
     static _Atomic size_t page_size;
-    size_t size = atomic_load_explicit(&page_size, memory_order_relaxed); /* all who ask find the same */
+    size_t size =
+        atomic_load_explicit(&page_size, memory_order_relaxed); /* all who ask find the same */
 
     if (size == 0) {
         size = os_kernel_page();

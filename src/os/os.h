@@ -22,6 +22,12 @@ static inline size_t round_up(size_t size, size_t unit)
     return (size + unit - 1) & ~(unit - 1);
 }
 
+/* The only place where an address becomes a pointer. */
+static inline void *pointer_to(uintptr_t address)
+{
+    return (void *)address; // NOLINT(performance-no-int-to-ptr): see above
+}
+
 /* System calls made so far, for the statistics; in a counting build also atomic read-modify-writes, else 0. */
 struct os_counters {
     uint64_t mmap;
@@ -110,18 +116,6 @@ void os_write(int fd, const char *text, size_t length);
 _Noreturn void os_abort(void);
 
 /*
- * The time in nanoseconds, to a few milliseconds, from some moment in the past. It may stand still
- * for as long as that, and it may jump either way: before os_clock_init(), and where the kernel
- * offers no clock that can be read without a system call, it only advances a little at each call.
- */
-uint64_t os_ticks(void);
-
-enum { OS_TICKS_TENTH = 100 * 1000 * 1000 };
-
-/* `environment`: as the kernel laid it on the stack, or NULL. Once, after os_secret_init(). */
-void os_clock_init(char **environment);
-
-/*
  * Asks the kernel for the limits and the processors of the process. Called once, early: a sandbox
  * may forbid these questions later.
  */
@@ -146,6 +140,12 @@ void os_note_refusal(size_t size);
  * behind it; else NULL. For the time before our constructor is told where it lies.
  */
 char **os_kernel_environment(char **environment);
+
+/*
+ * The value of an entry of the auxiliary vector, which the kernel lays behind the initial
+ * environment. Returns 0 if there is no such entry.
+ */
+unsigned long os_auxiliary(char **environment, unsigned long type);
 
 struct os_counters os_counted(void);
 

@@ -6,6 +6,7 @@
 #include "os/os.h"
 
 #include <assert.h>
+#include <elf.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -33,6 +34,19 @@ char **os_kernel_environment(char **environment)
         if (arguments > 0 && *before == arguments)
             return environment;
     return NULL;
+}
+
+unsigned long os_auxiliary(char **environment, unsigned long type)
+{
+    const Elf64_auxv_t *entry;
+
+    while (*environment != NULL)
+        environment++;
+    for (entry = (const Elf64_auxv_t *)(const void *)(environment + 1); entry->a_type != AT_NULL;
+         entry++)
+        if (entry->a_type == type)
+            return entry->a_un.a_val;
+    return 0;
 }
 
 static rlim_t limit_of(int resource)

@@ -18,8 +18,9 @@
 
 #include <cmocka.h>
 
-static const size_t sizes[] = {0,    1,    8,    17,    100,    512,    513,    TINY_MAX, TINY_MAX + 1,
-                               2000, 4096, 5000, 65536, 100000, 262144, 262145, 1000000};
+static const size_t sizes[] = {
+    0,    1,    8,    17,    100,    512,    513,    TINY_MAX, TINY_MAX + 1,
+    2000, 4096, 5000, 65536, 100000, 262144, 262145, 1000000};
 enum { SIZE_COUNT = sizeof sizes / sizeof *sizes };
 
 static void *allocate(unsigned way, size_t alignment, size_t size)

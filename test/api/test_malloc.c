@@ -72,7 +72,8 @@ static void test_empty_blocks_are_unique(void **state)
 static void test_impossible_sizes(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 15, SIZE_MAX - 4096, (size_t)PTRDIFF_MAX + 1};
+    static const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 15, SIZE_MAX - 4096,
+                                   (size_t)PTRDIFF_MAX + 1};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         errno = 0;
         assert_null(ft_malloc(sizes[i]));

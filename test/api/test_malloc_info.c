@@ -55,7 +55,8 @@ static bool scan_attributes(struct xml *xml)
 
 static bool scan_open_tag(struct xml *xml)
 {
-    if (xml->depth == MAXIMUM_DEPTH || !scan_name(xml, xml->open[xml->depth]) || !scan_attributes(xml))
+    if (xml->depth == MAXIMUM_DEPTH || !scan_name(xml, xml->open[xml->depth]) ||
+        !scan_attributes(xml))
         return false;
     xml->elements++;
     if (strncmp(xml->at, "/>", 2) == 0) {

@@ -60,10 +60,11 @@ static void test_zero_frees(void **state)
 static void test_contents_across_all_borders(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {
-        0,      1,      16,     17,     128,     129,    512,   513,    TINY_MAX - 1, TINY_MAX, TINY_MAX + 1,
-        1024,   1025,   4096,   5000,   65535,   65536,  65537, 200000, 262143,       262144,   262145,
-        300000, 524288, 524289, 999999, 1048576, 5000000};
+    static const size_t sizes[] = {0,      1,      16,           17,       128,          129,
+                                   512,    513,    TINY_MAX - 1, TINY_MAX, TINY_MAX + 1, 1024,
+                                   1025,   4096,   5000,         65535,    65536,        65537,
+                                   200000, 262143, 262144,       262145,   300000,       524288,
+                                   524289, 999999, 1048576,      5000000};
     enum { COUNT = sizeof sizes / sizeof *sizes };
     for (size_t from = 0; from < COUNT; from++) {
         for (size_t to = 1; to < COUNT; to++) {

@@ -36,7 +36,8 @@ static void assert_nothing_shown(void **state)
     assert_string_equal(capture.text, "Total : 0 bytes\n");
 }
 
-static void assert_shown(const struct shown *shown, const void *block, size_t size, enum shown_kind kind)
+static void assert_shown(const struct shown *shown, const void *block, size_t size,
+                         enum shown_kind kind)
 {
     const struct shown_chunk *chunk = shown_find(shown, block);
     assert_non_null(chunk);
@@ -64,10 +65,10 @@ static void test_exact_text_of_one_chunk(void **state)
         struct shown shown = show();
         assert_int_equal(shown.zone_count, 1);
         char expected[200];
-        (void)snprintf(expected, sizeof expected,
-                       "%s : 0x%lX\n0x%lX - 0x%lX : %zu bytes\nTotal : %zu bytes\n", cases[i].name,
-                       (unsigned long)shown.zones[0].base, (unsigned long)(uintptr_t)block,
-                       (unsigned long)(uintptr_t)block + cases[i].size, cases[i].size, cases[i].size);
+        (void)snprintf(
+            expected, sizeof expected, "%s : 0x%lX\n0x%lX - 0x%lX : %zu bytes\nTotal : %zu bytes\n",
+            cases[i].name, (unsigned long)shown.zones[0].base, (unsigned long)(uintptr_t)block,
+            (unsigned long)(uintptr_t)block + cases[i].size, cases[i].size, cases[i].size);
         assert_string_equal(capture.text, expected);
         shown_free(&shown);
         ft_free(block);

@@ -138,7 +138,7 @@ static void test_no_function_takes_much(void **state)
         {"usable size", ask_for_sizes},
         {"malloc_trim", trim},
         {"mallinfo", count},
-        {"malloc_stats", ft_malloc_stats},
+        {"malloc_stats", ft_print_stats},
         {"malloc_info", describe},
         {"show_alloc_mem", show_alloc_mem},
     };

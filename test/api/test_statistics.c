@@ -188,7 +188,7 @@ static void test_malloc_stats_writes_to_stderr(void **state)
     capture_open(&capture, STDERR_FILENO);
     void *block = ft_malloc(123456);
     assert_non_null(block);
-    capture_call(&capture, ft_malloc_stats);
+    capture_call(&capture, ft_print_stats);
     ft_free(block);
     assert_true(capture.length > 20);
     assert_int_equal(capture.text[capture.length - 1], '\n');

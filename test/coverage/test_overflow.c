@@ -2,7 +2,7 @@
  * Hardened (FT_MALLOC_HARDEN=1, from the environment): a byte written behind a chunk's end is reported when the chunk
  * is freed, of whatever zone it is, and whoever frees it.
  */
-#include "debug/options.h"
+#include "base/options.h"
 #include "support/capture.h"
 #include "support/prefixed.h"
 #include "support/require.h"

@@ -3,7 +3,7 @@
  * afterwards it is as long as the caller has said, for whoever asks.
  */
 #include "api/api.h"
-#include "debug/options.h"
+#include "base/options.h"
 #include "os/os.h"
 #include "support/capture.h"
 #include "support/pattern.h"

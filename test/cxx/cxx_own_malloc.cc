@@ -43,8 +43,8 @@ template <typename Make, typename Destroy> void check(const char *name, Make mak
     for (std::size_t size : sizes) {
         const long before = live;
         void *block = make(size);
-        REQUIRE(in_room(block) && live == before + 1, "%s of %zu does not call the program's malloc", name,
-                size);
+        REQUIRE(in_room(block) && live == before + 1,
+                "%s of %zu does not call the program's malloc", name, size);
         destroy(block, size);
         REQUIRE(live == before, "%s of %zu: delete does not call the program's free", name, size);
     }
@@ -104,8 +104,10 @@ void check_no_memory()
         thrown = true;
     }
     REQUIRE(thrown, "new does not throw when the program's malloc returns NULL");
-    REQUIRE(::operator new[](sizeof room, nothrow) == nullptr, "nothrow new[] does not return NULL");
-    REQUIRE(::operator new(sizeof room, to, nothrow) == nullptr, "aligned nothrow new does not return NULL");
+    REQUIRE(::operator new[](sizeof room, nothrow) == nullptr,
+            "nothrow new[] does not return NULL");
+    REQUIRE(::operator new(sizeof room, to, nothrow) == nullptr,
+            "aligned nothrow new does not return NULL");
 }
 
 } // namespace

@@ -83,13 +83,13 @@ void check_pair(size_t make, size_t destroy, size_t size)
     void *block = forms[make].make(size);
     REQUIRE(block != nullptr, "new %zu returns NULL", make);
     for (int i = 0; i < 4; i++)
-        REQUIRE(replacements[i].made - before.all[i].made == (i == number), "new %zu of %zu: calls of %d",
-                make, size, i);
+        REQUIRE(replacements[i].made - before.all[i].made == (i == number),
+                "new %zu of %zu: calls of %d", make, size, i);
     std::memset(block, 1, size);
     endings[destroy].destroy(block, size);
     for (int i = 0; i < 4; i++)
-        REQUIRE(replacements[i].live == before.all[i].live, "new %zu, delete %zu of %zu: live of %d", make,
-                destroy, size, i);
+        REQUIRE(replacements[i].live == before.all[i].live,
+                "new %zu, delete %zu of %zu: live of %d", make, destroy, size, i);
 }
 
 /* Twice: what the thread's stacks have then must not be served past a replacement. */
@@ -102,7 +102,8 @@ void check_pairs()
                 for (size_t size : sizes)
                     if (forms[make].array == endings[destroy].array &&
                         forms[make].aligned == endings[destroy].aligned)
-                        check_pair(make, destroy, forms[make].aligned ? (size + 63) / 64 * 64 : size);
+                        check_pair(make, destroy,
+                                   forms[make].aligned ? (size + 63) / 64 * 64 : size);
 }
 
 /* What a replacement throws reaches the caller, or becomes NULL. */
@@ -116,7 +117,8 @@ void check_refusals()
         } catch (const std::bad_alloc &) {
             thrown = true;
         }
-        REQUIRE(block == nullptr && thrown == form.may_throw, "form %zu", static_cast<size_t>(&form - forms));
+        REQUIRE(block == nullptr && thrown == form.may_throw, "form %zu",
+                static_cast<size_t>(&form - forms));
     }
 }
 

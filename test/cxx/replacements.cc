@@ -32,7 +32,8 @@ struct header {
     replacements[form].live++;
 #ifdef HEADER
     const std::size_t offset = align > sizeof(header) ? align : sizeof(header);
-    auto *start = static_cast<char *>(std::aligned_alloc(offset, (size + 2 * offset - 1) / offset * offset));
+    auto *start =
+        static_cast<char *>(std::aligned_alloc(offset, (size + 2 * offset - 1) / offset * offset));
     if (start == nullptr)
         throw std::bad_alloc();
     *reinterpret_cast<header *>(start + offset - sizeof(header)) = {offset, mark_of(form)};

@@ -66,10 +66,10 @@ void verify(const message &got)
     auto expected = compose(got.number);
     REQUIRE(got.text == expected->text, "the text of message %u was changed", got.number);
     REQUIRE(got.numbers == expected->numbers, "the numbers of message %u were changed", got.number);
-    REQUIRE(got.words == expected->words && got.index == expected->index, "the words of %u were changed",
-            got.number);
-    REQUIRE(got.sets == expected->sets && *got.shared == *expected->shared, "the sets of %u were changed",
-            got.number);
+    REQUIRE(got.words == expected->words && got.index == expected->index,
+            "the words of %u were changed", got.number);
+    REQUIRE(got.sets == expected->sets && *got.shared == *expected->shared,
+            "the sets of %u were changed", got.number);
 }
 
 class mailbox
@@ -113,7 +113,8 @@ void test_containers_travel_between_threads(void **)
         worker.join();
     auto last = compose(1999);
     verify(*last);
-    assert_true(served_by_library(last->numbers.data(), last->numbers.capacity() * sizeof(unsigned)));
+    assert_true(
+        served_by_library(last->numbers.data(), last->numbers.capacity() * sizeof(unsigned)));
 }
 
 void test_growing_vector_and_string(void **)

@@ -146,7 +146,8 @@ void check_refusal(const form &form, bool nothrow_form, size_t size, align_val_t
 
 void test_absurd_sizes(void **)
 {
-    static const size_t absurd[] = {SIZE_MAX, SIZE_MAX - 4096, size_t{PTRDIFF_MAX} + 1, PTRDIFF_MAX};
+    static const size_t absurd[] = {SIZE_MAX, SIZE_MAX - 4096, size_t{PTRDIFF_MAX} + 1,
+                                    PTRDIFF_MAX};
     for (size_t size : absurd) {
         for (size_t i = 0; i < 6; i++) {
             check_refusal(plain_forms[i], is_nothrow(i), size, align_val_t{16});
@@ -209,7 +210,8 @@ void test_own_error_of_a_handler_reaches_the_caller(void **)
     int mark = 0;
     std::set_new_handler(throw_own_error);
     try {
-        plain_forms[0].destroy(plain_forms[0].make(PTRDIFF_MAX, align_val_t{16}), 0, align_val_t{16});
+        plain_forms[0].destroy(plain_forms[0].make(PTRDIFF_MAX, align_val_t{16}), 0,
+                               align_val_t{16});
     } catch (const out_of_memory_error &error) {
         mark = error.mark;
     }

@@ -49,7 +49,8 @@ static void look(const struct own *own)
     volatile size_t sum = 0;
     pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
     for (size_t n = 0; n < OWN; n++)
-        for (size_t word = 0; own->chunks[n] != NULL && word < *own->chunks[n] / sizeof(size_t); word++)
+        for (size_t word = 0; own->chunks[n] != NULL && word < *own->chunks[n] / sizeof(size_t);
+             word++)
             sum += own->chunks[n][word];
     pthread_setcanceltype(type, NULL);
     (void)sum;

@@ -82,7 +82,8 @@ static void cancel_shows(void)
     memcpy(&show, &address, sizeof address);
     for (size_t n = 0; n < CHUNKS; n++)
         chunks[n] = malloc(n);
-    REQUIRE(pipe2(ends, O_CLOEXEC) == 0 && saved >= 0 && dup2(ends[1], STDOUT_FILENO) >= 0, "no pipe");
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0 && saved >= 0 && dup2(ends[1], STDOUT_FILENO) >= 0,
+            "no pipe");
     REQUIRE(pthread_create(&reader, NULL, keep_reading, &ends[0]) == 0, "no thread");
     cancel_a_show();
     size_t before = mapped_kib();
@@ -91,7 +92,8 @@ static void cancel_shows(void)
     size_t after = mapped_kib();
     REQUIRE(dup2(saved, STDOUT_FILENO) >= 0 && close(ends[1]) == 0, "dup2 failed");
     pthread_join(reader, NULL);
-    printf("%d threads cancelled in show_alloc_mem, mapped %zu to %zu KiB\n", (int)ROUNDS, before, after);
+    printf("%d threads cancelled in show_alloc_mem, mapped %zu to %zu KiB\n", (int)ROUNDS, before,
+           after);
     REQUIRE(after < before + LOST_KIB, "%zu KiB are lost", after - before);
     for (size_t n = 0; n < CHUNKS; n++)
         free(chunks[n]);

@@ -35,8 +35,8 @@ static size_t reserve_kib, data_at_start_kib;
 static void hold_back(const char *kib)
 {
     reserve_kib = strtoul(kib, NULL, 10);
-    void *space =
-        mmap(NULL, reserve_kib * 1024 * 32, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *space = mmap(NULL, reserve_kib * 1024 * 32, PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     REQUIRE(space != MAP_FAILED, "no address space");
     data_at_start_kib = status_kib("VmData:");
 }
@@ -87,8 +87,8 @@ static void check(struct chunk *chunk, size_t size, size_t number)
 {
     struct chunk *before = chunk->before;
     pattern_write(chunk, 0, sizeof *chunk, number);
-    REQUIRE(pattern_mismatch(chunk, size, number) == size, "chunk %zu of %zu bytes was changed", number,
-            size);
+    REQUIRE(pattern_mismatch(chunk, size, number) == size, "chunk %zu of %zu bytes was changed",
+            number, size);
     chunk->before = before;
 }
 
@@ -108,7 +108,8 @@ static void require_none_left(struct chunk *last, size_t size, size_t number)
     for (unsigned n = 0; n < 3; n++) {
         require_refusal(size);
         errno = 0;
-        REQUIRE(calloc(1, (size_t)4 << 30) == NULL && errno == ENOMEM, "calloc finds what malloc does not");
+        REQUIRE(calloc(1, (size_t)4 << 30) == NULL && errno == ENOMEM,
+                "calloc finds what malloc does not");
         errno = 0;
         REQUIRE(realloc(last, (size_t)4 << 30) == NULL && errno == ENOMEM,
                 "realloc finds what malloc does not");
@@ -146,7 +147,8 @@ static struct filled fill(size_t size)
     free(last);
     last = add(next, size, count - 1);
     if (last == NULL) {
-        REQUIRE(left_kib() * 1024 < 2 * size && reserve_kib > 0, "what was freed cannot be had again");
+        REQUIRE(left_kib() * 1024 < 2 * size && reserve_kib > 0,
+                "what was freed cannot be had again");
         last = next;
         count--;
     }

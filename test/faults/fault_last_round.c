@@ -75,7 +75,9 @@ int main(int argc, char **argv)
         if (wave == waves / 4)
             early = status_kib("VmRSS:");
     }
-    REQUIRE(atomic_load(&last_rounds) == waves * AT_A_TIME, "%lu last rounds", atomic_load(&last_rounds));
-    printf("%zu threads, resident %zu to %zu KiB\n", waves * AT_A_TIME, early, status_kib("VmRSS:"));
+    REQUIRE(atomic_load(&last_rounds) == waves * AT_A_TIME, "%lu last rounds",
+            atomic_load(&last_rounds));
+    printf("%zu threads, resident %zu to %zu KiB\n", waves * AT_A_TIME, early,
+           status_kib("VmRSS:"));
     return 0;
 }

@@ -40,8 +40,8 @@ static void check(size_t n)
     if (!is_written(n) || chunks[n] == NULL)
         return;
     REQUIRE(pattern_mismatch(chunks[n], HEAD, n) == HEAD, "chunk %zu was changed", n);
-    REQUIRE(pattern_mismatch((char *)chunks[n] + SIZE - HEAD, HEAD, n + 1) == HEAD, "chunk %zu was changed",
-            n);
+    REQUIRE(pattern_mismatch((char *)chunks[n] + SIZE - HEAD, HEAD, n + 1) == HEAD,
+            "chunk %zu was changed", n);
 }
 
 static size_t obtain_all(size_t count)
@@ -95,7 +95,8 @@ static struct count obtain_more(size_t size)
     for (size_t n = 0; n < MORE; n++) {
         if (more[n] == NULL)
             continue;
-        REQUIRE(pattern_mismatch(more[n], HEAD, n) == HEAD, "a chunk of %zu bytes was changed", size);
+        REQUIRE(pattern_mismatch(more[n], HEAD, n) == HEAD, "a chunk of %zu bytes was changed",
+                size);
         REQUIRE(pattern_mismatch((char *)more[n] + size - HEAD, HEAD, n + 1) == HEAD,
                 "a chunk of %zu bytes was changed", size);
         free(more[n]);
@@ -155,9 +156,11 @@ int main(int argc, char **argv)
     struct count after = obtain_more_of_all_sizes();
     REQUIRE(after.refused == 0, "%zu chunks cannot be had though all is free", after.refused);
     (void)malloc_trim(0);
-    printf("%zu chunks; with every second one free %zu more and %zu refused, %zu resized and %zu refused; "
+    printf("%zu chunks; with every second one free %zu more and %zu refused, %zu resized and %zu "
+           "refused; "
            "KiB %zu, %zu, %zu\n",
-           count, more.had, more.refused, resized.had, resized.refused, before, peak, status_kib("VmSize:"));
+           count, more.had, more.refused, resized.had, resized.refused, before, peak,
+           status_kib("VmSize:"));
     REQUIRE(status_kib("VmSize:") < before + (peak - before) / 10, "the memory does not go back");
     return 0;
 }

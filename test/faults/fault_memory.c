@@ -74,7 +74,8 @@ static char *request(size_t kind, char *old, size_t size)
         return ft_memalign(align, size);
     case 2:
         errno = ft_posix_memalign(&start, align, size);
-        REQUIRE((errno == 0) != (start == untouched), "posix_memalign gives %d and %p", errno, start);
+        REQUIRE((errno == 0) != (start == untouched), "posix_memalign gives %d and %p", errno,
+                start);
         return errno == 0 ? start : NULL;
     default:
         return ft_malloc(size);
@@ -104,7 +105,8 @@ static void obtain(struct item *item, size_t kind, size_t size)
         return;
     if (kind % 5 == 0)
         REQUIRE(pattern_first_nonzero(start, head_of(size)) == head_of(size) &&
-                    pattern_first_nonzero(start + size - head_of(size), head_of(size)) == head_of(size),
+                    pattern_first_nonzero(start + size - head_of(size), head_of(size)) ==
+                        head_of(size),
                 "calloc: not zero");
     *item = (struct item){start, size};
     fill(item);
@@ -206,15 +208,16 @@ static void show(struct capture *capture, struct item *first, size_t count, bool
         if (first[n].start == NULL)
             continue;
         const struct shown_chunk *chunk = shown_find(&shown, first[n].start);
-        REQUIRE(chunk != NULL, "%p of %zu bytes is not shown", (void *)first[n].start, first[n].size);
-        REQUIRE(chunk->size == first[n].size, "%p of %zu bytes is shown with %zu", (void *)first[n].start,
-                first[n].size, chunk->size);
+        REQUIRE(chunk != NULL, "%p of %zu bytes is not shown", (void *)first[n].start,
+                first[n].size);
+        REQUIRE(chunk->size == first[n].size, "%p of %zu bytes is shown with %zu",
+                (void *)first[n].start, first[n].size, chunk->size);
         held++;
         bytes += first[n].size;
     }
     REQUIRE(!only_these || (shown.chunk_count == held && shown.total == bytes),
-            "%zu chunks of %zu bytes are shown, %zu of %zu are held", shown.chunk_count, shown.total, held,
-            bytes);
+            "%zu chunks of %zu bytes are shown, %zu of %zu are held", shown.chunk_count,
+            shown.total, held, bytes);
     shown_free(&shown);
 }
 

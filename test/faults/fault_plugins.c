@@ -74,7 +74,8 @@ int main(int argc, char **argv)
     rounds = strtoul(argv[1], NULL, 10);
     seed = strtoull(argv[2], NULL, 10);
     for (size_t t = 0; t < LOADERS + WORKERS; t++)
-        REQUIRE(pthread_create(&threads[t], NULL, t < LOADERS ? load : work, (void *)t) == 0, "no thread");
+        REQUIRE(pthread_create(&threads[t], NULL, t < LOADERS ? load : work, (void *)t) == 0,
+                "no thread");
     for (size_t t = 0; t < LOADERS + WORKERS; t++) {
         if (t == LOADERS)
             atomic_store(&stop, true);

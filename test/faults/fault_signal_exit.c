@@ -101,8 +101,8 @@ int main(int argc, char **argv)
     }
     for (size_t t = 0; t < AT_A_TIME; t++)
         end(threads[t]);
-    printf("%zu threads ended by signals, %lu of them in the handler, %zu chunks left by them\n", count,
-           atomic_load(&ended_in_handler), slots_discard_all());
+    printf("%zu threads ended by signals, %lu of them in the handler, %zu chunks left by them\n",
+           count, atomic_load(&ended_in_handler), slots_discard_all());
     REQUIRE(atomic_load(&started) == count, "not all threads started");
     REQUIRE(atomic_load(&ended_in_handler) > 0, "no thread ended in the handler");
     return 0;

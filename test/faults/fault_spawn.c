@@ -108,7 +108,8 @@ static void make_by_vfork(struct rng *rng, size_t round)
 static void make_by_posix_spawn(struct rng *rng)
 {
     pid_t pid = 0;
-    REQUIRE(posix_spawn(&pid, program, NULL, NULL, child_arguments, environ) == 0, "posix_spawn failed");
+    REQUIRE(posix_spawn(&pid, program, NULL, NULL, child_arguments, environ) == 0,
+            "posix_spawn failed");
     change_some(rng);
     await(pid, OF_PROGRAM);
 }
@@ -149,15 +150,16 @@ int main(int argc, char **argv)
     rounds = strtoul(argv[1], NULL, 10);
     seed = strtoull(argv[2], NULL, 10);
     for (size_t t = 0; t < SPAWNERS + WORKERS; t++)
-        REQUIRE(pthread_create(&threads[t], NULL, t < SPAWNERS ? make_processes : work, (void *)(t + 1)) == 0,
+        REQUIRE(pthread_create(&threads[t], NULL, t < SPAWNERS ? make_processes : work,
+                               (void *)(t + 1)) == 0,
                 "no thread");
     for (size_t t = 0; t < SPAWNERS + WORKERS; t++) {
         if (t == SPAWNERS)
             atomic_store(&stop, true);
         pthread_join(threads[t], NULL);
     }
-    printf("%lu processes made by %d threads, and as many grandchildren as forks\n", atomic_load(&made),
-           (int)SPAWNERS);
+    printf("%lu processes made by %d threads, and as many grandchildren as forks\n",
+           atomic_load(&made), (int)SPAWNERS);
     slots_discard_all();
     return 0;
 }

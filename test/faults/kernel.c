@@ -12,10 +12,12 @@
 #include <sys/mman.h>
 
 /* The linker makes these names. */
-void *__real_mmap(void *address, size_t size, int protection, int flags, int file, off_t offset); // NOLINT
-int __real_munmap(void *address, size_t size);                                                    // NOLINT
-void *__wrap_mmap(void *address, size_t size, int protection, int flags, int file, off_t offset); // NOLINT
-int __wrap_munmap(void *address, size_t size);                                                    // NOLINT
+void *__real_mmap(void *address, size_t size, int protection, int flags, int file,
+                  off_t offset);               // NOLINT
+int __real_munmap(void *address, size_t size); // NOLINT
+void *__wrap_mmap(void *address, size_t size, int protection, int flags, int file,
+                  off_t offset);               // NOLINT
+int __wrap_munmap(void *address, size_t size); // NOLINT
 
 static struct kernel_plan plan;
 static atomic_bool active;
@@ -51,7 +53,8 @@ static bool refuses(unsigned kind)
     return true;
 }
 
-void *__wrap_mmap(void *address, size_t size, int protection, int flags, int file, off_t offset) // NOLINT
+void *__wrap_mmap(void *address, size_t size, int protection, int flags, int file,
+                  off_t offset) // NOLINT
 {
     bool renewal = (flags & MAP_FIXED) != 0;
     if (!refuses(renewal ? KERNEL_RENEW : KERNEL_MAP))

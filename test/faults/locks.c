@@ -11,20 +11,22 @@
 #include <time.h>
 
 /* The linker makes these names. */
-int __real_pthread_mutex_lock(pthread_mutex_t *mutex);                                            // NOLINT
-int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);                                            // NOLINT
-int __real_pthread_mutex_trylock(pthread_mutex_t *mutex);                                         // NOLINT
-int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex);                                         // NOLINT
-int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);                                          // NOLINT
-int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);                                          // NOLINT
-int __real_pthread_rwlock_tryrdlock(pthread_rwlock_t *lock);                                      // NOLINT
-int __wrap_pthread_rwlock_tryrdlock(pthread_rwlock_t *lock);                                      // NOLINT
-int __real_pthread_rwlock_trywrlock(pthread_rwlock_t *lock);                                      // NOLINT
-int __wrap_pthread_rwlock_trywrlock(pthread_rwlock_t *lock);                                      // NOLINT
-void *__real_mmap(void *address, size_t size, int protection, int flags, int file, off_t offset); // NOLINT
-void *__wrap_mmap(void *address, size_t size, int protection, int flags, int file, off_t offset); // NOLINT
-int __real_munmap(void *address, size_t size);                                                    // NOLINT
-int __wrap_munmap(void *address, size_t size);                                                    // NOLINT
+int __real_pthread_mutex_lock(pthread_mutex_t *mutex);       // NOLINT
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);       // NOLINT
+int __real_pthread_mutex_trylock(pthread_mutex_t *mutex);    // NOLINT
+int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex);    // NOLINT
+int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);     // NOLINT
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);     // NOLINT
+int __real_pthread_rwlock_tryrdlock(pthread_rwlock_t *lock); // NOLINT
+int __wrap_pthread_rwlock_tryrdlock(pthread_rwlock_t *lock); // NOLINT
+int __real_pthread_rwlock_trywrlock(pthread_rwlock_t *lock); // NOLINT
+int __wrap_pthread_rwlock_trywrlock(pthread_rwlock_t *lock); // NOLINT
+void *__real_mmap(void *address, size_t size, int protection, int flags, int file,
+                  off_t offset); // NOLINT
+void *__wrap_mmap(void *address, size_t size, int protection, int flags, int file,
+                  off_t offset);               // NOLINT
+int __real_munmap(void *address, size_t size); // NOLINT
+int __wrap_munmap(void *address, size_t size); // NOLINT
 
 static _Thread_local struct locks_use use;
 static _Thread_local bool timed;
@@ -99,7 +101,8 @@ static void asks_the_kernel(void)
     use.kernel_in_mutex += depth > 0;
 }
 
-void *__wrap_mmap(void *address, size_t size, int protection, int flags, int file, off_t offset) // NOLINT
+void *__wrap_mmap(void *address, size_t size, int protection, int flags, int file,
+                  off_t offset) // NOLINT
 {
     asks_the_kernel();
     return __real_mmap(address, size, protection, flags, file, offset);
@@ -115,8 +118,10 @@ struct locks_moment locks_moment(void)
 {
     struct rusage usage;
     getrusage(RUSAGE_THREAD, &usage);
-    return (struct locks_moment){
-        .use = use, .waits = usage.ru_nvcsw, .faults = usage.ru_minflt + usage.ru_majflt, .cpu = cpu_now()};
+    return (struct locks_moment){.use = use,
+                                 .waits = usage.ru_nvcsw,
+                                 .faults = usage.ru_minflt + usage.ru_majflt,
+                                 .cpu = cpu_now()};
 }
 
 void locks_count(struct locks_tally *tally, const struct locks_moment *before)
@@ -150,9 +155,11 @@ void locks_add(struct locks_tally *sum, const struct locks_tally *tally)
 
 void locks_print(const char *when, const struct locks_tally *tally)
 {
-    printf("%s: %zu calls, %zu with a lock; of the %zu that asked the kernel for no memory %zu gave up the "
+    printf("%s: %zu calls, %zu with a lock; of the %zu that asked the kernel for no memory %zu "
+           "gave up the "
            "processor, "
-           "%zu without a lock or a page fault; %zu took more than 1 ms of processor time, the longest %.3f "
+           "%zu without a lock or a page fault; %zu took more than 1 ms of processor time, the "
+           "longest %.3f "
            "ms\n",
            when, tally->calls, tally->locked, tally->calls - tally->mapped, tally->waited,
            tally->waited_for_none, tally->slow, (double)tally->longest_ns / 1e6);

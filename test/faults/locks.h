@@ -40,8 +40,8 @@ struct locks_tally {
     size_t locked;          /* took a lock, or waited for one */
     size_t waited;          /* gave up the processor, and did not ask the kernel for memory */
     size_t waited_for_none; /* of these, those without a lock and without a page fault */
-    size_t slow;            /* took more than a millisecond of processor time, and did not ask the kernel */
-    uint64_t longest_ns;    /* the most processor time of those that did not ask the kernel */
+    size_t slow; /* took more than a millisecond of processor time, and did not ask the kernel */
+    uint64_t longest_ns; /* the most processor time of those that did not ask the kernel */
 };
 
 /* Adds the call that began then and ends now. */

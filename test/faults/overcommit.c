@@ -102,7 +102,8 @@ void overcommit_limit(size_t more, size_t reserve)
     (void)snprintf(limit, sizeof limit, "%zu", status_machine_kib("Committed_AS:") + more);
     (void)snprintf(held_back, sizeof held_back, "%zu", reserve);
     start_guardian();
-    REQUIRE(set(KBYTES, limit) && set(RESERVE, held_back) && set(MEMORY, "2"), "cannot set the limit");
+    REQUIRE(set(KBYTES, limit) && set(RESERVE, held_back) && set(MEMORY, "2"),
+            "cannot set the limit");
 }
 
 void overcommit_restore(void)

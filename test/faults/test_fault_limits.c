@@ -52,20 +52,21 @@ static bool fill(const struct row *row)
     (void)snprintf(limit, sizeof limit, "%zu", row->limit);
     (void)snprintf(size, sizeof size, "%zu", row->size);
     (void)snprintf(other, sizeof other, "%zu", row->other);
-    child_run(&(struct child_spec){.argv = (const char *const[]){program, row->kind, limit, "fill", size,
-                                                                 other, NULL},
+    child_run(&(struct child_spec){.argv = (const char *const[]){program, row->kind, limit, "fill",
+                                                                 size, other, NULL},
                                    .preload = child_library()},
               &result);
     if (!child_succeeded(&result) ||
         sscanf(result.out, "%zu %zu %zu", &bytes[0], &bytes[1], &bytes[2]) != WAYS)
-        fail_msg("chunks of %zu bytes, limit %s of %zu MiB", row->size, row->kind, row->limit / mib);
+        fail_msg("chunks of %zu bytes, limit %s of %zu MiB", row->size, row->kind,
+                 row->limit / mib);
     child_free(&result);
     for (size_t way = 0; way < WAYS; way++) {
         share[way] = bytes[way] * 100 / left;
         reached = reached && share[way] >= GOAL;
     }
-    printf("%-5s %5zu MiB  %8zu bytes %4zu %%  again %4zu %%  then %8zu bytes %4zu %%%s\n", row->kind,
-           row->limit / mib, row->size, share[0], share[1], row->other, share[2],
+    printf("%-5s %5zu MiB  %8zu bytes %4zu %%  again %4zu %%  then %8zu bytes %4zu %%%s\n",
+           row->kind, row->limit / mib, row->size, share[0], share[1], row->other, share[2],
            reached ? "" : "  BELOW THE GOAL");
     (void)fflush(stdout);
     return reached;

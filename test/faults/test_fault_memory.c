@@ -37,14 +37,16 @@ static bool run(const struct kernel_plan *plan, struct counts *sum)
     char line[100];
     struct counts one = {0};
     struct child_result result;
-    (void)snprintf(line, sizeof line, KERNEL_PLAN "=%u %lu %lu", plan->kinds, plan->first, plan->count);
-    child_run(&(struct child_spec){.argv = (const char *const[]){FT_PROGRAM_DIR "/fault_memory", NULL},
-                                   .environment = (const char *const[]){line, NULL}},
-              &result);
+    (void)snprintf(line, sizeof line, KERNEL_PLAN "=%u %lu %lu", plan->kinds, plan->first,
+                   plan->count);
+    child_run(
+        &(struct child_spec){.argv = (const char *const[]){FT_PROGRAM_DIR "/fault_memory", NULL},
+                             .environment = (const char *const[]){line, NULL}},
+        &result);
     if (!child_succeeded(&result))
         fail_msg("with %s", line);
-    if (sscanf(result.out, "calls %lu refused %lu failures %lu", &one.calls, &one.refused, &one.failures) !=
-        3)
+    if (sscanf(result.out, "calls %lu refused %lu failures %lu", &one.calls, &one.refused,
+               &one.failures) != 3)
         fail_msg("with %s: output \"%s\"", line, result.out);
     child_free(&result);
     sum->runs++;
@@ -62,8 +64,8 @@ static struct counts refuse_each_in_turn(const char *what, unsigned kinds, unsig
         plan.first += stride();
         assert_in_range(plan.first, 1, RUNS_MOST);
     }
-    printf("%s: %lu runs, %lu calls, %lu refused and survived, %lu requests answered with ENOMEM\n", what,
-           sum.runs, sum.calls, sum.refused, sum.failures);
+    printf("%s: %lu runs, %lu calls, %lu refused and survived, %lu requests answered with ENOMEM\n",
+           what, sum.runs, sum.calls, sum.refused, sum.failures);
     assert_true(sum.runs * stride() >= RUNS_LEAST);
     return sum;
 }

@@ -37,20 +37,22 @@ static bool fill(const char *size, const char *other, const char *harden)
     size_t had[WAYS], left[WAYS];
     bool reached = true;
     (void)snprintf(reserve, sizeof reserve, "%zu", for_others);
-    child_run(&(struct child_spec){.argv = (const char *const[]){program, "commit", reserve, "fill", size,
-                                                                 other, NULL},
+    child_run(&(struct child_spec){.argv = (const char *const[]){program, "commit", reserve, "fill",
+                                                                 size, other, NULL},
                                    .environment = (const char *const[]){harden, NULL},
                                    .preload = child_library(),
                                    .timeout_s = 100},
               &result);
-    if (!child_succeeded(&result) || sscanf(result.out, "%zu %zu %zu %zu %zu %zu", &had[0], &left[0], &had[1],
-                                            &left[1], &had[2], &left[2]) != 2 * WAYS)
+    if (!child_succeeded(&result) ||
+        sscanf(result.out, "%zu %zu %zu %zu %zu %zu", &had[0], &left[0], &had[1], &left[1], &had[2],
+               &left[2]) != 2 * WAYS)
         return false;
     child_free(&result);
     printf("%s, %s bytes, again, %s bytes:", harden, size, other);
     for (unsigned way = 0; way < WAYS; way++) {
         printf(" %zu %% of %zu MiB", had[way] * 100 / left[way], left[way] >> 20);
-        reached = reached && had[way] * 100 / left[way] >= GOAL && left[way] >> 10 <= 2 * for_the_program;
+        reached =
+            reached && had[way] * 100 / left[way] >= GOAL && left[way] >> 10 <= 2 * for_the_program;
     }
     printf("%s\n", reached ? "" : "  BELOW THE GOAL");
     (void)fflush(stdout);

@@ -121,7 +121,8 @@ static void *watch(void *argument)
     locks_time();
     capture_private_descriptors();
     capture_open(&capture, STDOUT_FILENO);
-    for (*watch = (struct watch){.least_mutexes = SIZE_MAX}; atomic_load(&working) > 0; watch->lists++) {
+    for (*watch = (struct watch){.least_mutexes = SIZE_MAX}; atomic_load(&working) > 0;
+         watch->lists++) {
         size_t before = locks_use().mutexes;
         capture_call(&capture, show_alloc_mem);
         size_t mutexes = locks_use().mutexes - before;
@@ -210,7 +211,8 @@ static void test_nor_with_many_large_chunks(void **state)
     require_no_waits("watched, with LARGE chunks");
     for (size_t w = 0; w < WATCHERS; w++) {
         const struct watch *watch = &watches[w];
-        printf("%zu lists with %zu LARGE chunks, at least %zu locks in each, none for more than %.3f ms of "
+        printf("%zu lists with %zu LARGE chunks, at least %zu locks in each, none for more than "
+               "%.3f ms of "
                "processor time\n",
                watch->lists, count, watch->least_mutexes, (double)watch->use.longest_ns / 1e6);
         assert_true(watch->lists > 0);

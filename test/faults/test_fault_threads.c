@@ -26,7 +26,8 @@ static unsigned long scaled(unsigned long count)
 }
 
 /* Under the library; it has to succeed. The caller frees the result. */
-static void run(const char *program, const char *first, const char *environment, struct child_result *result)
+static void run(const char *program, const char *first, const char *environment,
+                struct child_result *result)
 {
     char path[4096], second[24];
     (void)snprintf(path, sizeof path, "%s/%s", FT_PROGRAM_DIR, program);
@@ -55,7 +56,8 @@ static void run_quietly(const char *program, unsigned long count, const char *en
 
 static void run_with_any_arenas(const char *program, unsigned long count)
 {
-    static const char *const settings[SHARED_RUNS] = {NULL, "FT_MALLOC_ARENA_MAX=1", "FT_MALLOC_ARENA_MAX=4"};
+    static const char *const settings[SHARED_RUNS] = {NULL, "FT_MALLOC_ARENA_MAX=1",
+                                                      "FT_MALLOC_ARENA_MAX=4"};
     for (size_t i = 0; i < SHARED_RUNS; i++)
         run_quietly(program, scaled(count), settings[i]);
 }
@@ -71,7 +73,8 @@ static void run_counting_arenas(const char *program, unsigned long count, size_t
     run(program, first, "FT_MALLOC_STATS=1", &result);
     assert_true(child_read_stats(&result, &stats));
     assert_in_range(stats.arenas, 1, most);
-    assert_int_equal(sscanf(result.out, "%zu threads, resident %zu to %zu", &threads, &early, &resident), 3);
+    assert_int_equal(
+        sscanf(result.out, "%zu threads, resident %zu to %zu", &threads, &early, &resident), 3);
     assert_int_equal(threads, scaled(count));
     assert_in_range(resident, 1, RESIDENT_MOST_KIB);
     child_free(&result);

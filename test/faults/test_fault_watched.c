@@ -66,7 +66,8 @@ static void *watch(void *argument)
     struct capture capture;
     capture_private_descriptors();
     capture_open(&capture, STDOUT_FILENO);
-    for (watcher->count = 0; watcher->count < LISTS_MOST && atomic_load(&working) > 0; watcher->count++) {
+    for (watcher->count = 0; watcher->count < LISTS_MOST && atomic_load(&working) > 0;
+         watcher->count++) {
         struct list *list = &watcher->lists[watcher->count];
         list->from = recorded_now();
         capture_call(&capture, show_alloc_mem);
@@ -88,15 +89,17 @@ static bool must_be_in(const struct life *life, const struct list *list)
 }
 
 /* Marks what a life explains in the list. */
-static void compare(const struct life *life, const struct list *list, bool *explained, struct totals *totals)
+static void compare(const struct life *life, const struct list *list, bool *explained,
+                    struct totals *totals)
 {
     const struct shown_chunk *chunk =
         shown_find(&list->shown, (const void *)life->start); // NOLINT: an address
     if (must_be_in(life, list)) {
-        REQUIRE(chunk != NULL, "%#zx of %zu bytes was live during a call and is not shown", life->start,
-                life->size);
-        REQUIRE(chunk->size == life->size, "%#zx of %zu bytes was live during a call and is shown with %zu",
-                life->start, life->size, chunk->size);
+        REQUIRE(chunk != NULL, "%#zx of %zu bytes was live during a call and is not shown",
+                life->start, life->size);
+        REQUIRE(chunk->size == life->size,
+                "%#zx of %zu bytes was live during a call and is shown with %zu", life->start,
+                life->size, chunk->size);
         totals->required++;
     }
     if (chunk != NULL && chunk->size == life->size)
@@ -113,7 +116,8 @@ static void check_list(const struct list *list, struct totals *totals)
             if (may_be_in(&records[worker]->lives[n], list))
                 compare(&records[worker]->lives[n], list, explained, totals);
     for (size_t n = 0; n < shown->chunk_count; n++)
-        REQUIRE(explained[n], "%#zx is shown with %zu bytes, but was not so at any moment of the call",
+        REQUIRE(explained[n],
+                "%#zx is shown with %zu bytes, but was not so at any moment of the call",
                 shown->chunks[n].start, shown->chunks[n].size);
     free(explained);
     totals->listed += shown->chunk_count;
@@ -169,8 +173,9 @@ static void test_every_list_is_right(void **state)
     run_round(0, &totals, &alone);
     for (size_t round = 0; round < rounds; round++)
         run_round(WATCHERS, &totals, &watched);
-    printf("%zu lists with %zu chunks, all of them live; %zu chunks were live during a whole call\n",
-           totals.lists, totals.listed, totals.required);
+    printf(
+        "%zu lists with %zu chunks, all of them live; %zu chunks were live during a whole call\n",
+        totals.lists, totals.listed, totals.required);
     locks_print("not watched", &alone);
     locks_print("watched", &watched);
     assert_true(totals.lists > 0 && totals.required > 0 && totals.listed >= totals.required);

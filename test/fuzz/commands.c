@@ -35,14 +35,16 @@ static void command_tick(void)
 typedef void command(void);
 
 static command *const commands[] = {
-    command_malloc,       command_malloc,    command_malloc,    command_malloc,      command_free,
-    command_free,         command_free,      command_calloc,    command_calloc,      command_realloc,
-    command_realloc,      command_realloc,   command_aligned,   command_aligned,     command_new,
-    command_reallocarray, command_usable,    command_grow,      command_pairs,       command_alloc_many,
-    command_alloc_many,   command_free_many, command_free_many, command_resize_many, command_free_all,
-    command_trim,         command_fault,     command_no_faults, command_tick,        command_figures,
-    command_misuse,       command_misuse,    command_hand_on,   command_hand_on,     command_hand_on,
-    command_hand_on,      command_leave,     command_leave,     command_fork,        command_wrong_size,
+    command_malloc,     command_malloc,    command_malloc,    command_malloc,
+    command_free,       command_free,      command_free,      command_calloc,
+    command_calloc,     command_realloc,   command_realloc,   command_realloc,
+    command_aligned,    command_aligned,   command_new,       command_reallocarray,
+    command_usable,     command_grow,      command_pairs,     command_alloc_many,
+    command_alloc_many, command_free_many, command_free_many, command_resize_many,
+    command_free_all,   command_trim,      command_fault,     command_no_faults,
+    command_tick,       command_figures,   command_misuse,    command_misuse,
+    command_hand_on,    command_hand_on,   command_hand_on,   command_hand_on,
+    command_leave,      command_leave,     command_fork,      command_wrong_size,
 };
 
 /* A tick comes when it is asked for and at no other time: the clock is no part of the input. */

@@ -33,8 +33,10 @@ static unsigned leaver = RUNNER;
 static pthread_key_t late_key;
 
 /* Where the coverage of a child is left for the fuzzer. */
-extern uint8_t coverage_start[] __asm__("__start___sancov_cntrs") __attribute__((weak, visibility("hidden")));
-extern uint8_t coverage_stop[] __asm__("__stop___sancov_cntrs") __attribute__((weak, visibility("hidden")));
+extern uint8_t coverage_start[] __asm__("__start___sancov_cntrs")
+    __attribute__((weak, visibility("hidden")));
+extern uint8_t coverage_stop[] __asm__("__stop___sancov_cntrs")
+    __attribute__((weak, visibility("hidden")));
 static uint8_t *child_coverage;
 
 static void baton_renew(void)

@@ -4,8 +4,8 @@
 #define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "fuzz/fuzz.h"
 
+#include "base/options.h"
 #include "debug/census.h"
-#include "debug/options.h"
 #include "support/prefixed.h"
 #include "support/shown.h"
 
@@ -65,8 +65,8 @@ void figures_require_exact(void)
         requested += census.zone[zone].requested;
     }
     REQUIRE(chunks == held.chunks && requested == held.requested,
-            "the census has %zu chunks with %zu bytes, held are %zu with %zu", chunks, requested, held.chunks,
-            held.requested);
+            "the census has %zu chunks with %zu bytes, held are %zu with %zu", chunks, requested,
+            held.chunks, held.requested);
 }
 
 /* Hardened, a chunk's slack is not for use: there is a canary in it. */
@@ -88,8 +88,8 @@ static void require_mallinfo(void)
 
     REQUIRE(usable_agrees(info.uordblks + info.hblkhd, held.usable),
             "mallinfo2: %zu + %zu bytes, held are %zu", info.uordblks, info.hblkhd, held.usable);
-    REQUIRE(info.fordblks == info.arena - info.uordblks, "mallinfo2: %zu free of %zu", info.fordblks,
-            info.arena);
+    REQUIRE(info.fordblks == info.arena - info.uordblks, "mallinfo2: %zu free of %zu",
+            info.fordblks, info.arena);
     REQUIRE(clipped(old.uordblks, info.uordblks) && clipped(old.hblkhd, info.hblkhd) &&
                 clipped(old.arena, info.arena) && clipped(old.hblks, info.hblks) &&
                 clipped(old.ordblks, info.ordblks) && clipped(old.fordblks, info.fordblks),
@@ -112,12 +112,13 @@ static void require_info_text(const char *text)
 {
     struct totals held = totals(true);
 
-    REQUIRE(strncmp(text, "<malloc ", 8) == 0 && strstr(text, "</malloc>\n") != NULL, "malloc_info: \"%s\"",
-            text);
-    REQUIRE(sum_of(text, "requested=\"") == held.requested && sum_of(text, "chunks=\"") == held.chunks &&
+    REQUIRE(strncmp(text, "<malloc ", 8) == 0 && strstr(text, "</malloc>\n") != NULL,
+            "malloc_info: \"%s\"", text);
+    REQUIRE(sum_of(text, "requested=\"") == held.requested &&
+                sum_of(text, "chunks=\"") == held.chunks &&
                 usable_agrees(sum_of(text, "usable=\""), held.usable),
-            "held are %zu chunks, %zu of %zu bytes, malloc_info: \"%s\"", held.chunks, held.requested,
-            held.usable, text);
+            "held are %zu chunks, %zu of %zu bytes, malloc_info: \"%s\"", held.chunks,
+            held.requested, held.usable, text);
 }
 
 static void require_info(FILE *stream)
@@ -160,14 +161,14 @@ static void require_stats(void)
     struct output output;
     size_t in_chunks;
 
-    ft_malloc_stats();
+    ft_print_stats();
     output = output_taken(STDERR_FILENO);
     in_chunks = sum_of(output.text, "in chunks ");
     REQUIRE(sum_of(output.text, "requested ") == held.requested &&
                 sum_of(output.text, " chunks ") - in_chunks == held.chunks &&
                 usable_agrees(in_chunks, held.usable),
-            "held are %zu chunks, %zu of %zu bytes, malloc_stats: \"%s\"", held.chunks, held.requested,
-            held.usable, output.text);
+            "held are %zu chunks, %zu of %zu bytes, malloc_stats: \"%s\"", held.chunks,
+            held.requested, held.usable, output.text);
 }
 
 static void require_shown(void)
@@ -185,13 +186,14 @@ static void require_shown(void)
     REQUIRE(complete || fuzz.out_of_memory, "show_alloc_mem: \"%s\"", message.text);
     REQUIRE(shown_parse(&shown, output.text, output.length), "%s", shown.error);
     REQUIRE(!complete || (shown.chunk_count == held.chunks && shown.total == held.requested),
-            "%zu chunks with %zu bytes are shown, held are %zu with %zu", shown.chunk_count, shown.total,
-            held.chunks, held.requested);
+            "%zu chunks with %zu bytes are shown, held are %zu with %zu", shown.chunk_count,
+            shown.total, held.chunks, held.requested);
     for (size_t i = 0; i < shown.chunk_count; i++) {
         const struct held *slot = slot_starting(shown.chunks[i].start);
 
-        REQUIRE(slot != NULL && slot->shown == shown.chunks[i].size, "shown, but not held: %p of %zu bytes",
-                (void *)shown.chunks[i].start, shown.chunks[i].size);
+        REQUIRE(slot != NULL && slot->shown == shown.chunks[i].size,
+                "shown, but not held: %p of %zu bytes", (void *)shown.chunks[i].start,
+                shown.chunks[i].size);
     }
     shown_free(&shown);
 }

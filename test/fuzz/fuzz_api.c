@@ -3,8 +3,8 @@
  */
 #include "fuzz/fuzz.h"
 
+#include "base/options.h"
 #include "debug/census.h"
-#include "debug/options.h"
 #include "os/os.h"
 #include "support/prefixed.h"
 

@@ -4,7 +4,7 @@
 #include "fuzz/fuzz.h"
 
 #include "api/api.h"
-#include "debug/options.h"
+#include "base/options.h"
 #include "fuzz/operators.h"
 #include "support/prefixed.h"
 
@@ -67,7 +67,8 @@ static void *wrong_pointer(void)
         address = fuzz.freed_count == 0 ? 0 : fuzz.freed[distance % FREED];
         break;
     case 2:
-        address = slot->start == NULL || slot->size < 2 ? 0 : address + 1 + distance % (slot->size - 1);
+        address =
+            slot->start == NULL || slot->size < 2 ? 0 : address + 1 + distance % (slot->size - 1);
         break;
     default:
         /* Somewhere near: another chunk's inside, a free one, a heap's header. */
@@ -98,7 +99,8 @@ static const char *call(unsigned function, void *pointer)
         ft_free_aligned_sized(pointer, 16, 42);
         return "free";
     case 4:
-        REQUIRE(ft_realloc(pointer, input_word() + 1) == NULL, "realloc of a wrong pointer is not refused");
+        REQUIRE(ft_realloc(pointer, input_word() + 1) == NULL,
+                "realloc of a wrong pointer is not refused");
         return "realloc()";
     case 5:
         REQUIRE(ft_realloc(pointer, 0) == NULL, "realloc to 0 of a wrong pointer is not refused");
@@ -121,8 +123,8 @@ static void require_reported(const char *function, void *pointer)
 
     (void)snprintf(head, sizeof head, "ft_malloc: %s", function);
     (void)snprintf(named, sizeof named, " %p", pointer);
-    REQUIRE(strncmp(output.text, head, strlen(head)) == 0, "%s of %p is reported as \"%s\"", function,
-            pointer, output.text);
+    REQUIRE(strncmp(output.text, head, strlen(head)) == 0, "%s of %p is reported as \"%s\"",
+            function, pointer, output.text);
     REQUIRE(strstr(output.text, named) != NULL, "%p is not in \"%s\"", pointer, output.text);
     REQUIRE(strchr(output.text, '\n') == output.text + output.length - 1, "not one line: \"%s\"",
             output.text);
@@ -169,7 +171,8 @@ void command_wrong_size(void)
         return;
     believed = !more && smaller_believed(old.start);
     held_leave(slot);
-    named = free_with_wrong_size(function, &old, more ? old.size + distance + 1 : old.size - less - 1);
+    named =
+        free_with_wrong_size(function, &old, more ? old.size + distance + 1 : old.size - less - 1);
     if (!believed)
         require_reported(named, old.start);
     figures_require_exact();
@@ -185,8 +188,8 @@ void command_misuse(void)
         return;
     errno = ERRNO_BEFORE;
     named = call(function, pointer);
-    REQUIRE(errno == ERRNO_BEFORE || !frees(function), "%s of a wrong pointer changes errno to %d", named,
-            errno);
+    REQUIRE(errno == ERRNO_BEFORE || !frees(function), "%s of a wrong pointer changes errno to %d",
+            named, errno);
     require_reported(named, pointer);
     figures_require_exact();
 }

@@ -87,7 +87,8 @@ int main(int argc, char **argv)
     int option;
 
     while ((option = getopt(argc, argv, "n:s:")) != -1) {
-        REQUIRE(option == 'n' || option == 's', "usage: replay [-n COUNT] [-s SEED] FILE-OR-FOLDER...");
+        REQUIRE(option == 'n' || option == 's',
+                "usage: replay [-n COUNT] [-s SEED] FILE-OR-FOLDER...");
         seeded = seeded || option == 's';
         *(option == 'n' ? &count : &seed) = strtoull(optarg, NULL, 0);
     }

@@ -111,8 +111,8 @@ static void alloc_posix(struct held *slot, size_t size)
     errno = ERRNO_BEFORE;
     result = ft_posix_memalign(&start, alignment, size);
     REQUIRE(errno == ERRNO_BEFORE, "posix_memalign changes errno");
-    REQUIRE((result == EINVAL) == (alignment < sizeof(void *)), "posix_memalign: %d for alignment %zu",
-            result, alignment);
+    REQUIRE((result == EINVAL) == (alignment < sizeof(void *)),
+            "posix_memalign: %d for alignment %zu", result, alignment);
     REQUIRE((result == 0) == (start != NULL), "posix_memalign: %d, and %p", result, start);
     errno = result;
     if (result != EINVAL)
@@ -125,7 +125,8 @@ static void alloc_refused(void)
     void *start = NULL;
 
     errno = 0;
-    REQUIRE(ft_memalign(SIZE_MAX - size, 100) == NULL && errno == EINVAL, "memalign takes any alignment");
+    REQUIRE(ft_memalign(SIZE_MAX - size, 100) == NULL && errno == EINVAL,
+            "memalign takes any alignment");
     REQUIRE(ft_posix_memalign(&start, size * 2 + 3, 100) == EINVAL && start == NULL,
             "posix_memalign takes %zu", size * 2 + 3);
 }

@@ -67,8 +67,8 @@ static uintptr_t end_of(const struct held *slot)
 static void require_apart(const struct held *one, const struct held *other)
 {
     REQUIRE((uintptr_t)one->start >= end_of(other) || (uintptr_t)other->start >= end_of(one),
-            "%p of %zu bytes overlaps %p of %zu bytes", (void *)one->start, one->size, (void *)other->start,
-            other->size);
+            "%p of %zu bytes overlaps %p of %zu bytes", (void *)one->start, one->size,
+            (void *)other->start, other->size);
 }
 
 static int by_start(const void *left, const void *right)
@@ -105,7 +105,8 @@ void held_fill(struct held *slot, size_t filled)
 
     slot->filled = filled;
     while (stripe_next(&stripe, filled))
-        pattern_write(slot->start + stripe.from, 0, stripe.to - stripe.from, slot->tag + stripe.from);
+        pattern_write(slot->start + stripe.from, 0, stripe.to - stripe.from,
+                      slot->tag + stripe.from);
 }
 
 bool held_enter(struct held *slot, void *start, size_t size, size_t alignment)
@@ -136,8 +137,8 @@ static void look_at_shown(struct held *slot, size_t before)
     struct chunk chunk;
 
     REQUIRE(api_find(slot->start, &chunk), "%p is not live", (void *)slot->start);
-    REQUIRE(chunk.requested >= slot->size && chunk.requested <= before, "%p is shown with %zu, not %zu",
-            (void *)slot->start, chunk.requested, slot->size);
+    REQUIRE(chunk.requested >= slot->size && chunk.requested <= before,
+            "%p is shown with %zu, not %zu", (void *)slot->start, chunk.requested, slot->size);
     slot->shown = chunk.requested;
 }
 
@@ -172,7 +173,8 @@ void held_require_zero(const void *start, size_t size)
         size_t length = stripe.to - stripe.from;
         size_t nonzero = pattern_first_nonzero((const char *)start + stripe.from, length);
 
-        REQUIRE(nonzero == length, "%p of %zu bytes is not zero at %zu", start, size, stripe.from + nonzero);
+        REQUIRE(nonzero == length, "%p of %zu bytes is not zero at %zu", start, size,
+                stripe.from + nonzero);
     }
 }
 

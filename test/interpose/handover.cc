@@ -78,14 +78,18 @@ const way ways[] = {
     {16, make_string, by_free},
     {16, make_line, by_free},
     {16, [](size_t n) { return ::operator new(n); }, [](void *b, size_t) { ::operator delete(b); }},
-    {16, [](size_t n) { return ::operator new(n); }, [](void *b, size_t n) { ::operator delete(b, n); }},
+    {16, [](size_t n) { return ::operator new(n); },
+     [](void *b, size_t n) { ::operator delete(b, n); }},
     {16, [](size_t n) { return ::operator new(n, nothrow); },
      [](void *b, size_t) { ::operator delete(b, nothrow); }},
-    {16, [](size_t n) { return ::operator new[](n); }, [](void *b, size_t) { ::operator delete[](b); }},
-    {16, [](size_t n) { return ::operator new[](n); }, [](void *b, size_t n) { ::operator delete[](b, n); }},
+    {16, [](size_t n) { return ::operator new[](n); },
+     [](void *b, size_t) { ::operator delete[](b); }},
+    {16, [](size_t n) { return ::operator new[](n); },
+     [](void *b, size_t n) { ::operator delete[](b, n); }},
     {16, [](size_t n) { return ::operator new[](n, nothrow); },
      [](void *b, size_t) { ::operator delete[](b, nothrow); }},
-    {128, [](size_t n) { return ::operator new(n, to); }, [](void *b, size_t) { ::operator delete(b, to); }},
+    {128, [](size_t n) { return ::operator new(n, to); },
+     [](void *b, size_t) { ::operator delete(b, to); }},
     {128, [](size_t n) { return ::operator new(n, to); },
      [](void *b, size_t n) { ::operator delete(b, n, to); }},
     {128, [](size_t n) { return ::operator new(n, to, nothrow); },
@@ -122,8 +126,8 @@ void hand_over(size_t number, void *block, size_t size)
         return;
     const auto *bytes = static_cast<unsigned char *>(other.block);
     for (size_t n = 0; n < other.size; n++)
-        REQUIRE(bytes[n] == static_cast<unsigned char>(number + 1), "way %zu: byte %zu of %zu changed",
-                number, n, other.size);
+        REQUIRE(bytes[n] == static_cast<unsigned char>(number + 1),
+                "way %zu: byte %zu of %zu changed", number, n, other.size);
     ways[number].destroy(other.block, other.size);
 }
 

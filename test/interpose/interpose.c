@@ -21,8 +21,8 @@
 #include <string.h>
 
 enum { MALLOC, FREE, CALLOC, REALLOC, MEMALIGN, ALIGNED_ALLOC, POSIX_MEMALIGN, USABLE, FUNCTIONS };
-static const char *const names[FUNCTIONS] = {"malloc",   "free",          "calloc",         "realloc",
-                                             "memalign", "aligned_alloc", "posix_memalign", "usable"};
+static const char *const names[FUNCTIONS] = {
+    "malloc", "free", "calloc", "realloc", "memalign", "aligned_alloc", "posix_memalign", "usable"};
 static unsigned counts[FUNCTIONS];
 
 #define NEXT(name) ((__typeof__(&(name)))dlsym(RTLD_NEXT, #name))

@@ -37,7 +37,8 @@ int main(void)
         free(foreign);
         void *resized = realloc(foreign, 50); // NOLINT: that it is refused is the test
         REQUIRE(resized == NULL, "a foreign chunk was resized");
-        REQUIRE(pattern_mismatch(foreign, sizes[i], i + 10) == sizes[i], "a foreign chunk was changed");
+        REQUIRE(pattern_mismatch(foreign, sizes[i], i + 10) == sizes[i],
+                "a foreign chunk was changed");
         REQUIRE(pattern_mismatch(ours, sizes[i], i) == sizes[i], "our chunk was changed");
         deep_free(foreign);
         free(ours);

@@ -77,7 +77,8 @@ static void require_all_shown(void)
     capture_open(&capture, STDOUT_FILENO);
     capture_call(&capture, library.show);
     REQUIRE(shown_parse(&shown, capture.text, capture.length), "%s", shown.error);
-    REQUIRE(shown.chunk_count == (size_t)THREADS * CHUNKS, "%zu chunks are shown", shown.chunk_count);
+    REQUIRE(shown.chunk_count == (size_t)THREADS * CHUNKS, "%zu chunks are shown",
+            shown.chunk_count);
     shown_free(&shown);
     capture_close(&capture);
 }
@@ -111,6 +112,7 @@ int main(int argc, char **argv)
     free(of_libc);
     load(argv[1]);
     make_chunks(0);
-    printf("loaded by dlopen, foreign chunk %p\n", of_libc); // NOLINT: another allocator was given it
+    printf("loaded by dlopen, foreign chunk %p\n",
+           of_libc); // NOLINT: another allocator was given it
     return 0;
 }

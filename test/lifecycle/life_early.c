@@ -30,7 +30,8 @@ static void use_library(const char *path)
 {
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     REQUIRE(handle != NULL, "%s", dlerror());
-    void *addresses[] = {symbol(handle, "malloc"), symbol(handle, "free"), symbol(handle, "mallinfo2")};
+    void *addresses[] = {symbol(handle, "malloc"), symbol(handle, "free"),
+                         symbol(handle, "mallinfo2")};
     memcpy(&early.malloc, &addresses[0], sizeof addresses[0]);
     memcpy(&early.free, &addresses[1], sizeof addresses[1]);
     memcpy(&early.mallinfo2, &addresses[2], sizeof addresses[2]);

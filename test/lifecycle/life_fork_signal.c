@@ -47,7 +47,8 @@ static void step(struct slot *slots, struct rng *rng)
 {
     struct slot *slot = &slots[rng_below(rng, SLOTS)];
     if (slot->chunk != NULL) {
-        REQUIRE(pattern_mismatch(slot->chunk, slot->size, slot->size) == slot->size, "a chunk was changed");
+        REQUIRE(pattern_mismatch(slot->chunk, slot->size, slot->size) == slot->size,
+                "a chunk was changed");
         free(slot->chunk);
         slot->chunk = NULL;
         return;
@@ -99,7 +100,8 @@ int main(int argc, char **argv)
     struct itimerval often = {{0, 500}, {0, 500}};
     struct rng rng = rng_stream(5, THREADS);
     start_threads(threads);
-    REQUIRE(sigaction(SIGALRM, &action, NULL) == 0 && setitimer(ITIMER_REAL, &often, NULL) == 0, "no timer");
+    REQUIRE(sigaction(SIGALRM, &action, NULL) == 0 && setitimer(ITIMER_REAL, &often, NULL) == 0,
+            "no timer");
     unsigned steps_as_child = 0;
     for (unsigned n = 0; forks < count || child_running; n++) {
         step(slots, &rng);

@@ -75,7 +75,8 @@ int main(int argc, char **argv)
     long count = strtol(argv[1], NULL, 10);
     pthread_t threads[READERS + 1];
     for (size_t t = 0; t <= READERS; t++)
-        REQUIRE(pthread_create(&threads[t], NULL, t < READERS ? keep_reading : keep_flushing, NULL) == 0,
+        REQUIRE(pthread_create(&threads[t], NULL, t < READERS ? keep_reading : keep_flushing,
+                               NULL) == 0,
                 "pthread_create failed");
     for (long n = 0; n < count; n++) {
         int status = 0;

@@ -29,7 +29,8 @@ static size_t random_size(struct rng *rng)
 {
     static const size_t limits[] = {100, 600, 9000, 70000, 600000};
     return sizeof(size_t) +
-           rng_below(rng, limits[rng_below(rng, 1000) < 990 ? rng_below(rng, 3) : 3 + rng_below(rng, 2)]);
+           rng_below(
+               rng, limits[rng_below(rng, 1000) < 990 ? rng_below(rng, 3) : 3 + rng_below(rng, 2)]);
 }
 
 static size_t *make(struct rng *rng)
@@ -96,7 +97,8 @@ static void require_slots_shown(void)
             continue;
         const struct shown_chunk *chunk = shown_find(&shown, held);
         REQUIRE(chunk != NULL, "%p of %zu bytes is not shown", (void *)held, *held);
-        REQUIRE(chunk->size == *held, "%p of %zu bytes is shown with %zu", (void *)held, *held, chunk->size);
+        REQUIRE(chunk->size == *held, "%p of %zu bytes is shown with %zu", (void *)held, *held,
+                chunk->size);
     }
     shown_free(&shown);
     capture_close(&capture);

@@ -22,7 +22,8 @@ static atomic_size_t left_count;
 
 static void destroy(size_t key, void *value)
 {
-    REQUIRE(pattern_mismatch(value, sizes[key], key) == sizes[key], "the value of key %zu was changed", key);
+    REQUIRE(pattern_mismatch(value, sizes[key], key) == sizes[key],
+            "the value of key %zu was changed", key);
     free(value);
     void *next = malloc(sizes[key]);
     REQUIRE(next != NULL, "no memory in a destructor");
@@ -75,7 +76,8 @@ static void *work(void *unused)
 
 int main(void)
 {
-    void (*const destructors[KEYS])(void *) = {destroy_0, destroy_1, destroy_2, destroy_3, destroy_4};
+    void (*const destructors[KEYS])(void *) = {destroy_0, destroy_1, destroy_2, destroy_3,
+                                               destroy_4};
     for (size_t key = 0; key < KEYS; key++)
         REQUIRE(pthread_key_create(&keys[key], destructors[key]) == 0, "pthread_key_create failed");
     for (size_t wave = 0; wave < WAVES; wave++) {
@@ -89,7 +91,8 @@ int main(void)
     REQUIRE(count == LEFT, "%zu values are left of %d", count, (int)LEFT);
     for (size_t n = 0; n < count; n++) {
         size_t size = sizes[left_key[n]];
-        REQUIRE(pattern_mismatch(left[n], size, left_key[n]) == size, "a value that was left was changed");
+        REQUIRE(pattern_mismatch(left[n], size, left_key[n]) == size,
+                "a value that was left was changed");
         free(left[n]);
     }
     printf("%zu values of ended threads freed\n", count);

@@ -61,7 +61,8 @@ static size_t fill(size_t size)
         REQUIRE(malloc(size) == NULL && errno == ENOMEM, "the limit does not last");
     }
     errno = 0;
-    REQUIRE(calloc(1, (size_t)1 << 40) == NULL && errno == ENOMEM, "calloc finds what malloc does not");
+    REQUIRE(calloc(1, (size_t)1 << 40) == NULL && errno == ENOMEM,
+            "calloc finds what malloc does not");
     for (size_t n = count; n > 0; n--) {
         block = blocks;
         blocks = block->next;

@@ -33,7 +33,8 @@ static void make_all(void **chunks, size_t tag)
 static void free_all(void **chunks, size_t tag)
 {
     for (size_t n = 0; n < CHUNKS; n++) {
-        REQUIRE(pattern_mismatch(chunks[n], size_of(n), tag + n) == size_of(n), "chunk %zu was changed", n);
+        REQUIRE(pattern_mismatch(chunks[n], size_of(n), tag + n) == size_of(n),
+                "chunk %zu was changed", n);
         free(chunks[n]);
         chunks[n] = NULL;
     }
@@ -74,7 +75,8 @@ static void use_plugin(void)
     } exchange = {dlsym(handle, "plugin_exchange")};
     REQUIRE(exchange.object != NULL, "the plugin lacks its function");
     unsigned char *given = exchange.function(malloc(4000));
-    REQUIRE(given != NULL && given[0] == 'c' && given[776] == 'c', "the plugin's chunk was changed");
+    REQUIRE(given != NULL && given[0] == 'c' && given[776] == 'c',
+            "the plugin's chunk was changed");
     free(given);
     REQUIRE(dlclose(handle) == 0, "dlclose failed");
 }

@@ -30,7 +30,8 @@ class Keeper
         std::vector<std::string> more;
         for (std::size_t n = 0; n < 50; n++)
             more.emplace_back(n * 37, 'm');
-        REQUIRE(text_->size() == 1000 + uses_ && text_->front() == 'k', "a thread_local object was changed");
+        REQUIRE(text_->size() == 1000 + uses_ && text_->front() == 'k',
+                "a thread_local object was changed");
         text_ = std::make_unique<std::string>(500000, 'z');
         destroyed++;
     }

@@ -16,10 +16,11 @@ static void require(const char *program, const char *count, const char *environm
     /* Six times what they take in hardened mode, for busy machines; ctest ends two of them after 600 seconds. */
     enum { TIMEOUT_S = 280 };
     struct child_stats stats;
-    life_require(
-        &(struct life){
-            .program = program, .arguments = {count}, .environment = environment, .timeout_s = TIMEOUT_S},
-        &stats);
+    life_require(&(struct life){.program = program,
+                                .arguments = {count},
+                                .environment = environment,
+                                .timeout_s = TIMEOUT_S},
+                 &stats);
 }
 
 static void test_forks_of_a_busy_process(void **state)
@@ -56,10 +57,11 @@ static void require_early(const char *program, const char *library, const char *
                           const char *environment)
 {
     struct child_result result;
-    life_run(
-        &(struct life){
-            .program = program, .arguments = {"24", library}, .environment = environment, .timeout_s = 280},
-        preload, &result);
+    life_run(&(struct life){.program = program,
+                            .arguments = {"24", library},
+                            .environment = environment,
+                            .timeout_s = 280},
+             preload, &result);
     if (!child_succeeded(&result))
         fail_msg("%s failed", program);
     printf("%s: %.200s", program, result.out);

@@ -17,8 +17,8 @@ static void run(const struct life *life, struct child_result *result)
     life_run(life, child_library(), result);
     if (!child_succeeded(result))
         fail_msg("%s %s failed", life->program, life->arguments[0]);
-    printf("%s %s %s: %s", life->program, life->arguments[0], life->arguments[1] ? life->arguments[1] : "",
-           result->out);
+    printf("%s %s %s: %s", life->program, life->arguments[0],
+           life->arguments[1] ? life->arguments[1] : "", result->out);
 }
 
 static void test_small_program_has_a_small_address_space(void **state)
@@ -38,7 +38,8 @@ enum { GOAL = 80 };
 static void test_limit_of_address_space(void **state)
 {
     (void)state;
-    static const char *const sizes[] = {"16", "100", "2000", "20000", "200000", "300000", "2097152"};
+    static const char *const sizes[] = {"16",     "100",    "2000",   "20000",
+                                        "200000", "300000", "2097152"};
     static const size_t limits[] = {(size_t)64 * MIB, (size_t)256 * MIB};
     for (size_t l = 0; l < 2; l++) {
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -48,8 +49,9 @@ static void test_limit_of_address_space(void **state)
                                .arguments = {"fill", sizes[i]},
                                .address_space = limits[l]},
                 &result);
-            assert_int_equal(
-                sscanf(result.out, "%zu %zu %zu of %zu KiB", &filled[0], &filled[1], &filled[2], &kib), 4);
+            assert_int_equal(sscanf(result.out, "%zu %zu %zu of %zu KiB", &filled[0], &filled[1],
+                                    &filled[2], &kib),
+                             4);
             left = limits[l] - kib * 1024;
             for (size_t n = 0; n < 3; n++)
                 assert_true(filled[n] >= left / 100 * GOAL);

@@ -80,8 +80,8 @@ static void test_deepbind_chunks_are_foreign(void **state)
         for (unsigned i = 0; i < 2; i++) {
             char expected[200];
             (void)snprintf(expected, sizeof expected,
-                           "ft_malloc: %s(): invalid pointer %p: not from this allocator\n", functions[i],
-                           foreign);
+                           "ft_malloc: %s(): invalid pointer %p: not from this allocator\n",
+                           functions[i], foreign);
             assert_int_equal(strncmp(err, expected, strlen(expected)), 0);
             err += strlen(expected);
         }

@@ -21,7 +21,8 @@ static long faults(const char *mode)
         struct child_result result;
         long count = 0;
 
-        life_run(&(struct life){.program = "life_pages", .arguments = {mode}}, child_library(), &result);
+        life_run(&(struct life){.program = "life_pages", .arguments = {mode}}, child_library(),
+                 &result);
         assert_true(child_succeeded(&result));
         assert_int_equal(sscanf(result.out, "%ld faults", &count), 1);
         assert_true(count > 0);
@@ -36,7 +37,8 @@ static void test_what_a_mib_in_small_chunks_touches(void **state)
     (void)state;
     long none = faults("none"), kept = faults("kept"), freed = faults("freed");
 
-    printf("page faults beyond those of a program that allocates nothing: %ld kept, %ld freed at once\n",
+    printf("page faults beyond those of a program that allocates nothing: %ld kept, %ld freed at "
+           "once\n",
            kept - none, freed - none);
     assert_in_range(kept - none, 255, 272);
     assert_true(freed - none <= 3);

@@ -55,8 +55,8 @@ static void require_options(const char *plugin)
     struct child_stats stats;
 
     (void)snprintf(preload, sizeof preload, "%s:%s", child_library(), plugin);
-    life_run(&(struct life){.program = "life_late_frees", .environment = "FT_MALLOC_HARDEN=1"}, preload,
-             &result);
+    life_run(&(struct life){.program = "life_late_frees", .environment = "FT_MALLOC_HARDEN=1"},
+             preload, &result);
     assert_true(child_succeeded(&result));
     /* Both options were read: the line of statistics is there, and no word that the other one was ignored. */
     assert_true(child_read_stats(&result, &stats));

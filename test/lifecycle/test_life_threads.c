@@ -17,11 +17,12 @@ static void test_memory_is_bounded_over_10000_threads(void **state)
     struct child_stats stats;
     size_t sizes[2];
     size_t resident[2];
-    life_run(&(struct life){.program = "life_threads", .arguments = {"625", "16"}, .timeout_s = 120},
-             child_library(), &result);
+    life_run(
+        &(struct life){.program = "life_threads", .arguments = {"625", "16"}, .timeout_s = 120},
+        child_library(), &result);
     assert_true(child_succeeded(&result));
-    assert_int_equal(sscanf(result.out, "10000 threads, size %zu to %zu, resident %zu to %zu", &sizes[0],
-                            &sizes[1], &resident[0], &resident[1]),
+    assert_int_equal(sscanf(result.out, "10000 threads, size %zu to %zu, resident %zu to %zu",
+                            &sizes[0], &sizes[1], &resident[0], &resident[1]),
                      4);
     printf("%s", result.out);
     assert_true(sizes[1] <= sizes[0] + sizes[0] / 4 + 8192);
@@ -40,7 +41,8 @@ static void test_arena_maximum(void **state)
     static const struct {
         const char *setting;
         unsigned maximum;
-    } cases[] = {{"FT_MALLOC_ARENA_MAX=1", 1}, {"FT_MALLOC_ARENA_MAX=2", 2}, {"FT_MALLOC_ARENA_MAX=4", 4}};
+    } cases[] = {
+        {"FT_MALLOC_ARENA_MAX=1", 1}, {"FT_MALLOC_ARENA_MAX=2", 2}, {"FT_MALLOC_ARENA_MAX=4", 4}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct child_stats stats;
         life_require(&(struct life){.program = "life_threads",

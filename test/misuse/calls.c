@@ -48,7 +48,8 @@ static void call_realloc_zero(void *pointer)
 
 static void call_reallocarray(void *pointer)
 {
-    REQUIRE(reallocarray(pointer, 1000, 1000) == NULL, "reallocarray of a wrong pointer is not refused");
+    REQUIRE(reallocarray(pointer, 1000, 1000) == NULL,
+            "reallocarray of a wrong pointer is not refused");
 }
 
 static void call_usable_size(void *pointer)

@@ -88,8 +88,8 @@ bool wrong_foreign_make(const char *name, struct wrong_pointer *wrong)
         wrong->pointer = chunk_of_libc(100);
     else if (strcmp(name, "libc-large") == 0)
         wrong->pointer = chunk_of_libc(1000000);
-    (void)snprintf(wrong->verdict, sizeof wrong->verdict, "invalid pointer %p: not from this allocator",
-                   wrong->pointer);
+    (void)snprintf(wrong->verdict, sizeof wrong->verdict,
+                   "invalid pointer %p: not from this allocator", wrong->pointer);
     return wrong->pointer != NULL;
 }
 
@@ -97,19 +97,21 @@ bool wrong_foreign_make(const char *name, struct wrong_pointer *wrong)
 enum { TINY_HEAP = 4 << 20, SMALL_HEAP = 32 << 20, SLAB = 16 << 10 };
 
 /* "header-N": N bytes into the header of a heap of the zone; "between": behind the last chunk of a slab. */
-bool wrong_between_make(const char *name, const char *zone, size_t size, struct wrong_pointer *wrong)
+bool wrong_between_make(const char *name, const char *zone, size_t size,
+                        struct wrong_pointer *wrong)
 {
     bool tiny = strcmp(zone, "TINY") == 0;
     uintptr_t chunk = (uintptr_t)malloc(tiny ? 960 : size);
     uintptr_t heap = chunk & ~(uintptr_t)((tiny ? TINY_HEAP : SMALL_HEAP) - 1);
     if (strncmp(name, "header-", 7) == 0 && strcmp(zone, "LARGE") != 0)
-        wrong->pointer = (void *)(heap + strtoul(name + 7, NULL, 10)); // NOLINT: an address becomes a pointer
+        wrong->pointer =
+            (void *)(heap + strtoul(name + 7, NULL, 10)); // NOLINT: an address becomes a pointer
     else if (strcmp(name, "between") == 0 && tiny)
         /* 17 chunks of 960 bytes leave 64 of a slab. */
         wrong->pointer = (void *)((chunk & ~(uintptr_t)(SLAB - 1)) + SLAB - 64); // NOLINT
     else
         return false;
-    (void)snprintf(wrong->verdict, sizeof wrong->verdict, "invalid pointer %p: no chunk in a %s heap",
-                   wrong->pointer, zone);
+    (void)snprintf(wrong->verdict, sizeof wrong->verdict,
+                   "invalid pointer %p: no chunk in a %s heap", wrong->pointer, zone);
     return true;
 }

@@ -25,7 +25,8 @@ static unsigned char *allocate(size_t size)
     return chunk;
 }
 
-static void announce(const char *function, const char *what, const unsigned char *chunk, size_t size)
+static void announce(const char *function, const char *what, const unsigned char *chunk,
+                     size_t size)
 {
     char line[200];
     int length = snprintf(line, sizeof line, "ft_malloc: %s%s %p (%s, %zu bytes)\n", function, what,
@@ -124,8 +125,8 @@ static void overflow_aligned(size_t size)
     chunk[size] ^= 0x55;
     /* Multiples of 64 only: the zone may be another. */
     char line[200];
-    int length =
-        snprintf(line, sizeof line, "ft_malloc: free(): written past the end of %p (", (void *)chunk);
+    int length = snprintf(line, sizeof line, "ft_malloc: free(): written past the end of %p (",
+                          (void *)chunk);
     REQUIRE(write(STDOUT_FILENO, line, (size_t)length) == length, "cannot write");
     free(chunk);
 }
@@ -193,9 +194,10 @@ static void empty_inside(size_t size)
 {
     unsigned char *chunk = malloc(0);
     char line[200];
-    int length = snprintf(line, sizeof line,
-                          "ft_malloc: free(): invalid pointer %p: inside the chunk %p (TINY, %zu bytes)\n",
-                          (void *)(chunk + 8), (void *)chunk, size);
+    int length =
+        snprintf(line, sizeof line,
+                 "ft_malloc: free(): invalid pointer %p: inside the chunk %p (TINY, %zu bytes)\n",
+                 (void *)(chunk + 8), (void *)chunk, size);
     REQUIRE(write(STDOUT_FILENO, line, (size_t)length) == length, "cannot write");
     free(chunk + 8); // NOLINT: wrong on purpose
 }
@@ -213,8 +215,8 @@ static void write_after_free(size_t size, size_t offset)
 {
     unsigned char *chunk = allocate(size);
     char line[200];
-    int length =
-        snprintf(line, sizeof line, "ft_malloc: memory written to after free: chunk %p\n", (void *)chunk);
+    int length = snprintf(line, sizeof line, "ft_malloc: memory written to after free: chunk %p\n",
+                          (void *)chunk);
     REQUIRE(write(STDOUT_FILENO, line, (size_t)length) == length, "cannot write");
     free(chunk);
     chunk[offset] ^= 0x5A; // NOLINT: wrong on purpose

@@ -38,8 +38,8 @@ static void give(void *chunk, size_t size)
 {
     if (chunk == NULL)
         return;
-    REQUIRE(pattern_mismatch(chunk, size, size) == size, "%p of %zu bytes was changed, seed %llu", chunk,
-            size, (unsigned long long)seed);
+    REQUIRE(pattern_mismatch(chunk, size, size) == size, "%p of %zu bytes was changed, seed %llu",
+            chunk, size, (unsigned long long)seed);
     free(chunk);
 }
 
@@ -70,7 +70,8 @@ static void *keep_working(void *number)
 {
     for (uintptr_t wave = (uintptr_t)number; !atomic_load(&stop); wave += THREADS) {
         pthread_t thread;
-        REQUIRE(pthread_create(&thread, NULL, work, (void *)wave) == 0, "pthread_create failed"); // NOLINT
+        REQUIRE(pthread_create(&thread, NULL, work, (void *)wave) == 0,
+                "pthread_create failed"); // NOLINT
         pthread_join(thread, NULL);
     }
     return NULL;
@@ -94,8 +95,9 @@ static void wait_for(pid_t child, const char *who)
 {
     int status = 0;
     REQUIRE(child > 0 && waitpid(child, &status, 0) == child, "no %s", who);
-    REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the %s ended with status %#x, seed %llu", who,
-            (unsigned)status, (unsigned long long)seed);
+    REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+            "the %s ended with status %#x, seed %llu", who, (unsigned)status,
+            (unsigned long long)seed);
 }
 
 /* In a child: its own arena, and by new threads those that its parent's threads left behind. */

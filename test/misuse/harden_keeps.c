@@ -30,8 +30,8 @@ static void keep_usable_size(void)
                 malloc_usable_size(chunk));
         REQUIRE(malloc_usable_size(zeroed) == size, "calloc(%zu): %zu bytes are usable", size,
                 malloc_usable_size(zeroed));
-        REQUIRE(malloc_usable_size(resized) == size + 1, "realloc(%zu): %zu bytes are usable", size + 1,
-                malloc_usable_size(resized));
+        REQUIRE(malloc_usable_size(resized) == size + 1, "realloc(%zu): %zu bytes are usable",
+                size + 1, malloc_usable_size(resized));
         free(chunk), free(zeroed), free(resized);
     }
 }
@@ -86,8 +86,8 @@ static void keep_calloc_zero(void)
         for (size_t n = 0; n < HARDEN_SIZES; n++) {
             size_t size = harden_sizes[n];
             unsigned char *chunk = calloc(1, size);
-            REQUIRE(chunk != NULL && pattern_first_nonzero(chunk, size) == size, "calloc(%zu) is not zero",
-                    size);
+            REQUIRE(chunk != NULL && pattern_first_nonzero(chunk, size) == size,
+                    "calloc(%zu) is not zero", size);
             memset(chunk, 0xEE, size);
             free(chunk);
         }
@@ -108,7 +108,8 @@ static void keep_freed_zero(void)
         chunk = harden_allocate(size);
         unsigned char *moved = realloc(chunk, size * 2 + 100);
         REQUIRE(moved != NULL && moved != chunk, "%zu bytes grow where they are", size);
-        REQUIRE(pattern_first_nonzero(chunk, size) == size, "what realloc left is not zero"); // NOLINT
+        REQUIRE(pattern_first_nonzero(chunk, size) == size,
+                "what realloc left is not zero"); // NOLINT
         free(moved);
     }
 }
@@ -208,7 +209,8 @@ static void keep_empty_listed(void)
     char line[200];
     (void)snprintf(line, sizeof line, "0x%lX - 0x%lX : 0 bytes\n", (unsigned long)(uintptr_t)chunk,
                    (unsigned long)(uintptr_t)chunk);
-    REQUIRE(chunk != NULL && malloc(0) != chunk && malloc_usable_size(chunk) == 0, "not a chunk of its own");
+    REQUIRE(chunk != NULL && malloc(0) != chunk && malloc_usable_size(chunk) == 0,
+            "not a chunk of its own");
     REQUIRE(listed(line), "show_alloc_mem() does not list %s", line);
     resized = realloc(chunk, 100);
     REQUIRE(resized != NULL && resized != chunk, "it stays where it is");

@@ -30,8 +30,8 @@ static size_t canary_length(size_t size)
 
 static void report_overflow(const char *function, const void *chunk, size_t size)
 {
-    reports_expect("%s: written past the end of %p (%s, %zu bytes)", function, chunk, harden_zone(size),
-                   size);
+    reports_expect("%s: written past the end of %p (%s, %zu bytes)", function, chunk,
+                   harden_zone(size), size);
 }
 
 static void overflow_then_free(size_t size, size_t offset)
@@ -84,9 +84,10 @@ static void sweep_bits(void)
 static void overflow_aligned(size_t align, size_t size)
 {
     unsigned char *chunk = aligned_alloc(align, size);
-    REQUIRE(chunk != NULL && (uintptr_t)chunk % align == 0, "no memory, or not aligned to %zu", align);
-    REQUIRE(malloc_usable_size(chunk) == size, "%zu bytes are usable, not %zu", malloc_usable_size(chunk),
-            size);
+    REQUIRE(chunk != NULL && (uintptr_t)chunk % align == 0, "no memory, or not aligned to %zu",
+            align);
+    REQUIRE(malloc_usable_size(chunk) == size, "%zu bytes are usable, not %zu",
+            malloc_usable_size(chunk), size);
     pattern_write(chunk, 0, size, size);
     chunk[size] ^= 0x55;
     free(chunk);

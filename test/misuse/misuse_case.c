@@ -35,7 +35,8 @@ static void hold_chunks(void)
 static void release_chunks(void)
 {
     for (size_t n = 0; n < HELD; n++) {
-        REQUIRE(pattern_mismatch(held[n], held_size(n), n) == held_size(n), "chunk %zu was changed", n);
+        REQUIRE(pattern_mismatch(held[n], held_size(n), n) == held_size(n), "chunk %zu was changed",
+                n);
         free(held[n]);
     }
 }

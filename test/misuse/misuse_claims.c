@@ -116,7 +116,8 @@ static void require_intact(void)
         pattern_write(held[n], 0, n * n % 5000, n);
     }
     for (size_t n = 0; n < HELD; n++) {
-        REQUIRE(pattern_mismatch(held[n], n * n % 5000, n) == n * n % 5000, "chunk %zu was changed", n);
+        REQUIRE(pattern_mismatch(held[n], n * n % 5000, n) == n * n % 5000, "chunk %zu was changed",
+                n);
         free(held[n]);
     }
 }
@@ -132,12 +133,13 @@ int main(int argc, char **argv)
             continue;
         void *chunk = make(size);
         size_t live = mallinfo2().uordblks + mallinfo2().hblkhd;
-        int length = snprintf(line, sizeof line, "ft_malloc: %s: wrong %s %zu for %p (%s, %zu bytes)\n",
-                              functions[i].shown, functions[i].what, claim, chunk,
-                              size <= 960      ? "TINY"
-                              : size <= 262144 ? "SMALL"
-                                               : "LARGE",
-                              size);
+        int length =
+            snprintf(line, sizeof line, "ft_malloc: %s: wrong %s %zu for %p (%s, %zu bytes)\n",
+                     functions[i].shown, functions[i].what, claim, chunk,
+                     size <= 960      ? "TINY"
+                     : size <= 262144 ? "SMALL"
+                                      : "LARGE",
+                     size);
         REQUIRE(write(STDOUT_FILENO, line, (size_t)length) == length, "cannot write");
         functions[i].call(chunk, claim, size);
         REQUIRE(mallinfo2().uordblks + mallinfo2().hblkhd < live, "it was not freed");

@@ -12,7 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TINY_HEAP = 4 << 20, TINY_HEADER = 304 << 10, SMALL_HEAP = 32 << 20, SMALL_HEADER = 336 << 10 };
+enum {
+    TINY_HEAP = 4 << 20,
+    TINY_HEADER = 304 << 10,
+    SMALL_HEAP = 32 << 20,
+    SMALL_HEADER = 336 << 10
+};
 
 extern void free_sized(void *pointer, size_t size) __attribute__((weak));
 
@@ -34,8 +39,8 @@ static unsigned char *allocate(size_t size)
     return chunk;
 }
 
-static void expect_inside(const char *function, const unsigned char *pointer, const unsigned char *chunk,
-                          size_t size)
+static void expect_inside(const char *function, const unsigned char *pointer,
+                          const unsigned char *chunk, size_t size)
 {
     reports_expect("%s: invalid pointer %p: inside the chunk %p (%s, %zu bytes)", function,
                    (const void *)pointer, (const void *)chunk, zone(size), size);
@@ -103,7 +108,8 @@ static void sweep_unused(size_t size, uintptr_t heap_size)
 
 static void sweep_claims(size_t size)
 {
-    static const size_t wrong[] = {1, 2, 15, 16, 64, 256, 1024, 4096, 65536, 262144, (size_t)1 << 40};
+    static const size_t wrong[] = {
+        1, 2, 15, 16, 64, 256, 1024, 4096, 65536, 262144, (size_t)1 << 40};
     REQUIRE(free_sized != NULL, "no free_sized in this process");
     for (size_t n = 0; n < 2 * sizeof wrong / sizeof *wrong; n++) {
         size_t claim = n % 2 == 0 ? size + wrong[n / 2] : size - wrong[n / 2];
@@ -131,7 +137,8 @@ int main(void)
         for (size_t n = 0; n < SIZES; n++)
             held[n] = allocate(sizes[n]);
         for (size_t n = 0; n < SIZES; n++) {
-            REQUIRE(pattern_mismatch(held[n], sizes[n], sizes[n]) == sizes[n], "a chunk was changed");
+            REQUIRE(pattern_mismatch(held[n], sizes[n], sizes[n]) == sizes[n],
+                    "a chunk was changed");
             free(held[n]);
         }
     }

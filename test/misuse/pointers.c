@@ -98,7 +98,8 @@ static void *freed_remotely(const struct zone *zone, unsigned more)
 {
     pthread_t thread;
     void *chunk;
-    REQUIRE(sem_init(&owner_may_end, 0, 0) == 0 && sem_init(&owner_is_ready, 0, 0) == 0, "sem_init failed");
+    REQUIRE(sem_init(&owner_may_end, 0, 0) == 0 && sem_init(&owner_is_ready, 0, 0) == 0,
+            "sem_init failed");
     owned.size = zone->size;
     REQUIRE(pthread_create(&thread, NULL, own, NULL) == 0, "pthread_create failed");
     while (sem_wait(&owner_is_ready) != 0) {
@@ -186,12 +187,13 @@ static bool make_freed(const char *name, const struct zone *zone, struct wrong_p
         if (strcmp(name, freed_kinds[i].name) != 0)
             continue;
         wrong->pointer = freed_kinds[i].make(zone);
-        (void)snprintf(wrong->verdict, sizeof wrong->verdict, "double free of %p (%s, ", wrong->pointer,
-                       zone->shown);
+        (void)snprintf(wrong->verdict, sizeof wrong->verdict, "double free of %p (%s, ",
+                       wrong->pointer, zone->shown);
         /* When LARGE memory grew in place, it was freed with its last size. */
         if (strcmp(name, "freed-by-realloc") != 0 || zone->size <= 262144)
-            (void)snprintf(wrong->verdict, sizeof wrong->verdict, "double free of %p (%s, %zu bytes)",
-                           wrong->pointer, zone->shown, zone->size);
+            (void)snprintf(wrong->verdict, sizeof wrong->verdict,
+                           "double free of %p (%s, %zu bytes)", wrong->pointer, zone->shown,
+                           zone->size);
         return true;
     }
     return false;
@@ -206,8 +208,8 @@ static bool make_interior(const char *name, const struct zone *zone, struct wron
     unsigned char *chunk = allocate(zone->size);
     wrong->pointer = chunk + (offset >= 0 ? offset : (long)zone->size + offset);
     (void)snprintf(wrong->verdict, sizeof wrong->verdict,
-                   "invalid pointer %p: inside the chunk %p (%s, %zu bytes)", wrong->pointer, (void *)chunk,
-                   zone->shown, zone->size);
+                   "invalid pointer %p: inside the chunk %p (%s, %zu bytes)", wrong->pointer,
+                   (void *)chunk, zone->shown, zone->size);
     return true;
 }
 

@@ -17,6 +17,7 @@ bool wrong_pointer_make(const char *name, struct wrong_pointer *wrong);
 
 /* Parts of it: pointers that have no chunk, and those between the chunks of a zone's heaps. */
 bool wrong_foreign_make(const char *name, struct wrong_pointer *wrong);
-bool wrong_between_make(const char *name, const char *zone, size_t size, struct wrong_pointer *wrong);
+bool wrong_between_make(const char *name, const char *zone, size_t size,
+                        struct wrong_pointer *wrong);
 
 #endif

@@ -44,7 +44,8 @@ static void restore(void)
 static void read_line(char *line)
 {
     ssize_t got = pread(file, line, LINE - 1, 0);
-    REQUIRE(got >= 0 && lseek(file, 0, SEEK_SET) == 0 && ftruncate(file, 0) == 0, "cannot read back stderr");
+    REQUIRE(got >= 0 && lseek(file, 0, SEEK_SET) == 0 && ftruncate(file, 0) == 0,
+            "cannot read back stderr");
     line[got] = '\0';
 }
 

@@ -41,8 +41,8 @@ static void check_one(const char *name, size_t size, int with_signal, const char
                     : result.out_length > 20 && end == result.err + result.err_length - 1 &&
                           strncmp(result.err, result.out, result.out_length) == 0;
     if (!said || result.signal != with_signal)
-        fail_msg("%s of %zu bytes: signal %d, expected \"%s\", got \"%s\"", name, size, result.signal,
-                 result.out, result.err);
+        fail_msg("%s of %zu bytes: signal %d, expected \"%s\", got \"%s\"", name, size,
+                 result.signal, result.out, result.err);
     tried++;
     child_free(&result);
 }
@@ -95,7 +95,8 @@ static void test_wrong_sizes(void **state)
 {
     (void)state;
     static const char *const names[] = {"wrong-size", NULL};
-    static const size_t sizes[] = {1, 42, 512, 513, 576, 896, 897, 959, 960, 3725, 262144, SIZE_MAX};
+    static const size_t sizes[] = {1,   42,  512, 513,  576,    896,
+                                   897, 959, 960, 3725, 262144, SIZE_MAX};
     check(names, sizes, SIGABRT);
 }
 
@@ -136,10 +137,10 @@ static void check_written_after_free(const char *name, size_t size)
     char number[24];
     (void)snprintf(number, sizeof number, "%zu", size);
     run(FT_HARDEN_CASE, name, number, NULL, &result);
-    if (result.signal != SIGABRT ||
-        (strcmp(result.err, result.out) != 0 && strncmp(result.err, beside, sizeof beside - 1) != 0))
-        fail_msg("%s of %zu bytes: signal %d, expected \"%s\", got \"%s\"", name, size, result.signal,
-                 result.out, result.err);
+    if (result.signal != SIGABRT || (strcmp(result.err, result.out) != 0 &&
+                                     strncmp(result.err, beside, sizeof beside - 1) != 0))
+        fail_msg("%s of %zu bytes: signal %d, expected \"%s\", got \"%s\"", name, size,
+                 result.signal, result.out, result.err);
     tried++;
     child_free(&result);
 }
@@ -167,8 +168,8 @@ static void test_large_guards(void **state)
 static void test_large_chunks_that_change_their_size(void **state)
 {
     (void)state;
-    static const char *const touching[] = {"touch-behind-grown", "touch-behind-shrunk", "touch-freed-grown",
-                                           NULL};
+    static const char *const touching[] = {"touch-behind-grown", "touch-behind-shrunk",
+                                           "touch-freed-grown", NULL};
     static const char *const overflowing[] = {"overflow-grown", "overflow-shrunk", NULL};
     static const size_t sizes[] = {262144, 300000, 1048575, 1048576, 50000000, SIZE_MAX};
     static const size_t whole[] = {262144, 1048576, SIZE_MAX};
@@ -249,8 +250,8 @@ static void test_with_statistics(void **state)
 static void forks(const char *option)
 {
     struct child_result result;
-    run(FT_HARDEN_FORKS, "25", getenv("FT_TEST_SEED") != NULL ? getenv("FT_TEST_SEED") : "14", option,
-        &result);
+    run(FT_HARDEN_FORKS, "25", getenv("FT_TEST_SEED") != NULL ? getenv("FT_TEST_SEED") : "14",
+        option, &result);
     assert_true(child_succeeded(&result));
     assert_int_equal(result.err_length, 0);
     child_free(&result);

@@ -63,7 +63,8 @@ static unsigned all;
 static bool caught(unsigned allocator, const char *name, const char *size)
 {
     const char *argv[] = {FT_MATRIX_CASE, name, size, NULL};
-    const char *environment[] = {allocator == 2 ? "FT_MALLOC_HARDEN=1" : "FT_MALLOC_HARDEN=0", NULL};
+    const char *environment[] = {allocator == 2 ? "FT_MALLOC_HARDEN=1" : "FT_MALLOC_HARDEN=0",
+                                 NULL};
     struct child_result result;
     bool lived;
     child_run(&(struct child_spec){.argv = argv,
@@ -124,7 +125,8 @@ static void require(unsigned allocator, const char *const wanted, size_t row)
 {
     for (unsigned size = 0; size < SIZES; size++)
         if (wanted[size] == 'x' && !results[allocator][row][size])
-            fail_msg("%s of %s bytes is not caught, %s", rows[row].name, sizes[size], allocators[allocator]);
+            fail_msg("%s of %s bytes is not caught, %s", rows[row].name, sizes[size],
+                     allocators[allocator]);
 }
 
 static void test_default_catches_what_it_promises(void **state)

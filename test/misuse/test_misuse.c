@@ -35,8 +35,9 @@ static unsigned tried;
 static void run_case(const char *const *argv, const char *on_error, struct child_result *result)
 {
     const char *environment[] = {on_error, NULL};
-    child_run(&(struct child_spec){.argv = argv, .environment = environment, .preload = child_library()},
-              result);
+    child_run(
+        &(struct child_spec){.argv = argv, .environment = environment, .preload = child_library()},
+        result);
 }
 
 /* A program that is to end by the signal, or with it 0 to go on. */
@@ -126,7 +127,8 @@ static void test_every_interior_offset(void **state)
     (void)state;
     struct child_result result;
     unsigned swept = 0;
-    const char *environment[] = {"FT_MALLOC_ON_ERROR=report", "FT_MALLOC_ON_WRONG_SIZE=report", NULL};
+    const char *environment[] = {"FT_MALLOC_ON_ERROR=report", "FT_MALLOC_ON_WRONG_SIZE=report",
+                                 NULL};
     child_run(&(struct child_spec){.argv = (const char *[]){FT_MISUSE_SWEEP, NULL},
                                    .environment = environment,
                                    .preload = child_library(),
@@ -177,13 +179,14 @@ static void check_claim(const char *const *argv, const char *option, size_t told
                  count_lines(result.err) == told;
     bool intact = strstr(result.out, "\nintact\n") != NULL;
     if (!right || result.signal != with_signal || intact != (with_signal == 0))
-        fail_msg("%s of %s as %s, %s: signal %d, expected \"%s\" %zu times, got \"%s\"", argv[1], argv[2],
-                 argv[3], option, result.signal, result.out, told, result.err);
+        fail_msg("%s of %s as %s, %s: signal %d, expected \"%s\" %zu times, got \"%s\"", argv[1],
+                 argv[2], argv[3], option, result.signal, result.out, told, result.err);
     tried++;
     child_free(&result);
 }
 
-static void check_claims(const char *const *functions, const char *const *sizes, const char *const *claims)
+static void check_claims(const char *const *functions, const char *const *sizes,
+                         const char *const *claims)
 {
     for (; *functions != NULL; functions++)
         for (const char *const *size = sizes; *size != NULL; size++)
@@ -217,8 +220,8 @@ static void test_wrong_sizes_when_hardened(void **state)
     for (size_t n = 0; n < sizeof cases / sizeof *cases; n++) {
         setenv("FT_MALLOC_ON_ERROR", cases[n].on_error + strlen("FT_MALLOC_ON_ERROR="), 1);
         for (const char *const *size = sizes; *size != NULL; size++)
-            check_claim((const char *[]){FT_MISUSE_CLAIMS, "delete", *size, "41", NULL}, cases[n].option,
-                        cases[n].told, cases[n].signal);
+            check_claim((const char *[]){FT_MISUSE_CLAIMS, "delete", *size, "41", NULL},
+                        cases[n].option, cases[n].told, cases[n].signal);
     }
     unsetenv("FT_MALLOC_HARDEN");
     unsetenv("FT_MALLOC_ON_ERROR");
@@ -275,15 +278,16 @@ static void test_wrong_sizes(void **state)
 static void test_wrong_alignments(void **state)
 {
     (void)state;
-    static const char *const functions[] = {"free_aligned_sized-align", "delete-align", "delete-array-align",
-                                            "delete-array-sized-align", NULL};
+    static const char *const functions[] = {"free_aligned_sized-align", "delete-align",
+                                            "delete-array-align", "delete-array-sized-align", NULL};
     static const char *const sizes[] = {"16", "3725", "484847", NULL};
     static const char *const claims[] = {"0", "4611686018427387904", "9223372036854775808", NULL};
     check_claims(functions, sizes, claims);
     static const char *const tiny[] = {"16", NULL};
     static const char *const close[] = {"32", "64", "4096", NULL};
     check_claims(functions, tiny, close);
-    static const char *const sized[] = {"free_aligned_sized-align", "delete-array-sized-align", NULL};
+    static const char *const sized[] = {"free_aligned_sized-align", "delete-array-sized-align",
+                                        NULL};
     static const char *const no_powers[] = {"3", "24", NULL};
     check_claims(sized, sizes, no_powers);
 }
@@ -291,8 +295,9 @@ static void test_wrong_alignments(void **state)
 static void test_foreign_memory(void **state)
 {
     (void)state;
-    static const char *const pointers[] = {"stack",  "static", "code",       "unmapped", "inaccessible",
-                                           "mapped", "libc",   "libc-large", NULL};
+    static const char *const pointers[] = {"stack",    "static",       "code",
+                                           "unmapped", "inaccessible", "mapped",
+                                           "libc",     "libc-large",   NULL};
     check_all(all_functions, pointers);
 }
 
@@ -319,7 +324,8 @@ static void test_addresses_of_nothing(void **state)
 static void test_abort_is_the_default(void **state)
 {
     (void)state;
-    check_once((const char *[]){FT_MISUSE_CASE, "free", "five", NULL}, "FT_TEST_NOTHING=1", SIGABRT);
+    check_once((const char *[]){FT_MISUSE_CASE, "free", "five", NULL}, "FT_TEST_NOTHING=1",
+               SIGABRT);
 }
 
 int main(void)

@@ -34,7 +34,8 @@ static void copy_program(const char *from, const char *to, mode_t mode)
     while ((got = read(in, buffer, sizeof buffer)) > 0)
         REQUIRE(write(out, buffer, (size_t)got) == got, "cannot write %s", to);
     /* In this order: a change of the owner takes the bit away. */
-    REQUIRE(got == 0 && fchown(out, OWNER, OWNER) == 0 && fchmod(out, mode) == 0, "cannot make %s", to);
+    REQUIRE(got == 0 && fchown(out, OWNER, OWNER) == 0 && fchmod(out, mode) == 0, "cannot make %s",
+            to);
     close(in);
     close(out);
 }
@@ -43,8 +44,8 @@ static void copy_program(const char *from, const char *to, mode_t mode)
 static void run(const char *program, struct child_result *result)
 {
     const char *argv[] = {"/proc/self/exe", program, NULL};
-    const char *environment[] = {"FT_MALLOC_STATS=1", "FT_MALLOC_ON_ERROR=report", "FT_MALLOC_HARDEN=1",
-                                 NULL};
+    const char *environment[] = {"FT_MALLOC_STATS=1", "FT_MALLOC_ON_ERROR=report",
+                                 "FT_MALLOC_HARDEN=1", NULL};
     child_run(&(struct child_spec){.argv = argv, .environment = environment}, result);
 }
 

@@ -58,12 +58,14 @@ static void require_no_overlap(const struct model *model, const struct chunk *fr
             continue;
         uintptr_t other_start = (uintptr_t)other->start;
         uintptr_t other_end = other_start + (other->filled > 0 ? other->filled : 1);
-        REQUIRE(end <= other_start || other_end <= start, "%p of %zu bytes overlaps %p of %zu bytes",
-                (void *)fresh->start, fresh->size, (void *)other->start, other->size);
+        REQUIRE(end <= other_start || other_end <= start,
+                "%p of %zu bytes overlaps %p of %zu bytes", (void *)fresh->start, fresh->size,
+                (void *)other->start, other->size);
     }
 }
 
-void model_enter(struct model *model, struct chunk *slot, void *start, size_t size, size_t alignment)
+void model_enter(struct model *model, struct chunk *slot, void *start, size_t size,
+                 size_t alignment)
 {
     REQUIRE(start != NULL, "no memory for %zu bytes", size);
     REQUIRE((uintptr_t)start % alignment == 0, "%p of %zu bytes is not aligned to %zu", start, size,
@@ -76,8 +78,8 @@ void model_enter(struct model *model, struct chunk *slot, void *start, size_t si
 void model_check_contents(const struct chunk *chunk, size_t limit)
 {
     size_t mismatch = pattern_mismatch(chunk->start, limit, chunk->tag);
-    REQUIRE(mismatch == limit, "%p of %zu bytes was changed at offset %zu", (void *)chunk->start, chunk->size,
-            mismatch);
+    REQUIRE(mismatch == limit, "%p of %zu bytes was changed at offset %zu", (void *)chunk->start,
+            chunk->size, mismatch);
 }
 
 void model_free_all(struct model *model)
@@ -101,11 +103,13 @@ void model_require_shown(struct model *const *models, size_t count, const struct
             if (chunk->start == NULL)
                 continue;
             const struct shown_chunk *found = shown_find(shown, chunk->start);
-            REQUIRE(found != NULL, "%p of %zu bytes is not shown", (void *)chunk->start, chunk->size);
-            REQUIRE(found->size == chunk->size, "%p of %zu bytes is shown with %zu", (void *)chunk->start,
-                    chunk->size, found->size);
+            REQUIRE(found != NULL, "%p of %zu bytes is not shown", (void *)chunk->start,
+                    chunk->size);
+            REQUIRE(found->size == chunk->size, "%p of %zu bytes is shown with %zu",
+                    (void *)chunk->start, chunk->size, found->size);
             held++;
         }
     }
-    REQUIRE(shown->chunk_count == held, "%zu chunks are shown, %zu are held", shown->chunk_count, held);
+    REQUIRE(shown->chunk_count == held, "%zu chunks are shown, %zu are held", shown->chunk_count,
+            held);
 }

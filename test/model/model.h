@@ -34,7 +34,8 @@ void model_destroy(struct model *model);
 size_t model_random_size(struct model *model);
 
 /* Enters a new chunk into an empty slot: checks its alignment and that it overlaps no other, and fills it. */
-void model_enter(struct model *model, struct chunk *slot, void *start, size_t size, size_t alignment);
+void model_enter(struct model *model, struct chunk *slot, void *start, size_t size,
+                 size_t alignment);
 
 /* Requires that the chunk holds its pattern up to limit, which is at most what was filled. */
 void model_check_contents(const struct chunk *chunk, size_t limit);

@@ -30,7 +30,8 @@ static void allocate_zeroed(struct model *model, struct chunk *slot)
     size = size / count * count;
     REQUIRE(start != NULL, "no memory for %zu bytes", size);
     size_t nonzero = pattern_first_nonzero(start, size);
-    REQUIRE(nonzero == size, "calloc: %p of %zu bytes is not zero at offset %zu", start, size, nonzero);
+    REQUIRE(nonzero == size, "calloc: %p of %zu bytes is not zero at offset %zu", start, size,
+            nonzero);
     model_enter(model, slot, start, size, MINIMUM_ALIGNMENT);
 }
 
@@ -45,7 +46,8 @@ static void allocate_aligned(struct model *model, struct chunk *slot)
 {
     struct rng *rng = &model->rng;
     size_t size = model_random_size(model);
-    size_t alignment = (size_t)16 << (rng_below(rng, 50) == 0 ? rng_below(rng, 18) : rng_below(rng, 9));
+    size_t alignment =
+        (size_t)16 << (rng_below(rng, 50) == 0 ? rng_below(rng, 18) : rng_below(rng, 9));
     void *start = NULL;
     switch (rng_below(rng, 3)) {
     case 0:
@@ -55,7 +57,8 @@ static void allocate_aligned(struct model *model, struct chunk *slot)
         start = ft_memalign(alignment, size);
         break;
     default:
-        REQUIRE(ft_posix_memalign(&start, alignment, size) == 0, "posix_memalign(%zu, %zu)", alignment, size);
+        REQUIRE(ft_posix_memalign(&start, alignment, size) == 0, "posix_memalign(%zu, %zu)",
+                alignment, size);
     }
     model_enter(model, slot, start, size, alignment);
 }
@@ -117,8 +120,8 @@ static void resize(struct model *model, struct chunk *slot)
     REQUIRE(start != NULL, "no memory for %zu bytes", size);
     size_t kept = old.filled < size ? old.filled : size;
     size_t mismatch = pattern_mismatch(start, kept, old.tag);
-    REQUIRE(mismatch == kept, "realloc of %p from %zu to %zu bytes lost offset %zu", (void *)old.start,
-            old.size, size, mismatch);
+    REQUIRE(mismatch == kept, "realloc of %p from %zu to %zu bytes lost offset %zu",
+            (void *)old.start, old.size, size, mismatch);
     slot->start = NULL;
     model_enter(model, slot, start, size, MINIMUM_ALIGNMENT);
 }
@@ -148,8 +151,8 @@ static void refuse_impossible(struct model *model, struct chunk *slot)
         REQUIRE(ft_realloc(slot->start, size) == NULL && errno == ENOMEM, "realloc(%zu)", size);
         break;
     case 3:
-        REQUIRE(ft_reallocarray(slot->start, size, 2) == NULL && errno == ENOMEM, "reallocarray(%zu, 2)",
-                size);
+        REQUIRE(ft_reallocarray(slot->start, size, 2) == NULL && errno == ENOMEM,
+                "reallocarray(%zu, 2)", size);
         break;
     default:
         REQUIRE(ft_memalign(64, size) == NULL && errno == ENOMEM, "memalign(64, %zu)", size);
@@ -161,7 +164,8 @@ static void look_around(struct model *model, struct chunk *slot)
 {
     if (rng_below(&model->rng, 40) == 0)
         ft_malloc_trim(0);
-    REQUIRE(ft_mallinfo2().uordblks + ft_mallinfo2().hblkhd >= slot->size, "mallinfo2 misses a live chunk");
+    REQUIRE(ft_mallinfo2().uordblks + ft_mallinfo2().hblkhd >= slot->size,
+            "mallinfo2 misses a live chunk");
     model_check_contents(slot, slot->filled);
 }
 
@@ -183,7 +187,8 @@ void model_step(struct model *model)
     static operation *const on_empty[] = {allocate_plain,   allocate_zeroed, allocate_array,
                                           allocate_aligned, allocate_pages,  NULL};
     static const unsigned empty_weights[] = {50, 20, 5, 15, 2};
-    static operation *const on_live[] = {release, resize, use_slack, refuse_impossible, look_around, NULL};
+    static operation *const on_live[] = {release,           resize,      use_slack,
+                                         refuse_impossible, look_around, NULL};
     static const unsigned live_weights[] = {60, 30, 8, 2, 1};
     struct chunk *slot = &model->slots[rng_below(&model->rng, model->slot_count)];
     if (slot->start == NULL)

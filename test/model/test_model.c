@@ -65,8 +65,11 @@ static void test_long_run(void **state)
 static void test_many_chunks(void **state)
 {
     (void)state;
-    run(&(struct run){
-        .stream = 3, .steps = 60000, .steps_between_shows = 2000, .slots = 5000, .largest = 500000});
+    run(&(struct run){.stream = 3,
+                      .steps = 60000,
+                      .steps_between_shows = 2000,
+                      .slots = 5000,
+                      .largest = 500000});
 }
 
 static void test_large_chunks(void **state)

@@ -136,9 +136,10 @@ static size_t require_held_chunks(const struct seen *seen, const struct shown *s
         if (seen[n].turn % 2 == 0 || atomic_load(&slots[n / SLOTS][n % SLOTS].turn) != seen[n].turn)
             continue;
         const struct shown_chunk *chunk = shown_find(shown, seen[n].start);
-        REQUIRE(chunk != NULL, "%p of %zu bytes was held and is not shown", seen[n].start, seen[n].size);
-        REQUIRE(chunk->size == seen[n].size, "%p of %zu bytes is shown with %zu", seen[n].start, seen[n].size,
-                chunk->size);
+        REQUIRE(chunk != NULL, "%p of %zu bytes was held and is not shown", seen[n].start,
+                seen[n].size);
+        REQUIRE(chunk->size == seen[n].size, "%p of %zu bytes is shown with %zu", seen[n].start,
+                seen[n].size, chunk->size);
         held++;
     }
     return held;
@@ -151,8 +152,9 @@ static void require_set(const struct shown *shown, bool is_held)
         for (size_t i = 0; i < 3; i++)
             counts[i] += shown->chunks[n].size == set_sizes[i];
     for (size_t i = 0; i < 3; i++)
-        REQUIRE(counts[i] == (is_held ? SET : 0), "%zu chunks of %zu bytes are shown, the set is %s",
-                counts[i], set_sizes[i], is_held ? "held" : "released");
+        REQUIRE(counts[i] == (is_held ? SET : 0),
+                "%zu chunks of %zu bytes are shown, the set is %s", counts[i], set_sizes[i],
+                is_held ? "held" : "released");
 }
 
 static size_t watch_once(struct capture *capture, struct seen *seen, size_t *quiet)
@@ -187,8 +189,8 @@ static void *watch(void *unused)
         held += watch_once(&capture, seen, &quiet);
     free(seen);
     capture_close(&capture);
-    REQUIRE(held > 0 && quiet > 0, "nothing was held during a whole call (%zu chunks, %zu sets)", held,
-            quiet);
+    REQUIRE(held > 0 && quiet > 0, "nothing was held during a whole call (%zu chunks, %zu sets)",
+            held, quiet);
     return NULL;
 }
 

@@ -21,7 +21,8 @@ void *ft_valloc(size_t size) __asm__("valloc");
 void *ft_pvalloc(size_t size) __asm__("pvalloc");
 void ft_cfree(void *pointer) __asm__("cfree");
 void ft_free_sized(void *pointer, size_t size) __asm__("free_sized");
-void ft_free_aligned_sized(void *pointer, size_t alignment, size_t size) __asm__("free_aligned_sized");
+void ft_free_aligned_sized(void *pointer, size_t alignment,
+                           size_t size) __asm__("free_aligned_sized");
 size_t ft_malloc_usable_size(void *pointer) __asm__("malloc_usable_size");
 int ft_malloc_trim(size_t pad) __asm__("malloc_trim");
 struct mallinfo2 ft_mallinfo2(void) __asm__("mallinfo2");

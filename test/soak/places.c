@@ -24,7 +24,8 @@ static void *work(void *argument)
     struct model *model = place->model;
     atomic_store(&place->thread, gettid());
     size_t steps = 0;
-    for (; steps < place->steps && !atomic_load_explicit(&soak_over, memory_order_relaxed); steps++) {
+    for (; steps < place->steps && !atomic_load_explicit(&soak_over, memory_order_relaxed);
+         steps++) {
         if (rng_below(&model->rng, 4) == 0)
             exchange_step(model);
         else
@@ -75,7 +76,8 @@ static void *keep(void *argument)
 void places_start(void)
 {
     for (size_t n = 0; n < PLACES; n++)
-        REQUIRE(pthread_create(&places[n].keeper, NULL, keep, &places[n]) == 0, "pthread_create failed");
+        REQUIRE(pthread_create(&places[n].keeper, NULL, keep, &places[n]) == 0,
+                "pthread_create failed");
 }
 
 void places_join(void)

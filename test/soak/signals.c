@@ -50,7 +50,8 @@ static void *send(void *unused)
     while (!atomic_load(&soak_over)) {
         pid_t thread = place_thread(rng_below(&rng, PLACES));
         if (thread != 0)
-            (void)syscall(SYS_tgkill, getpid(), thread, rng_below(&rng, 2) == 0 ? SIGUSR1 : SIGUSR2);
+            (void)syscall(SYS_tgkill, getpid(), thread,
+                          rng_below(&rng, 2) == 0 ? SIGUSR1 : SIGUSR2);
         soak_pause_us(rng_below(&rng, LONGEST_PAUSE_US));
     }
     return unused;

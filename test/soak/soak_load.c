@@ -35,7 +35,8 @@ struct model *soak_model(void)
 
 void soak_pause_us(size_t microseconds)
 {
-    struct timespec pause = {(time_t)(microseconds / 1000000), (long)(microseconds % 1000000) * 1000};
+    struct timespec pause = {(time_t)(microseconds / 1000000),
+                             (long)(microseconds % 1000000) * 1000};
     nanosleep(&pause, NULL);
 }
 
@@ -86,7 +87,8 @@ static FILE *divert_stdout(void)
 {
     int kept = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
     int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    REQUIRE(kept >= 0 && nowhere >= 0 && dup2(nowhere, STDOUT_FILENO) == STDOUT_FILENO, "no descriptors");
+    REQUIRE(kept >= 0 && nowhere >= 0 && dup2(nowhere, STDOUT_FILENO) == STDOUT_FILENO,
+            "no descriptors");
     close(nowhere);
     FILE *out = fdopen(kept, "w");
     REQUIRE(out != NULL, "fdopen failed");
@@ -119,9 +121,11 @@ int main(int argc, char **argv)
     size_t before = live_bytes();
     run(strtod(argv[1], NULL), out);
     size_t after = live_bytes();
-    REQUIRE(after <= before + KEPT_BY_LIBC, "%zu bytes are live at the end, %zu at the start", after, before);
+    REQUIRE(after <= before + KEPT_BY_LIBC, "%zu bytes are live at the end, %zu at the start",
+            after, before);
     (void)fprintf(out, "%lu steps, %lu threads, %lu forks, %lu signals, %lu looks\n",
-                  atomic_load(&counts.steps), atomic_load(&counts.threads), atomic_load(&counts.forks),
-                  atomic_load(&counts.signals), atomic_load(&counts.looks));
+                  atomic_load(&counts.steps), atomic_load(&counts.threads),
+                  atomic_load(&counts.forks), atomic_load(&counts.signals),
+                  atomic_load(&counts.looks));
     return fclose(out) == 0 ? 0 : 1;
 }

@@ -28,7 +28,8 @@ static void close_descriptor(int descriptor)
 
 void capture_open(struct capture *capture, int descriptor)
 {
-    *capture = (struct capture){.descriptor = descriptor, .file = memfd_create("capture", MFD_CLOEXEC)};
+    *capture =
+        (struct capture){.descriptor = descriptor, .file = memfd_create("capture", MFD_CLOEXEC)};
     REQUIRE(capture->file >= 0, "memfd_create failed");
 }
 

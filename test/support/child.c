@@ -111,7 +111,8 @@ bool child_succeeded(const struct child_result *result)
 {
     if (!result->timed_out && result->exit_code == 0)
         return true;
-    printf("child: %sexit code %d, signal %d\n--- its stdout:\n%.2000s\n--- its stderr:\n%.2000s\n---\n",
+    printf("child: %sexit code %d, signal %d\n--- its stdout:\n%.2000s\n--- its "
+           "stderr:\n%.2000s\n---\n",
            result->timed_out ? "timed out, " : "", result->exit_code, result->signal, result->out,
            result->err);
     return false;
@@ -122,7 +123,8 @@ static const char stats_prefix[] = "ft_malloc: stats:";
 static const char *find_stats_line(const char *text)
 {
     const char *line = strstr(text, stats_prefix);
-    if (line == NULL || (line != text && line[-1] != '\n') || strstr(line + 1, stats_prefix) != NULL)
+    if (line == NULL || (line != text && line[-1] != '\n') ||
+        strstr(line + 1, stats_prefix) != NULL)
         return NULL;
     return line;
 }

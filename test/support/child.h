@@ -9,11 +9,12 @@
 #include <stddef.h>
 
 struct child_spec {
-    const char *const *argv;        /* argv[0] is the program's path; ends with NULL */
-    const char *const *environment; /* "NAME=VALUE" lines added to ours; ends with NULL; may be NULL */
-    const char *preload;            /* LD_PRELOAD, or NULL */
-    size_t address_space;           /* RLIMIT_AS in bytes, 0: none */
-    unsigned timeout_s;             /* 0: a minute */
+    const char *const *argv; /* argv[0] is the program's path; ends with NULL */
+    const char *const
+        *environment;     /* "NAME=VALUE" lines added to ours; ends with NULL; may be NULL */
+    const char *preload;  /* LD_PRELOAD, or NULL */
+    size_t address_space; /* RLIMIT_AS in bytes, 0: none */
+    unsigned timeout_s;   /* 0: a minute */
 };
 
 struct child_result {

@@ -38,7 +38,7 @@ struct mallinfo2 ft_mallinfo2(void);
 
 struct mallinfo ft_mallinfo(void);
 int ft_mallopt(int parameter, int value);
-void ft_malloc_stats(void);
+void ft_print_stats(void);
 int ft_malloc_info(int options, FILE *stream);
 
 void show_alloc_mem(void);

@@ -16,7 +16,7 @@ void require_failed(const char *file, int line, const char *condition, const cha
 }
 #endif
 
-#define REQUIRE(condition, ...)                                                                              \
+#define REQUIRE(condition, ...)                                                                    \
     ((condition) ? (void)0 : require_failed(__FILE__, __LINE__, #condition, __VA_ARGS__))
 
 #endif

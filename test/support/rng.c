@@ -18,7 +18,8 @@ uint64_t rng_seed_of_run(int argc, char **argv)
     } else {
         struct timespec now;
         clock_gettime(CLOCK_REALTIME, &now);
-        struct rng mixer = {(uint64_t)now.tv_sec ^ ((uint64_t)now.tv_nsec << 20) ^ (uint64_t)getpid()};
+        struct rng mixer = {(uint64_t)now.tv_sec ^ ((uint64_t)now.tv_nsec << 20) ^
+                            (uint64_t)getpid()};
         seed = rng_next(&mixer) >> 32;
     }
     printf("seed: %" PRIu64 " (repeat with FT_TEST_SEED=%" PRIu64 ")\n", seed, seed);

@@ -51,8 +51,8 @@ static bool fail(struct shown *shown, const struct scanner *scanner, const char 
 {
     const char *newline = memchr(scanner->at, '\n', (size_t)(scanner->end - scanner->at));
     int rest = (int)((newline != NULL ? newline : scanner->end) - scanner->at);
-    (void)snprintf(shown->error, sizeof shown->error, "line %u: %s, at \"%.*s\"", scanner->line, why,
-                   rest < 60 ? rest : 60, scanner->at);
+    (void)snprintf(shown->error, sizeof shown->error, "line %u: %s, at \"%.*s\"", scanner->line,
+                   why, rest < 60 ? rest : 60, scanner->at);
     return false;
 }
 
@@ -69,7 +69,8 @@ static void *grown(void *array, size_t count, size_t size)
 static bool scan_zone(struct shown *shown, struct scanner *scanner, enum shown_kind kind)
 {
     struct shown_zone zone = {.kind = kind, .first_chunk = shown->chunk_count};
-    if (!skip_text(scanner, " : ") || !scan_address(scanner, &zone.base) || !skip_text(scanner, "\n"))
+    if (!skip_text(scanner, " : ") || !scan_address(scanner, &zone.base) ||
+        !skip_text(scanner, "\n"))
         return fail(shown, scanner, "not a zone line");
     if (zone.base % 4096 != 0)
         return fail(shown, scanner, "zone is not a multiple of the page size");
@@ -89,9 +90,9 @@ static bool scan_chunk(struct shown *shown, struct scanner *scanner)
 {
     struct shown_chunk chunk = {0};
     uintptr_t end = 0;
-    if (!scan_address(scanner, &chunk.start) || !skip_text(scanner, " - ") || !scan_address(scanner, &end) ||
-        !skip_text(scanner, " : ") || !scan_number(scanner, 10, &chunk.size) ||
-        !skip_text(scanner, " bytes\n"))
+    if (!scan_address(scanner, &chunk.start) || !skip_text(scanner, " - ") ||
+        !scan_address(scanner, &end) || !skip_text(scanner, " : ") ||
+        !scan_number(scanner, 10, &chunk.size) || !skip_text(scanner, " bytes\n"))
         return fail(shown, scanner, "not a chunk line");
     if (shown->zone_count == 0)
         return fail(shown, scanner, "chunk before any zone");
@@ -139,7 +140,8 @@ bool shown_parse(struct shown *shown, const char *text, size_t length)
         unsigned kind = 0;
         while (kind < 3 && !skip_text(&scanner, names[kind]))
             kind++;
-        if (kind < 3 ? !scan_zone(shown, &scanner, (enum shown_kind)kind) : !scan_chunk(shown, &scanner))
+        if (kind < 3 ? !scan_zone(shown, &scanner, (enum shown_kind)kind)
+                     : !scan_chunk(shown, &scanner))
             return false;
     }
     return fail(shown, &scanner, "no total line");

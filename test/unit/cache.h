@@ -4,6 +4,7 @@
 #ifndef FT_TEST_UNIT_CACHE_H
 #define FT_TEST_UNIT_CACHE_H
 
+#include "base/clock.h"
 #include "unit/unit.h"
 
 #include "large/large.h"
@@ -35,7 +36,7 @@ static inline void learn(size_t bytes)
 {
     registry_lock();
     /* A period begins, so that it is not forgotten at once. The cache is empty. */
-    assert_null(cache_evict(os_ticks(), false));
+    assert_null(cache_evict(clock_now(), false));
     cache_learn(bytes);
     registry_unlock();
 }

@@ -8,7 +8,7 @@
 #include "unit/unit.h"
 
 #include "arena/hardened.h"
-#include "debug/options.h"
+#include "base/options.h"
 #include "support/require.h"
 
 static inline void run(void (*body)(void *argument))

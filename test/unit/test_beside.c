@@ -22,7 +22,8 @@ static void write_and_look(char *chunk, ptrdiff_t at, enum beside expected)
 
     chunk[at] ^= 0x55;
     found = look(chunk);
-    REQUIRE(found == expected, "%zu bytes, at %td: found %d", unit_chunk(chunk).requested, at, (int)found);
+    REQUIRE(found == expected, "%zu bytes, at %td: found %d", unit_chunk(chunk).requested, at,
+            (int)found);
     REQUIRE(expected == BESIDE_CLEAN || chunk[at] == 0, "it is not cleared");
     REQUIRE(look(chunk) == BESIDE_CLEAN, "it is found twice");
 }
@@ -111,12 +112,12 @@ static void look_quickly(void *unused)
 
         for (ptrdiff_t away = 0; away < BESIDE_BYTES; away++) {
             chunk[-away - 1] ^= 0x55;
-            REQUIRE(beside_tiny(address, usable, tiny_state(address)), "%zu bytes: %td in front", sizes[n],
-                    away);
+            REQUIRE(beside_tiny(address, usable, tiny_state(address)), "%zu bytes: %td in front",
+                    sizes[n], away);
             chunk[-away - 1] ^= 0x55;
             chunk[(ptrdiff_t)usable + away] ^= 0x55;
-            REQUIRE(usable > 64 || beside_tiny(address, usable, tiny_state(address)), "%zu bytes: %td behind",
-                    sizes[n], away);
+            REQUIRE(usable > 64 || beside_tiny(address, usable, tiny_state(address)),
+                    "%zu bytes: %td behind", sizes[n], away);
             chunk[(ptrdiff_t)usable + away] ^= 0x55;
         }
         REQUIRE(address % UNIT_SIZE < BESIDE_BYTES ||

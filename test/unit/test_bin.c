@@ -4,6 +4,7 @@
  */
 #include "unit/unit.h"
 
+#include "base/clock.h"
 #include "bins/bin.h"
 #include "os/os.h"
 #include "support/rng.h"
@@ -23,9 +24,9 @@ static void test_tiny_sizes_find_their_bin(void **state)
 
     for (size_t size = 0; size <= TINY_MAX; size++)
         assert_ptr_equal(arena_tiny_bin(arena, size), &arena->bins.of[size_class_of(size)]);
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
-        assert_int_equal(arena->bins.of[class].class, class);
-        assert_true(bin_limit(&arena->bins.of[class]) >= 1);
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        assert_int_equal(arena->bins.of[size_class].size_class, size_class);
+        assert_true(bin_limit(&arena->bins.of[size_class]) >= 1);
     }
 }
 
@@ -35,9 +36,9 @@ static void test_the_stacks_of_all_bins_are_apart(void **state)
     struct arena *arena = unit_arena();
     void **next = arena->bins.of[0].slots;
 
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
-        assert_ptr_equal(arena->bins.of[class].slots, next);
-        next += bin_limit(&arena->bins.of[class]);
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        assert_ptr_equal(arena->bins.of[size_class].slots, next);
+        next += bin_limit(&arena->bins.of[size_class]);
     }
     assert_ptr_equal(arena->bins.next_slots, next);
     assert_true((size_t)(next - arena->bins.slots) <= bins_slots());
@@ -66,19 +67,20 @@ static void test_the_longest_stacks_of_all_bins_are_apart(void **state)
     struct bin *of = arena->bins.of;
     void **end = arena->bins.slots + bins_slots();
 
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
-        lengthen_to_the_last(arena, &of[class]);
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        lengthen_to_the_last(arena, &of[size_class]);
         /* Before anything is written behind the arena. */
         assert_true(arena->bins.next_slots <= end);
         /* The room that all SMALL stacks share is for the next one. */
-        bin_flush(&of[class]);
+        bin_flush(&of[size_class]);
     }
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
-        assert_int_equal(of[class].capacity, bin_limit_max(&of[class]));
-        assert_true(of[class].slots >= arena->bins.slots && of[class].slots + of[class].capacity <= end);
-        for (unsigned other = 0; other < class; other++)
-            assert_true(of[class].slots + of[class].capacity <= of[other].slots ||
-                        of[other].slots + of[other].capacity <= of[class].slots);
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        assert_int_equal(of[size_class].capacity, bin_limit_max(&of[size_class]));
+        assert_true(of[size_class].slots >= arena->bins.slots &&
+                    of[size_class].slots + of[size_class].capacity <= end);
+        for (unsigned other = 0; other < size_class; other++)
+            assert_true(of[size_class].slots + of[size_class].capacity <= of[other].slots ||
+                        of[other].slots + of[other].capacity <= of[size_class].slots);
     }
 }
 
@@ -87,14 +89,15 @@ static void test_a_refill_hands_out_ascending_addresses(void **state)
     (void)state;
     struct arena *arena = unit_arena();
 
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
-        struct bin *bin = &arena->bins.of[class];
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        struct bin *bin = &arena->bins.of[size_class];
 
         assert_true(bin_refill(bin, NULL));
         assert_true(bin_count(bin) >= 1 && bin_count(bin) <= bin_limit(bin));
         assert_int_equal((uintptr_t)bin->slots[bin_count(bin) - 1], slab_start(bin->current));
         for (unsigned slot = 1; slot < bin_count(bin); slot++)
-            assert_true((uintptr_t)bin->slots[slot] + unit_bin_size(bin) == (uintptr_t)bin->slots[slot - 1]);
+            assert_true((uintptr_t)bin->slots[slot] + unit_bin_size(bin) ==
+                        (uintptr_t)bin->slots[slot - 1]);
         unit_check_bin(arena, bin, 0);
     }
 }
@@ -104,11 +107,11 @@ static void test_a_freed_chunk_is_the_next_one(void **state)
     (void)state;
     struct arena *arena = unit_arena();
 
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
-        void *chunk = unit_alloc(arena, size_classes[class].size);
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        void *chunk = unit_alloc(arena, size_classes[size_class].size);
 
         unit_free(arena, chunk);
-        assert_ptr_equal(unit_alloc(arena, size_classes[class].size), chunk);
+        assert_ptr_equal(unit_alloc(arena, size_classes[size_class].size), chunk);
     }
 }
 
@@ -188,20 +191,20 @@ static void test_a_flush_returns_everything(void **state)
     struct arena *arena = unit_arena();
     static void *chunks[MANY];
 
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
-        unsigned count = size_classes[class].chunks * 3U;
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        unsigned count = size_classes[size_class].chunks * 3U;
 
         count = count < MANY ? count : MANY;
         for (unsigned n = 0; n < count; n++)
-            chunks[n] = unit_alloc(arena, size_classes[class].size);
+            chunks[n] = unit_alloc(arena, size_classes[size_class].size);
         for (unsigned step = 0; step < 3; step++)
             for (unsigned n = step; n < count; n += 3)
                 unit_free(arena, chunks[n]);
-        bin_flush(&arena->bins.of[class]);
-        unit_check_bin(arena, &arena->bins.of[class], 0);
-        assert_null(arena->bins.of[class].current);
-        assert_null(arena->bins.of[class].partial);
-        assert_null(arena->bins.of[class].spare);
+        bin_flush(&arena->bins.of[size_class]);
+        unit_check_bin(arena, &arena->bins.of[size_class], 0);
+        assert_null(arena->bins.of[size_class].current);
+        assert_null(arena->bins.of[size_class].partial);
+        assert_null(arena->bins.of[size_class].spare);
     }
     assert_int_equal(arena_trim(arena), TINY_HEAP_SIZE + SMALL_HEAP_SIZE);
     assert_null(arena->tiny.heaps);
@@ -214,10 +217,10 @@ static void test_at_a_tick_what_was_not_used_goes_back(void **state)
     struct arena *arena = unit_arena();
     struct bin *busy = &arena->bins.of[TINY_CLASSES + 1];
     static void *chunks[SIZE_CLASSES];
-    uint64_t before = os_ticks();
+    uint64_t before = clock_now();
 
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++)
-        chunks[class] = unit_alloc(arena, size_classes[class].size);
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
+        chunks[size_class] = unit_alloc(arena, size_classes[size_class].size);
     /* The first time: all were filled before. */
     arena->bins.ticks = BINS_FLUSH_TICKS - 1;
     arena->bins.next_tick = 0;
@@ -225,10 +228,10 @@ static void test_at_a_tick_what_was_not_used_goes_back(void **state)
     while (arena->bins.next_tick == 0)
         unit_alloc(arena, unit_bin_size(busy));
     assert_true(arena->bins.next_tick > before);
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
-        assert_non_null(arena->bins.of[class].current);
-        unit_free(arena, chunks[class]);
-        assert_true(bin_count(&arena->bins.of[class]) > 0);
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        assert_non_null(arena->bins.of[size_class].current);
+        unit_free(arena, chunks[size_class]);
+        assert_true(bin_count(&arena->bins.of[size_class]) > 0);
     }
     /* The second: only one was. A tick between is not one of those. */
     arena->bins.ticks = BINS_FLUSH_TICKS - 2;
@@ -239,8 +242,8 @@ static void test_at_a_tick_what_was_not_used_goes_back(void **state)
     arena->bins.next_tick = 0;
     while (arena->bins.next_tick == 0)
         unit_alloc(arena, unit_bin_size(busy));
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
-        struct bin *bin = &arena->bins.of[class];
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        struct bin *bin = &arena->bins.of[size_class];
 
         if (bin == busy)
             assert_true(bin_count(bin) > 0 && bin->current != NULL);
@@ -271,10 +274,11 @@ static void test_a_flush_keeps_what_is_live(void **state)
 }
 
 /* Three slabs, in the order in which they became partial; `vacant[i]` chunks are given back to slab i. */
-static void make_partial(struct arena *arena, unsigned class, const unsigned *vacant, uintptr_t *starts)
+static void make_partial(struct arena *arena, unsigned size_class, const unsigned *vacant,
+                         uintptr_t *starts)
 {
-    struct bin *bin = &arena->bins.of[class];
-    unsigned chunks = size_classes[class].chunks;
+    struct bin *bin = &arena->bins.of[size_class];
+    unsigned chunks = size_classes[size_class].chunks;
     static char *all[3][TINY_SLAB_CHUNKS_MAX];
 
     for (unsigned slab = 0; slab < 3; slab++)
@@ -310,11 +314,11 @@ static void test_the_fullest_partial_slab_comes_first(void **state)
 }
 
 /* Allocates three slabs' worth and frees it, with what it takes to get it through the stack. */
-static void fill_and_drain(struct arena *arena, unsigned class)
+static void fill_and_drain(struct arena *arena, unsigned size_class)
 {
     static void *all[MANY];
-    struct bin *bin = &arena->bins.of[class];
-    unsigned count = 3U * size_classes[class].chunks + 2U * bin_limit_max(bin);
+    struct bin *bin = &arena->bins.of[size_class];
+    unsigned count = 3U * size_classes[size_class].chunks + 2U * bin_limit_max(bin);
 
     assert_true(count <= MANY);
     for (unsigned n = 0; n < count; n++)
@@ -383,14 +387,17 @@ int main(void)
         cmocka_unit_test_teardown(test_the_longest_stacks_of_all_bins_are_apart, unit_flush_all),
         cmocka_unit_test_teardown(test_a_refill_hands_out_ascending_addresses, unit_flush_all),
         cmocka_unit_test_teardown(test_a_freed_chunk_is_the_next_one, unit_flush_all),
-        cmocka_unit_test_teardown(test_a_full_stack_grows_then_spills_its_older_half, unit_flush_all),
+        cmocka_unit_test_teardown(test_a_full_stack_grows_then_spills_its_older_half,
+                                  unit_flush_all),
         cmocka_unit_test_teardown(test_nothing_is_lost_in_any_order, unit_flush_all),
         cmocka_unit_test_teardown(test_a_flush_returns_everything, unit_flush_all),
         cmocka_unit_test_teardown(test_at_a_tick_what_was_not_used_goes_back, unit_flush_all),
         cmocka_unit_test_teardown(test_a_flush_keeps_what_is_live, unit_flush_all),
         cmocka_unit_test_teardown(test_the_fullest_partial_slab_comes_first, unit_flush_all),
-        cmocka_unit_test_teardown(test_one_short_empty_slab_is_kept_and_no_long_one, unit_flush_all),
-        cmocka_unit_test_teardown(test_a_chunk_for_calloc_knows_whether_it_is_clean, unit_flush_all),
+        cmocka_unit_test_teardown(test_one_short_empty_slab_is_kept_and_no_long_one,
+                                  unit_flush_all),
+        cmocka_unit_test_teardown(test_a_chunk_for_calloc_knows_whether_it_is_clean,
+                                  unit_flush_all),
         cmocka_unit_test_teardown(test_without_memory_a_bin_stays_as_it_is, unit_flush_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

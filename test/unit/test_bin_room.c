@@ -52,10 +52,11 @@ static size_t lengthened(const struct arena *arena)
     const struct arena *fresh = unit_arena();
     size_t bytes = 0;
 
-    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++) {
-        assert_true(bin_limit(&arena->bins.of[class]) >= bin_limit(&fresh->bins.of[class]));
-        bytes += (bin_limit(&arena->bins.of[class]) - bin_limit(&fresh->bins.of[class])) *
-                 (size_t)size_classes[class].size;
+    for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++) {
+        assert_true(bin_limit(&arena->bins.of[size_class]) >=
+                    bin_limit(&fresh->bins.of[size_class]));
+        bytes += (bin_limit(&arena->bins.of[size_class]) - bin_limit(&fresh->bins.of[size_class])) *
+                 (size_t)size_classes[size_class].size;
     }
     return bytes;
 }
@@ -63,8 +64,8 @@ static size_t lengthened(const struct arena *arena)
 /* The stacks of every class become as long as they may, or as there is room for; the largest chunks come last. */
 static void lengthen_all(struct arena *arena)
 {
-    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++)
-        go_up_and_down(arena, &arena->bins.of[class], 12);
+    for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++)
+        go_up_and_down(arena, &arena->bins.of[size_class], 12);
 }
 
 /* What the arena has taken of its own room is missing there; the rest is from what all arenas share. */
@@ -79,9 +80,9 @@ static size_t taken_from_common(const struct arena *arena, size_t room)
 static void test_a_small_stack_doubles_when_it_is_too_short_both_ways(void **state)
 {
     (void)state;
-    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++) {
+    for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++) {
         struct arena *arena = unit_arena();
-        struct bin *bin = &arena->bins.of[class];
+        struct bin *bin = &arena->bins.of[size_class];
         size_t room = arena->bins.room;
         unsigned limit = bin_limit(bin);
 
@@ -112,8 +113,8 @@ static void test_a_bulk_of_frees_lengthens_no_small_stack(void **state)
     struct arena *arena = unit_arena();
     static void *chunks[MANY];
 
-    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++) {
-        struct bin *bin = &arena->bins.of[class];
+    for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++) {
+        struct bin *bin = &arena->bins.of[size_class];
         unsigned limit = bin_limit(bin), count = 20 * limit;
 
         for (unsigned n = 0; n < count; n++)
@@ -132,8 +133,8 @@ static void test_small_stacks_grow_as_long_as_there_is_room(void **state)
     struct arena *arena = unit_arena();
     size_t room = arena->bins.room, wanted = 0;
 
-    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++) {
-        struct bin *bin = &arena->bins.of[class];
+    for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++) {
+        struct bin *bin = &arena->bins.of[size_class];
 
         wanted += (bin_limit_max(bin) - bin_limit(bin)) * unit_bin_size(bin);
         go_up_and_down(arena, bin, 12);
@@ -144,7 +145,8 @@ static void test_small_stacks_grow_as_long_as_there_is_room(void **state)
     }
     /* All together would like more than there is: what is left is not worth a step of the largest. */
     assert_true(wanted > room + ROOM_COMMON);
-    assert_in_range(lengthened(arena), room + ROOM_COMMON - SMALL_STACK_BYTES_MAX, room + ROOM_COMMON);
+    assert_in_range(lengthened(arena), room + ROOM_COMMON - SMALL_STACK_BYTES_MAX,
+                    room + ROOM_COMMON);
 }
 
 static void test_arenas_share_what_room_there_is(void **state)
@@ -163,7 +165,8 @@ static void test_arenas_share_what_room_there_is(void **state)
     assert_int_equal(lengthened(first), 0);
     assert_int_equal(first->bins.room, room);
     lengthen_all(second);
-    assert_in_range(taken_from_common(second, room), ROOM_COMMON - SMALL_STACK_BYTES_MAX, ROOM_COMMON);
+    assert_in_range(taken_from_common(second, room), ROOM_COMMON - SMALL_STACK_BYTES_MAX,
+                    ROOM_COMMON);
     arena_trim(second);
     /* Nothing has got lost, and nothing was given back twice. */
     lengthen_all(first);
@@ -194,19 +197,19 @@ static void test_room_goes_from_stacks_at_rest_to_busy_ones(void **state)
     unsigned first = bin_limit(busy), length;
 
     /* All other stacks grow until nothing is left, and are asked again and again by the one. */
-    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES - 1; class ++)
-        go_up_and_down(arena, &arena->bins.of[class], 12);
+    for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES - 1; size_class++)
+        go_up_and_down(arena, &arena->bins.of[size_class], 12);
     go_up_and_down(arena, busy, 100);
     length = bin_limit(busy);
     assert_true(length > first);
     assert_int_equal(length, bin_limit_max(busy));
-    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++)
-        unit_check_bin(arena, &arena->bins.of[class], 0);
+    for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++)
+        unit_check_bin(arena, &arena->bins.of[size_class], 0);
     /* What a flush makes short has given its room back: the next arena gets as much. */
     arena_trim(arena);
     arena = unit_arena();
-    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES - 1; class ++)
-        go_up_and_down(arena, &arena->bins.of[class], 12);
+    for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES - 1; size_class++)
+        go_up_and_down(arena, &arena->bins.of[size_class], 12);
     busy = &arena->bins.of[SIZE_CLASSES - 1];
     go_up_and_down(arena, busy, 100);
     assert_int_equal(bin_limit(busy), length);
@@ -216,7 +219,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_a_first_stack_that_is_often_empty_grows, unit_flush_all),
-        cmocka_unit_test_teardown(test_a_small_stack_doubles_when_it_is_too_short_both_ways, unit_flush_all),
+        cmocka_unit_test_teardown(test_a_small_stack_doubles_when_it_is_too_short_both_ways,
+                                  unit_flush_all),
         cmocka_unit_test_teardown(test_a_bulk_of_frees_lengthens_no_small_stack, unit_flush_all),
         cmocka_unit_test_teardown(test_small_stacks_grow_as_long_as_there_is_room, unit_flush_all),
         cmocka_unit_test_teardown(test_arenas_share_what_room_there_is, unit_flush_all),

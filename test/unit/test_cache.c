@@ -4,6 +4,7 @@
 #include "unit/cache.h"
 #include "unit/unit.h"
 
+#include "base/clock.h"
 #include "large/large.h"
 #include "large/registry.h"
 #include "os/os.h"
@@ -189,10 +190,10 @@ static void test_what_is_old_goes_with_a_later_free(void **state)
 {
     (void)state;
     char *young;
-    uint64_t now = os_ticks();
+    uint64_t now = clock_now();
 
-    put_in(MIB, now - (uint64_t)100 * OS_TICKS_TENTH);
-    put_in(3 * MIB, now - (uint64_t)90 * OS_TICKS_TENTH);
+    put_in(MIB, now - (uint64_t)100 * CLOCK_TENTH);
+    put_in(3 * MIB, now - (uint64_t)90 * CLOCK_TENTH);
     /* The second has sent the first away. */
     assert_int_equal(large_cached_bytes(), 3 * MIB);
     release(young = allocate(5 * MIB));
@@ -203,16 +204,16 @@ static void test_what_is_old_goes_with_a_later_free(void **state)
 static void test_what_is_old_goes_with_a_later_mapping(void **state)
 {
     (void)state;
-    uint64_t now = os_ticks();
+    uint64_t now = clock_now();
 
-    put_in(MIB, now - (uint64_t)100 * OS_TICKS_TENTH);
+    put_in(MIB, now - (uint64_t)100 * CLOCK_TENTH);
     assert_int_equal(large_cached_bytes(), MIB);
     /* It serves this request, old as it is. */
     char *chunk = allocate(MIB);
     assert_int_equal(large_cached_bytes(), 0);
     release(chunk);
     large_trim();
-    put_in(MIB, now - (uint64_t)100 * OS_TICKS_TENTH);
+    put_in(MIB, now - (uint64_t)100 * CLOCK_TENTH);
     chunk = allocate(20 * MIB);
     assert_int_equal(large_cached_bytes(), 0);
     release(chunk);
@@ -323,7 +324,8 @@ static void test_sizes_at_the_borders_of_the_lists(void **state)
     for (size_t size = 16 * os_page_size(); size <= 4 * MIB; size += size / 8) {
         size_t base = size & ~(size_t)(os_page_size() - 1);
 
-        for (size_t each = base - os_page_size(); each <= base + os_page_size(); each += os_page_size()) {
+        for (size_t each = base - os_page_size(); each <= base + os_page_size();
+             each += os_page_size()) {
             char *chunk = allocate(each);
 
             release(chunk);

@@ -5,13 +5,14 @@
 #include "unit/cache.h"
 #include "unit/unit.h"
 
+#include "base/clock.h"
 #include "large/large.h"
 #include "large/registry.h"
 #include "os/os.h"
 
 enum { MIB = 1 << 20, AT_FIRST = 2 * MIB, COUNT = 20 };
 
-static const uint64_t second = (uint64_t)10 * OS_TICKS_TENTH;
+static const uint64_t second = (uint64_t)10 * CLOCK_TENTH;
 
 /* Nothing was learned yet. */
 static int unlearned(void **state)
@@ -114,7 +115,7 @@ static void test_what_waits_in_vain_is_kept_no_longer(void **state)
 {
     (void)state;
     learn(8 * MIB);
-    put_in(8 * MIB, os_ticks() - 10 * second);
+    put_in(8 * MIB, clock_now() - 10 * second);
     assert_int_equal(large_cached_bytes(), 8 * MIB);
     /* It is too old, so it goes, and the next of its size is not worth keeping. */
     large_make_way(0);
@@ -140,7 +141,7 @@ static void look(uint64_t now)
 static void test_a_period_without_requests_halves_what_was_learned(void **state)
 {
     (void)state;
-    uint64_t now = os_ticks();
+    uint64_t now = clock_now();
 
     learn(16 * MIB);
     release(allocate(16 * MIB));
@@ -156,7 +157,7 @@ static void test_a_period_without_requests_halves_what_was_learned(void **state)
 static void test_a_long_pause_lets_it_forget_everything(void **state)
 {
     (void)state;
-    uint64_t now = os_ticks();
+    uint64_t now = clock_now();
 
     learn(100 * MIB);
     look(now + 30 * second);

@@ -4,6 +4,7 @@
 #include "unit/cache.h"
 #include "unit/unit.h"
 
+#include "base/clock.h"
 #include "large/large.h"
 #include "large/registry.h"
 #include "os/os.h"
@@ -45,15 +46,15 @@ static void test_what_was_live_long_ago_counts_no_more(void **state)
 {
     (void)state;
     static const size_t sizes[] = {5 * MIB, 9 * MIB, 10 * MIB};
-    uint64_t now = os_ticks();
+    uint64_t now = clock_now();
     char *chunks[3];
 
     forget();
     release(allocate(32 * MIB));
     large_trim();
     registry_lock();
-    assert_null(cache_evict(now + (uint64_t)100 * OS_TICKS_TENTH, false));
-    assert_null(cache_evict(now + (uint64_t)200 * OS_TICKS_TENTH, false));
+    assert_null(cache_evict(now + (uint64_t)100 * CLOCK_TENTH, false));
+    assert_null(cache_evict(now + (uint64_t)200 * CLOCK_TENTH, false));
     registry_unlock();
     learn(SIZE_MAX / 2);
     for (size_t n = 0; n < 3; n++)

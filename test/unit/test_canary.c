@@ -4,7 +4,7 @@
 #include "unit/unit.h"
 
 #include "arena/thread.h"
-#include "os/canary.h"
+#include "base/canary.h"
 #include "support/pattern.h"
 
 /* The pattern lies where it should, is noticed byte by byte, and holds no zero. */
@@ -14,12 +14,14 @@ static void check_canary(char *chunk, size_t requested, size_t usable)
     size_t length = canary_length(requested, usable);
     size_t slack = usable - requested;
 
-    assert_true(slack <= CANARY_MAX ? length == slack : length > CANARY_MAX - 8 && length <= CANARY_MAX);
+    assert_true(slack <= CANARY_MAX ? length == slack
+                                    : length > CANARY_MAX - 8 && length <= CANARY_MAX);
     memset(chunk, 0, usable + 16);
     canary_set(at, requested, usable);
     assert_int_equal(pattern_first_nonzero(chunk, requested), requested);
-    assert_int_equal(pattern_first_nonzero(chunk + requested + length, usable + 16 - requested - length),
-                     usable + 16 - requested - length);
+    assert_int_equal(
+        pattern_first_nonzero(chunk + requested + length, usable + 16 - requested - length),
+        usable + 16 - requested - length);
     assert_true(canary_intact(at, requested, usable));
     for (size_t offset = requested; offset < requested + length; offset++) {
         assert_int_not_equal(chunk[offset], 0);

@@ -3,10 +3,10 @@
  */
 #include "unit/unit.h"
 
+#include "base/structure_lock.h"
 #include "debug/census.h"
 #include "large/registry.h"
 #include "os/os.h"
-#include "os/structure_lock.h"
 #include "support/capture.h"
 #include "support/prefixed.h"
 #include "support/require.h"
@@ -94,8 +94,8 @@ static void test_slabs_come_in_the_order_of_addresses(void **state)
     uint64_t identity;
     struct slab *slab;
 
-    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++)
-        unit_alloc(arena, size_classes[class].size);
+    for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++)
+        unit_alloc(arena, size_classes[size_class].size);
     assert_int_equal(unit_count_heaps(&arena->small), 1);
     at = heap_first_unit(arena->small.heaps);
     while ((slab = census_next_slab(arena->small.heaps, &at, &identity)) != NULL) {
@@ -121,7 +121,8 @@ static void test_a_slab_that_is_another_by_now_has_no_chunks(void **state)
     assert_int_equal(census_slab(arena->small.heaps, chunk.slab, identity, chunks), 1);
     assert_int_equal(chunks[0].start, chunk.start);
     assert_int_equal(chunks[0].requested, 2000);
-    assert_int_equal(census_slab(arena->small.heaps, chunk.slab, identity + ((uint64_t)1 << 32), chunks), 0);
+    assert_int_equal(
+        census_slab(arena->small.heaps, chunk.slab, identity + ((uint64_t)1 << 32), chunks), 0);
 }
 
 static struct large *pretend(uintptr_t address, size_t requested)
@@ -145,8 +146,10 @@ static void test_of_places_with_addresses_in_common_the_lower_one_is_shown(void 
         size_t requested;
         bool shown;
     } seen[] = {
-        {0, MIB, true},      {0x100000, MIB, true}, {0x180000, MIB, false}, {0x1ff000, OS_PAGE, false},
-        {0x200000, 0, true}, {0x200000, 0, false},  {0x201000, 1, true},
+        {0, MIB, true},         {0x100000, MIB, true},
+        {0x180000, MIB, false}, {0x1ff000, OS_PAGE, false},
+        {0x200000, 0, true},    {0x200000, 0, false},
+        {0x201000, 1, true},
     };
     enum { COUNT = sizeof seen / sizeof *seen };
     struct large *descriptors[COUNT];
@@ -215,7 +218,8 @@ static size_t find_in_heap(struct heap *heap, const struct census_chunk *sorted,
 
         for (unsigned n = 0; n < seen; n++)
             for (size_t i = 0; i < count; i++)
-                found += chunks[n].start == sorted[i].start && chunks[n].requested == sorted[i].requested;
+                found += chunks[n].start == sorted[i].start &&
+                         chunks[n].requested == sorted[i].requested;
     }
     return found;
 }

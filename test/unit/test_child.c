@@ -7,9 +7,9 @@
 #include "arena/fork.h"
 #include "arena/remote.h"
 #include "arena/thread.h"
+#include "base/child.h"
+#include "base/structure_lock.h"
 #include "large/registry.h"
-#include "os/child.h"
-#include "os/structure_lock.h"
 #include "support/prefixed.h"
 #include "support/require.h"
 
@@ -136,9 +136,9 @@ static void one_repair(void *argument)
 static void test_one_repair_in_each_child(void **state)
 {
     (void)state;
-    static void (*const in_child[])(void) = {NULL,           take_registry, try_registry, write_structure,
-                                             read_structure, lock_arena,    allocate,     free_chunk,
-                                             take_nothing,   fork_once_more};
+    static void (*const in_child[])(void) = {
+        NULL,       take_registry, try_registry, write_structure, read_structure,
+        lock_arena, allocate,      free_chunk,   take_nothing,    fork_once_more};
 
     early.chunk = ft_malloc(16);
     assert_non_null(early.chunk);

@@ -4,8 +4,8 @@
  */
 #include "unit/unit.h"
 
+#include "base/options.h"
 #include "bins/chunk.h"
-#include "debug/options.h"
 #include "support/prefixed.h"
 #include "support/require.h"
 
@@ -36,13 +36,14 @@ static enum verdict expected_verdict(unsigned index, unsigned out, bool start)
 }
 
 /* Addresses of the slab about which chunk_find() is wrong. */
-static unsigned wrong_answers(const struct slab *slab, unsigned class, unsigned out)
+static unsigned wrong_answers(const struct slab *slab, unsigned size_class, unsigned out)
 {
-    uint32_t size = size_classes[class].size;
+    uint32_t size = size_classes[size_class].size;
     uintptr_t start = slab_start(slab);
     unsigned wrong = 0;
 
-    for (uint32_t offset = 0; offset < size_classes[class].units * (uint32_t)UNIT_SIZE; offset++) {
+    for (uint32_t offset = 0; offset < size_classes[size_class].units * (uint32_t)UNIT_SIZE;
+         offset++) {
         unsigned index = offset / size;
         enum verdict expected = expected_verdict(index, out, offset % size == 0);
         struct chunk chunk;
@@ -50,38 +51,42 @@ static unsigned wrong_answers(const struct slab *slab, unsigned class, unsigned 
 
         wrong += verdict != expected;
         if (verdict != CHUNK_NONE)
-            wrong += chunk.start != start + (uintptr_t)index * size || chunk.class != class ||
-                     chunk.index != index || chunk.usable != size || chunk.requested != size - index % 9;
+            wrong += chunk.start != start + (uintptr_t)index * size ||
+                     chunk.size_class != size_class || chunk.index != index ||
+                     chunk.usable != size || chunk.requested != size - index % 9;
     }
     return wrong;
 }
 
 /* One slab whose first half was handed out: live, freed, and freed by another thread, in turn. */
-static void check_class(unsigned class)
+static void check_class(unsigned size_class)
 {
     struct arena *arena = unit_arena();
-    struct slab *slab = slab_create(class < TINY_CLASSES ? &arena->tiny : &arena->small, class);
+    struct slab *slab =
+        slab_create(size_class < TINY_CLASSES ? &arena->tiny : &arena->small, size_class);
     static void *chunks[TINY_SLAB_CHUNKS_MAX];
-    unsigned out = (size_classes[class].chunks + 1U) / 2;
+    unsigned out = (size_classes[size_class].chunks + 1U) / 2;
 
     assert_non_null(slab);
     assert_int_equal(slab_take(slab, chunks, out), out);
-    assert_int_equal(wrong_answers(slab, class, 0), 0);
+    assert_int_equal(wrong_answers(slab, size_class, 0), 0);
     for (unsigned index = 0; index < out; index++) {
-        uintptr_t at = slab_start(slab) + (uintptr_t)index * size_classes[class].size;
+        uintptr_t at = slab_start(slab) + (uintptr_t)index * size_classes[size_class].size;
         struct chunk chunk;
 
-        if (class < TINY_CLASSES)
-            tiny_mark_live(&arena->bins.of[class], at, size_classes[class].size - index % 9);
+        if (size_class < TINY_CLASSES)
+            tiny_mark_live(&arena->bins.of[size_class], at,
+                           size_classes[size_class].size - index % 9);
         else
-            small_mark_live(&arena->bins.of[class], at, size_classes[class].size - index % 9);
+            small_mark_live(&arena->bins.of[size_class], at,
+                            size_classes[size_class].size - index % 9);
         assert_int_equal(find(at, &chunk), CHUNK_LIVE);
         assert_ptr_equal(chunk.arena, arena);
-        assert_int_equal(chunk.zone, class < TINY_CLASSES ? ZONE_TINY : ZONE_SMALL);
+        assert_int_equal(chunk.zone, size_class < TINY_CLASSES ? ZONE_TINY : ZONE_SMALL);
         if (index % 3 != 0)
             chunk_mark(&chunk, index % 3 == 1 ? STATE_FREE : STATE_REMOTE);
     }
-    assert_int_equal(wrong_answers(slab, class, out), 0);
+    assert_int_equal(wrong_answers(slab, size_class, out), 0);
 }
 
 static void test_every_address_of_a_slab(void **state)
@@ -102,14 +107,17 @@ static void test_where_there_is_no_slab(void **state)
     unit_alloc(arena, size_classes[TINY_CLASSES].size);
     tiny = arena->tiny.heaps;
     small = arena->small.heaps;
-    for (uintptr_t at = tiny->base; at < tiny->base + TINY_FIRST_UNIT * UNIT_SIZE; at += CHUNK_ALIGN)
+    for (uintptr_t at = tiny->base; at < tiny->base + TINY_FIRST_UNIT * UNIT_SIZE;
+         at += CHUNK_ALIGN)
         assert_int_equal(find(at, &chunk), CHUNK_NONE);
-    for (uintptr_t at = small->base; at < small->base + SMALL_FIRST_UNIT * UNIT_SIZE; at += CHUNK_ALIGN)
+    for (uintptr_t at = small->base; at < small->base + SMALL_FIRST_UNIT * UNIT_SIZE;
+         at += CHUNK_ALIGN)
         assert_int_equal(find(at, &chunk), CHUNK_NONE);
     for (uintptr_t at = tiny->base + (TINY_FIRST_UNIT + 1) * UNIT_SIZE;
          at < tiny->base + heap_units(tiny) * UNIT_SIZE; at += 4096)
         assert_int_equal(find(at, &chunk), CHUNK_NONE);
-    for (uintptr_t at = small->base + (SMALL_FIRST_UNIT + size_classes[TINY_CLASSES].units) * UNIT_SIZE;
+    for (uintptr_t at =
+             small->base + (SMALL_FIRST_UNIT + size_classes[TINY_CLASSES].units) * UNIT_SIZE;
          at < small->base + heap_units(small) * UNIT_SIZE; at += 4096)
         assert_int_equal(find(at, &chunk), CHUNK_NONE);
     /* Behind its units a heap has nothing to say. */
@@ -139,8 +147,9 @@ static void test_a_freed_chunk_whose_slab_is_gone_is_none(void **state)
 static void test_marking_keeps_the_requested_size(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {0,   1,        15,           16,   17,    100,           128,      129,
-                                   500, TINY_MAX, TINY_MAX + 1, 2000, 40000, SMALL_MAX - 1, SMALL_MAX};
+    static const size_t sizes[] = {
+        0,   1,        15,           16,   17,    100,           128,      129,
+        500, TINY_MAX, TINY_MAX + 1, 2000, 40000, SMALL_MAX - 1, SMALL_MAX};
     struct arena *arena = unit_arena();
 
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
@@ -165,7 +174,8 @@ static void test_resizing_as_far_as_the_state_can_tell(void **state)
         size_t usable = size_classes[some_classes[i]].size;
         void *pointer = unit_alloc(arena, usable);
 
-        for (size_t size = 0; size <= usable + 1; size += size < 1024 || size + 512 > usable ? 1 : 97) {
+        for (size_t size = 0; size <= usable + 1;
+             size += size < 1024 || size + 512 > usable ? 1 : 97) {
             struct chunk chunk = unit_chunk(pointer);
             size_t before = chunk.requested;
             size_t slack_max = some_classes[i] < TINY_CLASSES ? TINY_SLACK_MAX : SMALL_SLACK_MAX;

@@ -4,9 +4,10 @@
 #include "unit/unit.h"
 
 #include "arena/thread.h"
+#include "base/clock.h"
+#include "base/secret.h"
 #include "bins/bin.h"
 #include "os/os.h"
-#include "os/secret.h"
 
 #include <elf.h>
 #include <sys/auxv.h>
@@ -31,19 +32,19 @@ static void test_it_tells_the_time(void **state)
     if (getauxval(AT_SYSINFO_EHDR) == 0)
         skip();
     before = nanoseconds(CLOCK_MONOTONIC_COARSE);
-    seen = os_ticks();
+    seen = clock_now();
     after = nanoseconds(CLOCK_MONOTONIC_COARSE);
     assert_in_range(seen, before, after);
 }
 
 static void without_a_clock(void *argument)
 {
-    uint64_t first = os_ticks(), second = os_ticks();
+    uint64_t first = clock_now(), second = clock_now();
 
     (void)argument;
-    os_clock_init(NULL);
+    clock_init(NULL);
     /* Far from what any clock says: so it is a count. */
-    if (first > OS_TICKS_TENTH || second <= first || second - first > OS_TICKS_TENTH)
+    if (first > CLOCK_TENTH || second <= first || second - first > CLOCK_TENTH)
         _exit(1);
     _exit(0);
 }
@@ -56,7 +57,7 @@ static void test_without_a_clock_calls_are_counted(void **state)
     struct unit_end end;
 
     /* No entry for the kernel's library. */
-    os_clock_init((char **)(uintptr_t)nothing);
+    clock_init((char **)(uintptr_t)nothing);
     unit_in_child(without_a_clock, NULL, &end);
     assert_int_equal(end.exit_code, 0);
 }
@@ -80,11 +81,11 @@ static void test_ticks_go_on_when_the_time_jumps(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
-    uint64_t hour = (uint64_t)36000 * OS_TICKS_TENTH;
+    uint64_t hour = (uint64_t)36000 * CLOCK_TENTH;
 
     assert_int_equal(ticks_at(arena, 100, BINS_NO_TICKS), 0);
-    assert_true(ticks_at(arena, 200, os_ticks() - hour) > 0);
-    assert_true(ticks_at(arena, 300, os_ticks() + hour) > 0);
+    assert_true(ticks_at(arena, 200, clock_now() - hour) > 0);
+    assert_true(ticks_at(arena, 300, clock_now() + hour) > 0);
     assert_true(ticks_at(arena, 400, 0) > 0);
 }
 

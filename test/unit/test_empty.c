@@ -18,8 +18,8 @@ static uintptr_t take_empty(size_t align)
 {
     uintptr_t address = (uintptr_t)empty_alloc(align);
 
-    REQUIRE(address != 0 && address % CHUNK_ALIGN == 0 && address % align == 0, "%lx for %zu", address,
-            align);
+    REQUIRE(address != 0 && address % CHUNK_ALIGN == 0 && address % align == 0, "%lx for %zu",
+            address, align);
     return address;
 }
 
@@ -28,8 +28,9 @@ static enum verdict verdict_on(uintptr_t address)
     struct chunk chunk = {.zone = ZONE_LARGE};
     enum verdict verdict = empty_find(address, &chunk);
 
-    REQUIRE(verdict == CHUNK_NONE || (chunk.start == address / CHUNK_ALIGN * CHUNK_ALIGN &&
-                                      chunk.zone == ZONE_TINY && chunk.requested == 0 && chunk.usable == 0),
+    REQUIRE(verdict == CHUNK_NONE ||
+                (chunk.start == address / CHUNK_ALIGN * CHUNK_ALIGN && chunk.zone == ZONE_TINY &&
+                 chunk.requested == 0 && chunk.usable == 0),
             "a wrong description");
     return verdict;
 }
@@ -43,9 +44,11 @@ static void live_and_die(void *unused)
     REQUIRE(verdict_on(address + 1) == CHUNK_INTERIOR && verdict_on(address + 15) == CHUNK_INTERIOR,
             "outside");
     REQUIRE(verdict_on(address + 16) == CHUNK_NONE && verdict_on(0) == CHUNK_NONE, "never was");
-    REQUIRE(!empty_free(address + 1) && !empty_free(address + 16) && !empty_free(0), "freed what is none");
+    REQUIRE(!empty_free(address + 1) && !empty_free(address + 16) && !empty_free(0),
+            "freed what is none");
     REQUIRE(empty_free(address), "not freed");
-    REQUIRE(verdict_on(address) == CHUNK_FREED && verdict_on(address + 1) == CHUNK_NONE, "not freed");
+    REQUIRE(verdict_on(address) == CHUNK_FREED && verdict_on(address + 1) == CHUNK_NONE,
+            "not freed");
     REQUIRE(!empty_free(address), "freed twice");
 }
 

@@ -12,7 +12,8 @@
 
 enum { CHUNKS = 600 };
 
-static const size_t sizes[] = {1, 16, 40, 100, 260, TINY_MAX, TINY_MAX + 1, 2000, 3000, 9000, 33000, 100000};
+static const size_t sizes[] = {1,    16,   40,   100,   260,   TINY_MAX, TINY_MAX + 1,
+                               2000, 3000, 9000, 33000, 100000};
 
 static size_t size_of(size_t n)
 {
@@ -37,7 +38,8 @@ static void break_heaps(struct heap_set *set)
         memset(heap->aged, 0xff, sizeof heap->aged);
         memset(heap->free_numbers, 0, sizeof heap->free_numbers);
         heap->free_units = 77777;
-        heap->next_open = heap->prev_open = heap->prev = (struct heap *)16; // NOLINT: not to be followed
+        heap->next_open = heap->prev_open = heap->prev =
+            (struct heap *)16; // NOLINT: not to be followed
         for (unsigned unit = heap_first_unit(heap); unit < heap_units(heap); unit++) {
             uintptr_t at = heap->base + (uintptr_t)unit * UNIT_SIZE;
             struct slab *slab = set->small ? small_slab(at) : tiny_slab(at);
@@ -45,7 +47,7 @@ static void break_heaps(struct heap_set *set)
             if (slab == NULL)
                 continue;
             memset(slab->vacant, 0xa5,
-                   (size_classes[slab->class].chunks + 63U) / 64 * sizeof slab->vacant[0]);
+                   (size_classes[slab->size_class].chunks + 63U) / 64 * sizeof slab->vacant[0]);
             slab->free = 12345;
             slab->next = slab->prev = (struct slab *)16; // NOLINT: not to be followed
             slab->place = SLAB_CURRENT;
@@ -56,10 +58,11 @@ static void break_heaps(struct heap_set *set)
 
 static void break_everything(struct arena *arena)
 {
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
-        arena->bins.of[class].top = arena->bins.of[class].slots;
-        arena->bins.of[class].current = arena->bins.of[class].partial = (struct slab *)16; // NOLINT
-        arena->bins.of[class].spare = (struct slab *)16;                                   // NOLINT
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        arena->bins.of[size_class].top = arena->bins.of[size_class].slots;
+        arena->bins.of[size_class].current = arena->bins.of[size_class].partial =
+            (struct slab *)16;                                // NOLINT
+        arena->bins.of[size_class].spare = (struct slab *)16; // NOLINT
     }
     break_heaps(&arena->tiny);
     break_heaps(&arena->small);

@@ -93,8 +93,9 @@ static void forked_twice(void *unused)
         enum arena_damage damage;
         bool survivor, after;
     } cases[] = {
-        {ARENA_SOUND, false, true},    {ARENA_UNDER_REPAIR, false, true}, {ARENA_UNDER_REPAIR, true, true},
-        {ARENA_DAMAGED, false, false}, {ARENA_DAMAGED, true, true},
+        {ARENA_SOUND, false, true},       {ARENA_UNDER_REPAIR, false, true},
+        {ARENA_UNDER_REPAIR, true, true}, {ARENA_DAMAGED, false, false},
+        {ARENA_DAMAGED, true, true},
     };
     struct arena *arena = thread_self.home;
 
@@ -147,7 +148,8 @@ static void repair_bit_by_bit(void *unused)
         REQUIRE(recover_looked - looked <= LOOKED_MAX, "one call looked at %zu states",
                 recover_looked - looked);
     }
-    REQUIRE(recover_looked - before >= MANY, "only %zu states were looked at", recover_looked - before);
+    REQUIRE(recover_looked - before >= MANY, "only %zu states were looked at",
+            recover_looked - before);
     REQUIRE(unit_count_state(arena, STATE_REMOTE) == 0, "still on their way");
     for (size_t n = 0; n < MANY; n++)
         REQUIRE(unit_chunk(lent.chunks[n]).kind == STATE_LIVE || n % (MANY / HELD) == 0, "lost");
@@ -252,7 +254,8 @@ static void go_on_in_the_child(void *argument)
     live = live_in_all_arenas() - busy.live_before;
     census_take(&census);
     REQUIRE(live >= SLOTS_OF_MAIN && live <= SLOTS_OF_MAIN + WORKERS, "%zu chunks are live", live);
-    REQUIRE(census.zone[ZONE_TINY].chunks + census.zone[ZONE_SMALL].chunks == live + busy.live_before,
+    REQUIRE(census.zone[ZONE_TINY].chunks + census.zone[ZONE_SMALL].chunks ==
+                live + busy.live_before,
             "the census says another number");
     REQUIRE(census.zone[ZONE_LARGE].chunks <= WORKERS, "%zu LARGE chunks are left",
             census.zone[ZONE_LARGE].chunks);
@@ -323,9 +326,11 @@ static void find_it_in_the_cache(void *argument)
 
     after_fork(expected->generation);
     REQUIRE(large_cached_bytes() == expected->cached, "%zu bytes are cached", large_cached_bytes());
-    REQUIRE(large_find((uintptr_t)expected->live, &info) && info.live && info.requested == expected->size,
+    REQUIRE(large_find((uintptr_t)expected->live, &info) && info.live &&
+                info.requested == expected->size,
             "lost");
-    REQUIRE(large_alloc(expected->size, 1, &clean) != NULL && !clean, "what was cached is not found");
+    REQUIRE(large_alloc(expected->size, 1, &clean) != NULL && !clean,
+            "what was cached is not found");
     REQUIRE(large_free((uintptr_t)expected->live, true) == LARGE_FREED, "not freed");
 }
 

@@ -7,8 +7,8 @@
 #include "arena/hardened.h"
 #include "arena/remote.h"
 #include "arena/thread.h"
-#include "debug/options.h"
-#include "os/canary.h"
+#include "base/canary.h"
+#include "base/options.h"
 #include "support/pattern.h"
 #include "support/require.h"
 #include "support/sanitized.h"
@@ -37,13 +37,16 @@ static void hand_out(void *unused)
             char *chunk = take(arena, size);
             size_t usable = unit_chunk(chunk).usable;
 
-            REQUIRE(unit_chunk(chunk).kind == STATE_LIVE && unit_chunk(chunk).requested == size, "state");
+            REQUIRE(unit_chunk(chunk).kind == STATE_LIVE && unit_chunk(chunk).requested == size,
+                    "state");
             REQUIRE(pattern_first_nonzero(chunk, size) == size, "%zu bytes are not zero", size);
-            REQUIRE(canary_intact((uintptr_t)chunk, size, usable), "%zu bytes have no canary", size);
+            REQUIRE(canary_intact((uintptr_t)chunk, size, usable), "%zu bytes have no canary",
+                    size);
             memset(chunk, 0xee, size);
             give(arena, chunk);
             REQUIRE(unit_chunk(chunk).kind == STATE_FREE, "%zu bytes are not free", size);
-            REQUIRE(pattern_first_nonzero(chunk, usable) == usable, "%zu freed bytes are not zero", size);
+            REQUIRE(pattern_first_nonzero(chunk, usable) == usable, "%zu freed bytes are not zero",
+                    size);
         }
     }
 }
@@ -112,8 +115,8 @@ static void wait_in_quarantine(void *unused)
         take(arena, 40);
     for (size_t n = 0; n < FREED; n++) {
         give(arena, chunks[n]);
-        REQUIRE(bin_count(bin) == (n < QUARANTINE_CHUNKS ? 0 : n + 1 - QUARANTINE_CHUNKS), "%u after %zu",
-                bin_count(bin), n);
+        REQUIRE(bin_count(bin) == (n < QUARANTINE_CHUNKS ? 0 : n + 1 - QUARANTINE_CHUNKS),
+                "%u after %zu", bin_count(bin), n);
     }
     for (size_t n = 0; n < FREED; n++)
         REQUIRE(in_stack(bin, chunks[n]) == (n < MORE), "chunk %zu", n);

@@ -6,7 +6,7 @@
 #include "arena/fork.h"
 #include "arena/hardened.h"
 #include "arena/thread.h"
-#include "debug/options.h"
+#include "base/options.h"
 #include "support/require.h"
 
 #include <signal.h>
@@ -69,7 +69,8 @@ static void look_at_state(int number, siginfo_t *info, void *context)
         if (verdict == CHUNK_FREED || (uintptr_t)at - start > 200)
             _exit(11);
     }
-    if (mprotect((void *)protected_unit, UNIT_SIZE, PROT_READ | PROT_WRITE) != 0) // NOLINT: an address
+    if (mprotect((void *)protected_unit, UNIT_SIZE, PROT_READ | PROT_WRITE) !=
+        0) // NOLINT: an address
         _exit(12);
 }
 
@@ -83,9 +84,11 @@ static void write_to_live_chunks_only(void *unused)
     protected_unit = (uintptr_t)first & ~(uintptr_t)(UNIT_SIZE - 1);
     REQUIRE(sigaction(SIGSEGV, &action, NULL) == 0, "no handler");
     for (unsigned n = 0; n < 50; n++) {
-        REQUIRE(mprotect((void *)protected_unit, UNIT_SIZE, PROT_READ) == 0, "cannot protect"); // NOLINT
+        REQUIRE(mprotect((void *)protected_unit, UNIT_SIZE, PROT_READ) == 0,
+                "cannot protect"); // NOLINT
         char *chunk = take(arena, 100);
-        REQUIRE(mprotect((void *)protected_unit, UNIT_SIZE, PROT_READ) == 0, "cannot protect"); // NOLINT
+        REQUIRE(mprotect((void *)protected_unit, UNIT_SIZE, PROT_READ) == 0,
+                "cannot protect"); // NOLINT
         give(arena, chunk);
     }
 }

@@ -3,9 +3,9 @@
  */
 #include "unit/unit.h"
 
+#include "base/structure_lock.h"
 #include "bins/heap.h"
 #include "os/os.h"
-#include "os/structure_lock.h"
 #include "support/pattern.h"
 
 #include <string.h>
@@ -185,7 +185,8 @@ static void test_long_runs_that_stay_free_go_back_at_the_second_tick(void **stat
     struct heap_set *set = &unit_arena()->small;
     unsigned long_run, other, short_run, last, page = unit_page_units();
     /* The long run begins a page. */
-    struct heap *heap = unit_take_units(set, unit_page_from(SMALL_FIRST_UNIT + 1) - SMALL_FIRST_UNIT, &other);
+    struct heap *heap =
+        unit_take_units(set, unit_page_from(SMALL_FIRST_UNIT + 1) - SMALL_FIRST_UNIT, &other);
 
     unit_take_units(set, 32, &long_run);
     unit_take_units(set, 1, &other);
@@ -251,7 +252,8 @@ static void test_a_heap_that_the_kernel_keeps_stays_usable(void **state)
     (void)state;
     struct heap_set *set = &unit_arena()->tiny;
     unsigned count = unit_units_per_heap(set), first, kept, page = unit_page_units();
-    struct heap *heap = unit_take_units(set, unit_page_from(TINY_FIRST_UNIT + 1) - TINY_FIRST_UNIT, &kept);
+    struct heap *heap =
+        unit_take_units(set, unit_page_from(TINY_FIRST_UNIT + 1) - TINY_FIRST_UNIT, &kept);
 
     unit_take_units(set, page, &first);
     heap_give(heap, first, page);

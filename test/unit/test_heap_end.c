@@ -5,7 +5,7 @@
  */
 #include "unit/unit.h"
 
-#include "debug/options.h"
+#include "base/options.h"
 #include "large/registry.h"
 #include "os/os.h"
 #include "support/prefixed.h"
@@ -43,7 +43,8 @@ static bool enter_chunk(struct neighbours *pair)
 
     pair->chunk = (char *)(pair->base + whole - page); // NOLINT: an address becomes a pointer
     return os_map_at(pair->chunk, page) &&
-           large_enter(pair->chunk, CHUNK_BYTES, &(struct large_place){page, page, 0, false}) != NULL;
+           large_enter(pair->chunk, CHUNK_BYTES, &(struct large_place){page, page, 0, false}) !=
+               NULL;
 }
 
 static struct neighbours make_neighbours(struct heap_set *set)

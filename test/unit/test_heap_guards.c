@@ -4,7 +4,7 @@
  */
 #include "unit/hardened.h"
 
-#include "bins/bits.h"
+#include "base/bits.h"
 #include "bins/heap_guards.h"
 #include "os/os.h"
 
@@ -20,9 +20,9 @@ static void check_steps(struct heap_set *set)
 
     REQUIRE(first == heap_first_unit(heap), "not the first unit");
     REQUIRE(unit_protected_so(heap->base, unit_start(heap, first + 1), "rw-p"), "it is no memory");
-    REQUIRE(
-        unit_protected_so(unit_start(heap, first + GUARD_BLOCK), unit_start(heap, heap_units(heap)), "---p"),
-        "what nobody has used can be written to");
+    REQUIRE(unit_protected_so(unit_start(heap, first + GUARD_BLOCK),
+                              unit_start(heap, heap_units(heap)), "---p"),
+            "what nobody has used can be written to");
 }
 
 static void commit_in_steps(void *unused)
@@ -95,7 +95,8 @@ static void refuse_a_step(void *unused)
     os_fail_after(0, false);
     REQUIRE(heap->free_units < free && free - heap->free_units <= SLAB_UNITS_MAX, "lost %u units",
             free - heap->free_units);
-    REQUIRE(unit_take_units(&arena->small, SLAB_UNITS_MAX, &other) == heap, "it is not used any more");
+    REQUIRE(unit_take_units(&arena->small, SLAB_UNITS_MAX, &other) == heap,
+            "it is not used any more");
     REQUIRE(!bit_get(heap->lost, first) && !bit_get(heap->lost, other), "a lost unit is used");
 }
 

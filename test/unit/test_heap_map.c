@@ -3,9 +3,9 @@
  */
 #include "unit/unit.h"
 
+#include "base/structure_lock.h"
 #include "bins/heap_map.h"
 #include "os/os.h"
-#include "os/structure_lock.h"
 
 enum { TINY_SIZE = 4 << 20, SMALL_SIZE = 32 << 20, SOME_TAG = 0x1234 };
 
@@ -122,7 +122,8 @@ static void test_neighbours_keep_their_own_tags(void **state)
     for (unsigned i = 0; i < COUNT; i += 2)
         leave(nowhere + (uintptr_t)i * TINY_SIZE, TINY_SIZE);
     for (unsigned i = 0; i < COUNT; i++)
-        assert_int_equal(heap_map_tag(nowhere + (uintptr_t)i * TINY_SIZE), i % 2 == 0 ? TAG_NONE : i + 1);
+        assert_int_equal(heap_map_tag(nowhere + (uintptr_t)i * TINY_SIZE),
+                         i % 2 == 0 ? TAG_NONE : i + 1);
     for (unsigned i = 1; i < COUNT; i += 2)
         leave(nowhere + (uintptr_t)i * TINY_SIZE, TINY_SIZE);
 }

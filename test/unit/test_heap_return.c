@@ -4,8 +4,8 @@
  */
 #include "unit/unit.h"
 
+#include "base/mappings.h"
 #include "bins/heap_walk.h"
-#include "os/mappings.h"
 #include "os/os.h"
 #include "support/require.h"
 

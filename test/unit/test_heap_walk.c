@@ -4,8 +4,8 @@
  */
 #include "unit/unit.h"
 
+#include "base/structure_lock.h"
 #include "bins/heap_walk.h"
-#include "os/structure_lock.h"
 #include "support/require.h"
 
 #include <pthread.h>

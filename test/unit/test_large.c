@@ -3,10 +3,10 @@
  */
 #include "unit/unit.h"
 
+#include "base/mappings.h"
 #include "large/headroom.h"
 #include "large/large.h"
 #include "large/registry.h"
-#include "os/mappings.h"
 #include "os/os.h"
 #include "support/pattern.h"
 
@@ -93,7 +93,8 @@ static void test_mappings_are_rounded_up_by_at_most_an_eighth(void **state)
     check_mapping_size(exact_from - os_page_size());
     assert_int_equal(large_mapping_size(exact_from), exact_from);
     assert_int_equal(large_mapping_size(exact_from + os_page_size()), exact_from + os_page_size());
-    assert_int_equal(large_mapping_size(SIZE_MAX - os_page_size() + 1), SIZE_MAX - os_page_size() + 1);
+    assert_int_equal(large_mapping_size(SIZE_MAX - os_page_size() + 1),
+                     SIZE_MAX - os_page_size() + 1);
 }
 
 static void test_a_chunk_may_use_all_of_its_mapping(void **state)
@@ -360,7 +361,8 @@ static void test_headroom_takes_a_part_of_the_address_space(void **state)
     unsigned count = 0;
     size_t all = 0;
 
-    for (size_t headroom; count < MOST && (headroom = headroom_take(mapped, headroom_ample(mapped))) != 0;) {
+    for (size_t headroom;
+         count < MOST && (headroom = headroom_take(mapped, headroom_ample(mapped))) != 0;) {
         assert_true(headroom >= mapped);
         promised[count] = mapped + headroom;
         all += promised[count++];

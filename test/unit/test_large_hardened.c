@@ -58,8 +58,10 @@ static void require_guarded(const char *chunk, size_t size)
     REQUIRE(atomic_load(&large.requested) == size + 1, "%zu bytes are noted as others", size);
     REQUIRE(start + large.mapped == end, "%zu bytes have %zu", size, large.mapped);
     REQUIRE(unit_protected_so(start, end, "rw-p"), "%zu bytes cannot be used", size);
-    REQUIRE(unit_protected_so(start - os_page_size(), start, "---p"), "no guard in front of %zu bytes", size);
-    REQUIRE(unit_protected_so(end, end + os_page_size(), "---p"), "no guard behind %zu bytes", size);
+    REQUIRE(unit_protected_so(start - os_page_size(), start, "---p"),
+            "no guard in front of %zu bytes", size);
+    REQUIRE(unit_protected_so(end, end + os_page_size(), "---p"), "no guard behind %zu bytes",
+            size);
 }
 
 /*
@@ -75,10 +77,13 @@ static void require_gone(const char *chunk, size_t reserved)
     REQUIRE(unit_protected_so(start, start + os_page_size(), "---p"), "others may have its place");
     REQUIRE(quarantine_empty() > 0, "nothing was kept");
     for (unsigned n = 0; n < 2; n++) {
-        REQUIRE(!unit_protected_so(start - os_page_size(), start, protections[n]), "a guard stays in front");
-        REQUIRE(!unit_protected_so(start, start + os_page_size(), protections[n]), "the chunk stays");
-        REQUIRE(!unit_protected_so(start + reserved, start + reserved + os_page_size(), protections[n]),
-                "a guard stays behind");
+        REQUIRE(!unit_protected_so(start - os_page_size(), start, protections[n]),
+                "a guard stays in front");
+        REQUIRE(!unit_protected_so(start, start + os_page_size(), protections[n]),
+                "the chunk stays");
+        REQUIRE(
+            !unit_protected_so(start + reserved, start + reserved + os_page_size(), protections[n]),
+            "a guard stays behind");
     }
 }
 
@@ -90,14 +95,16 @@ static void grow_step_by_step(void *unused)
 
     REQUIRE(reserved >= 4 * (size_t)MIB, "%zu bytes in advance", reserved);
     pattern_write(chunk, 0, size, 1);
-    for (; size < reserved - 1; size = size + size / 10 < reserved - 1 ? size + size / 10 : reserved - 1) {
+    for (; size < reserved - 1;
+         size = size + size / 10 < reserved - 1 ? size + size / 10 : reserved - 1) {
         REQUIRE(resize(chunk, size), "%zu bytes do not fit", size);
         require_guarded(chunk, size);
         REQUIRE(pattern_mismatch(chunk, MIB, 1) == MIB, "changed");
     }
     REQUIRE(resize(chunk, reserved), "the last page is not given");
     REQUIRE(!resize(chunk, reserved + 1), "the guard is given away");
-    REQUIRE(!resize(chunk, SIZE_MAX) && !resize(chunk, SIZE_MAX - os_page_size()), "more than there is");
+    REQUIRE(!resize(chunk, SIZE_MAX) && !resize(chunk, SIZE_MAX - os_page_size()),
+            "more than there is");
     require_guarded(chunk, reserved);
     require_gone(chunk, large_of(chunk).reserved);
 }
@@ -119,7 +126,8 @@ static void shrink_and_grow(char *chunk)
     REQUIRE(resize(chunk, MIB + 4) && resize(chunk, 2 * MIB), "does not grow again");
     require_guarded(chunk, 2 * MIB);
     REQUIRE(chunk[MIB] == (char)0xee, "changed");
-    REQUIRE(pattern_first_nonzero(chunk + MIB + os_page_size(), MIB - os_page_size()) == MIB - os_page_size(),
+    REQUIRE(pattern_first_nonzero(chunk + MIB + os_page_size(), MIB - os_page_size()) ==
+                MIB - os_page_size(),
             "what was lost is there");
     require_gone(chunk, large_of(chunk).reserved);
 }
@@ -186,12 +194,14 @@ static void refuse_to_grow(void *unused)
     os_fail_after(1, false);
     REQUIRE(!resize(chunk, 2 * MIB), "grows");
     REQUIRE(pattern_mismatch(chunk, MIB, 1) == MIB, "changed");
-    REQUIRE(unit_protected_so((uintptr_t)chunk + MIB + os_page_size(), (uintptr_t)chunk + 2 * MIB, "---p"),
+    REQUIRE(unit_protected_so((uintptr_t)chunk + MIB + os_page_size(), (uintptr_t)chunk + 2 * MIB,
+                              "---p"),
             "what may be a hole was unmapped");
-    REQUIRE(
-        !unit_protected_so((uintptr_t)chunk + reserved, (uintptr_t)chunk + reserved + os_page_size(), "---p"),
-        "the guard stays");
-    REQUIRE(!resize(chunk, 2 * MIB) && !resize(chunk, MIB + 1) && resize(chunk, MIB - 1), "it has no room");
+    REQUIRE(!unit_protected_so((uintptr_t)chunk + reserved,
+                               (uintptr_t)chunk + reserved + os_page_size(), "---p"),
+            "the guard stays");
+    REQUIRE(!resize(chunk, 2 * MIB) && !resize(chunk, MIB + 1) && resize(chunk, MIB - 1),
+            "it has no room");
     require_gone(chunk, reserved);
 }
 
@@ -211,7 +221,8 @@ static void refuse_to_shrink(void *unused)
     os_fail_after(1, false);
     REQUIRE(resize(chunk, MIB), "does not shrink");
     REQUIRE(pattern_mismatch(chunk, MIB, 1) == MIB && large_of(chunk).mapped == MIB, "changed");
-    REQUIRE(unit_protected_so((uintptr_t)chunk + MIB + os_page_size(), (uintptr_t)chunk + 2 * MIB, "rw-p"),
+    REQUIRE(unit_protected_so((uintptr_t)chunk + MIB + os_page_size(), (uintptr_t)chunk + 2 * MIB,
+                              "rw-p"),
             "what may be a hole was unmapped");
     require_gone(chunk, reserved);
 }

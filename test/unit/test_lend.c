@@ -10,9 +10,9 @@
 
 enum { ASKED = 4, BORROWER = 40 };
 
-static size_t size_of(unsigned class)
+static size_t size_of(unsigned size_class)
 {
-    return size_classes[class].size;
+    return size_classes[size_class].size;
 }
 
 /* As malloc does it. */
@@ -25,9 +25,9 @@ static void *alloc(struct arena *arena, size_t size)
 }
 
 /* A chunk of the class that was in use and lies in the stack now. */
-static void *leave_one(struct arena *arena, unsigned class)
+static void *leave_one(struct arena *arena, unsigned size_class)
 {
-    void *pointer = unit_alloc(arena, size_of(class));
+    void *pointer = unit_alloc(arena, size_of(size_class));
 
     unit_free(arena, pointer);
     return pointer;
@@ -78,7 +78,7 @@ static void test_what_was_never_touched_is_not_lent(void **state)
 
     assert_true(fresh > 0);
     own = alloc(arena, size_of(BORROWER));
-    assert_int_equal(unit_chunk(own).class, BORROWER);
+    assert_int_equal(unit_chunk(own).size_class, BORROWER);
     assert_int_equal(bin_count(lender), fresh);
     unit_free(arena, live);
 }
@@ -124,7 +124,7 @@ static void test_a_lent_chunk_keeps_its_class_and_tells_the_request(void **state
     assert_ptr_equal(alloc(arena, size), used);
     chunk = unit_chunk(used);
     assert_int_equal(chunk.kind, STATE_LIVE);
-    assert_int_equal(chunk.class, lender);
+    assert_int_equal(chunk.size_class, lender);
     assert_int_equal(chunk.requested, size);
     assert_int_equal(chunk.usable, size_of(lender));
     unit_free(arena, used);
@@ -136,13 +136,13 @@ static void test_a_lent_chunk_keeps_its_class_and_tells_the_request(void **state
 static void test_tiny_does_not_borrow(void **state)
 {
     (void)state;
-    for (unsigned class = 0; class + 1 < TINY_CLASSES; class ++) {
+    for (unsigned size_class = 0; size_class + 1 < TINY_CLASSES; size_class++) {
         struct arena *arena = unit_arena();
-        void *used = leave_one(arena, class + 1);
-        void *got = alloc(arena, size_of(class));
+        void *used = leave_one(arena, size_class + 1);
+        void *got = alloc(arena, size_of(size_class));
 
         assert_ptr_not_equal(got, used);
-        assert_int_equal(unit_chunk(got).class, class);
+        assert_int_equal(unit_chunk(got).size_class, size_class);
     }
 }
 
@@ -159,7 +159,7 @@ static void test_without_memory_the_next_classes_are_used_up(void **state)
     os_fail_after(1, true);
     /* The heap was made for the lender, and has units left. */
     while ((pointer = arena_alloc(arena, BORROWER, size_of(BORROWER), NULL)) != NULL)
-        if (unit_chunk(pointer).class == BORROWER + 1)
+        if (unit_chunk(pointer).size_class == BORROWER + 1)
             got++;
     for (unsigned again = 0; again < 3; again++)
         assert_null(arena_alloc(arena, BORROWER, size_of(BORROWER), NULL));
@@ -182,7 +182,7 @@ static void test_the_largest_class_has_nobody_to_ask(void **state)
     (void)state;
     struct arena *arena = unit_arena();
 
-    assert_int_equal(unit_chunk(alloc(arena, SMALL_MAX)).class, SIZE_CLASSES - 1);
+    assert_int_equal(unit_chunk(alloc(arena, SMALL_MAX)).size_class, SIZE_CLASSES - 1);
 }
 
 static void test_an_alignment_is_not_lent_away(void **state)
@@ -235,7 +235,8 @@ int main(void)
         cmocka_unit_test_teardown(test_what_was_never_touched_is_not_lent, unit_flush_all),
         cmocka_unit_test_teardown(test_what_the_own_class_has_used_comes_first, unit_flush_all),
         cmocka_unit_test_teardown(test_slabs_lend_what_their_stack_has_not, unit_flush_all),
-        cmocka_unit_test_teardown(test_a_lent_chunk_keeps_its_class_and_tells_the_request, unit_flush_all),
+        cmocka_unit_test_teardown(test_a_lent_chunk_keeps_its_class_and_tells_the_request,
+                                  unit_flush_all),
         cmocka_unit_test_teardown(test_tiny_does_not_borrow, unit_flush_all),
         cmocka_unit_test_teardown(test_without_memory_the_next_classes_are_used_up, unit_flush_all),
         cmocka_unit_test_teardown(test_zones_do_not_lend_to_each_other, unit_flush_all),

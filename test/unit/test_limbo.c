@@ -106,9 +106,10 @@ static void test_what_is_not_renewed_is_left_alone(void **state)
 
     os_fail_after(0, false);
     limbo_used = false;
-    chunk = (uintptr_t)os_map_guarded_aligned(
-        (size_t)heap_units_in(TINY_HEAP_SIZE) * UNIT_SIZE,
-        TINY_HEAP_SIZE - os_page_size() - (size_t)heap_units_in(TINY_HEAP_SIZE) * UNIT_SIZE, TINY_HEAP_SIZE);
+    chunk = (uintptr_t)os_map_guarded_aligned((size_t)heap_units_in(TINY_HEAP_SIZE) * UNIT_SIZE,
+                                              TINY_HEAP_SIZE - os_page_size() -
+                                                  (size_t)heap_units_in(TINY_HEAP_SIZE) * UNIT_SIZE,
+                                              TINY_HEAP_SIZE);
     assert_int_not_equal(chunk, 0);
     limbo_used = true;
     os_fail_after(1, false);

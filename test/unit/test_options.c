@@ -4,7 +4,7 @@
 #include "unit/unit.h"
 
 #include "arena/thread.h"
-#include "debug/options.h"
+#include "base/options.h"
 #include "support/child.h"
 #include "support/prefixed.h"
 
@@ -76,10 +76,12 @@ static void test_on_wrong_size(void **state)
     check_one("FT_MALLOC_ON_WRONG_SIZE=abort", "0 0 0 0 wrong 1", "");
     check_one("FT_MALLOC_ON_WRONG_SIZE=report", "0 0 0 0 wrong 2", "");
     check_one("FT_MALLOC_ON_WRONG_SIZE=ignore", "0 0 0 0 wrong 3", "");
-    check_one("FT_MALLOC_ON_WRONG_SIZE=", "0 0 0 0",
-              "ft_malloc: option FT_MALLOC_ON_WRONG_SIZE= ignored: expected abort, report or ignore\n");
-    check_one("FT_MALLOC_ON_WRONG_SIZE=1", "0 0 0 0",
-              "ft_malloc: option FT_MALLOC_ON_WRONG_SIZE=1 ignored: expected abort, report or ignore\n");
+    check_one(
+        "FT_MALLOC_ON_WRONG_SIZE=", "0 0 0 0",
+        "ft_malloc: option FT_MALLOC_ON_WRONG_SIZE= ignored: expected abort, report or ignore\n");
+    check_one(
+        "FT_MALLOC_ON_WRONG_SIZE=1", "0 0 0 0",
+        "ft_malloc: option FT_MALLOC_ON_WRONG_SIZE=1 ignored: expected abort, report or ignore\n");
 }
 
 static void test_stats(void **state)
@@ -96,8 +98,8 @@ static void test_stats(void **state)
 static void test_arena_max(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"",   "0",  "00", "32767", "99999999999999999999", "-1", "+1",
-                                        " 1", "1 ", "1x", "0x10"};
+    static const char *const wrong[] = {
+        "", "0", "00", "32767", "99999999999999999999", "-1", "+1", " 1", "1 ", "1x", "0x10"};
 
     check_one("FT_MALLOC_ARENA_MAX=1", "0 0 0 1", "");
     check_one("FT_MALLOC_ARENA_MAX=007", "0 0 0 7", "");
@@ -107,7 +109,8 @@ static void test_arena_max(void **state)
 
         (void)snprintf(variable, sizeof variable, "FT_MALLOC_ARENA_MAX=%s", wrong[i]);
         (void)snprintf(complaint, sizeof complaint,
-                       "ft_malloc: option %s ignored: expected a number from 1 to 32766\n", variable);
+                       "ft_malloc: option %s ignored: expected a number from 1 to 32766\n",
+                       variable);
         check_one(variable, "0 0 0 0", complaint);
     }
 }
@@ -121,7 +124,8 @@ static void test_harden(void **state)
               "ft_malloc: option FT_MALLOC_HARDEN=2 ignored: expected 0 or 1\n");
     check_one("FT_MALLOC_HARDEN=", "0 0 0 0",
               "ft_malloc: option FT_MALLOC_HARDEN= ignored: expected 0 or 1\n");
-    check_one("FT_MALLOC_HARDENED=1", "0 0 0 0", "ft_malloc: option FT_MALLOC_HARDENED=1 is not known\n");
+    check_one("FT_MALLOC_HARDENED=1", "0 0 0 0",
+              "ft_malloc: option FT_MALLOC_HARDENED=1 is not known\n");
 }
 
 /* Chunks that are out have no canary: the option comes too late then, and says so. */
@@ -134,8 +138,8 @@ static void allocate_early(int argc, char **argv, char **environment)
         allocated_early = ft_malloc(100);
 }
 
-__attribute__((used, section(".preinit_array"))) static void (*const before_all)(int, char **,
-                                                                                 char **) = allocate_early;
+__attribute__((used, section(".preinit_array"))) static void (*const before_all)(
+    int, char **, char **) = allocate_early;
 
 static int print_early(void)
 {
@@ -157,9 +161,9 @@ static void test_harden_after_the_first_allocation(void **state)
     child_run(&(struct child_spec){.argv = argv, .environment = environment}, &result);
     assert_true(child_succeeded(&result));
     assert_string_equal(result.out, "0 0 0 3");
-    assert_string_equal(result.err,
-                        "ft_malloc: option FT_MALLOC_HARDEN ignored: memory was allocated before it "
-                        "could be read\n");
+    assert_string_equal(
+        result.err, "ft_malloc: option FT_MALLOC_HARDEN ignored: memory was allocated before it "
+                    "could be read\n");
     child_free(&result);
 }
 
@@ -179,7 +183,8 @@ static void test_unknown_names(void **state)
 
     check(environment, "0 0 0 3", "ft_malloc: option FT_MALLOC_NO_SUCH=1 is not known\n");
     check_one("FT_MALLOC_=1", "0 0 0 0", "ft_malloc: option FT_MALLOC_=1 is not known\n");
-    check_one("FT_MALLOC_STATSX=1", "0 0 0 0", "ft_malloc: option FT_MALLOC_STATSX=1 is not known\n");
+    check_one("FT_MALLOC_STATSX=1", "0 0 0 0",
+              "ft_malloc: option FT_MALLOC_STATSX=1 is not known\n");
     check_one("FT_MALLOC_STAT=1", "0 0 0 0", "ft_malloc: option FT_MALLOC_STAT=1 is not known\n");
 }
 
@@ -190,7 +195,8 @@ static void test_a_value_longer_than_any_buffer(void **state)
 
     (void)strcpy(variable, "FT_MALLOC_STATS=");
     memset(variable + strlen(variable), 'a', 9000);
-    (void)snprintf(complaint, sizeof complaint, "ft_malloc: option %s ignored: expected 0 or 1\n", variable);
+    (void)snprintf(complaint, sizeof complaint, "ft_malloc: option %s ignored: expected 0 or 1\n",
+                   variable);
     check_one(variable, "0 0 0 0", complaint);
 }
 

@@ -85,7 +85,8 @@ static void test_mapping_at_an_address(void **state)
     assert_int_equal(memory[3 * os_page_size()], 1);
     assert_false(is_mapped(memory + os_page_size()));
     assert_true(os_map_at(memory + os_page_size(), 2 * os_page_size()));
-    assert_int_equal(pattern_first_nonzero(memory + os_page_size(), 2 * os_page_size()), 2 * os_page_size());
+    assert_int_equal(pattern_first_nonzero(memory + os_page_size(), 2 * os_page_size()),
+                     2 * os_page_size());
     os_unmap(memory, 4 * os_page_size());
 }
 
@@ -106,7 +107,8 @@ static void test_reserved_space_is_committed_piece_by_piece(void **state)
     memset(space + MIB, 1, MIB);
     assert_true(os_renew(space + MIB + os_page_size(), os_page_size()));
     assert_int_equal(space[MIB + os_page_size() - 1], 1);
-    assert_int_equal(pattern_first_nonzero(space + MIB + os_page_size(), os_page_size()), os_page_size());
+    assert_int_equal(pattern_first_nonzero(space + MIB + os_page_size(), os_page_size()),
+                     os_page_size());
     assert_int_equal(space[MIB + 2 * os_page_size()], 1);
     /* What was not committed must not be touched. */
     unit_in_child(read_first, space, &end);

@@ -51,7 +51,8 @@ static void check_item(const struct item *item, size_t tag)
 {
     size_t part = checked_part(item->size);
 
-    REQUIRE(pattern_mismatch(item->pointer, part, tag) == part, "item %zu: the beginning changed", tag);
+    REQUIRE(pattern_mismatch(item->pointer, part, tag) == part, "item %zu: the beginning changed",
+            tag);
     if (item->size >= 2 * HEAD)
         REQUIRE(pattern_mismatch(item->pointer + item->size - HEAD, HEAD, tag + ITEMS) == HEAD,
                 "item %zu: the end changed", tag);
@@ -93,7 +94,8 @@ static char *attempt(enum call call, char *old, size_t size, size_t align)
     case CALL_OF_MEMALIGN:
         return ft_memalign(align, size);
     case CALL_OF_ALIGNED:
-        REQUIRE((errno = ft_posix_memalign(&pointer, align, size)) == (pointer == NULL ? ENOMEM : 0),
+        REQUIRE((errno = ft_posix_memalign(&pointer, align, size)) ==
+                    (pointer == NULL ? ENOMEM : 0),
                 "error number");
         return pointer;
     }
@@ -218,7 +220,8 @@ static void free_and_trim(void)
 }
 
 /* Each part is work of its own that ends with the process, so that the failures of a later one come early. */
-static void (*const parts[])(void) = {allocate_all_sizes, grow_and_shrink, work_in_a_thread, free_and_trim};
+static void (*const parts[])(void) = {allocate_all_sizes, grow_and_shrink, work_in_a_thread,
+                                      free_and_trim};
 
 struct fault {
     unsigned long n;
@@ -271,8 +274,8 @@ static void fail_each_call_in_turn(bool sticky)
         if (end.exit_code == NOTHING_FAILED)
             break;
         if (end.exit_code != 0 && end.exit_code != ALL_WORK)
-            print_error("call %lu: exit code %d, signal %d, its stderr:\n%s\n", fault.n, end.exit_code,
-                        end.signal, end.err);
+            print_error("call %lu: exit code %d, signal %d, its stderr:\n%s\n", fault.n,
+                        end.exit_code, end.signal, end.err);
         assert_true(end.exit_code == 0 || end.exit_code == ALL_WORK);
         refused += end.exit_code == 0;
     }
@@ -316,7 +319,8 @@ static void shrink_without_memory(void *argument)
 static void test_a_chunk_can_always_shrink(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {1, 100, TINY_MAX, TINY_MAX + 1, 10000, SMALL_MAX, SMALL_MAX + 1, 2000000};
+    static const size_t sizes[] = {1,     100,       TINY_MAX,      TINY_MAX + 1,
+                                   10000, SMALL_MAX, SMALL_MAX + 1, 2000000};
 
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         size_t size = sizes[i];

@@ -6,7 +6,8 @@
 #include "arena/pool.h"
 #include "arena/remote.h"
 #include "arena/thread.h"
-#include "debug/options.h"
+#include "base/clock.h"
+#include "base/options.h"
 #include "os/os.h"
 #include "support/pattern.h"
 #include "support/prefixed.h"
@@ -41,7 +42,8 @@ static void limit_and_share(void *argument)
     /* One of them is for sharing. */
     for (unsigned n = there; n < LIMIT - 1; n++) {
         own[n] = pool_get();
-        REQUIRE(own[n] != NULL && use_of(own[n]) == ARENA_ACTIVE, "arena %u is not its thread's own", n);
+        REQUIRE(own[n] != NULL && use_of(own[n]) == ARENA_ACTIVE,
+                "arena %u is not its thread's own", n);
         for (unsigned m = there; m < n; m++)
             REQUIRE(own[m] != own[n], "two threads have one arena");
     }
@@ -121,7 +123,8 @@ static void fail_and_recover(void *argument)
     /* The failures have used up nothing of the limit. */
     for (unsigned n = there; n < LIMIT - 1; n++) {
         arena = pool_get();
-        REQUIRE(arena != NULL && use_of(arena) == ARENA_ACTIVE, "arena %u is not its thread's own", n);
+        REQUIRE(arena != NULL && use_of(arena) == ARENA_ACTIVE, "arena %u is not its thread's own",
+                n);
     }
 }
 
@@ -170,7 +173,8 @@ static void adopt_with_what_is_live(void *argument)
     ft_free(second.chunk);
     remote_send_all(thread_self.home);
     REQUIRE(unit_count_state(first.arena, STATE_LIVE) == 0, "not freed");
-    REQUIRE(unit_count_state(first.arena, STATE_REMOTE) == 0, "a pooled arena's chunks wait for nobody");
+    REQUIRE(unit_count_state(first.arena, STATE_REMOTE) == 0,
+            "a pooled arena's chunks wait for nobody");
 }
 
 static void test_a_new_thread_adopts_the_arena_of_an_ended_one(void **state)
@@ -189,7 +193,8 @@ static void put_sends_and_receives(void *argument)
     remote_free(ending, &outgoing);
     remote_free(other, &incoming);
     remote_send_all(other);
-    REQUIRE(atomic_load(&other->inbox) == NULL && atomic_load(&ending->inbox) != NULL, "the batches");
+    REQUIRE(atomic_load(&other->inbox) == NULL && atomic_load(&ending->inbox) != NULL,
+            "the batches");
     pool_put(ending);
     REQUIRE(atomic_load(&ending->inbox) == NULL, "what had arrived was not received");
     REQUIRE(atomic_load(&other->inbox) != NULL, "what was collected was not sent");
@@ -205,7 +210,8 @@ static void test_an_arena_goes_into_the_pool_with_nothing_under_way(void **state
 static void trim_all(void *argument)
 {
     (void)argument;
-    struct arena *own = pool_get(), *active = pool_get(), *pooled = pool_get(), *shared = pool_get_shared();
+    struct arena *own = pool_get(), *active = pool_get(), *pooled = pool_get(),
+                 *shared = pool_get_shared();
     struct arena *all[] = {own, active, pooled, shared};
 
     for (unsigned n = 0; n < 4; n++)
@@ -253,7 +259,7 @@ static void use_and_leave(struct arena *arena)
 /* As if the arena had been left an hour ago. */
 static void left_long_ago(struct arena *arena)
 {
-    atomic_store(&arena->left_at, atomic_load(&arena->left_at) - (uint64_t)36000 * OS_TICKS_TENTH);
+    atomic_store(&arena->left_at, atomic_load(&arena->left_at) - (uint64_t)36000 * CLOCK_TENTH);
 }
 
 static void age_all(void)
@@ -273,7 +279,8 @@ static void age_in_pool(void *argument)
     use_and_leave(taken);
     age_all();
     REQUIRE(dirty_units(&left->small) > 0 && dirty_units(&taken->small) > 0, "left just now");
-    REQUIRE(pool_get() == taken && atomic_load(&taken->left_at) == 0, "a thread has it, and it still ages");
+    REQUIRE(pool_get() == taken && atomic_load(&taken->left_at) == 0,
+            "a thread has it, and it still ages");
     left_long_ago(left);
     left_long_ago(locked);
     arena_lock(locked);
@@ -318,7 +325,8 @@ static void leave_many(void *argument)
     for (unsigned n = 0; n < ARENAS; n++)
         REQUIRE(pool_get() != NULL, "no arena");
     pool_put(arenas[0]);
-    REQUIRE(arena_unused(arenas[0]) > 2 << 20, "what arenas kept that are in use again still counts");
+    REQUIRE(arena_unused(arenas[0]) > 2 << 20,
+            "what arenas kept that are in use again still counts");
 }
 
 static void test_what_all_ended_threads_leave_is_bounded(void **state)
@@ -340,7 +348,8 @@ static void *come_and_go(void *argument)
         pattern_write(chunks[n], 0, (size_t)100 * n, n);
     }
     for (unsigned n = 0; n < 10; n++) {
-        REQUIRE(pattern_mismatch(chunks[n], (size_t)100 * n, n) == (size_t)100 * n, "the contents changed");
+        REQUIRE(pattern_mismatch(chunks[n], (size_t)100 * n, n) == (size_t)100 * n,
+                "the contents changed");
         ft_free(chunks[n]);
     }
     return NULL;

@@ -65,7 +65,8 @@ static void keep_long(void *unused)
     (void)unused;
 
     quarantine_keep(start, size);
-    REQUIRE(unit_protected_so(start, start + QUARANTINE_RANGE_BYTES, "---p"), "its beginning is not kept");
+    REQUIRE(unit_protected_so(start, start + QUARANTINE_RANGE_BYTES, "---p"),
+            "its beginning is not kept");
     REQUIRE(quarantine_empty() == QUARANTINE_RANGE_BYTES, "all of it is kept");
 }
 

@@ -6,7 +6,7 @@
 
 #include "arena/remote.h"
 #include "arena/thread.h"
-#include "debug/options.h"
+#include "base/options.h"
 #include "support/require.h"
 
 #include <signal.h>
@@ -27,15 +27,15 @@ static struct parcel *inbox(struct arena *arena)
     return atomic_load(&arena->inbox);
 }
 
-static unsigned number_of_chunks(unsigned class)
+static unsigned number_of_chunks(unsigned size_class)
 {
-    return class < TINY_CLASSES ? 300 : size_classes[class].size <= 8192 ? 100 : 20;
+    return size_class < TINY_CLASSES ? 300 : size_classes[size_class].size <= 8192 ? 100 : 20;
 }
 
-static void check_class(struct arena *self, struct arena *owner, unsigned class)
+static void check_class(struct arena *self, struct arena *owner, unsigned size_class)
 {
-    unsigned count = number_of_chunks(class);
-    size_t size = size_classes[class].size;
+    unsigned count = number_of_chunks(size_class);
+    size_t size = size_classes[size_class].size;
     static void *chunks[MANY];
 
     for (unsigned n = 0; n < count; n++)
@@ -59,8 +59,8 @@ static void test_chunks_of_every_class_come_home(void **state)
     (void)state;
     struct arena *self = unit_arena(), *owner = unit_arena();
 
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++)
-        check_class(self, owner, class);
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
+        check_class(self, owner, size_class);
     assert_int_equal(unit_count_state(owner, STATE_REMOTE), 0);
     arena_trim(owner);
     assert_null(owner->tiny.heaps);
@@ -135,8 +135,8 @@ static void test_a_thread_without_arena_sends_each_chunk(void **state)
     (void)state;
     struct arena *owner = unit_arena();
 
-    for (unsigned class = 0; class < SIZE_CLASSES; class += 5) {
-        void *chunk = unit_alloc(owner, size_classes[class].size);
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class += 5) {
+        void *chunk = unit_alloc(owner, size_classes[size_class].size);
 
         free_remotely(NULL, chunk);
         assert_non_null(inbox(owner));
@@ -300,9 +300,10 @@ static void test_a_parcel_that_was_written_to_is_reported(void **state)
             assert_int_equal(end.exit_code, 0);
             continue;
         }
-        if (end.signal != SIGABRT || strstr(end.err, "ft_malloc: memory written to after free") != end.err)
-            print_error("case %zu: exit code %d, signal %d, stderr: %s\n", i, end.exit_code, end.signal,
-                        end.err);
+        if (end.signal != SIGABRT ||
+            strstr(end.err, "ft_malloc: memory written to after free") != end.err)
+            print_error("case %zu: exit code %d, signal %d, stderr: %s\n", i, end.exit_code,
+                        end.signal, end.err);
         assert_int_equal(end.signal, SIGABRT);
         assert_ptr_equal(strstr(end.err, "ft_malloc: memory written to after free"), end.err);
         assert_int_equal(end.err_lines, 1);

@@ -45,9 +45,9 @@ static void test_the_short_way(void **state)
     (void)state;
     struct arena *self = unit_arena(), *owner = unit_arena();
 
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
-        size_t size = size_classes[class].size;
-        uint16_t tag = class < TINY_CLASSES ? owner->tiny_tag : owner->small_tag;
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        size_t size = size_classes[size_class].size;
+        uint16_t tag = size_class < TINY_CLASSES ? owner->tiny_tag : owner->small_tag;
         char *chunk = unit_alloc(owner, size - 3);
         uintptr_t address = (uintptr_t)chunk;
 

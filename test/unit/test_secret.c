@@ -4,7 +4,7 @@
 #include "unit/unit.h"
 
 #include "arena/thread.h"
-#include "os/secret.h"
+#include "base/secret.h"
 #include "support/child.h"
 
 #include <elf.h>
@@ -16,7 +16,7 @@
 static int print_secret(void)
 {
     thread_runtime_init(NULL);
-    printf("%016llx", (unsigned long long)os_secret);
+    printf("%016llx", (unsigned long long)secret_word);
     return 0;
 }
 
@@ -49,27 +49,27 @@ static void test_only_the_first_call_counts(void **state)
     uint64_t secret;
 
     thread_runtime_init(NULL);
-    secret = os_secret;
+    secret = secret_word;
     assert_int_not_equal(secret, 0);
-    os_secret_init(environ);
-    os_secret_init(NULL);
-    assert_int_equal(os_secret, secret);
+    secret_init(environ);
+    secret_init(NULL);
+    assert_int_equal(secret_word, secret);
 }
 
 /* As it is when the auxiliary vector cannot be reached. */
 static void test_it_needs_no_auxiliary_vector(void **state)
 {
     (void)state;
-    uint64_t secret = os_secret, first;
+    uint64_t secret = secret_word, first;
 
-    os_secret = 0;
-    os_secret_init(NULL);
-    first = os_secret;
-    os_secret = 0;
-    os_secret_init(NULL);
+    secret_word = 0;
+    secret_init(NULL);
+    first = secret_word;
+    secret_word = 0;
+    secret_init(NULL);
     assert_int_not_equal(first, 0);
-    assert_int_not_equal(os_secret, first);
-    os_secret = secret;
+    assert_int_not_equal(secret_word, first);
+    secret_word = secret;
 }
 
 /* The C library makes its stack guard of the same bytes. */
@@ -78,11 +78,12 @@ static void test_it_is_not_what_the_kernel_gave(void **state)
     (void)state;
     uint64_t words[2];
 
-    memcpy(words, (const void *)getauxval(AT_RANDOM), sizeof words); // NOLINT: an address becomes a pointer
-    assert_int_not_equal(os_secret, words[0]);
-    assert_int_not_equal(os_secret, words[1]);
-    assert_int_not_equal(os_secret, words[0] ^ words[1]);
-    assert_int_not_equal(os_secret & ~UINT64_C(0xff), words[0] & ~UINT64_C(0xff));
+    memcpy(words, (const void *)getauxval(AT_RANDOM),
+           sizeof words); // NOLINT: an address becomes a pointer
+    assert_int_not_equal(secret_word, words[0]);
+    assert_int_not_equal(secret_word, words[1]);
+    assert_int_not_equal(secret_word, words[0] ^ words[1]);
+    assert_int_not_equal(secret_word & ~UINT64_C(0xff), words[0] & ~UINT64_C(0xff));
 }
 
 static void test_the_auxiliary_vector_is_found(void **state)
@@ -110,7 +111,7 @@ static void test_scrambling_loses_nothing(void **state)
     uint64_t undo = inverse(UINT64_C(0xd6e8feb86659fd93)), random = 1;
 
     for (unsigned n = 0; n < 10000; n++) {
-        uint64_t value = os_random(&random), back = os_scramble(value);
+        uint64_t value = secret_random(&random), back = secret_scramble(value);
 
         back ^= back >> 32;
         back *= undo;
@@ -131,10 +132,10 @@ static void test_scrambling_spreads_each_bit(void **state)
         unsigned changed = 0;
 
         for (unsigned n = 0; n < 1000; n++) {
-            uint64_t value = os_random(&random);
+            uint64_t value = secret_random(&random);
 
-            changed +=
-                (unsigned)__builtin_popcountll(os_scramble(value) ^ os_scramble(value ^ UINT64_C(1) << bit));
+            changed += (unsigned)__builtin_popcountll(secret_scramble(value) ^
+                                                      secret_scramble(value ^ UINT64_C(1) << bit));
         }
         assert_in_range(changed, 25 * 1000, 39 * 1000);
     }
@@ -147,9 +148,9 @@ static void test_random_numbers_are_spread(void **state)
     uint64_t random = 3, same = 3;
 
     for (unsigned n = 0; n < 64000; n++) {
-        uint64_t number = os_random(&random);
+        uint64_t number = secret_random(&random);
 
-        assert_int_equal(number, os_random(&same));
+        assert_int_equal(number, secret_random(&same));
         counts[number >> 58]++;
     }
     for (unsigned n = 0; n < 64; n++)

@@ -10,11 +10,11 @@ static void test_every_size_has_the_smallest_class_that_fits(void **state)
 {
     (void)state;
     for (size_t size = 0; size <= SMALL_MAX; size++) {
-        unsigned class = size_class_of(size);
+        unsigned size_class = size_class_of(size);
 
-        assert_true(class < SIZE_CLASSES);
-        assert_true(size_classes[class].size >= size);
-        assert_true(class == 0 || size_classes[class - 1].size < size);
+        assert_true(size_class < SIZE_CLASSES);
+        assert_true(size_classes[size_class].size >= size);
+        assert_true(size_class == 0 || size_classes[size_class - 1].size < size);
     }
 }
 
@@ -39,9 +39,10 @@ static void test_tiny_and_spaced_formulas_agree(void **state)
 static void test_classes_are_multiples_of_the_alignment_and_grow(void **state)
 {
     (void)state;
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
-        assert_int_equal(size_classes[class].size % CHUNK_ALIGN, 0);
-        assert_true(class == 0 || size_classes[class].size > size_classes[class - 1].size);
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        assert_int_equal(size_classes[size_class].size % CHUNK_ALIGN, 0);
+        assert_true(size_class == 0 ||
+                    size_classes[size_class].size > size_classes[size_class - 1].size);
     }
     assert_int_equal(size_classes[0].size, CHUNK_ALIGN);
     assert_int_equal(size_classes[SIZE_CLASSES - 1].size, SMALL_MAX);
@@ -51,32 +52,32 @@ static void test_slabs_hold_their_chunks(void **state)
 {
     (void)state;
     for (unsigned index = 0; index < SIZE_CLASSES; index++) {
-        const struct size_class *class = &size_classes[index];
-        size_t bytes = (size_t) class->units * UNIT_SIZE;
+        const struct size_class *shape = &size_classes[index];
+        size_t bytes = (size_t)shape->units * UNIT_SIZE;
 
-        assert_int_equal(class->chunks, bytes / class->size);
-        assert_true(class->chunks >= 1 && class->units <= SLAB_UNITS_MAX);
+        assert_int_equal(shape->chunks, bytes / shape->size);
+        assert_true(shape->chunks >= 1 && shape->units <= SLAB_UNITS_MAX);
         if (index < TINY_CLASSES)
-            assert_true(class->units == 1 && class->chunks <= TINY_SLAB_CHUNKS_MAX);
+            assert_true(shape->units == 1 && shape->chunks <= TINY_SLAB_CHUNKS_MAX);
         else
-            assert_true(class->units >= 2 && class->chunks <= SMALL_SLAB_CHUNKS_MAX);
+            assert_true(shape->units >= 2 && shape->chunks <= SMALL_SLAB_CHUNKS_MAX);
         /* What is left at a slab's end is no more than an eighth of it. */
-        assert_true((bytes - (size_t) class->chunks * class->size) * 8 <= bytes);
+        assert_true((bytes - (size_t)shape->chunks * shape->size) * 8 <= bytes);
     }
 }
 
-static size_t wrong_offsets(const struct size_class *class)
+static size_t wrong_offsets(const struct size_class *shape)
 {
     size_t wrong = 0;
 
-    for (uint32_t offset = 0; offset < class->units * (uint32_t)UNIT_SIZE; offset++) {
-        uint32_t index = chunk_index(class, offset);
-        bool found = index < class->chunks && index * class->size == offset;
-        bool start = offset % class->size == 0 && offset / class->size < class->chunks;
+    for (uint32_t offset = 0; offset < shape->units * (uint32_t)UNIT_SIZE; offset++) {
+        uint32_t index = chunk_index(shape, offset);
+        bool found = index < shape->chunks && index * shape->size == offset;
+        bool start = offset % shape->size == 0 && offset / shape->size < shape->chunks;
 
-        wrong += found != start || (start && index != offset / class->size);
+        wrong += found != start || (start && index != offset / shape->size);
         /* chunk_find() relies on this: the index is that of the chunk around the offset, or the next one's. */
-        wrong += index != offset / class->size && index != offset / class->size + 1;
+        wrong += index != offset / shape->size && index != offset / shape->size + 1;
     }
     return wrong;
 }
@@ -84,8 +85,8 @@ static size_t wrong_offsets(const struct size_class *class)
 static void test_every_offset_of_every_slab(void **state)
 {
     (void)state;
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++)
-        assert_int_equal(wrong_offsets(&size_classes[class]), 0);
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
+        assert_int_equal(wrong_offsets(&size_classes[size_class]), 0);
 }
 
 static void test_offsets_of_other_slabs_are_no_chunks(void **state)
@@ -93,13 +94,13 @@ static void test_offsets_of_other_slabs_are_no_chunks(void **state)
     (void)state;
     /* A stale slab number gives an offset that lies behind the slab, or, wrapped round, in front of it. */
     for (unsigned index = 0; index < SIZE_CLASSES; index++) {
-        const struct size_class *class = &size_classes[index];
+        const struct size_class *shape = &size_classes[index];
 
         for (uint32_t distance = 0; distance < 4 * UNIT_SIZE; distance += CHUNK_ALIGN) {
-            uint32_t behind = (uint32_t) class->chunks * class->size + distance;
+            uint32_t behind = (uint32_t)shape->chunks * shape->size + distance;
 
-            assert_true(chunk_index(class, behind) >= class->chunks);
-            assert_true(chunk_index(class, (uint32_t)0 - distance - CHUNK_ALIGN) >= class->chunks);
+            assert_true(chunk_index(shape, behind) >= shape->chunks);
+            assert_true(chunk_index(shape, (uint32_t)0 - distance - CHUNK_ALIGN) >= shape->chunks);
         }
     }
 }

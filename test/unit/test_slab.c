@@ -14,9 +14,10 @@ static const unsigned some_classes[] = {
 
 enum { SOME_CLASSES = sizeof some_classes / sizeof some_classes[0] };
 
-static struct slab *create(struct arena *arena, unsigned class)
+static struct slab *create(struct arena *arena, unsigned size_class)
 {
-    struct slab *slab = slab_create(class < TINY_CLASSES ? &arena->tiny : &arena->small, class);
+    struct slab *slab =
+        slab_create(size_class < TINY_CLASSES ? &arena->tiny : &arena->small, size_class);
 
     assert_non_null(slab);
     return slab;
@@ -32,7 +33,7 @@ static unsigned vacant_bits(const struct slab *slab)
 {
     unsigned count = 0;
 
-    for (size_t word = 0; word * 64 < size_classes[slab->class].chunks; word++)
+    for (size_t word = 0; word * 64 < size_classes[slab->size_class].chunks; word++)
         count += (unsigned)__builtin_popcountll(slab->vacant[word]);
     return count;
 }
@@ -42,15 +43,15 @@ static void test_a_new_slab_is_vacant_and_says_who_it_is(void **state)
     (void)state;
     struct arena *arena = unit_arena();
 
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
-        struct slab *slab = create(arena, class);
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        struct slab *slab = create(arena, size_class);
         uint64_t identity = atomic_load(&slab->identity);
 
-        assert_int_equal(slab->free, size_classes[class].chunks);
+        assert_int_equal(slab->free, size_classes[size_class].chunks);
         assert_int_equal(vacant_bits(slab), slab->free);
         assert_int_equal(slab->fresh, 0);
         assert_int_equal(identity & 1, 1);
-        assert_int_equal(identity_class(identity), class);
+        assert_int_equal(identity_class(identity), size_class);
         assert_int_equal(slab_start(slab),
                          slab_heap(slab)->base + (uintptr_t)identity_unit(identity) * UNIT_SIZE);
         assert_ptr_equal(slab_heap(slab)->arena, arena);
@@ -64,7 +65,7 @@ static void test_chunks_come_in_the_order_of_addresses(void **state)
     static void *out[TINY_SLAB_CHUNKS_MAX];
 
     for (unsigned i = 0; i < SOME_CLASSES; i++) {
-        const struct size_class *class = &size_classes[some_classes[i]];
+        const struct size_class *shape = &size_classes[some_classes[i]];
         struct slab *slab = create(arena, some_classes[i]);
         unsigned taken = 0;
 
@@ -78,10 +79,10 @@ static void test_chunks_come_in_the_order_of_addresses(void **state)
             assert_int_equal(vacant_bits(slab), slab->free);
             for (unsigned at = 0; at < count; at++)
                 assert_int_equal((uintptr_t)out[count - 1 - at],
-                                 slab_start(slab) + (uintptr_t)(taken + at) * class->size);
+                                 slab_start(slab) + (uintptr_t)(taken + at) * shape->size);
             taken += count;
         }
-        assert_int_equal(taken, class->chunks);
+        assert_int_equal(taken, shape->chunks);
     }
 }
 
@@ -91,15 +92,15 @@ static void test_all_chunks_at_once(void **state)
     struct arena *arena = unit_arena();
     static void *out[TINY_SLAB_CHUNKS_MAX];
 
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
-        struct slab *slab = create(arena, class);
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        struct slab *slab = create(arena, size_class);
         unsigned count = slab_take(slab, out, TINY_SLAB_CHUNKS_MAX);
 
-        assert_int_equal(count, size_classes[class].chunks);
+        assert_int_equal(count, size_classes[size_class].chunks);
         assert_int_equal(vacant_bits(slab), 0);
         for (unsigned at = 0; at < count; at++)
             assert_int_equal((uintptr_t)out[count - 1 - at],
-                             slab_start(slab) + (uintptr_t)at * size_classes[class].size);
+                             slab_start(slab) + (uintptr_t)at * size_classes[size_class].size);
     }
 }
 
@@ -127,16 +128,16 @@ static void test_only_chunks_that_were_never_out_are_clean(void **state)
     struct arena *arena = unit_arena();
 
     for (unsigned i = 0; i < SOME_CLASSES; i++) {
-        const struct size_class *class = &size_classes[some_classes[i]];
+        const struct size_class *shape = &size_classes[some_classes[i]];
         struct slab *slab = create(arena, some_classes[i]);
         bool clean = false;
 
-        for (unsigned index = 0; index < class->chunks; index++) {
+        for (unsigned index = 0; index < shape->chunks; index++) {
             char *chunk = slab_take_one(slab, &clean);
 
             assert_true(clean);
-            assert_int_equal(pattern_first_nonzero(chunk, class->size), class->size);
-            memset(chunk, 0xee, class->size);
+            assert_int_equal(pattern_first_nonzero(chunk, shape->size), shape->size);
+            memset(chunk, 0xee, shape->size);
             /* The same one again is not. */
             put(slab, index);
             assert_ptr_equal(slab_take_one(slab, &clean), chunk);
@@ -150,17 +151,17 @@ static void test_a_slab_in_used_memory_has_no_clean_chunks(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
-    unsigned class = TINY_CLASSES + 3;
-    struct slab *slab = create(arena, class);
+    unsigned size_class = TINY_CLASSES + 3;
+    struct slab *slab = create(arena, size_class);
     void *out[SMALL_SLAB_CHUNKS_MAX];
     unsigned count = slab_take(slab, out, SMALL_SLAB_CHUNKS_MAX);
     bool clean = true;
 
-    memset((void *)slab_start(slab), 0xee, size_classes[class].units * (size_t)UNIT_SIZE);
+    memset((void *)slab_start(slab), 0xee, size_classes[size_class].units * (size_t)UNIT_SIZE);
     for (unsigned index = 0; index < count; index++)
         put(slab, index);
     slab_destroy(slab);
-    slab = create(arena, class);
+    slab = create(arena, size_class);
     assert_int_equal(*(char *)slab_take_one(slab, &clean), (char)0xee);
     assert_false(clean);
 }
@@ -170,17 +171,17 @@ static void test_a_destroyed_slab_is_found_no_more(void **state)
     (void)state;
     struct arena *arena = unit_arena();
 
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
-        struct slab *slab = create(arena, class), *again;
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        struct slab *slab = create(arena, size_class), *again;
         uintptr_t start = slab_start(slab);
         uint64_t identity = atomic_load(&slab->identity);
 
         slab_destroy(slab);
         assert_int_equal(atomic_load(&slab->identity) & 1, 0);
-        if (class >= TINY_CLASSES)
+        if (size_class >= TINY_CLASSES)
             assert_null(small_slab(start));
         /* The same memory for the same class: a walker can tell the two lives apart. */
-        again = create(arena, class);
+        again = create(arena, size_class);
         assert_ptr_equal(again, slab);
         assert_true(atomic_load(&again->identity) != identity);
         slab_destroy(again);
@@ -192,10 +193,10 @@ static void test_small_slabs_are_found_from_all_their_units(void **state)
     (void)state;
     struct arena *arena = unit_arena();
 
-    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++) {
-        struct slab *slab = create(arena, class);
+    for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++) {
+        struct slab *slab = create(arena, size_class);
 
-        for (unsigned unit = 0; unit < size_classes[class].units; unit++)
+        for (unsigned unit = 0; unit < size_classes[size_class].units; unit++)
             assert_ptr_equal(small_slab(slab_start(slab) + (uintptr_t)unit * UNIT_SIZE), slab);
     }
 }
@@ -208,8 +209,8 @@ static void test_a_heap_full_of_the_shortest_slabs(void **state)
     unsigned count = unit_units_per_heap(&arena->small) / units;
 
     /* None is shorter, so there is a number for each. */
-    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++)
-        assert_true(size_classes[class].units >= units);
+    for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++)
+        assert_true(size_classes[size_class].units >= units);
     assert_true(count <= SMALL_SLABS);
     for (unsigned i = 0; i < count; i++)
         create(arena, TINY_CLASSES);
@@ -219,9 +220,9 @@ static void test_a_heap_full_of_the_shortest_slabs(void **state)
     assert_int_equal(unit_count_heaps(&arena->small), 2);
 }
 
-static void rebuild_with_every_third_live(struct arena *arena, unsigned class)
+static void rebuild_with_every_third_live(struct arena *arena, unsigned size_class)
 {
-    struct slab *slab = create(arena, class);
+    struct slab *slab = create(arena, size_class);
     struct heap *heap = slab_heap(slab);
     static void *out[TINY_SLAB_CHUNKS_MAX];
     unsigned count = slab_take(slab, out, TINY_SLAB_CHUNKS_MAX), live = 0;

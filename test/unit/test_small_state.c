@@ -11,9 +11,9 @@ static const unsigned some_classes[] = {TINY_CLASSES, 37, 60, SIZE_CLASSES - 1};
 
 enum { SOME_CLASSES = sizeof some_classes / sizeof some_classes[0] };
 
-static struct slab *create(struct arena *arena, unsigned class)
+static struct slab *create(struct arena *arena, unsigned size_class)
 {
-    struct slab *slab = slab_create(&arena->small, class);
+    struct slab *slab = slab_create(&arena->small, size_class);
 
     assert_non_null(slab);
     return slab;
@@ -29,18 +29,19 @@ static void check_lives(uint32_t what, uintptr_t address, bool live)
             fail_msg("the state %x of %zx is wrong at %zx", what, (size_t)address, (size_t)at);
 }
 
-static void check_state(unsigned kind, unsigned class, uintptr_t address, size_t slack)
+static void check_state(unsigned kind, unsigned size_class, uintptr_t address, size_t slack)
 {
-    uint32_t what = small_state_of(kind, class, address, slack);
+    uint32_t what = small_state_of(kind, size_class, address, slack);
 
     assert_int_equal(what >> SMALL_KIND_SHIFT, kind);
-    assert_int_equal(small_state_class(what), class);
+    assert_int_equal(small_state_class(what), size_class);
     assert_int_equal(what & SMALL_SLACK_MAX, slack);
     assert_int_equal((int32_t)what > 0, kind == STATE_LIVE);
     check_lives(what, address, kind == STATE_LIVE);
     /* Only the kind changes. */
     for (unsigned next = STATE_LIVE; next <= STATE_REMOTE; next++)
-        assert_int_equal(what ^ small_kinds(kind, next), small_state_of(next, class, address, slack));
+        assert_int_equal(what ^ small_kinds(kind, next),
+                         small_state_of(next, size_class, address, slack));
 }
 
 static void test_a_small_state_gives_back_what_was_put_in(void **state)
@@ -49,22 +50,24 @@ static void test_a_small_state_gives_back_what_was_put_in(void **state)
     static const size_t slacks[] = {0, 1, 511, 512, SMALL_SLACK_MAX - 1, SMALL_SLACK_MAX};
 
     check_lives(0, SMALL_HEAP_SIZE, false);
-    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++)
+    for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++)
         for (uintptr_t place = 0; place < SMALL_GRANULE; place += CHUNK_ALIGN)
             for (size_t i = 0; i < sizeof slacks / sizeof slacks[0]; i++)
                 for (unsigned kind = STATE_LIVE; kind <= STATE_REMOTE; kind++)
-                    check_state(kind, class, 7 * (uintptr_t)SMALL_HEAP_SIZE + place, slacks[i]);
+                    check_state(kind, size_class, 7 * (uintptr_t)SMALL_HEAP_SIZE + place,
+                                slacks[i]);
 }
 
 /* How many addresses of the slab are wrongly taken for a live chunk's start, or wrongly not. */
 static size_t wrong_lives(const struct slab *slab, bool live)
 {
-    uint32_t size = size_classes[slab->class].size;
+    uint32_t size = size_classes[slab->size_class].size;
     size_t wrong = 0;
 
-    for (uint32_t offset = 0; offset < size_classes[slab->class].units * (uint32_t)UNIT_SIZE; offset++) {
+    for (uint32_t offset = 0; offset < size_classes[slab->size_class].units * (uint32_t)UNIT_SIZE;
+         offset++) {
         uintptr_t at = slab_start(slab) + offset;
-        bool start = offset % size == 0 && offset / size < size_classes[slab->class].chunks;
+        bool start = offset % size == 0 && offset / size < size_classes[slab->size_class].chunks;
         uint32_t what = atomic_load_explicit(small_state(at), memory_order_relaxed);
 
         wrong += small_state_lives(what, at) != (live && start);
@@ -72,9 +75,9 @@ static size_t wrong_lives(const struct slab *slab, bool live)
     return wrong;
 }
 
-static size_t small_slack(unsigned class, unsigned index)
+static size_t small_slack(unsigned size_class, unsigned index)
 {
-    return (index * 37U) % (size_classes[class].size - size_classes[class - 1].size);
+    return (index * 37U) % (size_classes[size_class].size - size_classes[size_class - 1].size);
 }
 
 static void test_only_the_starts_of_small_chunks_are_live(void **state)
@@ -82,26 +85,28 @@ static void test_only_the_starts_of_small_chunks_are_live(void **state)
     (void)state;
     struct arena *arena = unit_arena();
 
-    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++) {
-        const struct bin *bin = &arena->bins.of[class];
+    for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++) {
+        const struct bin *bin = &arena->bins.of[size_class];
         /* Neighbours, so that a state that is written at a wrong place shows. */
-        struct slab *below = create(arena, class), *slab = create(arena, class),
-                    *above = create(arena, class);
-        uint32_t size = size_classes[class].size;
+        struct slab *below = create(arena, size_class), *slab = create(arena, size_class),
+                    *above = create(arena, size_class);
+        uint32_t size = size_classes[size_class].size;
 
         assert_int_equal(wrong_lives(slab, false), 0);
-        for (unsigned index = 0; index < size_classes[class].chunks; index++)
+        for (unsigned index = 0; index < size_classes[size_class].chunks; index++)
             small_mark_live(bin, slab_start(slab) + (uintptr_t)index * size,
-                            size - small_slack(class, index));
+                            size - small_slack(size_class, index));
         assert_int_equal(wrong_lives(slab, true), 0);
         assert_int_equal(wrong_lives(below, false), 0);
         assert_int_equal(wrong_lives(above, false), 0);
-        for (unsigned index = 0; index < size_classes[class].chunks; index++) {
+        for (unsigned index = 0; index < size_classes[size_class].chunks; index++) {
             uintptr_t at = slab_start(slab) + (uintptr_t)index * size;
             _Atomic uint32_t *what = small_state(at);
 
-            assert_int_equal(*what, small_state_of(STATE_LIVE, class, at, small_slack(class, index)));
-            atomic_fetch_xor(what, small_kinds(STATE_LIVE, index % 2 == 0 ? STATE_FREE : STATE_REMOTE));
+            assert_int_equal(
+                *what, small_state_of(STATE_LIVE, size_class, at, small_slack(size_class, index)));
+            atomic_fetch_xor(what,
+                             small_kinds(STATE_LIVE, index % 2 == 0 ? STATE_FREE : STATE_REMOTE));
         }
         assert_int_equal(wrong_lives(slab, false), 0);
     }
@@ -110,11 +115,11 @@ static void test_only_the_starts_of_small_chunks_are_live(void **state)
 static void test_no_two_small_chunks_share_a_state(void **state)
 {
     (void)state;
-    for (unsigned class = TINY_CLASSES; class < SIZE_CLASSES; class ++)
-        for (unsigned index = 1; index < size_classes[class].chunks; index++) {
-            uintptr_t at = SMALL_HEAP_SIZE + (uintptr_t)index * size_classes[class].size;
+    for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++)
+        for (unsigned index = 1; index < size_classes[size_class].chunks; index++) {
+            uintptr_t at = SMALL_HEAP_SIZE + (uintptr_t)index * size_classes[size_class].size;
 
-            assert_ptr_not_equal(small_state(at), small_state(at - size_classes[class].size));
+            assert_ptr_not_equal(small_state(at), small_state(at - size_classes[size_class].size));
         }
     /* All of them lie in front of what else the header has. */
     assert_true((uintptr_t)small_state((uintptr_t)2 * SMALL_HEAP_SIZE - 1) + sizeof(uint32_t) <=
@@ -124,14 +129,14 @@ static void test_no_two_small_chunks_share_a_state(void **state)
 /* So many that a slab of each class fits in their place, wherever it has to begin. */
 enum { EARLIER = 20 };
 
-static void slabs_with_states(struct arena *arena, unsigned class, struct slab *slabs[EARLIER])
+static void slabs_with_states(struct arena *arena, unsigned size_class, struct slab *slabs[EARLIER])
 {
     for (unsigned i = 0; i < EARLIER; i++) {
-        slabs[i] = create(arena, class);
-        for (unsigned index = 0; index < size_classes[class].chunks; index++) {
-            uintptr_t at = slab_start(slabs[i]) + (uintptr_t)index * size_classes[class].size;
+        slabs[i] = create(arena, size_class);
+        for (unsigned index = 0; index < size_classes[size_class].chunks; index++) {
+            uintptr_t at = slab_start(slabs[i]) + (uintptr_t)index * size_classes[size_class].size;
 
-            atomic_store(small_state(at), small_state_of(STATE_FREE, class, at, 0));
+            atomic_store(small_state(at), small_state_of(STATE_FREE, size_class, at, 0));
         }
     }
 }
@@ -157,8 +162,8 @@ static void test_the_states_of_an_earlier_slab_are_forgotten(void **state)
             while (slab_start(slabs[0]) < start);
             assert_in_range(slab_start(slabs[0]), start, end);
             start = slab_start(slabs[0]);
-            for (uintptr_t at = start; at < start + size_classes[after].units * (uintptr_t)UNIT_SIZE;
-                 at += CHUNK_ALIGN) {
+            for (uintptr_t at = start;
+                 at < start + size_classes[after].units * (uintptr_t)UNIT_SIZE; at += CHUNK_ALIGN) {
                 struct chunk chunk;
 
                 assert_int_equal(chunk_find(at, arena->small_tag, &chunk), CHUNK_NONE);

@@ -4,9 +4,9 @@
  */
 #include "unit/unit.h"
 
-#include "bins/bits.h"
+#include "base/bits.h"
+#include "base/options.h"
 #include "bins/space.h"
-#include "debug/options.h"
 #include "large/large.h"
 #include "os/os.h"
 #include "support/pattern.h"
@@ -73,7 +73,8 @@ static void require_deadly(uintptr_t address)
 
     unit_in_child(touch, (void *)address, &end);
     /* A sanitizer catches it and exits. */
-    REQUIRE(end.signal == SIGSEGV || (sanitized && end.exit_code > 0), "%lx can be written to", address);
+    REQUIRE(end.signal == SIGSEGV || (sanitized && end.exit_code > 0), "%lx can be written to",
+            address);
 }
 
 static void write_around(const struct heap_set *set)
@@ -182,7 +183,8 @@ static size_t fill_with_units(struct heap_set *set, size_t *bytes)
         for (unsigned unit = heap_first_unit(heap); unit < heap_units(heap); unit++) {
             uintptr_t at = heap->base + (uintptr_t)unit * UNIT_SIZE;
 
-            REQUIRE(pattern_mismatch((void *)at, UNIT_SIZE, at) == UNIT_SIZE, "a unit was changed"); // NOLINT
+            REQUIRE(pattern_mismatch((void *)at, UNIT_SIZE, at) == UNIT_SIZE,
+                    "a unit was changed"); // NOLINT
         }
     return unit_count_heaps(set);
 }
@@ -209,7 +211,8 @@ static void fill_up_to_the_limit(struct heap_set *set)
         (void)heap_set_release(set);
     }
     /* Without a limit there are whole ones again. */
-    REQUIRE(unit_take_heap(set)->size == (set->small ? SMALL_HEAP_SIZE : TINY_HEAP_SIZE), "not a whole one");
+    REQUIRE(unit_take_heap(set)->size == (set->small ? SMALL_HEAP_SIZE : TINY_HEAP_SIZE),
+            "not a whole one");
 }
 
 static void fill_both_zones(void *argument)
@@ -295,7 +298,8 @@ static void use_last_page(const struct heap *heap, uintptr_t lowest)
     uintptr_t last = heap->base + heap->size - os_page_size();
     void *chunks[2] = {NULL};
 
-    REQUIRE(os_map_at((char *)(last + LENGTH), lowest - (last + LENGTH)), "the place is taken"); // NOLINT
+    REQUIRE(os_map_at((char *)(last + LENGTH), lowest - (last + LENGTH)),
+            "the place is taken"); // NOLINT
     chunks[0] = chunk_in_range(last, last + 1, LENGTH, 1000);
     REQUIRE(chunks[0] != NULL, "no chunk on the last page");
     REQUIRE(heap_map_tag(last) == TAG_NONE, "the heap's tag covers its last page");
@@ -315,7 +319,8 @@ static void *share_a_range(void *argument)
     unit_limit(unit_address_space() + (20 << 20));
     small = ft_malloc(5000);
     unit_limit(SIZE_MAX);
-    REQUIRE(small != NULL && (uintptr_t)small / SMALL_HEAP_SIZE == base / SMALL_HEAP_SIZE, "not in the hole");
+    REQUIRE(small != NULL && (uintptr_t)small / SMALL_HEAP_SIZE == base / SMALL_HEAP_SIZE,
+            "not in the hole");
     heap = heap_at(base, TAG_SMALL);
     REQUIRE(heap->base == base && heap->size < SMALL_HEAP_SIZE, "not a part of a heap");
     tiny = chunk_in_range(base + heap->size, base + SMALL_HEAP_SIZE, TINY_MAX, 100000);
@@ -365,12 +370,15 @@ static void fail_each_call(void *argument)
         os_fail_after(n, false);
         base = space_map_heap(TINY_HEAP_SIZE, TINY_HEAP_SIZE);
         failures += base == 0;
-        REQUIRE(base == 0 || space_unmap_heap(base, TINY_HEAP_SIZE) || space_unmap_heap(base, TINY_HEAP_SIZE),
+        REQUIRE(base == 0 || space_unmap_heap(base, TINY_HEAP_SIZE) ||
+                    space_unmap_heap(base, TINY_HEAP_SIZE),
                 "it cannot go");
         os_fail_after(0, false);
         /* What could not be unmapped goes with the next request. */
-        REQUIRE(space_unmap_heap(space_map_heap(TINY_HEAP_SIZE, TINY_HEAP_SIZE), TINY_HEAP_SIZE), "munmap");
-        REQUIRE(unit_address_space() <= before + 4 * os_page_size(), "call %lu left something over", n);
+        REQUIRE(space_unmap_heap(space_map_heap(TINY_HEAP_SIZE, TINY_HEAP_SIZE), TINY_HEAP_SIZE),
+                "munmap");
+        REQUIRE(unit_address_space() <= before + 4 * os_page_size(), "call %lu left something over",
+                n);
     }
     REQUIRE(failures > 0 && failures < 7, "%u of 7 heaps were refused", failures);
     os_fail_after(1, true);

@@ -5,6 +5,7 @@
 #include "unit/cache.h"
 #include "unit/unit.h"
 
+#include "base/clock.h"
 #include "large/large.h"
 #include "large/registry.h"
 #include "large/stash.h"
@@ -16,7 +17,7 @@ enum { SIZE = 300000, MIB = 1 << 20, BYTES_MAX = 4 * MIB };
 
 static struct large_stash stash;
 
-static const uint64_t second = (uint64_t)10 * OS_TICKS_TENTH;
+static const uint64_t second = (uint64_t)10 * CLOCK_TENTH;
 
 static char *handed_out(size_t size)
 {
@@ -152,7 +153,7 @@ static void look(uint64_t now)
 static void test_what_nobody_takes_leaves_it(void **state)
 {
     (void)state;
-    uint64_t now = os_ticks();
+    uint64_t now = clock_now();
     char *used = handed_out(SIZE), *idle = handed_out(2 * SIZE);
 
     release_here(idle);
@@ -169,7 +170,7 @@ static void test_what_nobody_takes_leaves_it(void **state)
 static void test_what_is_taken_now_and_then_stays(void **state)
 {
     (void)state;
-    uint64_t now = os_ticks();
+    uint64_t now = clock_now();
     char *used = handed_out(SIZE);
 
     for (unsigned n = 1; n <= 20; n++) {

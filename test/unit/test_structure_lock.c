@@ -4,7 +4,7 @@
  */
 #include "unit/unit.h"
 
-#include "os/structure_lock.h"
+#include "base/structure_lock.h"
 #include "support/require.h"
 #include "support/sanitized.h"
 
@@ -214,7 +214,8 @@ static void test_nobody_else_is_in_it_with_a_writer(void **state)
 
     (void)state;
     for (unsigned i = 0; i < WRITERS + READERS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, i < WRITERS ? write_often : read_often, NULL), 0);
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, i < WRITERS ? write_often : read_often, NULL), 0);
     for (unsigned i = 0; i < WRITERS + READERS; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     assert_int_equal(plain, WRITERS * ROUNDS);

@@ -3,7 +3,7 @@
  */
 #include "unit/unit.h"
 
-#include "debug/text.h"
+#include "base/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,9 +4,9 @@
  */
 #include "unit/unit.h"
 
+#include "base/mappings.h"
 #include "large/large.h"
 #include "large/registry.h"
-#include "os/mappings.h"
 #include "os/os.h"
 #include "support/page.h"
 #include "support/require.h"

@@ -3,7 +3,7 @@
  */
 #include "unit/unit.h"
 
-#include "bins/bits.h"
+#include "base/bits.h"
 #include "bins/limbo.h"
 #include "os/os.h"
 #include "support/require.h"
@@ -113,7 +113,8 @@ void unit_free(struct arena *arena, void *pointer)
 {
     struct chunk chunk = unit_chunk(pointer);
 
-    REQUIRE(chunk.kind == STATE_LIVE && chunk.arena == arena, "%p is no live chunk of this arena", pointer);
+    REQUIRE(chunk.kind == STATE_LIVE && chunk.arena == arena, "%p is no live chunk of this arena",
+            pointer);
     arena_free(arena, &chunk);
 }
 
@@ -156,7 +157,7 @@ size_t unit_count_heaps(const struct heap_set *set)
 
 size_t unit_bin_size(const struct bin *bin)
 {
-    return size_classes[bin->class].size;
+    return size_classes[bin->size_class].size;
 }
 
 unsigned unit_ring_length(const struct bin *bin)
@@ -166,7 +167,7 @@ unsigned unit_ring_length(const struct bin *bin)
     for (struct slab *slab = bin->partial; slab != NULL;
          slab = slab->next == bin->partial ? NULL : slab->next) {
         assert_int_equal(slab->place, SLAB_PARTIAL);
-        assert_true(slab->free > 0 && slab->free < size_classes[bin->class].chunks);
+        assert_true(slab->free > 0 && slab->free < size_classes[bin->size_class].chunks);
         assert_ptr_equal(slab->next->prev, slab);
         length++;
     }
@@ -175,8 +176,9 @@ unsigned unit_ring_length(const struct bin *bin)
 
 void unit_check_bin(struct arena *arena, const struct bin *bin, unsigned live)
 {
-    const struct heap_set *heaps = bin->class < TINY_CLASSES ? arena->bins.tiny : arena->bins.small;
-    unsigned chunks = size_classes[bin->class].chunks, slabs = 0, vacant = 0, places[4] = {0};
+    const struct heap_set *heaps =
+        bin->size_class < TINY_CLASSES ? arena->bins.tiny : arena->bins.small;
+    unsigned chunks = size_classes[bin->size_class].chunks, slabs = 0, vacant = 0, places[4] = {0};
 
     for (struct heap *heap = heaps->heaps; heap != NULL; heap = heap->next) {
         for (unsigned unit = heap_first_unit(heap); unit < heap_units(heap); unit++) {
@@ -185,7 +187,7 @@ void unit_check_bin(struct arena *arena, const struct bin *bin, unsigned live)
             uint64_t identity = slab == NULL ? 0 : atomic_load(&slab->identity);
 
             if ((identity & 1) == 0 || identity_unit(identity) != unit ||
-                identity_class(identity) != bin->class)
+                identity_class(identity) != bin->size_class)
                 continue;
             slabs++;
             vacant += slab->free;

@@ -4,8 +4,8 @@
  */
 #include "unit/unit.h"
 
+#include "base/structure_lock.h"
 #include "large/registry.h"
-#include "os/structure_lock.h"
 #include "support/prefixed.h"
 
 #include <pthread.h>

@@ -12,11 +12,12 @@ enum { ALIGN_MAX = 1 << 16 };
 /* Written another way than in the library: the smallest chunk of all that serve the request. */
 static size_t smallest_chunk(size_t align, size_t size)
 {
-    for (unsigned class = 0; class < SIZE_CLASSES; class ++) {
-        size_t chunk = size_classes[class].size;
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        size_t chunk = size_classes[size_class].size;
 
         /* 63 bytes: what a TINY state can tell. */
-        if (chunk >= size && chunk >= align && chunk % align == 0 && (chunk > TINY_MAX || chunk - size <= 63))
+        if (chunk >= size && chunk >= align && chunk % align == 0 &&
+            (chunk > TINY_MAX || chunk - size <= 63))
             return chunk;
     }
     return 0;
@@ -32,8 +33,9 @@ static size_t wrong_with(size_t align)
         size_t usable = ft_malloc_usable_size(chunk);
 
         if (size % CHUNK_ALIGN <= 1 || size <= TINY_MAX)
-            expected =
-                align > UNIT_SIZE ? 0 : smallest_chunk(align < CHUNK_ALIGN ? CHUNK_ALIGN : align, size);
+            expected = align > UNIT_SIZE
+                           ? 0
+                           : smallest_chunk(align < CHUNK_ALIGN ? CHUNK_ALIGN : align, size);
         wrong += chunk == NULL || (uintptr_t)chunk % align != 0 || usable < size;
         wrong += expected != 0 && usable != expected;
         ft_free(chunk);

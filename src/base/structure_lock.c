@@ -13,9 +13,9 @@
  * readers and writers is not like that: whoever waits in its queue would never be woken.)
  */
 #define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
-#include "os/structure_lock.h"
+#include "base/structure_lock.h"
 
-#include "os/child.h"
+#include "base/child.h"
 
 #include <pthread.h>
 

@@ -8,8 +8,8 @@
  * changes it in the child before it calls any handler. A thread that is not forking asks for one
  * word of its own.
  */
-#ifndef FT_OS_CHILD_H
-#define FT_OS_CHILD_H
+#ifndef FT_BASE_CHILD_H
+#define FT_BASE_CHILD_H
 
 #include "os/os.h"
 

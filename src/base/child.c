@@ -2,7 +2,7 @@
  * Which process is this? Only the thread that forks asks, and only between its handlers.
  */
 #define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
-#include "os/child.h"
+#include "base/child.h"
 
 #include <pthread.h>
 

@@ -3,8 +3,8 @@
  * one thread; ignored in set-user-ID programs. Constant afterwards, so anyone reads them freely; but for
  * arena_max, which mallopt() may set before the pool has looked at it, with the pool's lock.
  */
-#ifndef FT_DEBUG_OPTIONS_H
-#define FT_DEBUG_OPTIONS_H
+#ifndef FT_BASE_OPTIONS_H
+#define FT_BASE_OPTIONS_H
 
 #include <stdbool.h>
 

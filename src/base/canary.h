@@ -6,11 +6,11 @@
  * Chunks begin and end at multiples of 16, so all is done in words at multiples of 8: which byte of the pattern is
  * where follows from the address. Of the word that the request ends in, the bytes behind it count.
  */
-#ifndef FT_OS_CANARY_H
-#define FT_OS_CANARY_H
+#ifndef FT_BASE_CANARY_H
+#define FT_BASE_CANARY_H
 
+#include "base/secret.h"
 #include "os/os.h"
-#include "os/secret.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,7 +36,8 @@ typedef uint64_t canary_pair __attribute__((vector_size(2 * CANARY_WORD)));
 /* Up to 64 bytes, to a multiple of 8. */
 static inline size_t canary_length(size_t requested, size_t usable)
 {
-    return usable - requested <= CANARY_MAX ? usable - requested : CANARY_MAX - requested % CANARY_WORD;
+    return usable - requested <= CANARY_MAX ? usable - requested
+                                            : CANARY_MAX - requested % CANARY_WORD;
 }
 
 /* The end of the slack that is looked at. */
@@ -44,13 +45,15 @@ static inline const char *canary_end(uintptr_t chunk, size_t requested, size_t u
 {
     size_t end = round_up(requested, CANARY_WORD) + CANARY_SLACK_MAX;
 
-    return (const char *)chunk + (usable < end ? usable : end); // NOLINT: an address becomes a pointer
+    return (const char *)pointer_to(chunk) + (usable < end ? usable : end);
 }
 
 /* Half of it is thrown away, so that who reads one cannot compute others. No byte is zero: strings end in one. */
 static inline uint64_t canary_word(uintptr_t chunk)
 {
-    uint64_t half = os_scramble(os_scramble(chunk ^ os_canary_keys[0]) + os_canary_keys[1]) >> 32;
+    uint64_t half =
+        secret_scramble(secret_scramble(chunk ^ secret_canary_keys[0]) + secret_canary_keys[1]) >>
+        32;
 
     return (half << 32 | half) | UINT64_C(0x0101010101010101);
 }
@@ -63,9 +66,8 @@ static inline uint64_t canary_mask(size_t requested)
 
 static inline void canary_set(uintptr_t chunk, size_t requested, size_t usable)
 {
-    char *at =
-        (char *)chunk + (requested & ~(size_t)(CANARY_WORD - 1)); // NOLINT: an address becomes a pointer
-    const char *end = (char *)chunk + requested + canary_length(requested, usable); // NOLINT
+    char *at = (char *)pointer_to(chunk) + (requested & ~(size_t)(CANARY_WORD - 1));
+    const char *end = (char *)pointer_to(chunk) + requested + canary_length(requested, usable);
     uint64_t word = canary_word(chunk), mask = canary_mask(requested), first;
 
     memcpy(&first, at, sizeof first);
@@ -98,9 +100,8 @@ static inline bool canary_zero_words(const char *at, const char *end)
 
 static inline bool canary_intact(uintptr_t chunk, size_t requested, size_t usable)
 {
-    const char *at =
-        (char *)chunk + (requested & ~(size_t)(CANARY_WORD - 1)); // NOLINT: an address becomes a pointer
-    const char *end = (char *)chunk + requested + canary_length(requested, usable); // NOLINT
+    const char *at = (char *)pointer_to(chunk) + (requested & ~(size_t)(CANARY_WORD - 1));
+    const char *end = (char *)pointer_to(chunk) + requested + canary_length(requested, usable);
     uint64_t word = canary_word(chunk), found, wrong;
 
     memcpy(&found, at, sizeof found);
@@ -116,7 +117,7 @@ static inline bool canary_intact(uintptr_t chunk, size_t requested, size_t usabl
 /* For those who go on with a chunk of which canary_intact() is false. */
 static inline void canary_mend(uintptr_t chunk, size_t requested, size_t usable)
 {
-    char *from = (char *)chunk + requested; // NOLINT: an address becomes a pointer
+    char *from = (char *)pointer_to(chunk) + requested;
 
     memset(from, 0, (size_t)(canary_end(chunk, requested, usable) - from));
     canary_set(chunk, requested, usable);
@@ -125,8 +126,7 @@ static inline void canary_mend(uintptr_t chunk, size_t requested, size_t usable)
 /* A chunk of up to CANARY_CLEAR_MAX bytes becomes zero. */
 static inline void canary_clear(uintptr_t chunk, size_t usable)
 {
-    char *at = (char *)chunk,
-         *last = at + usable - sizeof(canary_pair); // NOLINT: an address becomes a pointer
+    char *at = pointer_to(chunk), *last = at + usable - sizeof(canary_pair);
     const canary_pair zero = {0};
 
     for (; at < last; at += 2 * sizeof zero) {
@@ -139,7 +139,7 @@ static inline void canary_clear(uintptr_t chunk, size_t usable)
 /* Clears up to the next multiple of a page's size, if anything is there to be cleared; returns where that is. */
 static inline char *canary_clear_page(char *at)
 {
-    char *next = (char *)(((uintptr_t)at | (OS_PAGE - 1)) + 1); // NOLINT: an address becomes a pointer
+    char *next = pointer_to(((uintptr_t)at | (OS_PAGE - 1)) + 1);
 
     /* In short steps: mostly the first one tells. */
     for (const char *seen = at, *step; seen < next; seen = step) {
@@ -158,7 +158,7 @@ static inline char *canary_clear_page(char *at)
  */
 static inline void canary_wipe(uintptr_t chunk, size_t requested, size_t usable)
 {
-    char *at = (char *)chunk; // NOLINT: an address becomes a pointer
+    char *at = pointer_to(chunk);
     char *end = at + requested + canary_length(requested, usable);
 
     if (usable >= CANARY_PAGES_FROM)
@@ -170,8 +170,9 @@ static inline void canary_wipe(uintptr_t chunk, size_t requested, size_t usable)
 /* Whether a chunk is zero, as far as it is looked at. */
 static inline bool canary_zero(uintptr_t chunk, size_t usable)
 {
-    const char *at = (const char *)chunk; // NOLINT: an address becomes a pointer
-    const char *last = at + (usable < CANARY_ZERO_MAX ? usable : CANARY_ZERO_MAX) - sizeof(canary_pair);
+    const char *at = pointer_to(chunk);
+    const char *last =
+        at + (usable < CANARY_ZERO_MAX ? usable : CANARY_ZERO_MAX) - sizeof(canary_pair);
     canary_pair found = canary_load(last);
 
     for (; at < last; at += 2 * sizeof found)

@@ -2,8 +2,8 @@
  * Text without stdio: a buffer that formats what our messages need and writes it out when it is full, or by
  * text_flush(). Lives on the stack of whoever writes; allocates nothing; errors of write() are ignored.
  */
-#ifndef FT_DEBUG_TEXT_H
-#define FT_DEBUG_TEXT_H
+#ifndef FT_BASE_TEXT_H
+#define FT_BASE_TEXT_H
 
 #include <stddef.h>
 #include <stdint.h>

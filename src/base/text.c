@@ -1,7 +1,7 @@
 /*
  * The formatting behind every message of the library.
  */
-#include "debug/text.h"
+#include "base/text.h"
 
 #include "os/os.h"
 

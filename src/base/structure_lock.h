@@ -7,8 +7,8 @@
  * Nothing is allocated and nothing is written to a file descriptor while the structure lock is held. fork()
  * takes none of them: the child makes them new (arena/fork.c).
  */
-#ifndef FT_OS_STRUCTURE_LOCK_H
-#define FT_OS_STRUCTURE_LOCK_H
+#ifndef FT_BASE_STRUCTURE_LOCK_H
+#define FT_BASE_STRUCTURE_LOCK_H
 
 #include <stdbool.h>
 

@@ -3,8 +3,8 @@
  * map anything or start a thread. Neighbours of the same kind are one mapping for it and cost nothing; whoever makes
  * others asks here first, and does without them when too many are in use. Any thread may call this, without a lock.
  */
-#ifndef FT_OS_MAPPINGS_H
-#define FT_OS_MAPPINGS_H
+#ifndef FT_BASE_MAPPINGS_H
+#define FT_BASE_MAPPINGS_H
 
 #include <stdbool.h>
 

@@ -3,11 +3,11 @@
  * own constructors.
  */
 #define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
-#include "debug/options.h"
+#include "base/options.h"
 
-#include "debug/text.h"
+#include "base/secret.h"
+#include "base/text.h"
 #include "os/os.h"
-#include "os/secret.h"
 
 #include <elf.h>
 #include <stddef.h>

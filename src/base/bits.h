@@ -1,8 +1,8 @@
 /*
  * Bit maps: the units of a heap. Pure functions; internal to src/bins.
  */
-#ifndef FT_BINS_BITS_H
-#define FT_BINS_BITS_H
+#ifndef FT_BASE_BITS_H
+#define FT_BASE_BITS_H
 
 #include <stdint.h>
 

@@ -5,9 +5,10 @@
  * another one, and its rate differs. Where there is no vDSO, the calls themselves are counted.
  */
 #define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
-#include "os/os.h"
+#include "base/clock.h"
 
-#include "os/secret.h"
+#include "base/secret.h"
+#include "os/os.h"
 
 #include <elf.h>
 #include <stdatomic.h>
@@ -40,7 +41,7 @@ static const void *at(const struct image *image, Elf64_Sxword tag)
 {
     for (const Elf64_Dyn *entry = image->dynamic; entry->d_tag != DT_NULL; entry++)
         if (entry->d_tag == tag)
-            return (const void *)(image->bias + entry->d_un.d_ptr); // NOLINT: an address
+            return pointer_to(image->bias + entry->d_un.d_ptr);
     return NULL;
 }
 
@@ -116,16 +117,16 @@ static uintptr_t find_function(const char *base, const char *name)
     return 0;
 }
 
-void os_clock_init(char **environment)
+void clock_init(char **environment)
 {
     unsigned long base = environment == NULL ? 0 : os_auxiliary(environment, AT_SYSINFO_EHDR);
     uintptr_t function;
 
     if (base == 0 || atomic_load_explicit(&encoded_clock, memory_order_relaxed) != 0)
         return;
-    function = find_function((const char *)base, clock_name); // NOLINT: an address
+    function = find_function((const char *)pointer_to(base), clock_name);
     if (function != 0)
-        atomic_store_explicit(&encoded_clock, function ^ os_secret, memory_order_relaxed);
+        atomic_store_explicit(&encoded_clock, function ^ secret_word, memory_order_relaxed);
 }
 
 /* A call for each microsecond or so is what a busy program makes: its memory ages, too. */
@@ -138,7 +139,7 @@ static uint64_t count_calls(void)
     return atomic_fetch_add_explicit(&counted, NANOSECONDS_PER_CALL, memory_order_relaxed);
 }
 
-uint64_t os_ticks(void)
+uint64_t clock_now(void)
 {
     uintptr_t encoded = atomic_load_explicit(&encoded_clock, memory_order_relaxed);
     struct timespec now;
@@ -146,8 +147,8 @@ uint64_t os_ticks(void)
 
     if (unlikely(encoded == 0))
         return count_calls();
-    clock = (clock_function *)(encoded ^ os_secret); // NOLINT: an address becomes a function
+    clock = (clock_function *)pointer_to(encoded ^ secret_word);
     if (unlikely(clock(CLOCK_MONOTONIC_COARSE, &now) != 0))
         return count_calls();
-    return (uint64_t)now.tv_sec * 10 * OS_TICKS_TENTH + (uint64_t)now.tv_nsec;
+    return (uint64_t)now.tv_sec * 10 * CLOCK_TENTH + (uint64_t)now.tv_nsec;
 }

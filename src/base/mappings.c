@@ -2,7 +2,7 @@
  * One number for the whole process. It says what is in use at some moment and orders nothing, so every access is
  * relaxed. The child of a fork has the mappings of its parent, and goes on with the number.
  */
-#include "os/mappings.h"
+#include "base/mappings.h"
 
 #include <stdatomic.h>
 
