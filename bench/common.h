@@ -1,12 +1,13 @@
 /*
  * What every benchmark program shares: options, clock, random numbers, measuring, the result line.
  *
- * A program describes its work as a body that runs a number of rounds; a round holds a fixed number of
- * operations. bench_run() warms up, finds how many rounds fill a repetition and keeps the quickest of
- * several repetitions; with --rounds it runs those once, unmeasured. bench_print() writes the result line
- * `name ns_per_op peak_rss_kib [key=value ...]`; bench_measure() does both. Nothing in here allocates
- * before the measurement is over, so the allocator under test sees the program's own requests only. For
- * programs in bench/ only, in C or C++; each is one translation unit.
+ * A program describes its work as a body that runs a number of rounds; a round holds a fixed number
+ * of operations. bench_run() warms up, finds how many rounds fill a repetition and keeps the
+ * quickest of several repetitions; with --rounds it runs those once, unmeasured. bench_print()
+ * writes the result line `name ns_per_op peak_rss_kib [key=value ...]`; bench_measure() does both.
+ * Nothing in here allocates before the measurement is over, so the allocator under test sees the
+ * program's own requests only. For programs in bench/ only, in C or C++; each is one translation
+ * unit.
  */
 #ifndef FT_MALLOC_BENCH_COMMON_H
 #define FT_MALLOC_BENCH_COMMON_H
@@ -23,7 +24,9 @@
 
 enum { BENCH_STATUS_BYTES = 8192, BENCH_PAGE = 4096 };
 
-/* An option takes a number or, if it has choices (a list that ends with NULL), one of their names: its index.
+/*
+ * An option takes a number or, if it has choices (a list that ends with NULL), one of their names:
+ * its index.
  */
 struct bench_option {
     const char *flag;
@@ -36,8 +39,8 @@ struct bench {
     const char *name;
     size_t reps;
     size_t rep_ms;
-    size_t
-        rounds; /* not 0: exactly so many rounds, once, for counting instructions and system calls */
+    size_t rounds; /* not 0: exactly so many rounds, once, for counting instructions and system
+                      calls */
 };
 
 typedef void bench_body(void *context, size_t rounds);
@@ -68,7 +71,9 @@ static inline uint64_t bench_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* xorshift64*: a few cycles, and both halves of the result are good enough to be used on their own. */
+/*
+ * xorshift64*: a few cycles, and both halves of the result are good enough to be used on their own.
+ */
 static inline uint64_t bench_random(uint64_t *state)
 {
     uint64_t x = *state;
@@ -112,7 +117,10 @@ static inline void bench_touch_pages(void *chunk, size_t from, size_t to)
     bytes[to - 1] = 2;
 }
 
-/* Resident memory that is not the allocator's: for the tables of programs that report what it holds. */
+/*
+ * Resident memory that is not the allocator's: for the tables of programs that report what it
+ * holds.
+ */
 static inline void *bench_map(size_t size)
 {
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
@@ -220,15 +228,19 @@ static inline size_t bench_proc_kib(const char *path, const char *key)
     return line ? (size_t)strtoull(line + strlen(key), NULL, 10) : 0;
 }
 
-/* From VmHWM and not getrusage(): ru_maxrss survives execve(), so it would show the runner's size for small
- * programs. */
+/*
+ * From VmHWM and not getrusage(): ru_maxrss survives execve(), so it would show the runner's size
+ * for small programs.
+ */
 static inline size_t bench_peak_rss_kib(void)
 {
     return bench_proc_kib("/proc/self/status", "VmHWM:");
 }
 
-/* What is resident now. smaps_rollup counts the pages; the kernel's own counters, which statm and VmRSS show,
- * lag behind by some hundred KiB in some of its versions. */
+/*
+ * What is resident now. smaps_rollup counts the pages; the kernel's own counters, which statm and
+ * VmRSS show, lag behind by some hundred KiB in some of its versions.
+ */
 static inline size_t bench_rss_bytes(void)
 {
     size_t kib = bench_proc_kib("/proc/self/smaps_rollup", "\nRss:");
@@ -242,8 +254,10 @@ static inline uint64_t bench_time(bench_body *body, void *context, size_t rounds
     return bench_now_ns() - start;
 }
 
-/* Doubles the rounds until they take a sixth of a repetition. Each number of them runs twice and the quicker one
- * counts: while the process gets its memory, it is much slower than later. */
+/*
+ * Doubles the rounds until they take a sixth of a repetition. Each number of them runs twice and
+ * the quicker one counts: while the process gets its memory, it is much slower than later.
+ */
 static inline size_t bench_rounds_per_rep(const struct bench *bench, bench_body *body,
                                           void *context)
 {
@@ -282,7 +296,10 @@ static inline struct bench_result bench_run(const struct bench *bench, bench_bod
         return bench_run_once(bench, body, context, ops_per_round);
     }
     const size_t rounds = bench_rounds_per_rep(bench, body, context);
-    /* Where a single round is longer than a repetition should be, time ends them and not their number. */
+    /*
+     * Where a single round is longer than a repetition should be, time ends them and not their
+     * number.
+     */
     const uint64_t most_ns = 2 * (uint64_t)bench->reps * bench->rep_ms * 1000000u;
     uint64_t best = UINT64_MAX;
     uint64_t spent = 0;

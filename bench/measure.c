@@ -3,16 +3,16 @@
  *
  *   measure [--preload LIBRARY] [--report FILE] -- PROGRAM [ARGUMENTS...]
  *
- * The report is one line on standard error or in FILE: wall_ns user_ns sys_ns peak_rss_kib minor_faults
- * major_faults status. Wall time and status are the program's, the rest includes all processes that it started;
- * the peak is that of the largest. The exit status is the program's; 128 + the signal's number if one ended it;
- * 127 if it could not be started.
+ * The report is one line on standard error or in FILE: wall_ns user_ns sys_ns peak_rss_kib
+ * minor_faults major_faults status. Wall time and status are the program's, the rest includes all
+ * processes that it started; the peak is that of the largest. The exit status is the program's; 128
+ * + the signal's number if one ended it; 127 if it could not be started.
  *
- * A launcher in C, because ru_maxrss survives execve(): a child of a big process would show that one's size.
- * Two environment variables reach through a script to the program that it measures:
+ * A launcher in C, because ru_maxrss survives execve(): a child of a big process would show that
+ * one's size. Two environment variables reach through a script to the program that it measures:
  *   BENCH_REPORT=FILE       the line is appended to FILE as well
- *   BENCH_TRACE=DIRECTORY   the program runs under strace, which leaves its counts in DIRECTORY/PID: its system
- *                           calls are counted and not the script's; such a run's times say nothing
+ *   BENCH_TRACE=DIRECTORY   the program runs under strace, which leaves its counts in
+ * DIRECTORY/PID: its system calls are counted and not the script's; such a run's times say nothing
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -126,7 +126,10 @@ static int64_t measure_now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Processes that the program left behind became children of this one (a browser's end a moment after it). */
+/*
+ * Processes that the program left behind became children of this one (a browser's end a moment
+ * after it).
+ */
 static void measure_await_others(void)
 {
     while (wait(NULL) > 0 || errno == EINTR) {

@@ -21,6 +21,8 @@ set(ft_malloc_options ${FT_MALLOC_WARNINGS}
 
 function(ft_malloc_compile target)
   target_compile_options(${target} PRIVATE ${ft_malloc_options})
+  # For mallinfo2(), cpu_set_t and the like, whose declarations the C library hides otherwise.
+  target_compile_definitions(${target} PRIVATE _GNU_SOURCE=1)
   target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
 endfunction()
 

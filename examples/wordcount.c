@@ -1,7 +1,8 @@
 /*
- * A word counter with threads: each counts the words of pieces of a text into a hash table of its own, with
- * an allocation for each line and each word; the tables are then merged by the main thread, which frees what
- * the others allocated. Knows no allocator in particular; if show_alloc_mem() is there, it can be shown.
+ * A word counter with threads: each counts the words of pieces of a text into a hash table of its
+ * own, with an allocation for each line and each word; the tables are then merged by the main
+ * thread, which frees what the others allocated. Knows no allocator in particular; if
+ * show_alloc_mem() is there, it can be shown.
  */
 #include "corpus.h"
 #include "word_table.h"
@@ -103,7 +104,10 @@ static void *work(void *argument)
     return NULL;
 }
 
-/* Counts the corpus again and again, until WORK bytes are done: /usr/include alone would take no time. */
+/*
+ * Counts the corpus again and again, until WORK bytes are done: /usr/include alone would take no
+ * time.
+ */
 static void count_words(const struct corpus *corpus, size_t threads, struct word_table *result)
 {
     struct worker workers[THREADS_MAX];

@@ -13,17 +13,19 @@ extern "C" {
 #endif
 
 /*
- * Writes every live allocation of the process to standard output (file descriptor 1, not through stdio: call
- * fflush(stdout) first if the order matters), sorted by address, sizes in bytes as they were requested:
+ * Writes every live allocation of the process to standard output (file descriptor 1, not through
+ * stdio: call fflush(stdout) first if the order matters), sorted by address, sizes in bytes as they
+ * were requested:
  *
  *     TINY : 0x7F1200000000                                a heap, by its start; LARGE: a mapping
  *     0x7F1200050000 - 0x7F120005002A : 42 bytes           start - end of what was requested
  *     Total : 42 bytes
  *
- * May be called by any thread at any time, except from a signal handler that may have interrupted malloc.
- * Other threads go on allocating: what is live during the whole call is shown, what is free during the whole
- * call is not. It is no cancellation point. Allocates nothing from the heaps that it shows. Errors of write() are ignored; if there is no
- * memory for the list, what fits is shown, and a line on standard error says so.
+ * May be called by any thread at any time, except from a signal handler that may have interrupted
+ * malloc. Other threads go on allocating: what is live during the whole call is shown, what is free
+ * during the whole call is not. It is no cancellation point. Allocates nothing from the heaps that
+ * it shows. Errors of write() are ignored; if there is no memory for the list, what fits is shown,
+ * and a line on standard error says so.
  */
 void show_alloc_mem(void) __attribute__((visibility("default")));
 

@@ -1,11 +1,12 @@
 /*
- * fill: many live small chunks, of which random ones are replaced; an operation is one free and one malloc.
+ * fill: many live small chunks, of which random ones are replaced; an operation is one free and one
+ * malloc.
  *
- * Stresses scaling with the size of the heap: from a working set within the nearest cache to one that
- * outgrows all caches and the address translation's. The pattern is that of an in-memory database or a
- * large graph. Prints rss_per_live_byte: resident bytes for each byte that was asked for and is live, at
- * the end. What the process held before the first chunk is subtracted, and the table of chunks is not from
- * the allocator.
+ * Stresses scaling with the size of the heap: from a working set within the nearest cache to one
+ * that outgrows all caches and the address translation's. The pattern is that of an in-memory
+ * database or a large graph. Prints rss_per_live_byte: resident bytes for each byte that was asked
+ * for and is live, at the end. What the process held before the first chunk is subtracted, and the
+ * table of chunks is not from the allocator.
  */
 #include "common.h"
 

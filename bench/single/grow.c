@@ -1,11 +1,12 @@
 /*
- * grow: vectors that grow by realloc() until they are large, and are freed; an operation is one realloc.
+ * grow: vectors that grow by realloc() until they are large, and are freed; an operation is one
+ * realloc.
  *
- * Stresses realloc: is there room behind the chunk, must it be copied, are the pages of a large one moved
- * instead (mremap)? The pattern is that of dynamic arrays, string builders and read buffers; --percent is
- * their policy, from 10 to doubling. With several vectors, which grow in turn, none has free room behind it
- * for long. A byte of each page of the new part is written, as a program that grows a vector to fill it
- * does.
+ * Stresses realloc: is there room behind the chunk, must it be copied, are the pages of a large one
+ * moved instead (mremap)? The pattern is that of dynamic arrays, string builders and read buffers;
+ * --percent is their policy, from 10 to doubling. With several vectors, which grow in turn, none
+ * has free room behind it for long. A byte of each page of the new part is written, as a program
+ * that grows a vector to fill it does.
  */
 #include "common.h"
 

@@ -1,12 +1,14 @@
 /*
- * mix: sizes by a power law and three lifetimes side by side; an operation is one malloc and its free.
+ * mix: sizes by a power law and three lifetimes side by side; an operation is one malloc and its
+ * free.
  *
- * Stresses what programs really ask for: mostly small chunks, now and then a large one, and neighbours in
- * memory that die at different times. Of the chunks three quarters live for a few operations, a fifth until
- * their phase ends, the rest until the run does; a round is one such run, at whose end all is freed. The
- * pattern follows the studies of allocation traces: sizes are skewed and lifetimes fall into classes (Zorn
- * and Grunwald, "Empirical Measurements of Six Allocation-Intensive C Programs", 1992; Wilson et al.,
- * "Dynamic Storage Allocation", 1995). A chunk twice as large is 1/sqrt(2) times as frequent.
+ * Stresses what programs really ask for: mostly small chunks, now and then a large one, and
+ * neighbours in memory that die at different times. Of the chunks three quarters live for a few
+ * operations, a fifth until their phase ends, the rest until the run does; a round is one such run,
+ * at whose end all is freed. The pattern follows the studies of allocation traces: sizes are skewed
+ * and lifetimes fall into classes (Zorn and Grunwald, "Empirical Measurements of Six
+ * Allocation-Intensive C Programs", 1992; Wilson et al., "Dynamic Storage Allocation", 1995). A
+ * chunk twice as large is 1/sqrt(2) times as frequent.
  */
 #include "common.h"
 
@@ -32,8 +34,9 @@ struct mix {
     size_t kept_count;
 };
 
-/* Of the sizes, the share u is below size(u): the power law's inverse, at evenly spread u. size(u) is
- * SMALLEST / (1 - u * c)^2, with c so that size(1) is LARGEST.
+/*
+ * Of the sizes, the share u is below size(u): the power law's inverse, at evenly spread u. size(u)
+ * is SMALLEST / (1 - u * c)^2, with c so that size(1) is LARGEST.
  */
 static void mix_fill_sizes(struct mix *mix)
 {

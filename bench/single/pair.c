@@ -1,10 +1,11 @@
 /*
  * pair: malloc and free of one chunk, over and over; an operation is one pair.
  *
- * Stresses the two fast paths alone: the chunk is always the one freed last, its memory is in the nearest
- * cache. The pattern is the temporary object of a loop body, and the first figure that every allocator is
- * quoted with. Without other live chunks the slab becomes empty at each free, which some allocators answer
- * on a slower path: --live keeps some, as a program in the middle of its work has.
+ * Stresses the two fast paths alone: the chunk is always the one freed last, its memory is in the
+ * nearest cache. The pattern is the temporary object of a loop body, and the first figure that
+ * every allocator is quoted with. Without other live chunks the slab becomes empty at each free,
+ * which some allocators answer on a slower path: --live keeps some, as a program in the middle of
+ * its work has.
  */
 #include "common.h"
 

@@ -1,11 +1,12 @@
 /*
- * replace: a table of live chunks; each operation frees a random one and puts a new one in its place.
+ * replace: a table of live chunks; each operation frees a random one and puts a new one in its
+ * place.
  *
- * Stresses the mix of size classes and of slabs: neighbours in memory die at unrelated times, so partial
- * slabs, cache misses and fragmentation show. The pattern is the one-thread core of Larson and Krishnan's
- * server simulation ("Memory Allocation for Long-Running Server Applications", ISMM 1998). First and last
- * byte of each chunk are written; with --touch pages a byte of each page, so that what large chunks cost in
- * page faults is part of the figure.
+ * Stresses the mix of size classes and of slabs: neighbours in memory die at unrelated times, so
+ * partial slabs, cache misses and fragmentation show. The pattern is the one-thread core of Larson
+ * and Krishnan's server simulation ("Memory Allocation for Long-Running Server Applications", ISMM
+ * 1998). First and last byte of each chunk are written; with --touch pages a byte of each page, so
+ * that what large chunks cost in page faults is part of the figure.
  */
 #include "common.h"
 

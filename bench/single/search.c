@@ -1,10 +1,11 @@
 /*
- * search: a search tree in which random keys come and go; an operation is one insertion or one removal.
+ * search: a search tree in which random keys come and go; an operation is one insertion or one
+ * removal.
  *
- * Stresses locality: each operation walks from node to node before it allocates or frees one, so it pays
- * for how far apart the allocator has put them. Nodes carry values of different lengths. The pattern is
- * that of an index or an ordered map in steady state; the tree is balanced by the randomness of its keys
- * alone.
+ * Stresses locality: each operation walks from node to node before it allocates or frees one, so it
+ * pays for how far apart the allocator has put them. Nodes carry values of different lengths. The
+ * pattern is that of an index or an ordered map in steady state; the tree is balanced by the
+ * randomness of its keys alone.
  */
 #include "common.h"
 

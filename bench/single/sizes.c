@@ -1,12 +1,12 @@
 /*
  * sizes: a few chunks of one size allocated, then freed; an operation is one malloc and its free.
  *
- * Stresses the borders between an allocator's ways to serve a request: small classes, large ones, mappings
- * of their own. To be run with sizes from a few bytes to many MiB, and with those just past a power of two.
- * Only the first byte is written: what a program does with a large chunk is its own cost. Prints
- * rss_per_live_byte, after the timing, from chunks of that size in which all pages are written: what
- * rounding and headers cost. The pattern is that of malloc-large and of the size sweeps that allocators are
- * tuned with.
+ * Stresses the borders between an allocator's ways to serve a request: small classes, large ones,
+ * mappings of their own. To be run with sizes from a few bytes to many MiB, and with those just
+ * past a power of two. Only the first byte is written: what a program does with a large chunk is
+ * its own cost. Prints rss_per_live_byte, after the timing, from chunks of that size in which all
+ * pages are written: what rounding and headers cost. The pattern is that of malloc-large and of the
+ * size sweeps that allocators are tuned with.
  */
 #include "common.h"
 

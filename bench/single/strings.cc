@@ -1,11 +1,11 @@
 /*
  * strings: work with strings and containers of the C++ library; an operation is one word of a text.
  *
- * Stresses operator new and delete with the sizes that containers ask for: vectors that double, nodes of
- * maps, strings above the 15 bytes that libstdc++ keeps inside the object. `split` cuts a text into
- * strings, derives one from each, and joins them; `index` counts the words in a hash table and sorts them
- * into a map from a prefix to its words. The pattern is that of text processing in C++: parsers, templates,
- * word counts.
+ * Stresses operator new and delete with the sizes that containers ask for: vectors that double,
+ * nodes of maps, strings above the 15 bytes that libstdc++ keeps inside the object. `split` cuts a
+ * text into strings, derives one from each, and joins them; `index` counts the words in a hash
+ * table and sorts them into a map from a prefix to its words. The pattern is that of text
+ * processing in C++: parsers, templates, word counts.
  */
 #include "common.h"
 

@@ -1,10 +1,10 @@
 /*
  * tree: builds binary trees and tears them down; an operation is one node, allocated and freed.
  *
- * Stresses bursts of one small size and frees in another order than that of the allocations, while a large
- * tree lives on. The pattern is that of binary-trees of the "computer language benchmarks game", which goes
- * back to Hans Boehm's GCBench: a tree that stretches the memory, a long-lived one, and many short-lived
- * ones of each depth, with the same number of nodes for each depth.
+ * Stresses bursts of one small size and frees in another order than that of the allocations, while
+ * a large tree lives on. The pattern is that of binary-trees of the "computer language benchmarks
+ * game", which goes back to Hans Boehm's GCBench: a tree that stretches the memory, a long-lived
+ * one, and many short-lived ones of each depth, with the same number of nodes for each depth.
  */
 #include "common.h"
 

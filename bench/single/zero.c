@@ -1,11 +1,11 @@
 /*
- * zero: batches of calloc() of mixed sizes, then all of them freed; an operation is one calloc and its
- * free.
+ * zero: batches of calloc() of mixed sizes, then all of them freed; an operation is one calloc and
+ * its free.
  *
- * Stresses how memory becomes zero: used chunks must be cleared, fresh pages from the system need not be,
- * and large chunks may go back to the system because new pages are zero. The pattern is that of tables and
- * records that a program wants empty. A byte of each page is written, so that nothing that comes back is
- * zero by chance.
+ * Stresses how memory becomes zero: used chunks must be cleared, fresh pages from the system need
+ * not be, and large chunks may go back to the system because new pages are zero. The pattern is
+ * that of tables and records that a program wants empty. A byte of each page is written, so that
+ * nothing that comes back is zero by chance.
  */
 #include "common.h"
 

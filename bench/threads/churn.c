@@ -1,12 +1,12 @@
 /*
- * churn: short threads. Each allocates a few hundred chunks, frees two of three and ends; the parent frees
- * the rest, and creates the next thread. An operation is a thread's life.
+ * churn: short threads. Each allocates a few hundred chunks, frees two of three and ends; the
+ * parent frees the rest, and creates the next thread. An operation is a thread's life.
  *
- * Stresses what an allocator does when a thread begins and ends: caches that are made and flushed, arenas
- * that are given back while chunks of them live, and frees of chunks whose thread is gone. With --threads N,
- * N of them are alive at a time; the parent joins the oldest first. That they are created is part of the
- * figure, most of it under any allocator. The pattern is that of Gloger's t-test1 for ptmalloc, whose threads
- * end and are replaced; what they leave behind comes on top.
+ * Stresses what an allocator does when a thread begins and ends: caches that are made and flushed,
+ * arenas that are given back while chunks of them live, and frees of chunks whose thread is gone.
+ * With --threads N, N of them are alive at a time; the parent joins the oldest first. That they are
+ * created is part of the figure, most of it under any allocator. The pattern is that of Gloger's
+ * t-test1 for ptmalloc, whose threads end and are replaced; what they leave behind comes on top.
  */
 #include "threads.h"
 

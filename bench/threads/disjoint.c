@@ -1,16 +1,19 @@
 /*
- * disjoint: each thread replaces random chunks of a table of its own, and no chunk ever changes hands; an
- * operation is one free and one malloc.
+ * disjoint: each thread replaces random chunks of a table of its own, and no chunk ever changes
+ * hands; an operation is one free and one malloc.
  *
- * Stresses nothing but what threads share inside the allocator: locks, counters, cache lines. Time of an
- * operation is wall time / operations of all threads, so that on N cores perfect scaling divides it by N, and
- * more threads than cores leave it as it is. The pattern is that of Hoard's threadtest (Berger et al.,
- * "Hoard: A Scalable Memory Allocator for Multithreaded Applications", ASPLOS 2000), with the random
- * replacement of `replace` instead of batches.
+ * Stresses nothing but what threads share inside the allocator: locks, counters, cache lines. Time
+ * of an operation is wall time / operations of all threads, so that on N cores perfect scaling
+ * divides it by N, and more threads than cores leave it as it is. The pattern is that of Hoard's
+ * threadtest (Berger et al., "Hoard: A Scalable Memory Allocator for Multithreaded Applications",
+ * ASPLOS 2000), with the random replacement of `replace` instead of batches.
  */
 #include "threads.h"
 
-/* The turns are of the whole table: with many threads a repetition is too short for each to warm up. */
+/*
+ * The turns are of the whole table: with many threads a repetition is too short for each to warm
+ * up.
+ */
 enum { SMALLEST = 16, LARGEST = 527, WARM_UP_TURNS = 10 };
 
 struct table {

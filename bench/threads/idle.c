@@ -1,12 +1,12 @@
 /*
- * idle: many threads allocate a burst of mixed sizes, free all of it, and then sleep; an operation is one
- * malloc and its free.
+ * idle: many threads allocate a burst of mixed sizes, free all of it, and then sleep; an operation
+ * is one malloc and its free.
  *
- * Stresses what threads keep that no longer do anything: per-thread caches, arenas, pages that were not given
- * back. The pattern is that of servers with a large pool of threads, of which few have work. Prints
- * rss_per_thread_kib: resident memory when all sleep, less what so many threads cost that allocate nothing,
- * which a forked child finds out in the same way. The chunks of a burst are a list through the chunks
- * themselves, so there is no table to account for.
+ * Stresses what threads keep that no longer do anything: per-thread caches, arenas, pages that were
+ * not given back. The pattern is that of servers with a large pool of threads, of which few have
+ * work. Prints rss_per_thread_kib: resident memory when all sleep, less what so many threads cost
+ * that allocate nothing, which a forked child finds out in the same way. The chunks of a burst are
+ * a list through the chunks themselves, so there is no table to account for.
  */
 #include "threads.h"
 

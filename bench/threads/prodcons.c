@@ -1,12 +1,15 @@
 /*
- * prodcons: producers allocate and pass the chunks on, consumers free them; an operation is one chunk.
+ * prodcons: producers allocate and pass the chunks on, consumers free them; an operation is one
+ * chunk.
  *
- * Stresses remote frees: no chunk is freed by the thread that owns its arena, so all memory has to find its
- * way back. Peak memory tells whether it does. The pattern is that of Lever and Boreham's malloc-test
- * ("malloc() Performance in a Multithreaded Linux Environment", USENIX 2000), known as xmalloc-test. Chunks
- * travel in bundles, so that the allocator is measured and not the queue; each producer has a few of them
- * and sends them to the consumers in turn. One large bundle for each makes bursts: a producer waits until it
- * is empty again. With --behind a consumer keeps that many chunks back before it frees the oldest of them.
+ * Stresses remote frees: no chunk is freed by the thread that owns its arena, so all memory has to
+ * find its way back. Peak memory tells whether it does. The pattern is that of Lever and Boreham's
+ * malloc-test
+ * ("malloc() Performance in a Multithreaded Linux Environment", USENIX 2000), known as
+ * xmalloc-test. Chunks travel in bundles, so that the allocator is measured and not the queue; each
+ * producer has a few of them and sends them to the consumers in turn. One large bundle for each
+ * makes bursts: a producer waits until it is empty again. With --behind a consumer keeps that many
+ * chunks back before it frees the oldest of them.
  */
 #include "threads.h"
 
@@ -140,7 +143,10 @@ static void consumer_run(const struct prodcons *prodcons, struct consumer *consu
     }
 }
 
-/* A round is a bundle of each producer: they come round evenly, so each consumer gets its share of all. */
+/*
+ * A round is a bundle of each producer: they come round evenly, so each consumer gets its share of
+ * all.
+ */
 static void prodcons_work(void *context, size_t member, size_t rounds)
 {
     const struct prodcons *prodcons = context;

@@ -1,12 +1,13 @@
 /*
- * server: each thread replaces random chunks of its table, then creates a successor, hands the table over and
- * ends; an operation is one free and one malloc.
+ * server: each thread replaces random chunks of its table, then creates a successor, hands the
+ * table over and ends; an operation is one free and one malloc.
  *
- * Stresses chunks that outlive the thread that allocated them: a thread's first frees are those of its
- * predecessor's chunks, and what an ended thread held has to be found again. The pattern is that of
- * Larson and Krishnan's server simulation ("Memory Allocation for Long-Running Server Applications", ISMM
- * 1998). That threads are created is part of it, and of the figure: one for 10,000 operations, of which about
- * 1,000 free a predecessor's chunk. The tables outlast the repetitions.
+ * Stresses chunks that outlive the thread that allocated them: a thread's first frees are those of
+ * its predecessor's chunks, and what an ended thread held has to be found again. The pattern is
+ * that of Larson and Krishnan's server simulation ("Memory Allocation for Long-Running Server
+ * Applications", ISMM 1998). That threads are created is part of it, and of the figure: one for
+ * 10,000 operations, of which about 1,000 free a predecessor's chunk. The tables outlast the
+ * repetitions.
  */
 #include "threads.h"
 

@@ -1,12 +1,13 @@
 /*
  * sharing: threads write to small chunks of their own, many times; an operation is one write.
  *
- * Stresses where chunks lie: if two threads' chunks share a cache line, each write takes the line from the
- * other's core. With --cause active the allocator makes that itself, because it serves the threads from one
- * place. With passive the program does: the main thread allocates neighbours and deals them out like cards,
- * each thread frees those that it got, and an allocator that gives freed chunks to whoever freed them serves
- * the thread's next requests with them. The patterns are those of Hoard's cache-thrash and cache-scratch
- * (Berger et al., "Hoard: A Scalable Memory Allocator for Multithreaded Applications", ASPLOS 2000).
+ * Stresses where chunks lie: if two threads' chunks share a cache line, each write takes the line
+ * from the other's core. With --cause active the allocator makes that itself, because it serves the
+ * threads from one place. With passive the program does: the main thread allocates neighbours and
+ * deals them out like cards, each thread frees those that it got, and an allocator that gives freed
+ * chunks to whoever freed them serves the thread's next requests with them. The patterns are those
+ * of Hoard's cache-thrash and cache-scratch (Berger et al., "Hoard: A Scalable Memory Allocator for
+ * Multithreaded Applications", ASPLOS 2000).
  */
 #include "threads.h"
 

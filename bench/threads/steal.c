@@ -1,17 +1,20 @@
 /*
- * steal: each thread replaces random chunks of a table of its own, and now and then swaps one for a chunk in
- * a table that all share; an operation is one free and one malloc, or one swap.
+ * steal: each thread replaces random chunks of a table of its own, and now and then swaps one for a
+ * chunk in a table that all share; an operation is one free and one malloc, or one swap.
  *
- * Stresses frees of chunks from any thread, mixed with those of the own and spread over all sizes: an eighth
- * of the operations are swaps, so that one free of eight is of a chunk that came by a swap. Sizes from 16
- * bytes to 64 KiB, by a power law. The pattern is that of the stress tests of mimalloc (mstress) and rpmalloc
- * (rptest).
+ * Stresses frees of chunks from any thread, mixed with those of the own and spread over all sizes:
+ * an eighth of the operations are swaps, so that one free of eight is of a chunk that came by a
+ * swap. Sizes from 16 bytes to 64 KiB, by a power law. The pattern is that of the stress tests of
+ * mimalloc (mstress) and rpmalloc (rptest).
  */
 #include "threads.h"
 
 #include <stdatomic.h>
 
-/* The turns are of the whole table: with many threads a repetition is too short for each to warm up. */
+/*
+ * The turns are of the whole table: with many threads a repetition is too short for each to warm
+ * up.
+ */
 enum { SMALLEST = 16, DOUBLINGS = 12, OPS_PER_SWAP = 8, WARM_UP_TURNS = 10 };
 
 struct table {
@@ -44,7 +47,10 @@ static void steal_swap_or_replace(void *context, size_t member, size_t rounds)
         if (draw % OPS_PER_SWAP == 0) {
             void *_Atomic *shared =
                 &steal->shared[bench_scale((uint32_t)draw, steal->shared_count)];
-            /* release: what was written into the chunk comes before it; acquire: the same of the other */
+            /*
+             * release: what was written into the chunk comes before it; acquire: the same of the
+             * other
+             */
             *slot = atomic_exchange_explicit(shared, *slot, memory_order_acq_rel);
         } else {
             free(*slot);

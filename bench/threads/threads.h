@@ -1,11 +1,13 @@
 /*
- * What the programs with threads share: a team of threads that does its work in step, and random chunks.
+ * What the programs with threads share: a team of threads that does its work in step, and random
+ * chunks.
  *
- * The threads of a team are created before anything is measured. team_run() is a body for bench_run(): it
- * lets all threads begin at once, each with the same number of rounds, and returns when the last is done.
- * So the work is fixed and the time of an operation is the team's: wall time / operations of all threads.
- * While a team runs, its main thread sleeps. What a thread needs lies in memory that is not the
- * allocator's, and no two threads write to one cache line unless that is the point.
+ * The threads of a team are created before anything is measured. team_run() is a body for
+ * bench_run(): it lets all threads begin at once, each with the same number of rounds, and returns
+ * when the last is done. So the work is fixed and the time of an operation is the team's: wall time
+ * / operations of all threads. While a team runs, its main thread sleeps. What a thread needs lies
+ * in memory that is not the allocator's, and no two threads write to one cache line unless that is
+ * the point.
  */
 #ifndef FT_MALLOC_BENCH_THREADS_H
 #define FT_MALLOC_BENCH_THREADS_H
@@ -137,8 +139,10 @@ static inline void *even_chunk(size_t smallest, size_t largest, uint32_t random_
     return chunk;
 }
 
-/* By a power law: smallest << n, and up to twice that, is half as frequent as the same with n - 1; n is below
- * `doublings`, which is 32 at most. */
+/*
+ * By a power law: smallest << n, and up to twice that, is half as frequent as the same with n - 1;
+ * n is below `doublings`, which is 32 at most.
+ */
 static inline size_t power_size(size_t smallest, unsigned doublings, uint64_t random_bits)
 {
     const uint32_t last = (uint32_t)1 << (doublings - 1);

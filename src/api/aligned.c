@@ -1,6 +1,7 @@
 /*
- * Aligned allocation. A chunk starts at a multiple of the largest power of two that divides its size, so a class whose
- * size is a multiple of the alignment serves it. That holds up to 256 KiB; beyond, it is a mapping of its own.
+ * Aligned allocation. A chunk starts at a multiple of the largest power of two that divides its
+ * size, so a class whose size is a multiple of the alignment serves it. That holds up to 256 KiB;
+ * beyond, it is a mapping of its own.
  */
 #include "api/api.h"
 
@@ -18,18 +19,24 @@ API void *ft_valloc(size_t size) SYMBOL(valloc) __attribute__((malloc, alloc_siz
 API void *ft_pvalloc(size_t size) SYMBOL(pvalloc) __attribute__((malloc));
 
 /*
- * The smallest class whose size is a multiple of the alignment is that of the least such multiple: the sizes of a
- * doubling are multiples of its step, so where the step is the larger one all of them are aligned, and else each
- * multiple of the alignment is one of them.
+ * The smallest class whose size is a multiple of the alignment is that of the least such multiple:
+ * the sizes of a doubling are multiples of its step, so where the step is the larger one all of
+ * them are aligned, and else each multiple of the alignment is one of them.
  */
 static inline unsigned aligned_class(size_t align, size_t size, size_t least)
 {
     unsigned size_class = any_class(round_up(least + (least == 0), align));
-    /* A TINY state cannot tell of more slack. Which requests are such nobody can predict: hence no branch. */
+    /*
+     * A TINY state cannot tell of more slack. Which requests are such nobody can predict: hence no
+     * branch.
+     */
     unsigned untold =
         (size_class < TINY_CLASSES) & (size_classes[size_class].size - size > TINY_SLACK_MAX);
 
-    /* What becomes of them is the first class of SMALL, 1 KiB: a multiple of every alignment that TINY has. */
+    /*
+     * What becomes of them is the first class of SMALL, 1 KiB: a multiple of every alignment that
+     * TINY has.
+     */
     static_assert((TINY_CLASSES & (TINY_CLASSES + 1)) == 0,
                   "its number has every bit that a lower one has");
     return size_class | untold * TINY_CLASSES;
@@ -75,7 +82,9 @@ static __attribute__((noinline)) void *aligned_slow(size_t align, size_t size)
     return chunk;
 }
 
-/* The usual case: a chunk lies in the stack of the class. NULL: another case, or no power of two. */
+/*
+ * The usual case: a chunk lies in the stack of the class. NULL: another case, or no power of two.
+ */
 static inline void *aligned_hit(struct arena *arena, size_t align, size_t size)
 {
     struct bin *bin;

@@ -1,6 +1,6 @@
 /*
- * What the entry points share: their names, and the fast paths as inline functions. A fast path that does not
- * hit ends in a tail call, so that the hit needs no stack frame.
+ * What the entry points share: their names, and the fast paths as inline functions. A fast path
+ * that does not hit ends in a tail call, so that the hit needs no stack frame.
  */
 #ifndef FT_API_API_H
 #define FT_API_API_H
@@ -24,8 +24,8 @@ struct mallinfo; /* of <malloc.h> */
 #define API __attribute__((visibility("default")))
 
 /*
- * What others are built on. The second name of each is ours whoever defines the first one in this process: see
- * in_force.h.
+ * What others are built on. The second name of each is ours whoever defines the first one in this
+ * process: see in_force.h.
  */
 API void *ft_malloc(size_t size) SYMBOL(malloc) __attribute__((malloc, alloc_size(1)));
 API void ft_free(void *pointer) SYMBOL(free);
@@ -64,7 +64,9 @@ void *api_take_aligned(struct arena *arena, size_t align, size_t size);
 /* The class for a request that is to have `least` bytes, or SIZE_CLASSES if none fits. */
 unsigned api_aligned_class(size_t align, size_t size, size_t least);
 
-/* The live chunk at the pointer, in any zone. False: there is none, and nothing was reported yet. */
+/*
+ * The live chunk at the pointer, in any zone. False: there is none, and nothing was reported yet.
+ */
 bool api_find(const void *pointer, struct chunk *chunk);
 
 /* Counts a call, if calls are counted. The caller has not entered an arena. */
@@ -115,16 +117,16 @@ void api_free_other(void *pointer);
 void api_free_elsewhere(void *pointer);
 
 /*
- * For a caller who says of what size and alignment the chunk is: that is checked, and `function` is named if it is
- * wrong. These come after the fast path.
+ * For a caller who says of what size and alignment the chunk is: that is checked, and `function` is
+ * named if it is wrong. These come after the fast path.
  */
 void api_free_sized_slow(void *pointer, size_t size, const char *function);
 void api_free_aligned_slow(void *pointer, size_t align, const char *function);
 void api_free_aligned_sized(void *pointer, size_t align, size_t size, const char *function);
 
 /*
- * Frees a chunk at an aligned address in a TINY heap of the arena, with `sized` if it is one of that size. False: it
- * is none, or the stack is full, and nothing was done.
+ * Frees a chunk at an aligned address in a TINY heap of the arena, with `sized` if it is one of
+ * that size. False: it is none, or the stack is full, and nothing was done.
  */
 static inline bool tiny_free(struct arena *arena, void *pointer, bool sized, size_t size)
 {

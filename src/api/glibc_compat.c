@@ -1,7 +1,7 @@
 /*
- * What <malloc.h> has beside the malloc family: trimming, tuning, and figures, all of this allocator.
+ * What <malloc.h> has beside the malloc family: trimming, tuning, and figures, all of this
+ * allocator.
  */
-#define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "api/api.h"
 
 #include "arena/pool.h"
@@ -25,7 +25,10 @@ API struct mallinfo2 ft_mallinfo2(void) SYMBOL(mallinfo2);
 API void ft_print_stats(void) SYMBOL(malloc_stats);
 API int ft_malloc_info(int options, FILE *fp) SYMBOL(malloc_info);
 
-/* Returns 1 if memory went back to the kernel. Arenas in use by other threads do it at their next slow call. */
+/*
+ * Returns 1 if memory went back to the kernel. Arenas in use by other threads do it at their next
+ * slow call.
+ */
 int ft_malloc_trim(size_t pad)
 {
     int saved_errno = errno;
@@ -134,8 +137,9 @@ static void compose_info(struct text *text)
 }
 
 /*
- * The descriptor of the stream's file, or -1. Only streams over files are marked so; in others, such as those of
- * open_memstream(), the number means nothing. A stream of fopencookie() is marked, and its number is negative.
+ * The descriptor of the stream's file, or -1. Only streams over files are marked so; in others,
+ * such as those of open_memstream(), the number means nothing. A stream of fopencookie() is marked,
+ * and its number is negative.
  */
 static int file_of(const FILE *stream)
 {
@@ -145,9 +149,9 @@ static int file_of(const FILE *stream)
 }
 
 /*
- * The library uses no stdio, so it puts the text where putc() would put it: into the stream's buffer, whose pointers
- * are public for that macro's sake; or, if there is too little room, into the stream's file behind what the buffer
- * holds. A stream that has neither gets an error.
+ * The library uses no stdio, so it puts the text where putc() would put it: into the stream's
+ * buffer, whose pointers are public for that macro's sake; or, if there is too little room, into
+ * the stream's file behind what the buffer holds. A stream that has neither gets an error.
  */
 static bool put_into_stream(const struct text *text, FILE *stream)
 {

@@ -1,7 +1,8 @@
 /*
- * FT_MALLOC_HARDEN=1, at the level of the API: every call takes the slow path, and comes here. What it adds: canaries,
- * zero on free, a quarantine and random order (arena/hardened.h), random places for heaps (bins/space.c), and for
- * LARGE chunks guard pages and an unmapping at once (large/large.c).
+ * FT_MALLOC_HARDEN=1, at the level of the API: every call takes the slow path, and comes here. What
+ * it adds: canaries, zero on free, a quarantine and random order (arena/hardened.h), random places
+ * for heaps (bins/space.c), and for LARGE chunks guard pages and an unmapping at once
+ * (large/large.c).
  */
 #ifndef FT_API_HARDEN_H
 #define FT_API_HARDEN_H
@@ -9,7 +10,10 @@
 #include "api/api.h"
 #include "arena/hardened.h"
 
-/* The usual cases, without the slow path: NULL, false where it is needed, and when the process is not hardened. */
+/*
+ * The usual cases, without the slow path: NULL, false where it is needed, and when the process is
+ * not hardened.
+ */
 static inline void *harden_alloc_quick(size_t size)
 {
     struct arena *arena = thread_hardened_arena();

@@ -1,10 +1,12 @@
 /*
- * Who is in force. The dynamic linker writes the answer into the library's references; the hidden names of api.h and
- * operator_new.h are our own definitions whatever it writes. In the static archive the linker does the same.
+ * Who is in force. The dynamic linker writes the answer into the library's references; the hidden
+ * names of api.h and operator_new.h are our own definitions whatever it writes. In the static
+ * archive the linker does the same.
  *
- * An address can mislead: where a program that cannot be moved takes the address of free(), that address is, for
- * everyone, the program's stub, which jumps to ours. References that are only called never lead there. So this file
- * is compiled to call by way of the procedure linkage table, and where an address is not ours, its slots decide.
+ * An address can mislead: where a program that cannot be moved takes the address of free(), that
+ * address is, for everyone, the program's stub, which jumps to ours. References that are only
+ * called never lead there. So this file is compiled to call by way of the procedure linkage table,
+ * and where an address is not ours, its slots decide.
  */
 #include "api/in_force.h"
 
@@ -47,7 +49,9 @@ static const struct definition definitions[IN_FORCE_FUNCTIONS] = {
 static bool replaced[IN_FORCE_FUNCTIONS];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* The object that we are part of, by the linker's names; a static program has no dynamic section. */
+/*
+ * The object that we are part of, by the linker's names; a static program has no dynamic section.
+ */
 extern const Elf64_Dyn _DYNAMIC[] __attribute__((weak, visibility("hidden")));
 extern const Elf64_Ehdr __ehdr_start __attribute__((weak, visibility("hidden")));
 

@@ -1,6 +1,7 @@
 /*
- * Which definition of a function the process uses: ours, or that of the program or of a library that comes before
- * this one. What the standard or the C library builds on another function has to call the one in force.
+ * Which definition of a function the process uses: ours, or that of the program or of a library
+ * that comes before this one. What the standard or the C library builds on another function has to
+ * call the one in force.
  */
 #ifndef FT_API_IN_FORCE_H
 #define FT_API_IN_FORCE_H
@@ -45,7 +46,10 @@ static inline bool in_force_all_ours(void)
     return likely(state == IN_FORCE_OURS) || (state == IN_FORCE_UNKNOWN && in_force_look());
 }
 
-/* For an operator whose fast path missed. If all are ours, the fast paths of this thread may serve from then on. */
+/*
+ * For an operator whose fast path missed. If all are ours, the fast paths of this thread may serve
+ * from then on.
+ */
 static inline bool in_force_operators_ours(void)
 {
     if (thread_self.operators != ARENA_NONE)

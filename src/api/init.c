@@ -1,6 +1,6 @@
 /*
- * Load and exit. The first arena is made when the library is loaded, so that a program's first malloc is as
- * cheap as the others; but malloc works before this constructor, too.
+ * Load and exit. The first arena is made when the library is loaded, so that a program's first
+ * malloc is as cheap as the others; but malloc works before this constructor, too.
  */
 #include "api/api.h"
 #include "debug/stats.h"
@@ -13,7 +13,10 @@ static void touch(struct arena *arena, size_t size)
         arena_free_chunk(arena, (uintptr_t)chunk);
 }
 
-/* A chunk of each zone: what the first calls of a program would have to map and touch is there then. */
+/*
+ * A chunk of each zone: what the first calls of a program would have to map and touch is there
+ * then.
+ */
 static void touch_arena(void)
 {
     enum { SOME_TINY_SIZE = 64, SOME_SMALL_SIZE = 1024 };
@@ -27,8 +30,8 @@ static void touch_arena(void)
 }
 
 /*
- * The C library hands constructors what main() gets: arguments, and behind them the environment. In a static program
- * the lowest number that is not reserved makes ours the first of all.
+ * The C library hands constructors what main() gets: arguments, and behind them the environment. In
+ * a static program the lowest number that is not reserved makes ours the first of all.
  */
 __attribute__((constructor(101))) static void at_load(int argc, char **argv, char **environment)
 {

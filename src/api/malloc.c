@@ -1,5 +1,6 @@
 /*
- * malloc, free and calloc: the entry points, and the slow halves behind all the others. Read it downward: api
+ * malloc, free and calloc: the entry points, and the slow halves behind all the others. Read it
+ * downward: api
  * -> arena -> bin -> slab; refill: bin -> heap -> os; LARGE: api -> large -> os.
  */
 #include "api/api.h"
@@ -57,7 +58,10 @@ static void *large_alloc_with_room(size_t size, bool *clean)
     return released > 0 ? large_alloc(size, 1, clean) : chunk;
 }
 
-/* LARGE, from or for the thread's own stash, if it has an arena of its own and calls are not counted. */
+/*
+ * LARGE, from or for the thread's own stash, if it has an arena of its own and calls are not
+ * counted.
+ */
 static void *alloc_stashed(size_t size, bool *clean)
 {
     struct arena *arena = thread_self.home == NULL ? arena_enter() : NULL;
@@ -97,7 +101,10 @@ static __attribute__((noinline)) void *alloc_any(size_t size, enum call_kind kin
     } else {
         chunk = alloc_stashed(size, clean != NULL ? clean : &unused);
     }
-    /* A heap needs much address space at once; where that is short, a mapping of a few pages may still fit. */
+    /*
+     * A heap needs much address space at once; where that is short, a mapping of a few pages may
+     * still fit.
+     */
     if (chunk == NULL && size <= PTRDIFF_MAX && !options.harden)
         chunk = large_alloc_with_room(size, clean != NULL ? clean : &unused);
     if (chunk == NULL)
@@ -184,7 +191,10 @@ static __attribute__((noinline)) void free_any(void *pointer)
         return;
     }
     tag = heap_map_tag(address);
-    /* A LARGE chunk may lie inside a heap: where the kernel left a hole when it failed to renew a range. */
+    /*
+     * A LARGE chunk may lie inside a heap: where the kernel left a hole when it failed to renew a
+     * range.
+     */
     if ((tag != TAG_NONE && free_in_heap(address, tag)) || large_free(address, true) == LARGE_FREED)
         api_count(CALL_FREE, 0);
     else
@@ -199,8 +209,8 @@ __attribute__((noinline)) void api_free_slow(void *pointer)
 }
 
 /*
- * A TINY chunk that was to shrink when there was no memory to move it stays where it is, and its state may not be able
- * to say how much less is wanted.
+ * A TINY chunk that was to shrink when there was no memory to move it stays where it is, and its
+ * state may not be able to say how much less is wanted.
  */
 static bool size_unknown(const struct chunk *chunk, size_t size)
 {
@@ -208,7 +218,10 @@ static bool size_unknown(const struct chunk *chunk, size_t size)
            chunk->usable - chunk->requested == TINY_SLACK_MAX;
 }
 
-/* A live chunk that is not what the caller says is reported, and freed nevertheless: it is what was meant. */
+/*
+ * A live chunk that is not what the caller says is reported, and freed nevertheless: it is what was
+ * meant.
+ */
 static void free_checked(void *pointer, const size_t *size, const size_t *align,
                          const char *function)
 {
@@ -315,8 +328,8 @@ void *ft_calloc(size_t count, size_t size)
 void *own_calloc(size_t count, size_t size) OWN_NAME_OF(calloc);
 
 /*
- * What the C library builds on free() goes to the free() in force: a program that has its own need not have these.
- * False: it is ours.
+ * What the C library builds on free() goes to the free() in force: a program that has its own need
+ * not have these. False: it is ours.
  */
 static bool pass_on(void *pointer)
 {

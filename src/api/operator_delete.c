@@ -1,7 +1,8 @@
 /*
- * C++ operator delete, by its mangled names; weak, so that a program's own replacements win. What is replaced and
- * what is not: operator_new.h. Each form first looks where chunks of the thread's own arena lie; then comes its slow
- * half, which passes the pointer to the form that this one is built on, if that is another's.
+ * C++ operator delete, by its mangled names; weak, so that a program's own replacements win. What
+ * is replaced and what is not: operator_new.h. Each form first looks where chunks of the thread's
+ * own arena lie; then comes its slow half, which passes the pointer to the form that this one is
+ * built on, if that is another's.
  */
 #ifndef FT_MALLOC_PREFIXED
 
@@ -24,7 +25,10 @@ ALWAYS_INLINE bool misaligned(void *pointer, size_t align)
     return (((uintptr_t)pointer | align) & (align - 1)) != 0;
 }
 
-/* A TINY chunk of the thread's own; `small` goes on with what is none, `slow` with what cannot be freed at once. */
+/*
+ * A TINY chunk of the thread's own; `small` goes on with what is none, `slow` with what cannot be
+ * freed at once.
+ */
 ALWAYS_INLINE void delete_tiny(void *pointer, size_t size, size_t align, bool sized,
                                delete_next *small, delete_next *slow)
 {
@@ -38,7 +42,10 @@ ALWAYS_INLINE void delete_tiny(void *pointer, size_t size, size_t align, bool si
         slow(pointer, size, align);
 }
 
-/* A SMALL one. Without a size to check, what is in no heap of the thread's is on its way home at once. */
+/*
+ * A SMALL one. Without a size to check, what is in no heap of the thread's is on its way home at
+ * once.
+ */
 ALWAYS_INLINE void delete_small(void *pointer, size_t size, size_t align, bool sized,
                                 delete_next *slow)
 {
@@ -256,7 +263,9 @@ SLOW void small_delete_array_aligned_sized(void *pointer, size_t size, size_t al
     delete_small(pointer, size, align, true, slow_delete_array_aligned_sized);
 }
 
-/* Plain, sized, nothrow, aligned, and their combinations; what comes after the pointer is checked. */
+/*
+ * Plain, sized, nothrow, aligned, and their combinations; what comes after the pointer is checked.
+ */
 OPERATOR void _ZdlPvm(void *pointer, size_t size);
 OPERATOR void _ZdaPvm(void *pointer, size_t size);
 OPERATOR void _ZdlPvRKSt9nothrow_t(void *pointer, const void *tag);

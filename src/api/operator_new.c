@@ -1,7 +1,7 @@
 /*
- * C++ operator new, by its mangled names, so that a C library can define it; weak, so that a program's own
- * replacements win. The forms that must not throw but call what may are in operator_new_nothrow.cc: catching takes
- * C++. What is replaced and what is not: operator_new.h.
+ * C++ operator new, by its mangled names, so that a C library can define it; weak, so that a
+ * program's own replacements win. The forms that must not throw but call what may are in
+ * operator_new_nothrow.cc: catching takes C++. What is replaced and what is not: operator_new.h.
  */
 #ifndef FT_MALLOC_PREFIXED
 
@@ -25,7 +25,10 @@ void *operator_new_quick_aligned(size_t size, size_t align)
     return api_take_aligned(thread_self.operators, align, size);
 }
 
-/* As libstdc++: malloc(0) might return NULL, and aligned_alloc() might want a multiple of the alignment. */
+/*
+ * As libstdc++: malloc(0) might return NULL, and aligned_alloc() might want a multiple of the
+ * alignment.
+ */
 static void *try_in_force(size_t size, size_t align)
 {
     size_t least = size > 0 ? size : 1;
@@ -45,7 +48,10 @@ void *operator_new_try(size_t size, size_t align)
     return align <= CHUNK_ALIGN ? api_alloc(size) : api_alloc_aligned(align, size);
 }
 
-/* As the standard wants it: the handler may free memory, throw, or end the program; it is asked until then. */
+/*
+ * As the standard wants it: the handler may free memory, throw, or end the program; it is asked
+ * until then.
+ */
 void *operator_new_retry(size_t size, size_t align)
 {
     void *chunk;

@@ -1,10 +1,12 @@
 /*
- * What the files of operators share. The standard builds the forms on each other: array forms on those for one object,
- * nothrow and sized forms on those without; and libstdc++ builds the rest on malloc, free and aligned_alloc. Who
- * replaces one of them means all that is built on it, so our forms call the one in force (in_force.h). To have nothing
- * to ask, fast paths use thread_self.operators, which names no arena as long as anything is another's.
+ * What the files of operators share. The standard builds the forms on each other: array forms on
+ * those for one object, nothrow and sized forms on those without; and libstdc++ builds the rest on
+ * malloc, free and aligned_alloc. Who replaces one of them means all that is built on it, so our
+ * forms call the one in force (in_force.h). To have nothing to ask, fast paths use
+ * thread_self.operators, which names no arena as long as anything is another's.
  *
- * libstdc++'s own functions are referenced weakly: a C program needs no libstdc++, and a program that throws has it.
+ * libstdc++'s own functions are referenced weakly: a C program needs no libstdc++, and a program
+ * that throws has it.
  */
 #ifndef FT_API_OPERATOR_NEW_H
 #define FT_API_OPERATOR_NEW_H
@@ -21,7 +23,10 @@ typedef void new_handler(void);
 extern new_handler *_ZSt15get_new_handlerv(void) __attribute__((weak));
 extern void _ZSt17__throw_bad_allocv(void) __attribute__((weak, noreturn));
 
-/* The forms that others are built on, by their mangled names, and by names of ours that nobody else can define. */
+/*
+ * The forms that others are built on, by their mangled names, and by names of ours that nobody else
+ * can define.
+ */
 #define OPERATOR __attribute__((visibility("default"), weak))
 OPERATOR void *_Znwm(size_t size);
 OPERATOR void *_Znam(size_t size);
@@ -47,7 +52,10 @@ void own_delete_array_aligned(void *pointer, size_t align);
 void *operator_new_quick(size_t size);
 void *operator_new_quick_aligned(size_t size, size_t align);
 
-/* The definition that is in force instead of ours for a form, or else for one that it is built on; NULL: none. */
+/*
+ * The definition that is in force instead of ours for a form, or else for one that it is built on;
+ * NULL: none.
+ */
 typedef void *operator_new_other(size_t size, size_t align);
 operator_new_other *operator_new_plain(void);
 operator_new_other *operator_new_array(void);

@@ -1,7 +1,8 @@
 /*
- * operator new(nothrow): like the throwing form, but with NULL instead of the exception, whoever throws it: a
- * new_handler may, or a program's own operator new. The personality routine and what catches are referenced weakly, so that C programs load
- * the library without libstdc++; in a program that throws they are there.
+ * operator new(nothrow): like the throwing form, but with NULL instead of the exception, whoever
+ * throws it: a new_handler may, or a program's own operator new. The personality routine and what
+ * catches are referenced weakly, so that C programs load the library without libstdc++; in a
+ * program that throws they are there.
  */
 #include "api/operator_new.h"
 
@@ -34,7 +35,10 @@ static void *new_or_null(operator_new_other *other, size_t size, size_t align)
 
 extern "C" {
 
-/* Not declared noexcept, though nothing leaves them: clang would call std::terminate() to make sure of it. */
+/*
+ * Not declared noexcept, though nothing leaves them: clang would call std::terminate() to make sure
+ * of it.
+ */
 OPERATOR void *_ZnwmRKSt9nothrow_t(size_t size, const void *tag);
 OPERATOR void *_ZnamRKSt9nothrow_t(size_t size, const void *tag);
 OPERATOR void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t size, size_t align, const void *tag);

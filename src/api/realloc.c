@@ -1,6 +1,6 @@
 /*
- * realloc, reallocarray and malloc_usable_size. A chunk stays where it is when its size class stays, or when
- * moving it would save less than half of it (TINY: less than its state can tell).
+ * realloc, reallocarray and malloc_usable_size. A chunk stays where it is when its size class
+ * stays, or when moving it would save less than half of it (TINY: less than its state can tell).
  */
 #include "api/api.h"
 
@@ -73,7 +73,10 @@ static void note_resized(const struct chunk *chunk, uintptr_t address, size_t si
         remember(flips->flipping, &flips->next_flipping, address);
 }
 
-/* A chunk that flips keeps its room while it uses a quarter of it: so it neither moves nor makes a system call. */
+/*
+ * A chunk that flips keeps its room while it uses a quarter of it: so it neither moves nor makes a
+ * system call.
+ */
 static bool shrink_flipping(const struct chunk *chunk, size_t size)
 {
     static const size_t room_most = 4 << 20;
@@ -98,8 +101,9 @@ static bool resize_in_place(const struct chunk *chunk, size_t size)
 }
 
 /*
- * Room for a chunk that has to move because it grows: where it can go on to grow. One that waits in the cache costs
- * nothing; a mapping of its own is worth its system calls from four times that size on.
+ * Room for a chunk that has to move because it grows: where it can go on to grow. One that waits in
+ * the cache costs nothing; a mapping of its own is worth its system calls from four times that size
+ * on.
  */
 static void *move_to_grow(const struct chunk *chunk, size_t size, bool *clean)
 {
@@ -158,8 +162,8 @@ static void *move_hardened(void *pointer, const struct chunk *chunk, size_t size
 }
 
 /*
- * The usual cases, without looking everything up: a chunk of the caller's own arena that stays in its size class.
- * False: it is none, or another case.
+ * The usual cases, without looking everything up: a chunk of the caller's own arena that stays in
+ * its size class. False: it is none, or another case.
  */
 static inline bool resize_in_class(struct arena *arena, uintptr_t address, size_t size)
 {

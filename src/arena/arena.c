@@ -56,7 +56,10 @@ struct arena *arena_create(enum arena_use use)
     return arena;
 }
 
-/* From the slabs, for an empty stack. With `clean` straight from one, which knows whether the memory is fresh. */
+/*
+ * From the slabs, for an empty stack. With `clean` straight from one, which knows whether the
+ * memory is fresh.
+ */
 static void *alloc_from_slab(struct bin *bin, bool *clean)
 {
     if (clean != NULL)
@@ -64,7 +67,10 @@ static void *alloc_from_slab(struct bin *bin, bool *clean)
     return bin_refill(bin, NULL) ? bin_pop(bin) : NULL;
 }
 
-/* From a bin of the next larger classes, if one lends; `anything`: see bin_lender(). *bin is the one that served. */
+/*
+ * From a bin of the next larger classes, if one lends; `anything`: see bin_lender(). *bin is the
+ * one that served.
+ */
 static void *borrow(struct bin **bin, bool anything)
 {
     struct bin *lender = bin_lender(*bin, anything);

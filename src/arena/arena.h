@@ -1,10 +1,9 @@
 /*
- * An arena: everything that one thread allocates from: bins, heaps, and the inbox of remote frees. Three kinds
- * of use, and the rule of each for who may touch "owner only" fields:
- *   ACTIVE   one thread owns it, and uses it without any lock
- *   POOLED   its thread has ended: whoever holds arena->lock
- *   SHARED   several threads use it: whoever holds arena->lock
- * Arenas are never unmapped; the list of them only grows.
+ * An arena: everything that one thread allocates from: bins, heaps, and the inbox of remote frees.
+ * Three kinds of use, and the rule of each for who may touch "owner only" fields: ACTIVE   one
+ * thread owns it, and uses it without any lock POOLED   its thread has ended: whoever holds
+ * arena->lock SHARED   several threads use it: whoever holds arena->lock Arenas are never unmapped;
+ * the list of them only grows.
  */
 #ifndef FT_ARENA_ARENA_H
 #define FT_ARENA_ARENA_H
@@ -41,9 +40,9 @@ struct parcel;
 struct quarantine;
 
 /*
- * Chunks that realloc() made smaller lately, and those that it made larger after that: these flip between two sizes,
- * and keep their room. The newest replace the oldest. Addresses are compared only: one that is out of date costs
- * nothing.
+ * Chunks that realloc() made smaller lately, and those that it made larger after that: these flip
+ * between two sizes, and keep their room. The newest replace the oldest. Addresses are compared
+ * only: one that is out of date costs nothing.
  */
 enum { FLIPS = 4 };
 struct flips {
@@ -58,7 +57,10 @@ struct outgoing {
     struct arena *owner;
     struct parcel *newest, *oldest;
     unsigned chunks;
-    /* Of the newest parcel, as is what its words are combined with; kept here, where a write to freed memory cannot reach it. */
+    /*
+     * Of the newest parcel, as is what its words are combined with; kept here, where a write to
+     * freed memory cannot reach it.
+     */
     unsigned filled;
     unsigned room;
     uintptr_t code;
@@ -83,7 +85,10 @@ struct arena {
     struct parcel *unpacking;
     /* The last tick of the bins after which pool_age() was called. */
     unsigned aged_tick;
-    /* With FT_MALLOC_HARDEN: freed chunks that wait; NULL before the first. And where random choices come from. */
+    /*
+     * With FT_MALLOC_HARDEN: freed chunks that wait; NULL before the first. And where random
+     * choices come from.
+     */
     struct quarantine *quarantine;
     uint64_t random;
     struct flips flips;
@@ -99,15 +104,19 @@ struct arena {
     /* Written by the owner or with `lock`, sequentially consistent against pushes: see remote.c. */
     _Atomic int use; /* enum arena_use */
     /*
-     * ARENA_DAMAGED in the child of a fork, while it has one thread; the others with repair_lock. Read by anyone:
-     * acquire, or with that lock.
+     * ARENA_DAMAGED in the child of a fork, while it has one thread; the others with repair_lock.
+     * Read by anyone: acquire, or with that lock.
      */
     _Atomic int damaged; /* enum arena_damage */
-    /* With `damaged`: the arena is the surviving thread's, so only what was under way to it is lost. */
+    /*
+     * With `damaged`: the arena is the surviving thread's, so only what was under way to it is
+     * lost.
+     */
     _Atomic bool survivor;
     /*
-     * When a thread left the arena in the pool, in ticks; 0: a thread has it, or all that it had is given back.
-     * Written with `lock`, relaxed; pool_age() reads it without: whether it is worth the lock.
+     * When a thread left the arena in the pool, in ticks; 0: a thread has it, or all that it had is
+     * given back. Written with `lock`, relaxed; pool_age() reads it without: whether it is worth
+     * the lock.
      */
     _Atomic uint64_t left_at;
     /* With `lock`: how much of what all arenas in the pool may keep this one takes. */
@@ -125,7 +134,10 @@ struct arena {
     _Alignas(64) _Atomic(struct parcel *) inbox;
 };
 
-/* Has no chunk and owns no heap: what a thread's fast pointer names while every call has to be slow. */
+/*
+ * Has no chunk and owns no heap: what a thread's fast pointer names while every call has to be
+ * slow.
+ */
 extern const struct arena arena_none;
 #define ARENA_NONE ((struct arena *)&arena_none)
 
@@ -152,7 +164,9 @@ static inline void arena_unlock(struct arena *arena)
     pthread_mutex_unlock(&arena->lock);
 }
 
-/* Whether the repair after a fork is not at its end. Relaxed: set when there was one thread only. */
+/*
+ * Whether the repair after a fork is not at its end. Relaxed: set when there was one thread only.
+ */
 static inline bool arena_is_damaged(struct arena *arena)
 {
     return atomic_load_explicit(&arena->damaged, memory_order_relaxed) != ARENA_SOUND;
@@ -169,8 +183,8 @@ static inline struct bin *arena_tiny_bin(struct arena *arena, size_t size)
 }
 
 /*
- * One chunk of a class, or, if that spares fresh memory, a larger one: for the slow path, with the arena entered. NULL:
- * no memory.
+ * One chunk of a class, or, if that spares fresh memory, a larger one: for the slow path, with the
+ * arena entered. NULL: no memory.
  */
 void *arena_alloc(struct arena *arena, unsigned size_class, size_t requested, bool *clean);
 
@@ -187,7 +201,10 @@ static inline void arena_free(struct arena *arena, const struct chunk *chunk)
 /* Frees a live chunk of this arena by its address. */
 void arena_free_chunk(struct arena *arena, uintptr_t address);
 
-/* For an arena that may not be used for long: gives the SMALL chunks that its stacks keep to their slabs. */
+/*
+ * For an arena that may not be used for long: gives the SMALL chunks that its stacks keep to their
+ * slabs.
+ */
 void arena_rest(struct arena *arena);
 
 /* Bytes in free units that were written to; and gives the larger runs of these to the kernel. */
@@ -195,8 +212,9 @@ size_t arena_unused(const struct arena *arena);
 void arena_purge(struct arena *arena);
 
 /*
- * Where there is no more memory: what bins keep goes to the slabs, for any size; heaps that are then wholly free, to
- * the kernel. Returns their bytes. The arena is entered, or locked; so it is below.
+ * Where there is no more memory: what bins keep goes to the slabs, for any size; heaps that are
+ * then wholly free, to the kernel. Returns their bytes. The arena is entered, or locked; so it is
+ * below.
  */
 size_t arena_release(struct arena *arena);
 

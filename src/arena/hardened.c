@@ -20,8 +20,9 @@ struct quarantine {
 };
 
 /*
- * The stack is in random order always: a chunk that comes takes any place, and the one that was there goes on top. So
- * whichever is handed out next is a matter of chance, and yet known in advance, for the processor to fetch it.
+ * The stack is in random order always: a chunk that comes takes any place, and the one that was
+ * there goes on top. So whichever is handed out next is a matter of chance, and yet known in
+ * advance, for the processor to fetch it.
  */
 static inline void put_into_stack(struct arena *arena, unsigned size_class, uintptr_t chunk)
 {
@@ -253,7 +254,10 @@ void hardened_free(struct arena *arena, const struct chunk *chunk, const char *f
 
 void hardened_arrive(struct arena *arena, const struct chunk *chunk, size_t held)
 {
-    /* Who freed it could not look: not being the owner, it would have seen states in the middle of a change. */
+    /*
+     * Who freed it could not look: not being the owner, it would have seen states in the middle of
+     * a change.
+     */
     if (chunk->zone != ZONE_TINY ||
         beside_tiny(chunk->start, chunk->usable, tiny_state(chunk->start)))
         hardened_look_beside(chunk->start, chunk->usable);

@@ -1,7 +1,7 @@
 /*
- * An arena with FT_MALLOC_HARDEN: chunks are handed out in random order, with a canary behind them (base/canary.h);
- * freed ones are wiped, and wait in a quarantine before they can be handed out again. The arena is entered, or
- * locked; owner only.
+ * An arena with FT_MALLOC_HARDEN: chunks are handed out in random order, with a canary behind them
+ * (base/canary.h); freed ones are wiped, and wait in a quarantine before they can be handed out
+ * again. The arena is entered, or locked; owner only.
  */
 #ifndef FT_ARENA_HARDENED_H
 #define FT_ARENA_HARDENED_H
@@ -16,7 +16,10 @@ void *hardened_alloc(struct arena *arena, unsigned size_class, size_t requested)
 /* Frees a live chunk of any arena; `arena`, the caller's, may be NULL. */
 void hardened_free(struct arena *arena, const struct chunk *chunk, const char *function);
 
-/* Takes a chunk of this arena back that others have freed, and wiped but for `held` bytes of a parcel. */
+/*
+ * Takes a chunk of this arena back that others have freed, and wiped but for `held` bytes of a
+ * parcel.
+ */
 void hardened_arrive(struct arena *arena, const struct chunk *chunk, size_t held);
 
 /* Reports a canary that was destroyed, and puts it in order again for those who go on. */
@@ -35,9 +38,9 @@ static inline unsigned hardened_class(size_t size)
 }
 
 /*
- * The usual cases, for an arena of the thread's own: what misses ends in a tail call, so that the rest needs no stack
- * frame. NULL: a slow call is needed. False: no live chunk of ours is at the address, or, with `sized`, not one of that
- * size; nothing was done.
+ * The usual cases, for an arena of the thread's own: what misses ends in a tail call, so that the
+ * rest needs no stack frame. NULL: a slow call is needed. False: no live chunk of ours is at the
+ * address, or, with `sized`, not one of that size; nothing was done.
  */
 void *hardened_alloc_small(struct arena *arena, size_t size);
 bool hardened_free_small(struct arena *arena, uintptr_t address, bool sized, size_t size);
@@ -49,21 +52,27 @@ void *hardened_alloc_written(struct bin *bin, uintptr_t chunk, size_t requested)
 void hardened_free_overflowed(struct arena *arena, uintptr_t address, size_t requested,
                               size_t usable);
 
-/* Reports it if free memory beside a chunk was written to. The chunk is one of the arena that the caller owns. */
+/*
+ * Reports it if free memory beside a chunk was written to. The chunk is one of the arena that the
+ * caller owns.
+ */
 void hardened_look_beside(uintptr_t address, size_t usable);
 
 /* A TINY chunk that is not wiped without a call. */
 void hardened_free_longer(struct arena *arena, uintptr_t address, size_t requested,
                           unsigned size_class);
 
-/* A chunk that is wiped, and whose state says FREE, waits; the oldest ones may not have to any longer. */
+/*
+ * A chunk that is wiped, and whose state says FREE, waits; the oldest ones may not have to any
+ * longer.
+ */
 void hardened_put(struct arena *arena, uintptr_t address, unsigned size_class);
 
 static inline void hardened_mark_tiny(uintptr_t chunk, size_t slack)
 {
     /*
-     * Release: see tiny_mark_live(). And before there is a canary: what says FREE is zero, also in the child of a fork
-     * that another thread makes now.
+     * Release: see tiny_mark_live(). And before there is a canary: what says FREE is zero, also in
+     * the child of a fork that another thread makes now.
      */
     atomic_store_explicit(tiny_state(chunk),
                           tiny_state_of(STATE_LIVE, slack % (TINY_SLACK_MAX + 1)),

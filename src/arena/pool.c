@@ -1,6 +1,6 @@
 /*
- * The pool of arenas without a thread, and the shared ones. An eighth of the permitted arenas, at least one,
- * is kept for sharing; the others are for one thread each.
+ * The pool of arenas without a thread, and the shared ones. An eighth of the permitted arenas, at
+ * least one, is kept for sharing; the others are for one thread each.
  */
 #include "arena/pool.h"
 
@@ -14,15 +14,18 @@
 enum { ARENAS_PER_PROCESSOR = 32, ARENAS_MIN = 148, ARENAS_MAX = 4096, SHARED_MAX = 64 };
 
 /*
- * What an arena in the pool may always keep, and what all of them may keep together, in bytes of free units that were
- * written to. The next thread finds them there; a burst of threads that all end at once does not leave much behind.
+ * What an arena in the pool may always keep, and what all of them may keep together, in bytes of
+ * free units that were written to. The next thread finds them there; a burst of threads that all
+ * end at once does not leave much behind.
  */
 enum { KEEP_OWN = 1 << 20, KEEP_COMMON = 16 << 20 };
 
 /* The sum of left_bytes over all arenas; any thread, relaxed: a sum orders nothing. */
 static _Atomic size_t kept;
 
-/* In ticks. A program whose threads end sooner than that after each other touches no memory anew. */
+/*
+ * In ticks. A program whose threads end sooner than that after each other touches no memory anew.
+ */
 static const uint64_t rest_age = (uint64_t)10 * CLOCK_TENTH;
 
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -105,7 +108,10 @@ static void count_kept(struct arena *arena, size_t bytes)
     arena->left_bytes = bytes;
 }
 
-/* Memory goes back because nobody has wanted it for a while, not because a thread ended; but there is a bound. */
+/*
+ * Memory goes back because nobody has wanted it for a while, not because a thread ended; but there
+ * is a bound.
+ */
 static void rest(struct arena *arena)
 {
     size_t bytes;
@@ -146,7 +152,10 @@ struct arena *pool_get(void)
     lock_pool();
     arena = take_idle();
     idle = arena != NULL;
-    /* The first thread of most programs is the only one: it need not ask for the number of processors. */
+    /*
+     * The first thread of most programs is the only one: it need not ask for the number of
+     * processors.
+     */
     if (!idle && pool.shared_max == 0 && (pool.owned > 0 || options.arena_max != 0))
         set_limits();
     if (!idle && (pool.shared_max == 0 || pool.owned < pool.owned_max))
@@ -221,7 +230,9 @@ size_t pool_trim(struct arena *own)
     return bytes;
 }
 
-/* Whether the arena has been in the pool for long enough, with memory that has not been given back. */
+/*
+ * Whether the arena has been in the pool for long enough, with memory that has not been given back.
+ */
 static bool rested(struct arena *arena, uint64_t now)
 {
     /* Relaxed: any value that it had will do; who takes the lock looks at `use` again. */
@@ -247,7 +258,10 @@ static void give_back(struct arena *arena)
 void pool_age(void)
 {
     enum { LOOK = 16 };
-    /* Where the last call stopped; relaxed: arenas are never unmapped, so any value is a place to begin at. */
+    /*
+     * Where the last call stopped; relaxed: arenas are never unmapped, so any value is a place to
+     * begin at.
+     */
     static _Atomic(struct arena *) place;
     struct arena *arena = atomic_load_explicit(&place, memory_order_relaxed);
     uint64_t now = clock_now();

@@ -1,11 +1,13 @@
 /*
- * Parcels. A parcel is a freed chunk that holds the addresses of others; parcels of one owner are linked, and
- * the chain is pushed to the owner's inbox. A chunk of 16 bytes has room for the link only.
+ * Parcels. A parcel is a freed chunk that holds the addresses of others; parcels of one owner are
+ * linked, and the chain is pushed to the owner's inbox. A chunk of 16 bytes has room for the link
+ * only.
  *
- * A thread that pushes and then finds the owner's arena in the pool unpacks it there, with the arena's lock;
- * a thread that puts its arena into the pool unpacks it after it has said so. Both the push and the change of
- * use are sequentially consistent, so one of the two sees the other: nothing waits for a thread that is gone.
- * Who finds the lock taken leaves it to the holder, who looks once more after unlocking.
+ * A thread that pushes and then finds the owner's arena in the pool unpacks it there, with the
+ * arena's lock; a thread that puts its arena into the pool unpacks it after it has said so. Both
+ * the push and the change of use are sequentially consistent, so one of the two sees the other:
+ * nothing waits for a thread that is gone. Who finds the lock taken leaves it to the holder, who
+ * looks once more after unlocking.
  */
 #include "arena/remote.h"
 
@@ -17,8 +19,8 @@
 #include "os/os.h"
 
 /*
- * What a parcel holds lies in freed memory, where the program may still write: each word is encoded with the secret
- * and with where it lies, and what comes out is checked before it is followed.
+ * What a parcel holds lies in freed memory, where the program may still write: each word is encoded
+ * with the secret and with where it lies, and what comes out is checked before it is followed.
  */
 struct parcel {
     uintptr_t next;
@@ -41,7 +43,10 @@ static_assert(sizeof(struct parcel) <= CHUNK_ALIGN, "the smallest chunk can be a
 
 unsigned fork_generation;
 
-/* What the words of a parcel are combined with, by exclusive or. Of the place only the page counts: all have the same. */
+/*
+ * What the words of a parcel are combined with, by exclusive or. Of the place only the page counts:
+ * all have the same.
+ */
 static inline uintptr_t parcel_code(const struct parcel *parcel)
 {
     return secret_word ^ (uintptr_t)parcel >> OS_PAGE_SHIFT;
@@ -59,10 +64,16 @@ static unsigned parcel_room(size_t usable)
     return room < ADDRESSES_MAX ? (unsigned)room : ADDRESSES_MAX;
 }
 
-/* Unpacks what lies in the inbox of an arena without a thread, until it is empty or somebody else does it. */
+/*
+ * Unpacks what lies in the inbox of an arena without a thread, until it is empty or somebody else
+ * does it.
+ */
 void remote_drain_pooled(struct arena *arena)
 {
-    /* Looked at again after each unlocking: what is pushed meanwhile finds the lock taken, and relies on us. */
+    /*
+     * Looked at again after each unlocking: what is pushed meanwhile finds the lock taken, and
+     * relies on us.
+     */
     while (atomic_load(&arena->use) == ARENA_POOLED &&
            atomic_load(&arena->damaged) != ARENA_DAMAGED && atomic_load(&arena->inbox) != NULL &&
            arena_try_lock(arena)) {
@@ -100,7 +111,9 @@ void remote_forget(struct arena *arena)
     for (unsigned i = 0; i < PARCELS; i++)
         arena->outgoing[i] = (struct outgoing){.owner = NULL};
     arena->unpacking = NULL;
-    /* Relaxed: whoever pushes now marks only, with the arena's lock: see arena_leave_for_repair(). */
+    /*
+     * Relaxed: whoever pushes now marks only, with the arena's lock: see arena_leave_for_repair().
+     */
     atomic_store_explicit(&arena->inbox, NULL, memory_order_relaxed);
 }
 
@@ -133,7 +146,10 @@ static void collect(struct outgoing *outgoing, uintptr_t address, size_t usable)
     outgoing->bytes += usable;
 }
 
-/* Where the chunks of an owner are collected: one of two places, so that two owners in turn do not collide. */
+/*
+ * Where the chunks of an owner are collected: one of two places, so that two owners in turn do not
+ * collide.
+ */
 static struct outgoing *outgoing_for(struct arena *self, const struct arena *owner)
 {
     struct outgoing *first = &self->outgoing[owner->id % PARCELS];
@@ -232,7 +248,9 @@ static bool arrived(struct arena *arena, uintptr_t address, struct chunk *chunk)
     return false;
 }
 
-/* Most of what arrives: as it should be. The address lies in a TINY heap of ours, and is aligned. */
+/*
+ * Most of what arrives: as it should be. The address lies in a TINY heap of ours, and is aligned.
+ */
 static bool take_tiny_home(struct arena *arena, uintptr_t address)
 {
     _Atomic uint8_t *state = tiny_state(address);
@@ -325,7 +343,10 @@ static void receive(struct arena *arena, unsigned most)
     struct parcel *parcel = arena->unpacking;
 
     if (parcel == NULL) {
-        /* Sequentially consistent: a thread that puts its arena into the pool must not read it too early. */
+        /*
+         * Sequentially consistent: a thread that puts its arena into the pool must not read it too
+         * early.
+         */
         if (atomic_load(&arena->inbox) == NULL)
             return;
         /* Acquire: the contents of the parcels. */

@@ -1,9 +1,8 @@
 /*
- * Binding threads to arenas. The key's destructor hands the arena to the pool; destructors of other keys, and
- * the C library itself after the last of them, still allocate and free: they get a shared arena then, which
- * nobody has to hand back.
+ * Binding threads to arenas. The key's destructor hands the arena to the pool; destructors of other
+ * keys, and the C library itself after the last of them, still allocate and free: they get a shared
+ * arena then, which nobody has to hand back.
  */
-#define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "arena/thread.h"
 
 #include "arena/fork.h"
@@ -24,7 +23,9 @@ static pthread_key_t key;
 static bool have_key;
 static char **environment;
 
-/* A fork made meanwhile, by a signal handler, leaves the pool alone: the call goes on in the child. */
+/*
+ * A fork made meanwhile, by a signal handler, leaves the pool alone: the call goes on in the child.
+ */
 static void give_back(struct arena *arena)
 {
     thread_self = (struct thread){
@@ -105,7 +106,9 @@ static void repair_child(void)
     make_quick_again();
 }
 
-/* Once, before anything is allocated. Here the C library may allocate, so the rest must be ready. */
+/*
+ * Once, before anything is allocated. Here the C library may allocate, so the rest must be ready.
+ */
 static void register_fork(void)
 {
     static _Atomic bool registered;

@@ -23,7 +23,10 @@ static inline int bit_get(const uint64_t *map, unsigned bit)
     return (int)(map[bit / 64] >> (bit % 64) & 1);
 }
 
-/* The first bit at or after `from` that is set (or clear, with `flip` all ones); `end` if there is none. */
+/*
+ * The first bit at or after `from` that is set (or clear, with `flip` all ones); `end` if there is
+ * none.
+ */
 static inline unsigned bit_next(const uint64_t *map, unsigned from, unsigned end, uint64_t flip)
 {
     while (from < end) {
@@ -51,7 +54,10 @@ static inline uint64_t bits_whole(uint64_t word, unsigned group)
     return word;
 }
 
-/* Where in the low word runs of `units` set bits begin; they may go on in the high word. `units` is at most 64. */
+/*
+ * Where in the low word runs of `units` set bits begin; they may go on in the high word. `units` is
+ * at most 64.
+ */
 static inline uint64_t run_starts(uint64_t low, uint64_t high, unsigned units)
 {
     unsigned __int128 bits = (unsigned __int128)high << 64 | low;
@@ -65,8 +71,8 @@ static inline uint64_t run_starts(uint64_t low, uint64_t high, unsigned units)
 }
 
 /*
- * The lowest run of `units` set bits that begins at a multiple of `align`, a power of two below 64; or `end`. The last
- * word of a map is followed by no run.
+ * The lowest run of `units` set bits that begins at a multiple of `align`, a power of two below 64;
+ * or `end`. The last word of a map is followed by no run.
  */
 static inline unsigned run_find(const uint64_t *map, unsigned end, unsigned units, unsigned align)
 {

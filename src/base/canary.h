@@ -1,10 +1,12 @@
 /*
- * For FT_MALLOC_HARDEN: the bytes behind a request, up to the end of its chunk, hold a pattern that others cannot
- * guess; whoever writes past the end of what was asked for destroys it, which is seen when the chunk is freed. And
- * free memory is zero: whoever writes after free() is found when the chunk is handed out again.
+ * For FT_MALLOC_HARDEN: the bytes behind a request, up to the end of its chunk, hold a pattern that
+ * others cannot guess; whoever writes past the end of what was asked for destroys it, which is seen
+ * when the chunk is freed. And free memory is zero: whoever writes after free() is found when the
+ * chunk is handed out again.
  *
- * Chunks begin and end at multiples of 16, so all is done in words at multiples of 8: which byte of the pattern is
- * where follows from the address. Of the word that the request ends in, the bytes behind it count.
+ * Chunks begin and end at multiples of 16, so all is done in words at multiples of 8: which byte of
+ * the pattern is where follows from the address. Of the word that the request ends in, the bytes
+ * behind it count.
  */
 #ifndef FT_BASE_CANARY_H
 #define FT_BASE_CANARY_H
@@ -18,7 +20,10 @@
 #include <string.h>
 
 enum {
-    /* Of more slack than this, the first bytes hold the pattern; the next ones, up to that, are zero. */
+    /*
+     * Of more slack than this, the first bytes hold the pattern; the next ones, up to that, are
+     * zero.
+     */
     CANARY_MAX = 64,
     CANARY_SLACK_MAX = 1024,
     /* Of a larger chunk, the first bytes are looked at when it is handed out. */
@@ -48,7 +53,10 @@ static inline const char *canary_end(uintptr_t chunk, size_t requested, size_t u
     return (const char *)pointer_to(chunk) + (usable < end ? usable : end);
 }
 
-/* Half of it is thrown away, so that who reads one cannot compute others. No byte is zero: strings end in one. */
+/*
+ * Half of it is thrown away, so that who reads one cannot compute others. No byte is zero: strings
+ * end in one.
+ */
 static inline uint64_t canary_word(uintptr_t chunk)
 {
     uint64_t half =
@@ -58,7 +66,10 @@ static inline uint64_t canary_word(uintptr_t chunk)
     return (half << 32 | half) | UINT64_C(0x0101010101010101);
 }
 
-/* The bytes of a word that lie behind the request's end in it; both processors have the lowest byte first. */
+/*
+ * The bytes of a word that lie behind the request's end in it; both processors have the lowest byte
+ * first.
+ */
 static inline uint64_t canary_mask(size_t requested)
 {
     return ~UINT64_C(0) << requested % CANARY_WORD * 8;
@@ -136,7 +147,10 @@ static inline void canary_clear(uintptr_t chunk, size_t usable)
     memcpy(last, &zero, sizeof zero);
 }
 
-/* Clears up to the next multiple of a page's size, if anything is there to be cleared; returns where that is. */
+/*
+ * Clears up to the next multiple of a page's size, if anything is there to be cleared; returns
+ * where that is.
+ */
 static inline char *canary_clear_page(char *at)
 {
     char *next = pointer_to(((uintptr_t)at | (OS_PAGE - 1)) + 1);
@@ -153,8 +167,9 @@ static inline char *canary_clear_page(char *at)
 }
 
 /*
- * The chunk becomes zero again, and its canary with it; behind that it is, if the canary was intact. Who asks for many
- * pages often uses few: what was never written to is read, which takes no memory, and left as it is.
+ * The chunk becomes zero again, and its canary with it; behind that it is, if the canary was
+ * intact. Who asks for many pages often uses few: what was never written to is read, which takes no
+ * memory, and left as it is.
  */
 static inline void canary_wipe(uintptr_t chunk, size_t requested, size_t usable)
 {

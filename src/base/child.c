@@ -1,7 +1,6 @@
 /*
  * Which process is this? Only the thread that forks asks, and only between its handlers.
  */
-#define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "base/child.h"
 
 #include <pthread.h>

@@ -4,7 +4,6 @@
  * may be forbidden to read that, it may jump when the machine sleeps or the process moves to
  * another one, and its rate differs. Where there is no vDSO, the calls themselves are counted.
  */
-#define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "base/clock.h"
 
 #include "base/secret.h"

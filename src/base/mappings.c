@@ -1,12 +1,16 @@
 /*
- * One number for the whole process. It says what is in use at some moment and orders nothing, so every access is
- * relaxed. The child of a fork has the mappings of its parent, and goes on with the number.
+ * One number for the whole process. It says what is in use at some moment and orders nothing, so
+ * every access is relaxed. The child of a fork has the mappings of its parent, and goes on with the
+ * number.
  */
 #include "base/mappings.h"
 
 #include <stdatomic.h>
 
-/* A quarter of what the kernel allows: the rest is the program's, and for what is joined less often than we think. */
+/*
+ * A quarter of what the kernel allows: the rest is the program's, and for what is joined less often
+ * than we think.
+ */
 enum { BOUND = 65530 / 4 };
 
 static _Atomic unsigned used;

@@ -1,8 +1,7 @@
 /*
- * Options: a table of names, and what each may be. Nothing here allocates; it may run before the C library's
- * own constructors.
+ * Options: a table of names, and what each may be. Nothing here allocates; it may run before the C
+ * library's own constructors.
  */
-#define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "base/options.h"
 
 #include "base/secret.h"

@@ -1,7 +1,8 @@
 /*
- * The options that the environment sets, read once, at the first allocation or at load, while the process has
- * one thread; ignored in set-user-ID programs. Constant afterwards, so anyone reads them freely; but for
- * arena_max, which mallopt() may set before the pool has looked at it, with the pool's lock.
+ * The options that the environment sets, read once, at the first allocation or at load, while the
+ * process has one thread; ignored in set-user-ID programs. Constant afterwards, so anyone reads
+ * them freely; but for arena_max, which mallopt() may set before the pool has looked at it, with
+ * the pool's lock.
  */
 #ifndef FT_BASE_OPTIONS_H
 #define FT_BASE_OPTIONS_H
@@ -32,16 +33,18 @@ struct options {
 extern struct options options;
 
 /*
- * Reads the environment, the first time that there is one. Unknown names and values are reported on stderr,
- * and change nothing. `initial`: the environment as the kernel laid it on the stack, which the auxiliary
- * vector follows; NULL: it is not known yet, and nothing is read.
+ * Reads the environment, the first time that there is one. Unknown names and values are reported on
+ * stderr, and change nothing. `initial`: the environment as the kernel laid it on the stack, which
+ * the auxiliary vector follows; NULL: it is not known yet, and nothing is read.
  */
 void options_load(char **initial);
 
 /*
- * What a hardened process does, by its parts: the layers below the calls ask for a part, never for the mode.
+ * What a hardened process does, by its parts: the layers below the calls ask for a part, never for
+ * the mode.
  *
- * Heaps and LARGE chunks have guards around them and inside, and memory that was never used cannot be touched.
+ * Heaps and LARGE chunks have guards around them and inside, and memory that was never used cannot
+ * be touched.
  */
 static inline bool policy_guards(void)
 {

@@ -1,7 +1,6 @@
 /*
  * Wording and writing of reports.
  */
-#define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "base/report_line.h"
 
 #include "base/options.h"

@@ -16,7 +16,10 @@ void secret_init(char **environment)
 {
     uintptr_t random = environment == NULL ? 0 : os_auxiliary(environment, AT_RANDOM);
     static uint64_t calls;
-    /* Where the kernel put the thread, its stack and the library; and what differs from call to call. */
+    /*
+     * Where the kernel put the thread, its stack and the library; and what differs from call to
+     * call.
+     */
     uint64_t words[2] = {(uintptr_t)pthread_self() ^ ++calls << 56,
                          (uintptr_t)words ^ (uintptr_t)&secret_word << 16};
 

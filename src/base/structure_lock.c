@@ -12,7 +12,6 @@
  * again, and giving back a mutex that is free already changes nothing. (The C library's lock for
  * readers and writers is not like that: whoever waits in its queue would never be woken.)
  */
-#define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "base/structure_lock.h"
 
 #include "base/child.h"

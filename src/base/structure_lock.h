@@ -1,11 +1,11 @@
 /*
- * The read-write lock over the structure that walkers follow: the list of arenas, the lists of heaps, and the
- * heap map. Writers are those that add or remove; readers are those that walk.
+ * The read-write lock over the structure that walkers follow: the list of arenas, the lists of
+ * heaps, and the heap map. Writers are those that add or remove; readers are those that walk.
  *
  * Lock order, for the whole library (take from the left to the right, never the reverse):
  *     arena pool -> an arena's own lock -> its repair lock -> structure lock -> LARGE registry
- * Nothing is allocated and nothing is written to a file descriptor while the structure lock is held. fork()
- * takes none of them: the child makes them new (arena/fork.c).
+ * Nothing is allocated and nothing is written to a file descriptor while the structure lock is
+ * held. fork() takes none of them: the child makes them new (arena/fork.c).
  */
 #ifndef FT_BASE_STRUCTURE_LOCK_H
 #define FT_BASE_STRUCTURE_LOCK_H
@@ -20,8 +20,9 @@ bool structure_lock_try_write(void);
 void structure_unlock(void);
 
 /*
- * In the child of a fork: nobody holds it. The surviving thread may go on with what it did under the lock when a signal
- * handler forked, and give the lock back: until that call has ended there is no second thread in the child.
+ * In the child of a fork: nobody holds it. The surviving thread may go on with what it did under
+ * the lock when a signal handler forked, and give the lock back: until that call has ended there is
+ * no second thread in the child.
  */
 void structure_lock_renew(void);
 

@@ -1,6 +1,7 @@
 /*
- * Text without stdio: a buffer that formats what our messages need and writes it out when it is full, or by
- * text_flush(). Lives on the stack of whoever writes; allocates nothing; errors of write() are ignored.
+ * Text without stdio: a buffer that formats what our messages need and writes it out when it is
+ * full, or by text_flush(). Lives on the stack of whoever writes; allocates nothing; errors of
+ * write() are ignored.
  */
 #ifndef FT_BASE_TEXT_H
 #define FT_BASE_TEXT_H

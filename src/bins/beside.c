@@ -1,5 +1,6 @@
 /*
- * Looking beside any chunk: what lies there may belong to another slab, to none, to the header, or be a guard.
+ * Looking beside any chunk: what lies there may belong to another slab, to none, to the header, or
+ * be a guard.
  */
 #include "bins/beside.h"
 
@@ -12,7 +13,9 @@ static_assert(
             SMALL_FIRST_UNIT * UNIT_SIZE,
     "the end of a header is never used: the last unit of a TINY heap is a guard, and has no slab");
 
-/* Whether the chunk of the slab around the address is free; what is behind the last one always is. */
+/*
+ * Whether the chunk of the slab around the address is free; what is behind the last one always is.
+ */
 static bool free_in_slab(const struct slab *slab, uintptr_t at)
 {
     const struct size_class *shape = &size_classes[slab->size_class];

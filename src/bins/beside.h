@@ -1,8 +1,8 @@
 /*
- * Where free memory is zero: what lies beside a chunk, and is free, must be. So a write in front of a chunk, or one
- * behind it that jumped over the canary, is found when the chunk is freed. What is live is left alone: it has a canary
- * of its own, and its holder may be freeing it. Only the owner makes chunks free and live again, so for it what is free
- * stands still: owner only, all of it.
+ * Where free memory is zero: what lies beside a chunk, and is free, must be. So a write in front of
+ * a chunk, or one behind it that jumped over the canary, is found when the chunk is freed. What is
+ * live is left alone: it has a canary of its own, and its holder may be freeing it. Only the owner
+ * makes chunks free and live again, so for it what is free stands still: owner only, all of it.
  */
 #ifndef FT_BINS_BESIDE_H
 #define FT_BINS_BESIDE_H
@@ -17,14 +17,14 @@ enum { BESIDE_BYTES = 2 * CHUNK_ALIGN };
 enum beside { BESIDE_CLEAN, BESIDE_FRONT, BESIDE_BEHIND };
 
 /*
- * Looks at each side, wherever the chunk lies in its slab; what was written to is cleared, for those who go on.
- * `usable`: the size of its class.
+ * Looks at each side, wherever the chunk lies in its slab; what was written to is cleared, for
+ * those who go on. `usable`: the size of its class.
  */
 enum beside beside_look(uintptr_t chunk, size_t usable);
 
 /*
- * Whether the chunk of a TINY state is neither live nor on its way home. Relaxed: what is not is not looked at, and what
- * is stands still. Both of the other kinds have this bit.
+ * Whether the chunk of a TINY state is neither live nor on its way home. Relaxed: what is not is
+ * not looked at, and what is stands still. Both of the other kinds have this bit.
  */
 static inline bool beside_free(const _Atomic uint8_t *state)
 {
@@ -51,8 +51,9 @@ static inline bool beside_smallest(uintptr_t chunk, const _Atomic uint8_t *state
 }
 
 /*
- * True if beside_look() has to be asked: something is wrong beside a TINY chunk, or it is one of the first or the last
- * ones of its slab. Behind longer chunks, which end in other cache lines, it does not look.
+ * True if beside_look() has to be asked: something is wrong beside a TINY chunk, or it is one of
+ * the first or the last ones of its slab. Behind longer chunks, which end in other cache lines, it
+ * does not look.
  */
 static inline bool beside_tiny(uintptr_t chunk, size_t usable, const _Atomic uint8_t *state)
 {

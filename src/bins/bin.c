@@ -1,6 +1,6 @@
 /*
- * The bins of an arena: their stacks of free chunks, which the fast paths use, how long they are, and how they are
- * filled and emptied.
+ * The bins of an arena: their stacks of free chunks, which the fast paths use, how long they are,
+ * and how they are filled and emptied.
  */
 #include "base/clock.h"
 #include "bins/bin_slabs.h"
@@ -17,7 +17,10 @@ enum {
     FIRST_LIMIT_SMALL = 8,
     /* Of chunks above this, the first stack holds one. */
     FIRST_SINGLE_FROM = 32 << 10,
-    /* The longer stacks are bounded in chunks and in bytes; those of SMALL chunks also all together. */
+    /*
+     * The longer stacks are bounded in chunks and in bytes; those of SMALL chunks also all
+     * together.
+     */
     LIMIT_TINY = 1024,
     LIMIT_TINY_BYTES = 64 << 10,
     LIMIT_SMALL = 256,
@@ -29,19 +32,21 @@ enum {
     /* A first stack filled so often is too short. */
     REFILLS = 8,
     /*
-     * What nobody asked for goes back: free units to the kernel after a tick or two, the chunks of a stack to their
-     * slabs after BINS_FLUSH_TICKS: spread over slabs, they make it touch others.
+     * What nobody asked for goes back: free units to the kernel after a tick or two, the chunks of
+     * a stack to their slabs after BINS_FLUSH_TICKS: spread over slabs, they make it touch others.
      */
     TICK = CLOCK_TENTH / 4,
-    /* What a call does not get to waits for the next one after this: other calls come in between. */
+    /*
+     * What a call does not get to waits for the next one after this: other calls come in between.
+     */
     TICK_PIECE = TICK / 8,
     /* How many chunks of stacks that nobody uses go to their slabs in a call. */
     FLUSH_CHUNKS = 2048,
 };
 
 /*
- * By how many bytes the SMALL stacks of all arenas may still be lengthened, beyond what each may by itself. Any
- * thread, relaxed: a sum, which orders nothing.
+ * By how many bytes the SMALL stacks of all arenas may still be lengthened, beyond what each may by
+ * itself. Any thread, relaxed: a sum, which orders nothing.
  */
 static _Atomic size_t room_common = ROOM_COMMON;
 
@@ -183,7 +188,10 @@ static void shorten(struct bin *bin)
 
 void bins_reset(struct bins *bins)
 {
-    /* How long a stack was may be half said: then a little of what is common to all is lost, and nothing more. */
+    /*
+     * How long a stack was may be half said: then a little of what is common to all is lost, and
+     * nothing more.
+     */
     for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++) {
         struct bin *bin = &bins->of[size_class];
 
@@ -277,8 +285,9 @@ void bins_trim(struct bins *bins)
 }
 
 /*
- * Once a tick, at the end of a slow call: the bin is in order, and so are all others. It is not only for the sake
- * of memory at rest: what is freed in one size is then there for all others before fresh memory is touched.
+ * Once a tick, at the end of a slow call: the bin is in order, and so are all others. It is not
+ * only for the sake of memory at rest: what is freed in one size is then there for all others
+ * before fresh memory is touched.
  */
 static void tick(struct bin *bin)
 {
@@ -352,8 +361,9 @@ static bool ask_for_room(struct bins *bins, size_t wanted)
 }
 
 /*
- * A stack that was filled from slabs and now is full again is too short for how much its class goes up and down; a
- * SMALL one gets longer if there is room for more in all. (Chunks that are freed in one go overflow any stack.)
+ * A stack that was filled from slabs and now is full again is too short for how much its class goes
+ * up and down; a SMALL one gets longer if there is room for more in all. (Chunks that are freed in
+ * one go overflow any stack.)
  */
 static bool lengthen_if_short(struct bin *bin)
 {

@@ -1,11 +1,11 @@
 /*
- * A bin: an arena's state for one size class. In front, a bounded stack of free chunks (the chunk freed last
- * is warm); behind it the slabs: the current one, from which the stack is filled, a ring of partial ones, and
- * an empty one in reserve. Full slabs are in no list. Owner only, all of it.
+ * A bin: an arena's state for one size class. In front, a bounded stack of free chunks (the chunk
+ * freed last is warm); behind it the slabs: the current one, from which the stack is filled, a ring
+ * of partial ones, and an empty one in reserve. Full slabs are in no list. Owner only, all of it.
  *
  *   malloc: stack -> current slab -> the fullest of a few partial slabs -> spare slab
- *           -> a chunk of a larger class -> what was never touched: of the current slab, of a new one
- *   free:   stack; when that is full, the half of it that lay there longest goes to the slabs
+ *           -> a chunk of a larger class -> what was never touched: of the current slab, of a new
+ * one free:   stack; when that is full, the half of it that lay there longest goes to the slabs
  */
 #ifndef FT_BINS_BIN_H
 #define FT_BINS_BIN_H
@@ -13,11 +13,17 @@
 #include "bins/slab.h"
 
 struct bin {
-    /* The stack of free chunks, slots[0] .. top[-1]. All zero, as in an arena that has no chunk, it is empty and full. */
+    /*
+     * The stack of free chunks, slots[0] .. top[-1]. All zero, as in an arena that has no chunk, it
+     * is empty and full.
+     */
     _Alignas(64) void **top;
     void **end; /* where top is when the stack is full */
     void **slots;
-    /* The state of a live chunk without slack, plus the size: less the request, it is the chunk's state. */
+    /*
+     * The state of a live chunk without slack, plus the size: less the request, it is the chunk's
+     * state.
+     */
     uint32_t live;
     uint8_t size_class;
     uint8_t refills : 7;
@@ -39,17 +45,23 @@ enum { BINS_FLUSH_TICKS = 2 };
 struct bins {
     struct bin of[SIZE_CLASSES];
     struct heap_set *tiny, *small;
-    /* Memory for the stacks, one behind the other; what is not taken into use yet begins at next_slots. */
+    /*
+     * Memory for the stacks, one behind the other; what is not taken into use yet begins at
+     * next_slots.
+     */
     void **slots;
     void **next_slots;
     /*
-     * By how many bytes the stacks of SMALL chunks may still be lengthened, all together. When nothing is left,
-     * there is what all arenas have in common: see bin.c.
+     * By how many bytes the stacks of SMALL chunks may still be lengthened, all together. When
+     * nothing is left, there is what all arenas have in common: see bin.c.
      */
     size_t room;
     /* The bin that is the next to give up some of its length. */
     unsigned hand;
-    /* When the next tick is due (BINS_NO_TICKS: never, for tests); at every BINS_FLUSH_TICKS-th, stacks that were not used are emptied. */
+    /*
+     * When the next tick is due (BINS_NO_TICKS: never, for tests); at every BINS_FLUSH_TICKS-th,
+     * stacks that were not used are emptied.
+     */
     uint64_t next_tick;
     unsigned ticks;
     /* What is left to do of a tick: from which class on stacks are looked at, and whose heaps. */
@@ -57,10 +69,15 @@ struct bins {
     bool tiny_ages, small_ages;
 };
 
-/* Where the bin of a TINY size stands in an array of bins, by the size in units of CHUNK_ALIGN, rounded up. */
+/*
+ * Where the bin of a TINY size stands in an array of bins, by the size in units of CHUNK_ALIGN,
+ * rounded up.
+ */
 extern const uint16_t tiny_bin_offsets[TINY_MAX / CHUNK_ALIGN + 1];
 
-/* How many slots all bins of an arena need, if each stack becomes as long as it may, step by step. */
+/*
+ * How many slots all bins of an arena need, if each stack becomes as long as it may, step by step.
+ */
 size_t bins_slots(void);
 
 /* Sets up the bins of an arena over `slots`, bins_slots() of them, zero-filled. */
@@ -80,7 +97,10 @@ static inline unsigned bin_limit(const struct bin *bin)
 /* How many that may become. */
 unsigned bin_limit_max(const struct bin *bin);
 
-/* At the beginning of a slow call, and by whoever has the time: how much may go back to the kernel in it. */
+/*
+ * At the beginning of a slow call, and by whoever has the time: how much may go back to the kernel
+ * in it.
+ */
 static inline void bins_allow(struct bins *bins, unsigned allowance)
 {
     heap_set_allow(bins->tiny, allowance);
@@ -93,15 +113,21 @@ void bins_trim(struct bins *bins);
 /* For the repair after fork: nothing is cached and no slab is known. */
 void bins_reset(struct bins *bins);
 
-/* Fills the empty stack with at least one chunk; with `random`, by random choice. False: no memory. */
+/*
+ * Fills the empty stack with at least one chunk; with `random`, by random choice. False: no memory.
+ */
 bool bin_refill(struct bin *bin, uint64_t *random);
 
-/* One chunk straight from a slab, for an empty stack; sets *clean if its memory is zero. NULL: no memory. */
+/*
+ * One chunk straight from a slab, for an empty stack; sets *clean if its memory is zero. NULL: no
+ * memory.
+ */
 void *bin_take_one(struct bin *bin, bool *clean);
 
 /*
- * For a bin whose stack is empty: the bin that should serve the request: itself, or one of the next larger classes, if
- * that spares memory that was never touched; with `anything`, because there is no more of that.
+ * For a bin whose stack is empty: the bin that should serve the request: itself, or one of the next
+ * larger classes, if that spares memory that was never touched; with `anything`, because there is
+ * no more of that.
  */
 struct bin *bin_lender(struct bin *bin, bool anything);
 
@@ -167,7 +193,10 @@ static inline void bin_mark_live(const struct bin *bin, uintptr_t address, size_
 /* Enters a slab that a rebuild found, wherever its number of vacant chunks puts it. */
 void bin_adopt(struct bin *bin, struct slab *slab);
 
-/* Gives the stack's chunks to their slabs and all empty slabs to their heaps; the stack gets short again. */
+/*
+ * Gives the stack's chunks to their slabs and all empty slabs to their heaps; the stack gets short
+ * again.
+ */
 void bin_flush(struct bin *bin);
 
 #endif

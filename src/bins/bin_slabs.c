@@ -1,15 +1,20 @@
 /*
- * The slabs behind a bin's stack: the current one, the ring of partial ones, the spare one, and how chunks get back
- * to them.
+ * The slabs behind a bin's stack: the current one, the ring of partial ones, the spare one, and how
+ * chunks get back to them.
  */
 #include "bins/bin_slabs.h"
 
 enum {
     /* How many partial slabs are compared when the fullest is wanted. */
     CANDIDATES = 4,
-    /* Chunks: fresh memory is not spared at the price of a slow call for each or two. Of SMALL one is enough. */
+    /*
+     * Chunks: fresh memory is not spared at the price of a slow call for each or two. Of SMALL one
+     * is enough.
+     */
     WORTH_A_REFILL = 4,
-    /* An empty slab no longer than this is kept in reserve; longer ones go to their heap at once. */
+    /*
+     * An empty slab no longer than this is kept in reserve; longer ones go to their heap at once.
+     */
     SPARE_UNITS_MAX = 4,
 };
 
@@ -47,7 +52,10 @@ static bool slab_has_used(const struct slab *slab)
     return slab->free > size_classes[slab->size_class].chunks - slab->fresh;
 }
 
-/* The fullest of the slabs that have waited longest, so that sparse ones drain; before any that offers fresh memory only. */
+/*
+ * The fullest of the slabs that have waited longest, so that sparse ones drain; before any that
+ * offers fresh memory only.
+ */
 static struct slab *ring_pick(struct bin *bin)
 {
     struct slab *best = bin->partial;
@@ -65,8 +73,9 @@ static struct slab *ring_pick(struct bin *bin)
 }
 
 /*
- * Whether the slab that has waited longest offers chunks that were out before: enough of them to be worth a refill. One
- * that offers none goes to the end of the ring; there is hardly ever more than one.
+ * Whether the slab that has waited longest offers chunks that were out before: enough of them to be
+ * worth a refill. One that offers none goes to the end of the ring; there is hardly ever more than
+ * one.
  */
 static bool ring_has_used(struct bin *bin)
 {
@@ -139,7 +148,9 @@ static __attribute__((noinline)) void change_place(struct bin *bin, struct slab 
     }
 }
 
-/* How many chunks from here on lie side by side, each `step` behind the one before; at most `most`. */
+/*
+ * How many chunks from here on lie side by side, each `step` behind the one before; at most `most`.
+ */
 static unsigned row_length(void **chunks, unsigned most, intptr_t step)
 {
     unsigned length = 1;
@@ -150,8 +161,8 @@ static unsigned row_length(void **chunks, unsigned most, intptr_t step)
 }
 
 /*
- * Gives a row of chunks to its slab and returns its length. What is freed in the order of its allocation, or
- * in the reverse, comes in rows; both are set in the bit map at once.
+ * Gives a row of chunks to its slab and returns its length. What is freed in the order of its
+ * allocation, or in the reverse, comes in rows; both are set in the bit map at once.
  */
 static __attribute__((noinline)) unsigned put_row(struct slab *slab, unsigned index, void **chunks,
                                                   unsigned count)

@@ -1,5 +1,6 @@
 /*
- * Finding a chunk by its address, for the paths that are not the fastest and for the reports of misuse.
+ * Finding a chunk by its address, for the paths that are not the fastest and for the reports of
+ * misuse.
  */
 #include "bins/chunk.h"
 
@@ -8,7 +9,10 @@
 static unsigned read_state(struct chunk *chunk)
 {
     if (chunk->zone == ZONE_TINY) {
-        /* Relaxed: the holder of a chunk got it with its state; for anyone else any answer is as good. */
+        /*
+         * Relaxed: the holder of a chunk got it with its state; for anyone else any answer is as
+         * good.
+         */
         uint8_t state = atomic_load_explicit(tiny_state(chunk->start), memory_order_relaxed);
 
         chunk->requested = chunk->usable - tiny_slack(state);
@@ -46,7 +50,9 @@ enum verdict chunk_find(uintptr_t address, uint16_t tag, struct chunk *chunk)
     shape = &size_classes[chunk->size_class];
     slab_start = heap->base + (uintptr_t)identity_unit(identity) * UNIT_SIZE;
     chunk->index = chunk_index(shape, (uint32_t)(address - slab_start));
-    /* The inverse is rounded up: just below a chunk's start, the index can be that chunk's already. */
+    /*
+     * The inverse is rounded up: just below a chunk's start, the index can be that chunk's already.
+     */
     if (chunk->index * shape->size > address - slab_start)
         chunk->index--;
     if (chunk->index >= shape->chunks)

@@ -1,6 +1,7 @@
 /*
- * Which chunk is at an address? For any value whatever, from any thread, for TINY and SMALL; nothing is read
- * that is not known to be ours. The answer says what is wrong with a pointer that is not a live chunk's.
+ * Which chunk is at an address? For any value whatever, from any thread, for TINY and SMALL;
+ * nothing is read that is not known to be ours. The answer says what is wrong with a pointer that
+ * is not a live chunk's.
  */
 #ifndef FT_BINS_CHUNK_H
 #define FT_BINS_CHUNK_H

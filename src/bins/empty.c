@@ -13,7 +13,10 @@ enum {
     /* Where address space is limited. */
     REGION_BYTES_LEAST = 64 << 10,
     WORD_BITS = 64,
-    /* How many places are looked at in a region: a region that is nearly full is left for another one. */
+    /*
+     * How many places are looked at in a region: a region that is nearly full is left for another
+     * one.
+     */
     TRIES = 4096,
 };
 
@@ -25,8 +28,8 @@ struct region {
     /* Where the last search began, in places. Anyone, relaxed: a hint. */
     _Atomic size_t hint;
     /*
-     * Bits by place, set and cleared by anyone: the address was handed out, and it is live. Relaxed: no memory lies
-     * behind an address that one of these bits could order.
+     * Bits by place, set and cleared by anyone: the address was handed out, and it is live.
+     * Relaxed: no memory lies behind an address that one of these bits could order.
      */
     _Atomic uint64_t *was;
     _Atomic uint64_t live[];

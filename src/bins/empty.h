@@ -1,10 +1,11 @@
 /*
- * With FT_MALLOC_HARDEN, chunks of 0 bytes: addresses that nobody can read or write, 16 bytes apart, in regions of
- * address space without memory. Which of them are live, and which ever were, is said by bit maps elsewhere. An address
- * that was freed is not handed out again before many others were.
+ * With FT_MALLOC_HARDEN, chunks of 0 bytes: addresses that nobody can read or write, 16 bytes
+ * apart, in regions of address space without memory. Which of them are live, and which ever were,
+ * is said by bit maps elsewhere. An address that was freed is not handed out again before many
+ * others were.
  *
- * Any thread may call anything here; no lock is taken. Every change is one atomic operation, so a fork at any moment
- * leaves all of it in order.
+ * Any thread may call anything here; no lock is taken. Every change is one atomic operation, so a
+ * fork at any moment leaves all of it in order.
  */
 #ifndef FT_BINS_EMPTY_H
 #define FT_BINS_EMPTY_H
@@ -21,8 +22,8 @@ bool empty_free(uintptr_t address);
 enum verdict empty_find(uintptr_t address, struct chunk *chunk);
 
 /*
- * Calls visit_region for each region, then visit_chunk for its live chunks, in the order of addresses. What is live all
- * the while is seen.
+ * Calls visit_region for each region, then visit_chunk for its live chunks, in the order of
+ * addresses. What is live all the while is seen.
  */
 void empty_walk(void (*visit_region)(void *context, uintptr_t start, size_t size),
                 void (*visit_chunk)(void *context, uintptr_t address), void *context);

@@ -1,7 +1,7 @@
 /*
- * Heaps: making them, cutting runs of units out of them, joining what comes back. Free runs are bits in a map, so
- * neighbours are joined by nature and serve any class; the lowest fit is taken, so that high units drain. How memory
- * goes back to the kernel: heap_return.c.
+ * Heaps: making them, cutting runs of units out of them, joining what comes back. Free runs are
+ * bits in a map, so neighbours are joined by nature and serve any class; the lowest fit is taken,
+ * so that high units drain. How memory goes back to the kernel: heap_return.c.
  */
 #include "bins/heap.h"
 

@@ -33,7 +33,10 @@ static void place_guards(struct heap *heap)
     uint64_t random = secret_word ^ heap->base;
     unsigned first = heap_first_unit(heap), units = heap_units(heap);
 
-    /* Blocks at multiples of their size leave the largest aligned slab a place in each: in front of the guard. */
+    /*
+     * Blocks at multiples of their size leave the largest aligned slab a place in each: in front of
+     * the guard.
+     */
     for (unsigned block = (unsigned)round_up(first, GUARD_BLOCK); block + GUARD_PLACES < units;
          block += GUARD_BLOCK) {
         unsigned unit = block + GUARD_PLACES + (unsigned)(secret_random(&random) % GUARD_PLACES);
@@ -82,7 +85,10 @@ bool heap_commit_reserved(struct heap *heap, unsigned first, unsigned units)
     unsigned end = first + units;
 
     for (unsigned at = bit_next(heap->reserved, first, end, 0); at < end;) {
-        /* A step at least: each costs a system call. Guards, and what is memory already, are not reserved. */
+        /*
+         * A step at least: each costs a system call. Guards, and what is memory already, are not
+         * reserved.
+         */
         unsigned least = end - at > STEP ? end : at + STEP;
         unsigned most = least < heap_units(heap) ? least : heap_units(heap);
         unsigned stop = bit_next(heap->reserved, at, most, ~UINT64_C(0));

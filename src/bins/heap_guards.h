@@ -1,8 +1,8 @@
 /*
- * With FT_MALLOC_HARDEN a heap is address space at first, of which only the header is memory. What slabs need of it is
- * committed in steps, from the bottom, so that whoever goes far past a chunk's end soon meets what nobody may touch;
- * and guards that are never committed lie between, at random places, less than a MiB apart. Owner only, like all of a
- * heap.
+ * With FT_MALLOC_HARDEN a heap is address space at first, of which only the header is memory. What
+ * slabs need of it is committed in steps, from the bottom, so that whoever goes far past a chunk's
+ * end soon meets what nobody may touch; and guards that are never committed lie between, at random
+ * places, less than a MiB apart. Owner only, like all of a heap.
  */
 #ifndef FT_BINS_HEAP_GUARDS_H
 #define FT_BINS_HEAP_GUARDS_H
@@ -12,12 +12,15 @@
 
 enum {
     /*
-     * In each block of units one is a guard, in its upper half: so the longest run of units between two guards has
-     * less than a MiB, and the shortest has room for the longest slab.
+     * In each block of units one is a guard, in its upper half: so the longest run of units between
+     * two guards has less than a MiB, and the shortest has room for the longest slab.
      */
     GUARD_BLOCK = 32,
     GUARD_PLACES = GUARD_BLOCK / 2,
-    /* Each divides a mapping: more than this, of all heaps, and new ones do without. The kernel allows 65,530. */
+    /*
+     * Each divides a mapping: more than this, of all heaps, and new ones do without. The kernel
+     * allows 65,530.
+     */
     GUARDS_MAX = 8192,
 };
 

@@ -1,6 +1,6 @@
 /*
- * The heap map's leaves: two lie in the library's own zero-filled data, so that most processes map none.
- * Leaves are never given back: there is one for each 16 GiB that ever held a heap.
+ * The heap map's leaves: two lie in the library's own zero-filled data, so that most processes map
+ * none. Leaves are never given back: there is one for each 16 GiB that ever held a heap.
  */
 #include "bins/heap_map.h"
 
@@ -13,7 +13,10 @@ static_assert(((1 << HEAP_SHIFT) / UNIT_SIZE) >> (32 - MAP_UNITS_SHIFT) == 0,
 
 enum { FIRST_LEAVES = 2 };
 
-/* Structure lock. Not zero at first, so that it lies with what is written anyway, and not on a page of the map. */
+/*
+ * Structure lock. Not zero at first, so that it lies with what is written anyway, and not on a page
+ * of the map.
+ */
 static unsigned first_leaves_left = FIRST_LEAVES;
 static leaf_entry first_leaves[FIRST_LEAVES][MAP_LEAF_SIZE];
 
@@ -27,7 +30,10 @@ static leaf_entry *leaf_of(uintptr_t address)
 
 static bool ensure_leaf(uintptr_t address)
 {
-    /* The first one is not looked for: a page that is read and then written to costs two page faults. */
+    /*
+     * The first one is not looked for: a page that is read and then written to costs two page
+     * faults.
+     */
     leaf_entry *leaf = first_leaves_left == FIRST_LEAVES ? heap_map.empty : leaf_of(address);
 
     if (leaf != heap_map.empty)

@@ -1,15 +1,17 @@
 /*
- * The heap map: for every 4 MiB of address space, the tag of the heap that lies there, or 0, and how many units of the
- * heap lie there. It answers for any value whatever whether it may be a pointer of ours, without touching the memory
- * that it points to. Two levels, so that it costs no address space: a root over all of the address space, leaves of
- * 16 KiB for each 16 GiB in use. A root entry is the leaf's distance from the empty leaf: no test for "no leaf here".
+ * The heap map: for every 4 MiB of address space, the tag of the heap that lies there, or 0, and
+ * how many units of the heap lie there. It answers for any value whatever whether it may be a
+ * pointer of ours, without touching the memory that it points to. Two levels, so that it costs no
+ * address space: a root over all of the address space, leaves of 16 KiB for each 16 GiB in use. A
+ * root entry is the leaf's distance from the empty leaf: no test for "no leaf here".
  *
- * Entries are written under the structure lock, with release ordering after the heap's header is complete.
- * Who reads one does so with acquire ordering, and then finds the header complete.
+ * Entries are written under the structure lock, with release ordering after the heap's header is
+ * complete. Who reads one does so with acquire ordering, and then finds the header complete.
  *
- * Behind a heap's units anything may lie, a LARGE chunk for one; and the heap may be unmapped at any moment by its
- * owner, header and all. So the end of the units is in the entry, and not read from the header: only an address among
- * the units has the heap's tag. Whoever holds a live chunk there keeps the heap, and may read its header.
+ * Behind a heap's units anything may lie, a LARGE chunk for one; and the heap may be unmapped at
+ * any moment by its owner, header and all. So the end of the units is in the entry, and not read
+ * from the header: only an address among the units has the heap's tag. Whoever holds a live chunk
+ * there keeps the heap, and may read its header.
  */
 #ifndef FT_BINS_HEAP_MAP_H
 #define FT_BINS_HEAP_MAP_H
@@ -69,8 +71,8 @@ static inline uint16_t heap_map_tag(uintptr_t address)
 }
 
 /*
- * Enters or removes a heap of `units` units, the header's among them, in `size` bytes of address space. False: no memory
- * for a leaf, and nothing has changed. Structure lock held.
+ * Enters or removes a heap of `units` units, the header's among them, in `size` bytes of address
+ * space. False: no memory for a leaf, and nothing has changed. Structure lock held.
  */
 bool heap_map_set(uintptr_t base, size_t size, unsigned units, uint16_t tag);
 void heap_map_clear(uintptr_t base, size_t size);

@@ -103,8 +103,9 @@ static bool heap_destroy(struct heap *heap)
 }
 
 /*
- * In the child of a fork: puts the mappings on the account that it costs to renew a run of a heap that is older than
- * the process. What was renewed before is joined with its neighbours. False: too many; nothing has changed.
+ * In the child of a fork: puts the mappings on the account that it costs to renew a run of a heap
+ * that is older than the process. What was renewed before is joined with its neighbours. False: too
+ * many; nothing has changed.
  */
 static bool account_for(struct heap *heap, unsigned first, unsigned units)
 {

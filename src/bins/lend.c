@@ -1,22 +1,26 @@
 /*
- * Lending: where a SMALL bin has nothing left but memory that was never touched, a free chunk of one of the next larger
- * classes serves as well, if that one was in use before. What several classes hold at most is then less than the sum
- * of what each holds at most. The chunk keeps its class: its state tells the request, and free() brings it home.
+ * Lending: where a SMALL bin has nothing left but memory that was never touched, a free chunk of
+ * one of the next larger classes serves as well, if that one was in use before. What several
+ * classes hold at most is then less than the sum of what each holds at most. The chunk keeps its
+ * class: its state tells the request, and free() brings it home.
  *
- * TINY bins do not: there is less to gain, their states tell little slack, and what was freed is handed out again
- * sooner, so that fewer double frees would be found.
+ * TINY bins do not: there is less to gain, their states tell little slack, and what was freed is
+ * handed out again sooner, so that fewer double frees would be found.
  */
 #include "bins/bin_slabs.h"
 
 enum {
     /*
-     * How many classes are asked: half as much again as the request at most. What lives long in a chunk that is too
-     * large for it keeps that from others, so it must not be much too large.
+     * How many classes are asked: half as much again as the request at most. What lives long in a
+     * chunk that is too large for it keeps that from others, so it must not be much too large.
      */
     LENDERS = 4,
 };
 
-/* Whether the chunk that the stack would hand out next was out before. Those that were lie above those that were not. */
+/*
+ * Whether the chunk that the stack would hand out next was out before. Those that were lie above
+ * those that were not.
+ */
 static bool stack_has_used(const struct bin *bin)
 {
     /* Relaxed: the owner's own. */

@@ -1,5 +1,6 @@
 /*
- * The list of heaps in limbo. Each has its record in its own last unit, which is memory like the rest of it.
+ * The list of heaps in limbo. Each has its record in its own last unit, which is memory like the
+ * rest of it.
  */
 #include "bins/limbo.h"
 
@@ -19,7 +20,10 @@ struct limbo {
     uint64_t since;
 };
 
-/* Pushed to by anyone, with release: who takes the list finds the records complete. Taken as a whole, with acquire. */
+/*
+ * Pushed to by anyone, with release: who takes the list finds the records complete. Taken as a
+ * whole, with acquire.
+ */
 static _Atomic(struct limbo *) list;
 
 #ifdef FT_MALLOC_PREFIXED
@@ -72,7 +76,10 @@ size_t limbo_empty(bool all)
         size_t size = one->size;
 
         next = one->next;
-        /* A clock that jumped back makes it old. What the kernel refuses is tried again another time. */
+        /*
+         * A clock that jumped back makes it old. What the kernel refuses is tried again another
+         * time.
+         */
         if ((all || now - one->since > limbo_age) && space_unmap_heap(one->base, size))
             bytes += size;
         else

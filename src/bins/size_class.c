@@ -1,5 +1,6 @@
 /*
- * The tables of the size classes, computed by the compiler from the formulas that stand once, below.
+ * The tables of the size classes, computed by the compiler from the formulas that stand once,
+ * below.
  */
 #include "bins/size_class.h"
 
@@ -10,9 +11,10 @@
              : (128ul << DOUBLING(c)) + (((c)-8) % 8 + 1) * (16ul << DOUBLING(c)))
 
 /*
- * Slab sizes. Untouched pages cost nothing, so a slab is as large as its zone allows without keeping too much
- * memory for one class: one unit for TINY; for SMALL 32 KiB growing to 256 KiB. Above 32 KiB a slab holds
- * four, two, or one chunk, exactly: those sizes are multiples of 4, 8 and 16 KiB.
+ * Slab sizes. Untouched pages cost nothing, so a slab is as large as its zone allows without
+ * keeping too much memory for one class: one unit for TINY; for SMALL 32 KiB growing to 256 KiB.
+ * Above 32 KiB a slab holds four, two, or one chunk, exactly: those sizes are multiples of 4, 8 and
+ * 16 KiB.
  */
 #define UNITS(c)                                                                                   \
     (SIZE(c) <= TINY_MAX     ? 1                                                                   \

@@ -1,7 +1,7 @@
 /*
- * Size classes: the sizes that chunks really have. Steps of 16 up to 128 bytes, then eight to a doubling,
- * so that at most 1/8 of a request is added to it. Pure functions and constant tables; everything about a
- * class (chunk size, slab size, chunks per slab) is derived here.
+ * Size classes: the sizes that chunks really have. Steps of 16 up to 128 bytes, then eight to a
+ * doubling, so that at most 1/8 of a request is added to it. Pure functions and constant tables;
+ * everything about a class (chunk size, slab size, chunks per slab) is derived here.
  */
 #ifndef FT_BINS_SIZE_CLASS_H
 #define FT_BINS_SIZE_CLASS_H

@@ -1,6 +1,6 @@
 /*
- * Slabs: cutting them out of a heap, handing out their chunks in the order of addresses, and building them
- * anew from the states after a fork.
+ * Slabs: cutting them out of a heap, handing out their chunks in the order of addresses, and
+ * building them anew from the states after a fork.
  */
 #include "bins/slab.h"
 
@@ -74,7 +74,10 @@ static void identity_store(struct slab *slab, bool there)
     atomic_store_explicit(&slab->identity, generation << 32 | what, memory_order_release);
 }
 
-/* Those that its chunks will have: what is left of other chunks elsewhere is never live, and nobody asks for it. */
+/*
+ * Those that its chunks will have: what is left of other chunks elsewhere is never live, and nobody
+ * asks for it.
+ */
 static void forget_states(struct slab *slab)
 {
     const struct size_class *shape = &size_classes[slab->size_class];
@@ -86,8 +89,8 @@ static void forget_states(struct slab *slab)
 }
 
 /*
- * In units: a slab starts at a multiple of the largest power of two that divides its chunks' size, and so do all its
- * chunks. Hence each alignment up to the largest size has its chunks in SMALL.
+ * In units: a slab starts at a multiple of the largest power of two that divides its chunks' size,
+ * and so do all its chunks. Hence each alignment up to the largest size has its chunks in SMALL.
  */
 static unsigned natural_units(unsigned size_class)
 {
@@ -132,7 +135,10 @@ void slab_destroy(struct slab *slab)
                       (slab->fresh * shape->size + UNIT_SIZE - 1) / UNIT_SIZE);
 }
 
-/* Stores the addresses of the chunks whose bits are set, downward from `end`; `first` is that of bit 0. */
+/*
+ * Stores the addresses of the chunks whose bits are set, downward from `end`; `first` is that of
+ * bit 0.
+ */
 static inline void **put_addresses(void **end, uint64_t bits, char *first, size_t size)
 {
     if (bits == ~UINT64_C(0)) {
@@ -177,7 +183,10 @@ unsigned slab_take(struct slab *slab, void **out, unsigned most)
         slab->vacant[word] = bits ^ taken;
     }
     slab->free = (uint16_t)(slab->free - count);
-    /* The highest chunk that was taken lies in the word before; all below it have been out before it. */
+    /*
+     * The highest chunk that was taken lies in the word before; all below it have been out before
+     * it.
+     */
     if (word * 64 - (unsigned)__builtin_clzll(taken) > slab->fresh)
         slab->fresh = (uint16_t)(word * 64 - (unsigned)__builtin_clzll(taken));
     return count;

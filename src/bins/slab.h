@@ -1,7 +1,8 @@
 /*
- * A slab: a run of units cut into equal chunks of one size class. What is known of its chunks lies here and
- * in the heap's states, never in the chunks: a program that writes after free() finds no link to destroy. (But
- * for chunks on their way home from another thread, whose addresses travel in some of them: arena/remote.c.)
+ * A slab: a run of units cut into equal chunks of one size class. What is known of its chunks lies
+ * here and in the heap's states, never in the chunks: a program that writes after free() finds no
+ * link to destroy. (But for chunks on their way home from another thread, whose addresses travel in
+ * some of them: arena/remote.c.)
  *
  *   every chunk is: vacant (its bit is set in slab->vacant)
  *               or: out: live, in a bin's cache, or on its way home from another thread
@@ -29,13 +30,14 @@ struct slab {
     /* The memory came straight from the kernel. */
     bool clean : 1;
     /*
-     * 0, or: generation (32 bits), first unit (16), class (8), 1. Written by the owner with release ordering;
-     * a walker reads it before and after the states, and what it saw in between holds if both are equal.
+     * 0, or: generation (32 bits), first unit (16), class (8), 1. Written by the owner with release
+     * ordering; a walker reads it before and after the states, and what it saw in between holds if
+     * both are equal.
      */
     _Atomic uint64_t identity;
     /*
-     * As many words as the zone's slabs may need. They start in the same cache line: for most classes, taking a
-     * chunk back touches no other.
+     * As many words as the zone's slabs may need. They start in the same cache line: for most
+     * classes, taking a chunk back touches no other.
      */
     uint64_t vacant[];
 };
@@ -44,14 +46,15 @@ struct slab {
 enum { TINY_SLAB_STRIDE = 192, SMALL_SLAB_STRIDE = 64 };
 
 /*
- * The state of a chunk, its header out of line. The upper two bits say what it is, the lowest by how much the
- * request was smaller than the chunk. A SMALL state also says where in its 512 bytes the chunk starts, and its
- * class, so that free() need not look at the slab. 0: never was a chunk's start.
- * Written by whoever holds the chunk: the thread that frees it, the owner that hands it out. Relaxed is
- * enough between those; live ones are stored with release, for walkers that check the slab's identity.
+ * The state of a chunk, its header out of line. The upper two bits say what it is, the lowest by
+ * how much the request was smaller than the chunk. A SMALL state also says where in its 512 bytes
+ * the chunk starts, and its class, so that free() need not look at the slab. 0: never was a chunk's
+ * start. Written by whoever holds the chunk: the thread that frees it, the owner that hands it out.
+ * Relaxed is enough between those; live ones are stored with release, for walkers that check the
+ * slab's identity.
  *
- *   TINY    kind 2 | slack 6; hardened, where there is always some slack, 0 means one more than the largest
- *   SMALL   kind 2 | place 5 | class 7 | slack 18
+ *   TINY    kind 2 | slack 6; hardened, where there is always some slack, 0 means one more than the
+ * largest SMALL   kind 2 | place 5 | class 7 | slack 18
  */
 enum {
     STATE_LIVE = 1,   /* positive as a signed number: a single test on the fast path */
@@ -108,7 +111,10 @@ enum { TINY_CLASS_MARK = 0x80 };
 
 static inline _Atomic uint8_t *tiny_unit_class(uintptr_t address)
 {
-    /* The window differs from heap to heap, so that they do not all compete for the same cache lines. */
+    /*
+     * The window differs from heap to heap, so that they do not all compete for the same cache
+     * lines.
+     */
     return &tiny_heap(
         address)[TINY_WINDOWS_OFFSET + (address >> UNIT_SHIFT & (TINY_WINDOWS_SIZE - 1))];
 }
@@ -232,7 +238,10 @@ static inline unsigned identity_unit(uint64_t identity)
     return identity >> 16 & 0xffff;
 }
 
-/* The index of the chunk that starts `offset` bytes into a slab. If none does, index * size is not offset. */
+/*
+ * The index of the chunk that starts `offset` bytes into a slab. If none does, index * size is not
+ * offset.
+ */
 static inline uint32_t chunk_index(const struct size_class *shape, uint32_t offset)
 {
     return (uint32_t)((uint64_t)offset * shape->inverse >> 32);
@@ -244,7 +253,10 @@ struct slab *slab_create(struct heap_set *heaps, unsigned size_class);
 /* Gives the slab's memory to its heap. All its chunks must be vacant. */
 void slab_destroy(struct slab *slab);
 
-/* How much of a freed chunk may hold the addresses of others, at most and with its size: see arena/remote.c. */
+/*
+ * How much of a freed chunk may hold the addresses of others, at most and with its size: see
+ * arena/remote.c.
+ */
 enum { SLAB_PARCEL_MAX = 512 };
 
 static inline size_t slab_parcel_bytes(size_t usable)
@@ -269,7 +281,10 @@ static inline void slab_put(struct slab *slab, unsigned index)
 
 void slab_put_row(struct slab *slab, unsigned index, unsigned count);
 
-/* For the repair after fork: the vacant chunks are those that no live state claims. False: not a slab. */
+/*
+ * For the repair after fork: the vacant chunks are those that no live state claims. False: not a
+ * slab.
+ */
 bool slab_rebuild(struct slab *slab, struct heap *heap);
 
 #endif

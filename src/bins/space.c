@@ -1,12 +1,13 @@
 /*
- * A heap's pages, first to last: a guard below its base; its units; a guard that ends a page before the next multiple
- * of the heap's size, because there the next heap's first guard may lie. So the guards of neighbours are never shared:
- * heaps come and go without a look at each other.
+ * A heap's pages, first to last: a guard below its base; its units; a guard that ends a page before
+ * the next multiple of the heap's size, because there the next heap's first guard may lie. So the
+ * guards of neighbours are never shared: heaps come and go without a look at each other.
  *
- * The first heaps are cut out of one reservation, the first mapping: at a program's start a system call costs as much
- * as everything else that is done for a heap. It holds a SMALL heap, wherever its alignment puts it, and TINY heaps in
- * the rest, upward, until it is used up. Every change of it is one atomic operation, so a fork at any moment leaves it
- * sound. A hardened process has none; its heaps lie at random places.
+ * The first heaps are cut out of one reservation, the first mapping: at a program's start a system
+ * call costs as much as everything else that is done for a heap. It holds a SMALL heap, wherever
+ * its alignment puts it, and TINY heaps in the rest, upward, until it is used up. Every change of
+ * it is one atomic operation, so a fork at any moment leaves it sound. A hardened process has none;
+ * its heaps lie at random places.
  */
 #include "bins/space.h"
 
@@ -22,13 +23,16 @@
 
 enum { BEING_MADE, UNUSED, IN_USE };
 
-/* Enough for a SMALL heap at any alignment, and in what is left, for a TINY heap at any alignment. */
+/*
+ * Enough for a SMALL heap at any alignment, and in what is left, for a TINY heap at any alignment.
+ */
 static const size_t first_size = 2 * (size_t)SMALL_HEAP_SIZE;
 
 /*
- * Written once, by the thread that makes `state` IN_USE with release ordering; those who find that with acquire
- * ordering read the rest. `next` and `small_waits` are then changed by anyone, relaxed: what is behind these
- * addresses is the kernel's zeros. Not zero at first: so it lies with what is written anyway, and not behind the arena.
+ * Written once, by the thread that makes `state` IN_USE with release ordering; those who find that
+ * with acquire ordering read the rest. `next` and `small_waits` are then changed by anyone,
+ * relaxed: what is behind these addresses is the kernel's zeros. Not zero at first: so it lies with
+ * what is written anyway, and not behind the arena.
  */
 static struct {
     _Atomic int state;
@@ -67,7 +71,10 @@ static void make_first(void)
     if (!atomic_compare_exchange_strong_explicit(&first.state, &expected, BEING_MADE,
                                                  memory_order_relaxed, memory_order_relaxed))
         return;
-    /* Without it, each heap gets a mapping of its own. Under a limit that is better: nothing is kept unused. */
+    /*
+     * Without it, each heap gets a mapping of its own. Under a limit that is better: nothing is
+     * kept unused.
+     */
     start = os_memory_limit() == SIZE_MAX ? os_reserve(first_size) : NULL;
     if (start == NULL)
         return;
@@ -139,7 +146,9 @@ static uintptr_t map_at_random(size_t size, size_t align)
     return 0;
 }
 
-/* Below the last one of its zone: the kernel maps downward, so it is often free there, and aligned. */
+/*
+ * Below the last one of its zone: the kernel maps downward, so it is often free there, and aligned.
+ */
 static uintptr_t map_in_row(size_t size, size_t align)
 {
     static _Atomic uintptr_t last[2];
@@ -203,7 +212,10 @@ bool space_unmap_heap(uintptr_t base, size_t size)
 
 void *space_map_arena(size_t size)
 {
-    /* Most processes have one arena. It lies with the library's own data, which needs no system call. */
+    /*
+     * Most processes have one arena. It lies with the library's own data, which needs no system
+     * call.
+     */
     enum { FIRST_ARENA = 384 << 10 };
     static char first_arena[FIRST_ARENA + OS_PAGE];
     static _Atomic bool vacant = true;

@@ -54,7 +54,10 @@ unsigned census_slab(struct heap *heap, struct slab *slab, uint64_t identity,
         if (requested != SIZE_MAX)
             out[count++] = (struct census_chunk){.start = address, .requested = requested};
     }
-    /* Another identity: some of these states belong to another slab, and nothing here was live throughout. */
+    /*
+     * Another identity: some of these states belong to another slab, and nothing here was live
+     * throughout.
+     */
     return atomic_load_explicit(&slab->identity, memory_order_relaxed) == identity ? count : 0;
 }
 
@@ -64,7 +67,10 @@ struct sum {
     size_t slack;
 };
 
-/* Acquire, here and below: as in live_size(). Without a branch: which chunks are live nobody can predict. */
+/*
+ * Acquire, here and below: as in live_size(). Without a branch: which chunks are live nobody can
+ * predict.
+ */
 static struct sum sum_tiny(uintptr_t address, const struct size_class *shape)
 {
     const _Atomic uint8_t *state = tiny_state(address);

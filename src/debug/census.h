@@ -1,7 +1,7 @@
 /*
- * Walking over everything that is allocated, while all threads go on: the states and the identities of slabs
- * are atomic, and the heap that is looked at stays in its place (bins/heap_walk.h). A chunk that is live during the
- * whole walk is seen, one that is free during the whole walk is not.
+ * Walking over everything that is allocated, while all threads go on: the states and the identities
+ * of slabs are atomic, and the heap that is looked at stays in its place (bins/heap_walk.h). A
+ * chunk that is live during the whole walk is seen, one that is free during the whole walk is not.
  */
 #ifndef FT_DEBUG_CENSUS_H
 #define FT_DEBUG_CENSUS_H
@@ -34,13 +34,17 @@ struct census_chunk {
 };
 
 /*
- * The live chunks of one slab, in the order of addresses, into out[] (of TINY_SLAB_CHUNKS_MAX). Returns their
- * number. `identity`: of the slab, as read before; 0 chunks if the slab is not the same any more.
+ * The live chunks of one slab, in the order of addresses, into out[] (of TINY_SLAB_CHUNKS_MAX).
+ * Returns their number. `identity`: of the slab, as read before; 0 chunks if the slab is not the
+ * same any more.
  */
 unsigned census_slab(struct heap *heap, struct slab *slab, uint64_t identity,
                      struct census_chunk *out);
 
-/* The next slab of a heap at or after unit *at, in the order of addresses; advances *at. NULL at the end. */
+/*
+ * The next slab of a heap at or after unit *at, in the order of addresses; advances *at. NULL at
+ * the end.
+ */
 struct slab *census_next_slab(struct heap *heap, unsigned *at, uint64_t *identity);
 
 #endif

@@ -1,8 +1,7 @@
 /*
- * The reports. What is wrong with the pointer is looked up here once more: the path that found it to be wrong
- * was in a hurry.
+ * The reports. What is wrong with the pointer is looked up here once more: the path that found it
+ * to be wrong was in a hurry.
  */
-#define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "debug/report.h"
 
 #include "base/options.h"
@@ -43,7 +42,9 @@ static bool look_in_heaps(uintptr_t address, struct chunk *chunk, enum verdict *
 {
     uint16_t tag;
 
-    /* A wrong pointer keeps no heap in its place, but the lock does. Nobody who reports holds it. */
+    /*
+     * A wrong pointer keeps no heap in its place, but the lock does. Nobody who reports holds it.
+     */
     structure_lock_read();
     tag = heap_map_tag(address);
     if (tag != TAG_NONE)
@@ -57,7 +58,9 @@ static void put_chunk_verdict(struct text *text, uintptr_t address, enum verdict
 {
     enum zone zone = chunk->zone;
 
-    /* Live: it came to life between the check and the report, because another thread was given it. */
+    /*
+     * Live: it came to life between the check and the report, because another thread was given it.
+     */
     if (verdict == CHUNK_FREED || verdict == CHUNK_LIVE) {
         put_double_free(text, address, zone, chunk->requested);
     } else if (verdict == CHUNK_INTERIOR) {
@@ -119,7 +122,10 @@ static bool first_wrong(void)
 {
     static _Atomic bool reported;
 
-    /* Relaxed: only who is first matters. Looked at first: a program that does it once does it often. */
+    /*
+     * Relaxed: only who is first matters. Looked at first: a program that does it once does it
+     * often.
+     */
     return !atomic_load_explicit(&reported, memory_order_relaxed) &&
            !atomic_exchange_explicit(&reported, true, memory_order_relaxed);
 }

@@ -1,9 +1,9 @@
 /*
- * show_alloc_mem: the live chunks of all arenas, merged and sorted by address. They are collected into memory mapped for
- * the purpose: the lists of heaps under the structure lock, for reading, and each heap while it is pinned. It is written
- * when nothing is held any more, so a slow terminal stops nobody.
+ * show_alloc_mem: the live chunks of all arenas, merged and sorted by address. They are collected
+ * into memory mapped for the purpose: the lists of heaps under the structure lock, for reading, and
+ * each heap while it is pinned. It is written when nothing is held any more, so a slow terminal
+ * stops nobody.
  */
-#define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "ft_malloc.h"
 
 #include "arena/arena.h"
@@ -230,8 +230,8 @@ static size_t put_place(struct text *text, const struct place *place, const stru
 }
 
 /*
- * Places that were seen one after the other may have addresses in common. What is live during the whole call does not
- * begin inside another, so of two the lower one is shown.
+ * Places that were seen one after the other may have addresses in common. What is live during the
+ * whole call does not begin inside another, so of two the lower one is shown.
  */
 static size_t put_places(struct text *text, const struct listing *listing)
 {

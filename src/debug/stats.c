@@ -1,7 +1,7 @@
 /*
- * The figures: calls from the arenas, which count them while the option is set; everything else from a census.
+ * The figures: calls from the arenas, which count them while the option is set; everything else
+ * from a census.
  */
-#define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "debug/stats.h"
 
 #include "arena/arena.h"

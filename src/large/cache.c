@@ -1,8 +1,9 @@
 /*
- * The cache of freed mappings keeps lists by size, eight to a doubling, and one list by age. It is bounded in bytes and
- * in time. The bound in bytes is learned: it begins low, each request that a mapping given back lately would have
- * served raises it, and what waits in vain lowers it. Mappings that the kernel refuses to unmap (the process is at its
- * limit of mappings) stay here beyond any bound until they are wanted again, so none is lost.
+ * The cache of freed mappings keeps lists by size, eight to a doubling, and one list by age. It is
+ * bounded in bytes and in time. The bound in bytes is learned: it begins low, each request that a
+ * mapping given back lately would have served raises it, and what waits in vain lowers it. Mappings
+ * that the kernel refuses to unmap (the process is at its limit of mappings) stay here beyond any
+ * bound until they are wanted again, so none is lost.
  */
 #include "large/registry.h"
 
@@ -18,20 +19,26 @@ enum {
     LEARNED_LEAST = 2 << 20,
     /* How many of the mappings that were given back lately are remembered. */
     LOST = 64,
-    /* What live chunks may hold for their growth before any of them is large, and their part of all that is live. */
+    /*
+     * What live chunks may hold for their growth before any of them is large, and their part of all
+     * that is live.
+     */
     LENT_LEAST = 4 << 20,
     LENT_PART = 4,
     /* How many chunks of a list are looked at: those of the first list may be too small. */
     LOOK = 8,
-    /* How many go at a time: no free pays for many, and those that the kernel refuses are not tried again and again. */
+    /*
+     * How many go at a time: no free pays for many, and those that the kernel refuses are not tried
+     * again and again.
+     */
     EVICT = 4,
     /* And how many bytes, but for the last one: that is what takes the kernel long. */
     EVICT_BYTES = 8 << 20,
 };
 
 /*
- * Ticks of about a second: a mapping that nobody wanted for so long goes back. In the build for tests it is five
- * seconds, so that what the tests see does not depend on how busy the machine is.
+ * Ticks of about a second: a mapping that nobody wanted for so long goes back. In the build for
+ * tests it is five seconds, so that what the tests see does not depend on how busy the machine is.
  */
 #ifdef FT_MALLOC_PREFIXED
 static const uint64_t cache_age = (uint64_t)50 * CLOCK_TENTH;
@@ -46,7 +53,10 @@ struct lost {
     bool grown;
 };
 
-/* The registry's lock; `bytes` and `lost_grown` may also be read without, relaxed, to see if a look is worth it. */
+/*
+ * The registry's lock; `bytes` and `lost_grown` may also be read without, relaxed, to see if a look
+ * is worth it.
+ */
 static struct {
     _Atomic size_t bytes;
     size_t owed;
@@ -59,7 +69,10 @@ static struct {
     struct lost lost[LOST];
     unsigned lost_next;
     _Atomic unsigned lost_grown;
-    /* Bytes in mappings of live chunks, and how many these were at most in this period and the one before. */
+    /*
+     * Bytes in mappings of live chunks, and how many these were at most in this period and the one
+     * before.
+     */
     size_t live, peak, peak_before;
     uint64_t period;
     struct large *oldest, *newest;
@@ -117,7 +130,10 @@ void cache_count_live(size_t more)
         cache.peak = cache.live;
 }
 
-/* A chunk that has become large already should not have to move again soon: copying it costs more than a mapping. */
+/*
+ * A chunk that has become large already should not have to move again soon: copying it costs more
+ * than a mapping.
+ */
 static bool may_grow_on(const struct large *large, size_t size)
 {
     static const size_t large_from = (size_t)1 << 20;
@@ -181,7 +197,10 @@ static void unlearn(size_t bytes)
     cache.learned -= bytes < cache.learned ? bytes : cache.learned;
 }
 
-/* A request found nothing. If it would have found what went back lately, the cache should hold so much more. */
+/*
+ * A request found nothing. If it would have found what went back lately, the cache should hold so
+ * much more.
+ */
 static void miss(size_t size, size_t most, bool growing, uint64_t now)
 {
     for (struct lost *lost = cache.lost; lost < cache.lost + LOST; lost++)
@@ -196,8 +215,8 @@ static void miss(size_t size, size_t most, bool growing, uint64_t now)
 struct large *cache_take(size_t size, size_t align)
 {
     /*
-     * One twice as large will do, too: what is too much of it was touched before and waits here anyway, while a
-     * new mapping has to be touched anew.
+     * One twice as large will do, too: what is too much of it was touched before and waits here
+     * anyway, while a new mapping has to be touched anew.
      */
     struct large *large = take(size, size * 2, align, false);
 
@@ -211,7 +230,10 @@ bool cache_may_have_grown(void)
     return cached() != 0 || lost_grown() != 0;
 }
 
-/* Not one that is much too large, where live chunks hold much already that they may never grow into. */
+/*
+ * Not one that is much too large, where live chunks hold much already that they may never grow
+ * into.
+ */
 struct large *cache_take_growing(size_t size)
 {
     bool lends = cache.lent <= LENT_LEAST + cache.live / LENT_PART;
@@ -260,7 +282,10 @@ void cache_owe(size_t bytes)
     cache.owed += bytes;
 }
 
-/* What nobody asked for during a whole period is not worth as much as was learned, nor what is older any more. */
+/*
+ * What nobody asked for during a whole period is not worth as much as was learned, nor what is
+ * older any more.
+ */
 static bool end_period(uint64_t now)
 {
     if (!older(cache.period, now, cache_age))
@@ -277,8 +302,8 @@ static bool end_period(uint64_t now)
 }
 
 /*
- * What was learned. But live chunks and cache together never have more than the live ones had lately, and half as much
- * again: a program that needs little keeps little.
+ * What was learned. But live chunks and cache together never have more than the live ones had
+ * lately, and half as much again: a program that needs little keeps little.
  */
 static size_t most_cached(void)
 {
@@ -322,7 +347,10 @@ static struct large *evict(struct large *large, struct large *list)
     return large;
 }
 
-/* The newest is not worth keeping if all that is older would have to go for it, or if it is larger than any should be. */
+/*
+ * The newest is not worth keeping if all that is older would have to go for it, or if it is larger
+ * than any should be.
+ */
 static bool too_large(const struct large *large, uint64_t now)
 {
     if (large->mapped > CACHE_CHUNK_BYTES)

@@ -1,6 +1,6 @@
 /*
- * Giving LARGE mappings back to the kernel. The system calls are made without the lock; a descriptor that is in
- * neither hash nor cache belongs to the thread that took it out.
+ * Giving LARGE mappings back to the kernel. The system calls are made without the lock; a
+ * descriptor that is in neither hash nor cache belongs to the thread that took it out.
  */
 #include "large/registry.h"
 
@@ -23,7 +23,10 @@ bool large_unmap_range(void *start, size_t size, bool guarded)
     return guarded ? os_unmap_guarded(start, size) : os_unmap(start, size);
 }
 
-/* What was unmapped is reserved again, with its guards' places, so that it becomes one mapping with its neighbours. */
+/*
+ * What was unmapped is reserved again, with its guards' places, so that it becomes one mapping with
+ * its neighbours.
+ */
 static void keep_address(const struct large *large, uintptr_t start)
 {
     size_t page = large->guarded ? os_page_size() : 0;
@@ -32,8 +35,8 @@ static void keep_address(const struct large *large, uintptr_t start)
 }
 
 /*
- * Gives the memory of a freed mapping back where unmapping it could cost a mapping. False: it stays as it is. A range
- * that the kernel fails to renew may be a hole, which is not ours any more.
+ * Gives the memory of a freed mapping back where unmapping it could cost a mapping. False: it stays
+ * as it is. A range that the kernel fails to renew may be a hole, which is not ours any more.
  */
 static bool vacate(struct large *large)
 {
@@ -55,8 +58,8 @@ static bool vacate(struct large *large)
 }
 
 /*
- * Unmaps what was evicted. The address leaves the hash before the mapping goes, so that the next mapping there finds
- * no old entry. False: the kernel refused, and it is in the hash again.
+ * Unmaps what was evicted. The address leaves the hash before the mapping goes, so that the next
+ * mapping there finds no old entry. False: the kernel refused, and it is in the hash again.
  */
 static bool unmap(struct large *large)
 {
@@ -88,7 +91,10 @@ static bool unmap(struct large *large)
     return gone;
 }
 
-/* Unmaps vacated mappings: those that lie beside the newest, or all. Returns false when there are no more to unmap. */
+/*
+ * Unmaps vacated mappings: those that lie beside the newest, or all. Returns false when there are
+ * no more to unmap.
+ */
 static bool unmap_vacated(bool all)
 {
     uintptr_t start;
@@ -108,7 +114,10 @@ static bool unmap_vacated(bool all)
     return gone;
 }
 
-/* Where the kernel refuses one, it is at its limit of mappings, and refuses most: those that are left wait again. */
+/*
+ * Where the kernel refuses one, it is at its limit of mappings, and refuses most: those that are
+ * left wait again.
+ */
 size_t large_unmap_list(struct large *list)
 {
     size_t bytes = 0;
@@ -152,7 +161,9 @@ void large_make_way(size_t bytes)
 {
     struct large *evicted;
 
-    /* Who has the lock may have lost the processor; whoever takes fresh memory next makes way, too. */
+    /*
+     * Who has the lock may have lost the processor; whoever takes fresh memory next makes way, too.
+     */
     if ((cache_is_empty() && !stash_filled()) || !registry_try_lock())
         return;
     cache_owe(bytes);

@@ -1,7 +1,8 @@
 /*
- * LARGE chunks with FT_MALLOC_HARDEN that change their size. A chunk that grows has headroom too: it is address space
- * that nobody may touch, so it is the guard behind the chunk, and of whatever the chunk has outgrown there is always a
- * page left. What a chunk loses becomes such space again. Only the holder of the chunk calls this.
+ * LARGE chunks with FT_MALLOC_HARDEN that change their size. A chunk that grows has headroom too:
+ * it is address space that nobody may touch, so it is the guard behind the chunk, and of whatever
+ * the chunk has outgrown there is always a page left. What a chunk loses becomes such space again.
+ * Only the holder of the chunk calls this.
  */
 #include "large/registry.h"
 
@@ -29,7 +30,9 @@ void *large_alloc_growing_hardened(size_t size)
     if (space != NULL && os_renew(start, mapped))
         return large_enter(start, size, &place);
     if (space != NULL) {
-        /* The chunk's place may be a hole by now, and is not ours to unmap; what is around it is. */
+        /*
+         * The chunk's place may be a hole by now, and is not ours to unmap; what is around it is.
+         */
         os_unmap(space, page);
         os_unmap(start + mapped, headroom + page);
     }
@@ -49,8 +52,8 @@ static void store(struct large *large, size_t mapped, size_t reserved, bool guar
 }
 
 /*
- * What lies between `kept` and `lost` may be a hole, which is not ours any more: what is around it goes, so that the
- * chunk is all that there is to unmap.
+ * What lies between `kept` and `lost` may be a hole, which is not ours any more: what is around it
+ * goes, so that the chunk is all that there is to unmap.
  */
 static void lose_guards(struct large *large, size_t kept, size_t lost)
 {

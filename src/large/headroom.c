@@ -1,6 +1,6 @@
 /*
- * The figures are sums that order nothing, so every access is relaxed; a chunk takes before it is mapped and gives when
- * its mapping, or its headroom, has gone.
+ * The figures are sums that order nothing, so every access is relaxed; a chunk takes before it is
+ * mapped and gives when its mapping, or its headroom, has gone.
  */
 #include "large/headroom.h"
 
@@ -16,10 +16,10 @@ enum { MAPPINGS = 2 };
 static _Atomic size_t promised_now;
 
 /*
- * A vector that grows step by step is copied when it leaves its address space, so that is ample: all the copies
- * together are a small part of the final size, in time and in memory. Small ones get less: address space is free, but
- * users look at it. What doubles must not use it up exactly: it would not look like one that grows any more, when it
- * is freed.
+ * A vector that grows step by step is copied when it leaves its address space, so that is ample:
+ * all the copies together are a small part of the final size, in time and in memory. Small ones get
+ * less: address space is free, but users look at it. What doubles must not use it up exactly: it
+ * would not look like one that grows any more, when it is freed.
  */
 size_t headroom_ample(size_t mapped)
 {

@@ -1,6 +1,6 @@
 /*
- * LARGE chunks: allocating, freeing, looking up. The system calls are made without the lock; a descriptor
- * that is in neither hash nor cache belongs to the thread that took it out.
+ * LARGE chunks: allocating, freeing, looking up. The system calls are made without the lock; a
+ * descriptor that is in neither hash nor cache belongs to the thread that took it out.
  */
 #include "large/registry.h"
 
@@ -14,8 +14,8 @@
 #include "os/os.h"
 
 /*
- * Larger chunks have headroom from the beginning, so that the first growth does not copy them. Those of up to this size
- * come and go by the stashes, which want no more than a mapping.
+ * Larger chunks have headroom from the beginning, so that the first growth does not copy them.
+ * Those of up to this size come and go by the stashes, which want no more than a mapping.
  */
 static const size_t no_headroom_up_to = (size_t)1 << 20;
 
@@ -72,7 +72,10 @@ static void *map_hardened(size_t mapped, size_t align, bool guarded)
     return start;
 }
 
-/* Nothing waits in the cache, so all of it is fresh. There are guards where the alignment leaves that to us. */
+/*
+ * Nothing waits in the cache, so all of it is fresh. There are guards where the alignment leaves
+ * that to us.
+ */
 static void *alloc_hardened(size_t size, size_t align)
 {
     bool guarded = align <= os_page_size();
@@ -263,7 +266,10 @@ static void add_to_piece(void *context, struct large *large)
     describe(large, &piece->found[piece->count++]);
 }
 
-/* Copies a piece with the lock held, so that nobody waits for what the visitor does, or for the whole walk. */
+/*
+ * Copies a piece with the lock held, so that nobody waits for what the visitor does, or for the
+ * whole walk.
+ */
 void large_walk(void (*visit)(void *context, const struct large_info *info), void *context)
 {
     struct registry_place place = {.block = NULL};

@@ -1,7 +1,7 @@
 /*
- * Moving a very large chunk. Its pages go back to the kernel while the new ones come, so that both together
- * take hardly more memory than the chunk; and a page that was never written to is not made resident by the
- * copy. Only the holder of the chunk calls this.
+ * Moving a very large chunk. Its pages go back to the kernel while the new ones come, so that both
+ * together take hardly more memory than the chunk; and a page that was never written to is not made
+ * resident by the copy. Only the holder of the chunk calls this.
  */
 #include "base/clock.h"
 #include "large/registry.h"
@@ -57,7 +57,10 @@ static struct large *take_out(uintptr_t address)
     return requested != 0 ? large : NULL;
 }
 
-/* Forgets the chunk, or what is left of it from `start` on: what the kernel did not take back is a free mapping. */
+/*
+ * Forgets the chunk, or what is left of it from `start` on: what the kernel did not take back is a
+ * free mapping.
+ */
 static void finish(struct large *large, char *start, size_t left)
 {
     bool gone = left == 0 || os_unmap(start, left);
@@ -89,7 +92,10 @@ bool large_move(uintptr_t from, char *to)
 
         large_copy_written(to + copied, start + copied, piece);
         copied += piece;
-        /* All but the last piece, which may go with the headroom. What is refused once is tried again with the next. */
+        /*
+         * All but the last piece, which may go with the headroom. What is refused once is tried
+         * again with the next.
+         */
         if (copied < large->mapped && os_unmap(start + given, copied - given))
             given = copied;
     }

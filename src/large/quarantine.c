@@ -1,7 +1,7 @@
 /*
- * Each place holds a range in one word, the number of its first page and how many pages it has, so that every
- * change is one atomic operation: a fork at any moment leaves all places in order. A range that a thread had in its
- * hands when another one forked stays reserved in the child.
+ * Each place holds a range in one word, the number of its first page and how many pages it has, so
+ * that every change is one atomic operation: a fork at any moment leaves all places in order. A
+ * range that a thread had in its hands when another one forked stays reserved in the child.
  */
 #include "large/quarantine.h"
 
@@ -18,8 +18,8 @@ static_assert(QUARANTINE_RANGE_BYTES >> OS_PAGE_SHIFT < 1 << COUNT_BITS,
               "the number of pages fits");
 
 /*
- * 0: an empty place. Written and read by anyone, relaxed: a range is one thread's alone as soon as that thread has
- * taken it out by an exchange, and nothing is ever stored in it.
+ * 0: an empty place. Written and read by anyone, relaxed: a range is one thread's alone as soon as
+ * that thread has taken it out by an exchange, and nothing is ever stored in it.
  */
 static _Atomic uint64_t places[QUARANTINE_RANGES];
 
@@ -38,7 +38,10 @@ static size_t size_of(uint64_t range)
     return (size_t)(range & ((1U << COUNT_BITS) - 1)) << OS_PAGE_SHIFT;
 }
 
-/* Any empty place will do. Where there is none, the range stays reserved: it is address space, not memory. */
+/*
+ * Any empty place will do. Where there is none, the range stays reserved: it is address space, not
+ * memory.
+ */
 static void put_anywhere(uint64_t range)
 {
     for (unsigned place = 0; place < QUARANTINE_RANGES; place++) {

@@ -1,6 +1,6 @@
 /*
- * Descriptors and their hash. Descriptors come in blocks that are never given back; the hash has chains, and
- * doubles when they get long; if there is no memory for that, they simply get longer.
+ * Descriptors and their hash. Descriptors come in blocks that are never given back; the hash has
+ * chains, and doubles when they get long; if there is no memory for that, they simply get longer.
  */
 #include "large/registry.h"
 
@@ -51,8 +51,8 @@ static struct {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /*
- * Who is changing the registry: the address of a variable that each thread has one of. Set and cleared by the
- * holder of the lock, relaxed: only the child of a fork looks at it, alone.
+ * Who is changing the registry: the address of a variable that each thread has one of. Set and
+ * cleared by the holder of the lock, relaxed: only the child of a fork looks at it, alone.
  */
 static _Atomic(const void *) holder;
 static _Thread_local const char me;
@@ -217,7 +217,9 @@ void registry_insert(struct large *large, uintptr_t address)
 {
     if (registry.used >= registry.table->size)
         grow();
-    /* Relaxed: the lock orders it; a child of a fork sees a descriptor without address as unused. */
+    /*
+     * Relaxed: the lock orders it; a child of a fork sees a descriptor without address as unused.
+     */
     atomic_store_explicit(&large->address, address, memory_order_relaxed);
     link_in(large);
 }
@@ -247,7 +249,10 @@ size_t registry_count(void)
     return registry.used;
 }
 
-/* To the block after this one; blocks that come meanwhile are in front, where nobody looks any more. */
+/*
+ * To the block after this one; blocks that come meanwhile are in front, where nobody looks any
+ * more.
+ */
 static void next_block(struct registry_place *place)
 {
     place->block = place->block == NULL ? registry.blocks : place->block->next;

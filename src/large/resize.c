@@ -1,6 +1,7 @@
 /*
- * Resizing LARGE chunks in place: into headroom, into free address space behind the chunk, or by giving the
- * pages of its end back. Only the holder of the chunk calls this, so its descriptor stands still.
+ * Resizing LARGE chunks in place: into headroom, into free address space behind the chunk, or by
+ * giving the pages of its end back. Only the holder of the chunk calls this, so its descriptor
+ * stands still.
  */
 #include "large/registry.h"
 
@@ -33,8 +34,8 @@ static void mapped_store(struct large *large, size_t mapped, size_t reserved)
 }
 
 /*
- * Commits half as much more as is needed, where there is room: untouched it costs nothing, and the next steps need
- * no system call.
+ * Commits half as much more as is needed, where there is room: untouched it costs nothing, and the
+ * next steps need no system call.
  */
 static bool grow_into_headroom(struct large *large, size_t needed)
 {
@@ -91,7 +92,9 @@ bool large_resize(uintptr_t address, size_t size)
     registry_unlock();
     if (large == NULL || needed < size || (needed > large->mapped && !grow(large, needed)))
         return false;
-    /* Relaxed: the holder's own. It is smaller before its pages go: others may have them at once. */
+    /*
+     * Relaxed: the holder's own. It is smaller before its pages go: others may have them at once.
+     */
     was = atomic_load_explicit(&large->requested, memory_order_relaxed);
     atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
     /* What a growing chunk has in advance stays. */

@@ -1,7 +1,7 @@
 /*
- * Freed LARGE chunks of one thread, without a lock. A stashed chunk has a descriptor in the hash that says it is free,
- * like one in the cache, so a second free finds that out. Who makes `requested` 0 by an exchange has freed the chunk, with
- * the registry's lock or without.
+ * Freed LARGE chunks of one thread, without a lock. A stashed chunk has a descriptor in the hash
+ * that says it is free, like one in the cache, so a second free finds that out. Who makes
+ * `requested` 0 by an exchange has freed the chunk, with the registry's lock or without.
  *
  * For the cache stashed chunks count as live until they leave the stash.
  */
@@ -15,7 +15,10 @@ enum { STASH_BYTES = 4 << 20, STASH_CHUNK = 1 << 20 };
 /* All that were ever filled; it only grows. Pushed to with release, walked with acquire. */
 static _Atomic(struct large_stash *) stashes;
 
-/* Something was put into a stash since all were seen empty. Relaxed: says only whether a look is worth the lock. */
+/*
+ * Something was put into a stash since all were seen empty. Relaxed: says only whether a look is
+ * worth the lock.
+ */
 static _Atomic bool filled;
 
 /* The registry's lock. What nobody took for a whole period is being collected, a few at a time. */
@@ -136,8 +139,9 @@ bool large_stash_free(struct large_stash *stash, uintptr_t address)
     atomic_signal_fence(memory_order_seq_cst);
     requested = registry_mark_free(large);
     /*
-     * If two threads free the same chunk at once, the other one may have given it back meanwhile, and the descriptor
-     * may be another chunk's. Then it gets its size back, and the look with the lock says what is wrong.
+     * If two threads free the same chunk at once, the other one may have given it back meanwhile,
+     * and the descriptor may be another chunk's. Then it gets its size back, and the look with the
+     * lock says what is wrong.
      */
     if (requested != 0 &&
         unlikely(atomic_load_explicit(&large->address, memory_order_relaxed) != address)) {

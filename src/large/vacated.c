@@ -1,11 +1,12 @@
 /*
- * Vacated mappings: freed ones that were given back page by page, but keep their address space. Neighbouring
- * mappings of LARGE chunks are one mapping for the kernel; to unmap one in the middle makes two of it, and a
- * process has 65,530. When the account of mappings is full, a freed mapping is renewed in place instead, which
- * the kernel joins with its neighbours, and waits here for a request that it fits. When few chunks are left,
- * vacated neighbours are unmapped together.
+ * Vacated mappings: freed ones that were given back page by page, but keep their address space.
+ * Neighbouring mappings of LARGE chunks are one mapping for the kernel; to unmap one in the middle
+ * makes two of it, and a process has 65,530. When the account of mappings is full, a freed mapping
+ * is renewed in place instead, which the kernel joins with its neighbours, and waits here for a
+ * request that it fits. When few chunks are left, vacated neighbours are unmapped together.
  *
- * Plain mappings alone come here: without guards, without headroom. All of it wants the registry's lock.
+ * Plain mappings alone come here: without guards, without headroom. All of it wants the registry's
+ * lock.
  */
 #include "large/registry.h"
 

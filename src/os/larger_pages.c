@@ -7,7 +7,6 @@
  * Each call makes one call of mmap() or munmap(), which tests count and refuse. Everything else
  * uses syscall(), which they do not see.
  */
-#define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "os/kernel.h"
 
 #include "os/os.h"

@@ -1,8 +1,8 @@
 /*
- * The kernel calls. Every mapping of memory has the same protection and flags, so that the kernel merges
- * neighbours into one VMA: a process may hold a hundred thousand LARGE chunks and stay below its limit.
+ * The kernel calls. Every mapping of memory has the same protection and flags, so that the kernel
+ * merges neighbours into one VMA: a process may hold a hundred thousand LARGE chunks and stay below
+ * its limit.
  */
-#define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "os/os.h"
 
 #include "os/kernel.h"
@@ -76,8 +76,9 @@ void *os_map(size_t size)
 }
 
 /*
- * Mappings of ours that are in the wrong place and that the kernel would not take back: at its limit of mappings, none
- * may be cut in two. Each has its size in itself and waits for the next request that could leave another one.
+ * Mappings of ours that are in the wrong place and that the kernel would not take back: at its
+ * limit of mappings, none may be cut in two. Each has its size in itself and waits for the next
+ * request that could leave another one.
  */
 struct unwanted {
     struct unwanted *next;
@@ -148,8 +149,9 @@ static char *map_padded(size_t size, size_t before, size_t align)
 }
 
 /*
- * A mapping in which the byte number `before` lies at a multiple of `align`. The kernel says where it has room; the
- * next such place below is mostly free, and then the surplus is not needed, for which there may be no room.
+ * A mapping in which the byte number `before` lies at a multiple of `align`. The kernel says where
+ * it has room; the next such place below is mostly free, and then the surplus is not needed, for
+ * which there may be no room.
  */
 static char *map_placed(size_t size, size_t before, size_t align)
 {
@@ -181,8 +183,8 @@ bool os_forbid(void *address, size_t size)
 }
 
 /*
- * Makes the first page and the last `after` bytes of a mapping guards. A guard that cannot be made may be a hole: it
- * is not ours any more, but all else is, and goes.
+ * Makes the first page and the last `after` bytes of a mapping guards. A guard that cannot be made
+ * may be a hole: it is not ours any more, but all else is, and goes.
  */
 static void *between_guards(char *mapping, size_t size, size_t after)
 {

@@ -2,7 +2,6 @@
  * What the kernel says of the process: where it laid the environment, which limits and how many
  * processors the process has. Asked once, early, since a sandbox may forbid these questions later.
  */
-#define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "os/os.h"
 
 #include <assert.h>
@@ -13,7 +12,10 @@
 #include <stdatomic.h>
 #include <sys/resource.h>
 
-/* Written by the first call that allocates; the limit also by whoever was refused a mapping, relaxed: a figure. */
+/*
+ * Written by the first call that allocates; the limit also by whoever was refused a mapping,
+ * relaxed: a figure.
+ */
 static _Atomic size_t memory_limit = SIZE_MAX;
 static unsigned processors = 1;
 

@@ -1,5 +1,6 @@
 /*
- * aligned_alloc, memalign, posix_memalign, valloc and pvalloc: every power of two up to 1 GiB, refused alignments.
+ * aligned_alloc, memalign, posix_memalign, valloc and pvalloc: every power of two up to 1 GiB,
+ * refused alignments.
  */
 #include "bins/size_class.h"
 #include "os/os.h"
@@ -123,7 +124,10 @@ static void test_posix_memalign_without_memory(void **state)
     }
 }
 
-/* As glibc: memalign and aligned_alloc round an alignment up to a power of two; what cannot be rounded is EINVAL. */
+/*
+ * As glibc: memalign and aligned_alloc round an alignment up to a power of two; what cannot be
+ * rounded is EINVAL.
+ */
 static void test_odd_alignments_are_rounded_up(void **state)
 {
     (void)state;
@@ -188,7 +192,10 @@ static void test_page_functions(void **state)
     assert_int_equal(errno, ENOMEM);
 }
 
-/* Up to 256 KiB they lie side by side in the heaps: a mapping for each would be too many for the kernel. */
+/*
+ * Up to 256 KiB they lie side by side in the heaps: a mapping for each would be too many for the
+ * kernel.
+ */
 static void test_many_chunks_of_large_alignment_make_few_system_calls(void **state)
 {
     (void)state;

@@ -1,5 +1,6 @@
 /*
- * calloc: zero whether the memory is fresh or was dirtied by a former owner, and overflow of the product.
+ * calloc: zero whether the memory is fresh or was dirtied by a former owner, and overflow of the
+ * product.
  */
 #include "bins/size_class.h"
 #include "support/pattern.h"
@@ -55,7 +56,10 @@ static void test_recycled_memory_is_zero(void **state)
     }
 }
 
-/* Memory changes its size class when its slab is emptied: dirty it in one class, take it zeroed in others. */
+/*
+ * Memory changes its size class when its slab is emptied: dirty it in one class, take it zeroed in
+ * others.
+ */
 static void test_memory_that_changed_its_class_is_zero(void **state)
 {
     (void)state;

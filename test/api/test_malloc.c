@@ -1,5 +1,6 @@
 /*
- * malloc, free, cfree, free_sized and malloc_usable_size: alignment, unique empty blocks, impossible sizes, errno.
+ * malloc, free, cfree, free_sized and malloc_usable_size: alignment, unique empty blocks,
+ * impossible sizes, errno.
  */
 #include "bins/size_class.h"
 #include "support/pattern.h"

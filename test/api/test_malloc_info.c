@@ -1,5 +1,6 @@
 /*
- * malloc_info: well-formed XML, written to any kind of FILE, in order with what the caller writes to it.
+ * malloc_info: well-formed XML, written to any kind of FILE, in order with what the caller writes
+ * to it.
  */
 #include "support/prefixed.h"
 

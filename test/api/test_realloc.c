@@ -1,6 +1,6 @@
 /*
- * realloc and reallocarray: the rules for NULL and 0, contents across every zone border, failures that leave the old
- * block as it was.
+ * realloc and reallocarray: the rules for NULL and 0, contents across every zone border, failures
+ * that leave the old block as it was.
  */
 #include "bins/size_class.h"
 #include "os/os.h"
@@ -157,7 +157,10 @@ static void test_a_vector_that_grows_for_long_moves_a_few_times(void **state)
         memset(block + size, 'x', next - size);
     }
     assert_true(steps > 40);
-    /* Out of its first mapping, unless there happens to be room behind it, and once more to where it is ample. */
+    /*
+     * Out of its first mapping, unless there happens to be room behind it, and once more to where
+     * it is ample.
+     */
     assert_true(moves <= 2);
     ft_free(block);
 }

@@ -13,7 +13,9 @@
 
 #include <cmocka.h>
 
-/* SMALL, SMALL and LARGE, LARGE. The smaller one is more than a quarter of the larger one's room. */
+/*
+ * SMALL, SMALL and LARGE, LARGE. The smaller one is more than a quarter of the larger one's room.
+ */
 static const size_t pairs[][2] = {{1500, 4000},     {20000, 60000},   {50000, 120000},
                                   {100000, 300000}, {200000, 270000}, {300000, 600000}};
 enum { PAIRS = sizeof pairs / sizeof *pairs };

@@ -1,5 +1,6 @@
 /*
- * show_alloc_mem: the format to the letter, sizes to the byte, zones by size, order, total; what is freed is gone.
+ * show_alloc_mem: the format to the letter, sizes to the byte, zones by size, order, total; what is
+ * freed is gone.
  */
 #include "bins/size_class.h"
 #include "support/capture.h"

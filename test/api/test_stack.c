@@ -1,6 +1,6 @@
 /*
- * How much stack each public function takes: a thread may have no more than 16 KiB, of which the kernel and the C
- * library take a part.
+ * How much stack each public function takes: a thread may have no more than 16 KiB, of which the
+ * kernel and the C library take a part.
  */
 #include "support/prefixed.h"
 #include "support/sanitized.h"

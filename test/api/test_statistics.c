@@ -1,5 +1,6 @@
 /*
- * mallinfo, mallinfo2, malloc_stats, malloc_trim, mallopt: figures that follow what the program holds.
+ * mallinfo, mallinfo2, malloc_stats, malloc_trim, mallopt: figures that follow what the program
+ * holds.
  */
 #include "support/capture.h"
 #include "support/prefixed.h"

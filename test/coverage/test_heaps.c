@@ -1,6 +1,7 @@
 /*
- * More heaps of each zone than the own-heap tables have places: the chunks of those that are not in them are freed,
- * resized and measured as all others are, also by another thread, and found out when they are freed twice.
+ * More heaps of each zone than the own-heap tables have places: the chunks of those that are not in
+ * them are freed, resized and measured as all others are, also by another thread, and found out
+ * when they are freed twice.
  */
 #include "base/options.h"
 #include "bins/heap.h"

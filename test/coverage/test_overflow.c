@@ -1,6 +1,6 @@
 /*
- * Hardened (FT_MALLOC_HARDEN=1, from the environment): a byte written behind a chunk's end is reported when the chunk
- * is freed, of whatever zone it is, and whoever frees it.
+ * Hardened (FT_MALLOC_HARDEN=1, from the environment): a byte written behind a chunk's end is
+ * reported when the chunk is freed, of whatever zone it is, and whoever frees it.
  */
 #include "base/options.h"
 #include "support/capture.h"

@@ -1,6 +1,6 @@
 /*
- * A realloc to less where there is no memory for a smaller chunk: it succeeds, the chunk stays where it is, and
- * afterwards it is as long as the caller has said, for whoever asks.
+ * A realloc to less where there is no memory for a smaller chunk: it succeeds, the chunk stays
+ * where it is, and afterwards it is as long as the caller has said, for whoever asks.
  */
 #include "api/api.h"
 #include "base/options.h"

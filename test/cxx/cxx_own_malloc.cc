@@ -1,5 +1,6 @@
 /*
- * A program with a malloc of its own and no operators: those that it gets call its functions, as libstdc++'s do.
+ * A program with a malloc of its own and no operators: those that it gets call its functions, as
+ * libstdc++'s do.
  */
 #include "support/require.h"
 

@@ -1,6 +1,6 @@
 /*
- * All forms of operator new and delete where some are replaced: each has to reach the replacement that the standard
- * builds it on, and no other.
+ * All forms of operator new and delete where some are replaced: each has to reach the replacement
+ * that the standard builds it on, and no other.
  */
 #include "cxx/replacements.h"
 

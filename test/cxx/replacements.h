@@ -1,6 +1,7 @@
 /*
- * Definitions of operator new and delete, those of a set: REPLACE says which, a bit for each of the forms that others
- * are built on. With HEADER there are 16 bytes before each block, which say whose it is. They count what is live.
+ * Definitions of operator new and delete, those of a set: REPLACE says which, a bit for each of the
+ * forms that others are built on. With HEADER there are 16 bytes before each block, which say whose
+ * it is. They count what is live.
  */
 #ifndef FT_TEST_CXX_REPLACEMENTS_H
 #define FT_TEST_CXX_REPLACEMENTS_H
@@ -10,7 +11,10 @@
 #define REPLACES_ALIGNED 4
 #define REPLACES_ARRAY_ALIGNED 8
 
-/* How many calls of each replacement were made, and how many blocks of them are live; 0 for what is not replaced. */
+/*
+ * How many calls of each replacement were made, and how many blocks of them are live; 0 for what is
+ * not replaced.
+ */
 struct replacement {
     long made;
     long live;

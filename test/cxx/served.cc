@@ -1,6 +1,6 @@
 /*
- * The look-up of show_alloc_mem and of what it shows. The same program runs preloaded, with the shared library and
- * with the static one, so the symbol is looked up by name.
+ * The look-up of show_alloc_mem and of what it shows. The same program runs preloaded, with the
+ * shared library and with the static one, so the symbol is looked up by name.
  */
 #include "cxx/served.h"
 

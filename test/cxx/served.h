@@ -1,5 +1,6 @@
 /*
- * Whether a block comes from the library under test: show_alloc_mem, looked up at run time, shows it with its size.
+ * Whether a block comes from the library under test: show_alloc_mem, looked up at run time, shows
+ * it with its size.
  */
 #ifndef FT_TEST_CXX_SERVED_H
 #define FT_TEST_CXX_SERVED_H

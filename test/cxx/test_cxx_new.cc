@@ -1,5 +1,6 @@
 /*
- * operator new and delete in every form: plain, array, sized, aligned, nothrow; std::bad_alloc; the new_handler.
+ * operator new and delete in every form: plain, array, sized, aligned, nothrow; std::bad_alloc; the
+ * new_handler.
  */
 #include "cxx/served.h"
 

@@ -1,7 +1,8 @@
 /*
- * `fault_cancel THREADS SEED`: so many threads are cancelled wherever they are. malloc and free are no cancellation
- * points and must not be interrupted by asynchronous cancellation, so a thread is cancelled at the points around
- * them, or asynchronously while it only looks at its chunks. A handler takes care of what it had in its hands.
+ * `fault_cancel THREADS SEED`: so many threads are cancelled wherever they are. malloc and free are
+ * no cancellation points and must not be interrupted by asynchronous cancellation, so a thread is
+ * cancelled at the points around them, or asynchronously while it only looks at its chunks. A
+ * handler takes care of what it had in its hands.
  */
 #include "faults/slots.h"
 #include "support/require.h"

@@ -1,8 +1,8 @@
 /*
- * `fault_cancel_output show|free`: what a thread that is cancelled leaves behind while the library writes for it.
- * show: in show_alloc_mem, on a pipe that is read slowly; the others go on, no memory is lost: it is no cancellation
- * point, so its thread ends when it is done.
- * free: a report of misuse, with FT_MALLOC_ON_ERROR=report; free is no cancellation point, so it returns.
+ * `fault_cancel_output show|free`: what a thread that is cancelled leaves behind while the library
+ * writes for it. show: in show_alloc_mem, on a pipe that is read slowly; the others go on, no
+ * memory is lost: it is no cancellation point, so its thread ends when it is done. free: a report
+ * of misuse, with FT_MALLOC_ON_ERROR=report; free is no cancellation point, so it returns.
  */
 #include "faults/status.h"
 #include "support/require.h"

@@ -1,11 +1,11 @@
 /*
- * fault_fill start                        prints what the process has at its start: address space, data, in bytes
- * fault_fill as|data LIMIT COMMAND...     executes itself with COMMAND under that limit of address space or data
- * fault_fill commit RESERVE COMMAND...    goes on with COMMAND as a process of which the kernel holds back RESERVE KiB of
- *                                         what it would still commit to others (vm.overcommit_memory is 2); prints how
- *                                         many bytes were left to it each time, too
- * fault_fill fill SIZE OTHER              allocates chunks of SIZE until there is no memory; frees them; again; then
- *                                         chunks of OTHER. Prints how many bytes were requested each time
+ * fault_fill start                        prints what the process has at its start: address space,
+ * data, in bytes fault_fill as|data LIMIT COMMAND...     executes itself with COMMAND under that
+ * limit of address space or data fault_fill commit RESERVE COMMAND...    goes on with COMMAND as a
+ * process of which the kernel holds back RESERVE KiB of what it would still commit to others
+ * (vm.overcommit_memory is 2); prints how many bytes were left to it each time, too fault_fill fill
+ * SIZE OTHER              allocates chunks of SIZE until there is no memory; frees them; again;
+ * then chunks of OTHER. Prints how many bytes were requested each time
  */
 #include "faults/status.h"
 #include "support/pattern.h"
@@ -28,9 +28,9 @@ struct chunk {
 static size_t reserve_kib, data_at_start_kib;
 
 /*
- * The kernel keeps a part of what may be committed from a process, as many bytes as the process has address space / 32,
- * but not more than vm.user_reserve_kbytes. Address space that nobody may touch is not committed. So this process sees
- * a lower limit than all others.
+ * The kernel keeps a part of what may be committed from a process, as many bytes as the process has
+ * address space / 32, but not more than vm.user_reserve_kbytes. Address space that nobody may touch
+ * is not committed. So this process sees a lower limit than all others.
  */
 static void hold_back(const char *kib)
 {
@@ -41,7 +41,10 @@ static void hold_back(const char *kib)
     data_at_start_kib = status_kib("VmData:");
 }
 
-/* What the kernel would commit to this process, in KiB; 0 without such a limit. And what it has committed since. */
+/*
+ * What the kernel would commit to this process, in KiB; 0 without such a limit. And what it has
+ * committed since.
+ */
 static size_t left_kib(void)
 {
     if (reserve_kib == 0)
@@ -92,7 +95,10 @@ static void check(struct chunk *chunk, size_t size, size_t number)
     chunk->before = before;
 }
 
-/* No memory; but what is left to commit grows when another process gives some back: then it is ours again. */
+/*
+ * No memory; but what is left to commit grows when another process gives some back: then it is ours
+ * again.
+ */
 static void require_refusal(size_t size)
 {
     errno = 0;
@@ -119,7 +125,10 @@ static void require_none_left(struct chunk *last, size_t size, size_t number)
     check(last, size, number);
 }
 
-/* Bytes that were to be had, and that were left to be committed. Printing would allocate, so it is done in the end. */
+/*
+ * Bytes that were to be had, and that were left to be committed. Printing would allocate, so it is
+ * done in the end.
+ */
 struct filled {
     size_t bytes, left;
 };

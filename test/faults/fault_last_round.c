@@ -1,6 +1,7 @@
 /*
- * `fault_last_round THREADS SEED`: threads that allocate for the first time in the last round of destructors that libc
- * grants them, when no destructor of the library's own will run any more. What they leave, the main thread frees.
+ * `fault_last_round THREADS SEED`: threads that allocate for the first time in the last round of
+ * destructors that libc grants them, when no destructor of the library's own will run any more.
+ * What they leave, the main thread frees.
  */
 #include "faults/status.h"
 #include "support/pattern.h"

@@ -1,6 +1,7 @@
 /*
- * `fault_mappings COUNT`: that many LARGE chunks, every second one freed, which takes more mappings than kernels grant
- * a process. What cannot be had is NULL with ENOMEM; what is live stays whole; in the end all of it goes back.
+ * `fault_mappings COUNT`: that many LARGE chunks, every second one freed, which takes more mappings
+ * than kernels grant a process. What cannot be had is NULL with ENOMEM; what is live stays whole;
+ * in the end all of it goes back.
  */
 #include "faults/status.h"
 #include "support/pattern.h"
@@ -12,7 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Only every so many chunks are written to, or the test would need memory instead of address space. */
+/*
+ * Only every so many chunks are written to, or the test would need memory instead of address space.
+ */
 enum { SIZE = 300000, COUNT_MOST = 2000000, WRITTEN = 32, HEAD = 64, MORE = 100, RESIZED = 100 };
 
 struct count {

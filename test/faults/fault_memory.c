@@ -1,7 +1,8 @@
 /*
- * A fixed piece of work of several threads, on a kernel that refuses what FT_FAULT_PLAN says. What fails says so, and
- * only when something was refused; what is live stays whole and is shown with its size, nothing else is; in the end
- * all memory can be freed and used again. Prints calls, refused calls, and requests that failed.
+ * A fixed piece of work of several threads, on a kernel that refuses what FT_FAULT_PLAN says. What
+ * fails says so, and only when something was refused; what is live stays whole and is shown with
+ * its size, nothing else is; in the end all memory can be freed and used again. Prints calls,
+ * refused calls, and requests that failed.
  */
 #include "faults/kernel.h"
 #include "support/capture.h"
@@ -24,7 +25,10 @@ struct item {
     size_t size;
 };
 
-/* Each item is used by one thread at a time: its worker, after the barrier its neighbour, in the end the main thread. */
+/*
+ * Each item is used by one thread at a time: its worker, after the barrier its neighbour, in the
+ * end the main thread.
+ */
 static struct item items[WORKERS][ITEMS];
 static pthread_barrier_t all_filled;
 static atomic_ulong failures;

@@ -1,6 +1,7 @@
 /*
- * A plugin that allocates in its constructor and destructor, in a thread of its own that lives as long as the plugin is
- * loaded, and in thread-local storage, whose memory libc allocates at the first use in each thread.
+ * A plugin that allocates in its constructor and destructor, in a thread of its own that lives as
+ * long as the plugin is loaded, and in thread-local storage, whose memory libc allocates at the
+ * first use in each thread.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -34,7 +35,9 @@ static void discard(char *chunk, size_t size, char letter)
     free(chunk);
 }
 
-/* It must not touch thread-local storage: the constructor's caller holds the dynamic linker's lock. */
+/*
+ * It must not touch thread-local storage: the constructor's caller holds the dynamic linker's lock.
+ */
 static void *work(void *unused)
 {
     char *chunks[CHUNKS] = {0};

@@ -1,7 +1,8 @@
 /*
- * `fault_signal_exit THREADS SEED`: threads are sent signals all the time, whose handler ends the thread by
- * pthread_exit. That is allowed only where the signal does not interrupt the allocator, which is not async-signal-safe;
- * the thread says where it is, and ends by itself if the signal came at the wrong moment.
+ * `fault_signal_exit THREADS SEED`: threads are sent signals all the time, whose handler ends the
+ * thread by pthread_exit. That is allowed only where the signal does not interrupt the allocator,
+ * which is not async-signal-safe; the thread says where it is, and ends by itself if the signal
+ * came at the wrong moment.
  */
 #include "faults/slots.h"
 #include "support/require.h"

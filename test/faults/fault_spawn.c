@@ -1,7 +1,8 @@
 /*
- * `fault_spawn ROUNDS SEED`: several threads make processes at once, by fork, vfork and posix_spawn, while others
- * allocate. A forked child allocates, frees what any thread had allocated, and forks in its turn; the grandchild does
- * the same and executes `fault_spawn child`, which allocates, too.
+ * `fault_spawn ROUNDS SEED`: several threads make processes at once, by fork, vfork and
+ * posix_spawn, while others allocate. A forked child allocates, frees what any thread had
+ * allocated, and forks in its turn; the grandchild does the same and executes `fault_spawn child`,
+ * which allocates, too.
  */
 #include "faults/slots.h"
 #include "support/require.h"

@@ -1,7 +1,8 @@
 /*
- * A kernel that refuses: programs linked with kernel.c and --wrap=mmap,--wrap=munmap get their memory through it, and
- * some calls fail as planned. A refused renewal (MAP_FIXED) leaves the range as it was, or a hole: kernels may do either.
- * What the test itself maps is exempt between kernel_exempt(true) and kernel_exempt(false), thread by thread.
+ * A kernel that refuses: programs linked with kernel.c and --wrap=mmap,--wrap=munmap get their
+ * memory through it, and some calls fail as planned. A refused renewal (MAP_FIXED) leaves the range
+ * as it was, or a hole: kernels may do either. What the test itself maps is exempt between
+ * kernel_exempt(true) and kernel_exempt(false), thread by thread.
  */
 #ifndef FT_TEST_FAULTS_KERNEL_H
 #define FT_TEST_FAULTS_KERNEL_H
@@ -23,7 +24,10 @@ struct kernel_plan {
 void kernel_obey(void);
 void kernel_exempt(bool exempt);
 
-/* Calls of the planned kinds so far; those that were refused, in all threads and in the calling one. */
+/*
+ * Calls of the planned kinds so far; those that were refused, in all threads and in the calling
+ * one.
+ */
 unsigned long kernel_calls(void);
 unsigned long kernel_refused(void);
 unsigned long kernel_refused_here(void);

@@ -1,7 +1,8 @@
 /*
- * What calls of the library under test do while others go on: whether they take locks, give up the processor, ask the
- * kernel for memory, and how much processor time they take. How long they take says little, where more threads want to
- * run than there are processors. The linker's --wrap gives us the functions in between.
+ * What calls of the library under test do while others go on: whether they take locks, give up the
+ * processor, ask the kernel for memory, and how much processor time they take. How long they take
+ * says little, where more threads want to run than there are processors. The linker's --wrap gives
+ * us the functions in between.
  */
 #ifndef FT_TEST_FAULTS_LOCKS_H
 #define FT_TEST_FAULTS_LOCKS_H
@@ -21,7 +22,10 @@ struct locks_use {
 
 struct locks_use locks_use(void);
 
-/* From now on it is measured how long the calling thread has mutexes locked, which takes longer for it. */
+/*
+ * From now on it is measured how long the calling thread has mutexes locked, which takes longer for
+ * it.
+ */
 void locks_time(void);
 
 /* Before a call. */

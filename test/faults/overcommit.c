@@ -1,5 +1,6 @@
 /*
- * The guardian is nobody's child and in a session of its own. It waits for the end of a pipe that only the test holds.
+ * The guardian is nobody's child and in a session of its own. It waits for the end of a pipe that
+ * only the test holds.
  */
 #include "faults/overcommit.h"
 
@@ -14,7 +15,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* In the order in which they are put back. Of kbytes and ratio, the one that is set last makes the other 0. */
+/*
+ * In the order in which they are put back. Of kbytes and ratio, the one that is set last makes the
+ * other 0.
+ */
 enum { MEMORY, RESERVE, KBYTES, RATIO, SETTINGS };
 
 static const char *const paths[SETTINGS] = {
@@ -74,7 +78,9 @@ static void start_guardian(void)
     pid_t between = fork();
     REQUIRE(between >= 0, "no process");
     if (between == 0) {
-        /* This one ends at once, so nobody who ends the test with its children finds the guardian. */
+        /*
+         * This one ends at once, so nobody who ends the test with its children finds the guardian.
+         */
         if (fork() != 0)
             _exit(0);
         close(hold[1]);

@@ -1,5 +1,6 @@
 /*
- * Lives are appended to the thread's record; a hash with linear probing finds those that have not ended.
+ * Lives are appended to the thread's record; a hash with linear probing finds those that have not
+ * ended.
  */
 #include "faults/recorded.h"
 

@@ -1,7 +1,8 @@
 /*
- * The functions of the prefixed library, recorded: the model is compiled with ft_malloc=recorded_malloc and so on, and
- * each thread keeps the life of every chunk that it makes and frees. The times are taken outside of the calls, so a
- * chunk is certainly live from made_by to freed_from, and certainly not before made_from nor after freed_by.
+ * The functions of the prefixed library, recorded: the model is compiled with
+ * ft_malloc=recorded_malloc and so on, and each thread keeps the life of every chunk that it makes
+ * and frees. The times are taken outside of the calls, so a chunk is certainly live from made_by to
+ * freed_from, and certainly not before made_from nor after freed_by.
  */
 #ifndef FT_TEST_FAULTS_RECORDED_H
 #define FT_TEST_FAULTS_RECORDED_H

@@ -1,6 +1,7 @@
 /*
- * A table of live chunks that all threads of a program change at once: whoever takes a chunk out owns it, verifies it
- * and frees it. So each free may be one of another thread's chunk, and no chunk is lost when a thread ends anywhere.
+ * A table of live chunks that all threads of a program change at once: whoever takes a chunk out
+ * owns it, verifies it and frees it. So each free may be one of another thread's chunk, and no
+ * chunk is lost when a thread ends anywhere.
  */
 #ifndef FT_TEST_FAULTS_SLOTS_H
 #define FT_TEST_FAULTS_SLOTS_H
@@ -17,7 +18,10 @@ size_t *slots_make(struct rng *rng);
 /* Requires that it is whole, and frees it. */
 void slots_discard(size_t *chunk);
 
-/* Puts a new chunk into a random slot, or takes the one that is there, which the caller owns then; or NULL. */
+/*
+ * Puts a new chunk into a random slot, or takes the one that is there, which the caller owns then;
+ * or NULL.
+ */
 size_t *slots_exchange(size_t *chunk, struct rng *rng);
 
 /* One of these: makes a chunk and puts it into the table, or takes one out and discards it. */

@@ -1,6 +1,7 @@
 /*
- * Real limits: under RLIMIT_AS and RLIMIT_DATA a program starts, fills what the limit leaves, gets ENOMEM, and finds
- * its memory again when it has freed it. FT_FAULT_LIMITS=all: each size under 1 GiB, too.
+ * Real limits: under RLIMIT_AS and RLIMIT_DATA a program starts, fills what the limit leaves, gets
+ * ENOMEM, and finds its memory again when it has freed it. FT_FAULT_LIMITS=all: each size under 1
+ * GiB, too.
  */
 #include "support/child.h"
 

@@ -1,7 +1,7 @@
 /*
- * Out of memory at every place: the work of fault_memory is done again and again, in a new process each time, and each
- * time the kernel refuses from another one of its calls on, until a whole run passes in which nothing was refused.
- * FT_FAULT_STRIDE=N: only every N-th of them.
+ * Out of memory at every place: the work of fault_memory is done again and again, in a new process
+ * each time, and each time the kernel refuses from another one of its calls on, until a whole run
+ * passes in which nothing was refused. FT_FAULT_STRIDE=N: only every N-th of them.
  */
 #include "faults/kernel.h"
 #include "support/child.h"

@@ -1,11 +1,12 @@
 /*
- * vm.overcommit_memory=2: the kernel commits no more memory than it has been told, and whoever asks for more gets
- * ENOMEM. A program fills what it leaves, gets clean refusals, keeps what it has, and finds its memory again when it
- * has freed it: by default and hardened.
+ * vm.overcommit_memory=2: the kernel commits no more memory than it has been told, and whoever asks
+ * for more gets ENOMEM. A program fills what it leaves, gets clean refusals, keeps what it has, and
+ * finds its memory again when it has freed it: by default and hardened.
  *
- * The setting is the machine's, so this runs only where it is asked for (FT_FAULT_OVERCOMMIT=1) and may be set. Others
- * still get 256 GiB, since the kernel holds that much back from processes with very much address space, as the one
- * that fills has. But AddressSanitizer and ThreadSanitizer want more, and do not start meanwhile.
+ * The setting is the machine's, so this runs only where it is asked for (FT_FAULT_OVERCOMMIT=1) and
+ * may be set. Others still get 256 GiB, since the kernel holds that much back from processes with
+ * very much address space, as the one that fills has. But AddressSanitizer and ThreadSanitizer want
+ * more, and do not start meanwhile.
  */
 #include "faults/overcommit.h"
 #include "support/child.h"

@@ -1,14 +1,15 @@
 /*
- * Nobody waits for a list. Eight threads allocate and free TINY and SMALL chunks, also each other's, in heaps that they
- * have already, while two call show_alloc_mem over and over, with many LARGE chunks in the list. How long a call takes
- * depends on who else wants the processors; so it is not its time that is looked at, but what it did:
+ * Nobody waits for a list. Eight threads allocate and free TINY and SMALL chunks, also each
+ * other's, in heaps that they have already, while two call show_alloc_mem over and over, with many
+ * LARGE chunks in the list. How long a call takes depends on who else wants the processors; so it
+ * is not its time that is looked at, but what it did:
  *   - no call of a worker locks a mutex, or tries for the structure lock;
- *   - no call of a worker gives up the processor of its own will, but those in which the kernel brought a page or
- *     was asked for one: there, threads wait for each other's page tables.
- * And a list holds the lock of the registry, which those with LARGE chunks need, for few chunks at a time, and asks the
- * kernel for nothing meanwhile.
- * How much processor time calls took, and how much a list took with that lock, is printed. FT_FAULT_SCALE=N: N times
- * as many calls; FT_FAULT_STEPS=N: N calls of each worker.
+ *   - no call of a worker gives up the processor of its own will, but those in which the kernel
+ * brought a page or was asked for one: there, threads wait for each other's page tables. And a list
+ * holds the lock of the registry, which those with LARGE chunks need, for few chunks at a time, and
+ * asks the kernel for nothing meanwhile. How much processor time calls took, and how much a list
+ * took with that lock, is printed. FT_FAULT_SCALE=N: N times as many calls; FT_FAULT_STEPS=N: N
+ * calls of each worker.
  */
 #include "bins/size_class.h"
 #include "debug/census.h"

@@ -1,7 +1,7 @@
 /*
- * Threads that end anywhere, processes that are made from everywhere, mappings beyond the kernel's limit: each program
- * of this folder alone, and, where threads matter, with all of them sharing one or two arenas.
- * FT_FAULT_SCALE=N: N times as much of everything.
+ * Threads that end anywhere, processes that are made from everywhere, mappings beyond the kernel's
+ * limit: each program of this folder alone, and, where threads matter, with all of them sharing one
+ * or two arenas. FT_FAULT_SCALE=N: N times as much of everything.
  */
 #include "support/child.h"
 #include "support/rng.h"
@@ -132,7 +132,10 @@ static void test_20000_threads(void **state)
 static void test_first_allocation_in_the_last_round(void **state)
 {
     (void)state;
-    /* Nothing runs after that round, so these arenas are not handed back: at the limit, they are shared. */
+    /*
+     * Nothing runs after that round, so these arenas are not handed back: at the limit, they are
+     * shared.
+     */
     run_counting_arenas("fault_last_round", 2000, ARENAS_LIMIT);
 }
 

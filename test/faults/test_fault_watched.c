@@ -1,9 +1,10 @@
 /*
- * show_alloc_mem called continuously by two threads while eight others run the model test. Afterwards every list is
- * held against the recorded lives of all chunks: what was live during the whole call must be in it with its exact size,
- * and whatever is in it must have been live, with that size, at some moment of the call. What the calls of the
- * workers took and waited for is printed, beside the same without watchers; test_fault_stalls has what must not be. FT_FAULT_SCALE=N: N times as many rounds;
- * FT_FAULT_STEPS=N: N steps of each worker in a round.
+ * show_alloc_mem called continuously by two threads while eight others run the model test.
+ * Afterwards every list is held against the recorded lives of all chunks: what was live during the
+ * whole call must be in it with its exact size, and whatever is in it must have been live, with
+ * that size, at some moment of the call. What the calls of the workers took and waited for is
+ * printed, beside the same without watchers; test_fault_stalls has what must not be.
+ * FT_FAULT_SCALE=N: N times as many rounds; FT_FAULT_STEPS=N: N steps of each worker in a round.
  */
 #include "faults/recorded.h"
 #include "model/model.h"

@@ -1,7 +1,7 @@
 /*
- * The threads, and the baton. The thread that runs the input starts and joins the others, and waits meanwhile: a thread
- * is joined before anything else happens, so its end is part of the input, too. The child of a fork goes on with the
- * same input in the same way, alone at first.
+ * The threads, and the baton. The thread that runs the input starts and joins the others, and waits
+ * meanwhile: a thread is joined before anything else happens, so its end is part of the input, too.
+ * The child of a fork goes on with the same input in the same way, alone at first.
  */
 #define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "fuzz/fuzz.h"
@@ -72,7 +72,9 @@ static void run_some(unsigned count)
     fuzz.staying = before;
 }
 
-/* After the library's own destructor, which was made first: the thread has handed back its arena. */
+/*
+ * After the library's own destructor, which was made first: the thread has handed back its arena.
+ */
 static void late_commands(void *value)
 {
     unsigned count = fuzz.late;

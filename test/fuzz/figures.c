@@ -1,5 +1,6 @@
 /*
- * The library's own figures against the model: the census, mallinfo, malloc_info, malloc_stats, show_alloc_mem.
+ * The library's own figures against the model: the census, mallinfo, malloc_info, malloc_stats,
+ * show_alloc_mem.
  */
 #define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "fuzz/fuzz.h"

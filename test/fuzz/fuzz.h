@@ -1,7 +1,8 @@
 /*
- * The fuzz target. An input is a string of commands, each a byte and what it needs after it; a crew of threads carries
- * them out, one command at a time: who holds the baton runs until a command hands it on, so the same input does the
- * same thing. A model of what is held is the oracle. All of this state belongs to the holder of the baton.
+ * The fuzz target. An input is a string of commands, each a byte and what it needs after it; a crew
+ * of threads carries them out, one command at a time: who holds the baton runs until a command
+ * hands it on, so the same input does the same thing. A model of what is held is the oracle. All of
+ * this state belongs to the holder of the baton.
  */
 #ifndef FT_TEST_FUZZ_FUZZ_H
 #define FT_TEST_FUZZ_FUZZ_H
@@ -50,7 +51,9 @@ struct fuzz {
 
 extern struct fuzz fuzz;
 
-/* input.c: bytes, 0 where the input has ended; sizes that favour the borders of classes and zones. */
+/*
+ * input.c: bytes, 0 where the input has ended; sizes that favour the borders of classes and zones.
+ */
 bool input_left(void);
 unsigned input_byte(void);
 size_t input_word(void);
@@ -109,8 +112,8 @@ void figures_require_exact(void);
 void command_figures(void);
 
 /*
- * output.c: what the library writes: messages (descriptor 2), and listings (descriptor 1) from output_listen() on. What
- * is taken ends with a '\0', and lasts until more is written.
+ * output.c: what the library writes: messages (descriptor 2), and listings (descriptor 1) from
+ * output_listen() on. What is taken ends with a '\0', and lasts until more is written.
  */
 struct output {
     const char *text;

@@ -1,5 +1,6 @@
 /*
- * One input: a new crew runs it; then everything is freed, and the allocator must be as empty as before.
+ * One input: a new crew runs it; then everything is freed, and the allocator must be as empty as
+ * before.
  */
 #include "fuzz/fuzz.h"
 
@@ -26,7 +27,10 @@ static void free_everything(void)
     figures_require_exact();
 }
 
-/* The first byte of an input says whether the chunks outlive the threads, and whether calls are counted. */
+/*
+ * The first byte of an input says whether the chunks outlive the threads, and whether calls are
+ * counted.
+ */
 static unsigned flags;
 
 void fuzz_finish(void)

@@ -1,5 +1,6 @@
 /*
- * Decoding: every string of bytes is a valid input, and a changed byte changes little of what follows.
+ * Decoding: every string of bytes is a valid input, and a changed byte changes little of what
+ * follows.
  */
 #include "fuzz/fuzz.h"
 

@@ -1,5 +1,6 @@
 /*
- * Misuse, with FT_MALLOC_ON_ERROR=report: one line that names the function and the pointer, and nothing has changed.
+ * Misuse, with FT_MALLOC_ON_ERROR=report: one line that names the function and the pointer, and
+ * nothing has changed.
  */
 #include "fuzz/fuzz.h"
 
@@ -148,7 +149,9 @@ static const char *free_with_wrong_size(unsigned function, const struct held *ol
     }
 }
 
-/* A state that tells all the slack that it can may stand for more: smaller sizes are believed then. */
+/*
+ * A state that tells all the slack that it can may stand for more: smaller sizes are believed then.
+ */
 static bool smaller_believed(const void *start)
 {
     struct chunk chunk;

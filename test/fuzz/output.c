@@ -1,7 +1,7 @@
 /*
- * The library's messages and listings. The linker leads all calls of write() here (--wrap), so listening takes no
- * system call. Its messages are always caught, by how they begin: what a failed requirement or a sanitizer has to say
- * still comes out.
+ * The library's messages and listings. The linker leads all calls of write() here (--wrap), so
+ * listening takes no system call. Its messages are always caught, by how they begin: what a failed
+ * requirement or a sanitizer has to say still comes out.
  */
 #include "fuzz/fuzz.h"
 

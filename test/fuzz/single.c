@@ -1,5 +1,6 @@
 /*
- * Commands on one chunk: each draws its arguments, calls the library, and checks what the contract says.
+ * Commands on one chunk: each draws its arguments, calls the library, and checks what the contract
+ * says.
  */
 #include "fuzz/fuzz.h"
 

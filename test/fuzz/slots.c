@@ -1,6 +1,6 @@
 /*
- * The model: what is held, and what must hold for it. Long chunks are filled in stripes, or filling would take the
- * time that the commands are to have.
+ * The model: what is held, and what must hold for it. Long chunks are filled in stripes, or filling
+ * would take the time that the commands are to have.
  */
 #include "fuzz/fuzz.h"
 
@@ -91,7 +91,10 @@ void held_require_disjoint(void)
         require_apart(sorted[i - 1], sorted[i]);
 }
 
-/* With its neighbours among the slots: all of them are compared when many were allocated, and at the end. */
+/*
+ * With its neighbours among the slots: all of them are compared when many were allocated, and at
+ * the end.
+ */
 static void require_apart_from_some(const struct held *slot)
 {
     for (unsigned i = 0; i < SINGLE_SLOTS; i++)
@@ -129,8 +132,8 @@ bool held_enter(struct held *slot, void *start, size_t size, size_t alignment)
 }
 
 /*
- * Without memory, a chunk that is to shrink stays where it is, and may stay as it is: then there was no way to say how
- * much less is wanted.
+ * Without memory, a chunk that is to shrink stays where it is, and may stay as it is: then there
+ * was no way to say how much less is wanted.
  */
 static void look_at_shown(struct held *slot, size_t before)
 {

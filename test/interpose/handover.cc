@@ -1,6 +1,6 @@
 /*
- * Threads that make chunks by every function and operator, and leave each for the next thread to free. Nothing here
- * asks whose the chunks are, so it must pass with any allocators in force.
+ * Threads that make chunks by every function and operator, and leave each for the next thread to
+ * free. Nothing here asks whose the chunks are, so it must pass with any allocators in force.
  */
 #include "support/require.h"
 

@@ -1,12 +1,14 @@
 /*
- * A program that replaces some functions of the malloc family, and a table of what the C library promises to such
- * programs: what each operation calls of the program's functions, and that each chunk comes back to who made it.
- * Prints the counts; it must print the same on the C library's malloc and on ours.
+ * A program that replaces some functions of the malloc family, and a table of what the C library
+ * promises to such programs: what each operation calls of the program's functions, and that each
+ * chunk comes back to who made it. Prints the counts; it must print the same on the C library's
+ * malloc and on ours.
  *
- * SET: which functions the program has. 0: none. 1 to 8: one of them, around the next definition. 9: malloc, free,
- * calloc and realloc around the C library's other names. 10: these four of its own, on memory of its own. 11: the
- * complete set of its own. 12 and 13: the same with memory from the C library's other names. 10 to 13 have a header
- * before each chunk, so that nobody else can free it.
+ * SET: which functions the program has. 0: none. 1 to 8: one of them, around the next definition.
+ * 9: malloc, free, calloc and realloc around the C library's other names. 10: these four of its
+ * own, on memory of its own. 11: the complete set of its own. 12 and 13: the same with memory from
+ * the C library's other names. 10 to 13 have a header before each chunk, so that nobody else can
+ * free it.
  */
 #define _GNU_SOURCE 1
 #include "interpose/own_memory.h"

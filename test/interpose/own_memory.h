@@ -1,6 +1,7 @@
 /*
- * Chunks of the program's own, each with a header before it: whose free() or realloc() gets one unknown to them fails.
- * Their memory is a mapping of the program's, or comes from the C library's other names.
+ * Chunks of the program's own, each with a header before it: whose free() or realloc() gets one
+ * unknown to them fails. Their memory is a mapping of the program's, or comes from the C library's
+ * other names.
  */
 #ifndef FT_TEST_INTERPOSE_OWN_MEMORY_H
 #define FT_TEST_INTERPOSE_OWN_MEMORY_H

@@ -1,5 +1,6 @@
 /*
- * A library to be loaded with RTLD_DEEPBIND, which makes it call libc's own malloc in spite of a preloaded one.
+ * A library to be loaded with RTLD_DEEPBIND, which makes it call libc's own malloc in spite of a
+ * preloaded one.
  */
 #include <stdlib.h>
 

@@ -1,7 +1,8 @@
 /*
- * `life_fork_stdio N`: N forks while threads are in getline (which holds a stream's lock and allocates) and in
- * fflush(NULL) (which holds the list of streams and waits for a stream). libc's fork takes the list's lock after the
- * pthread_atfork handlers: an allocator that takes a lock in such a handler deadlocks here.
+ * `life_fork_stdio N`: N forks while threads are in getline (which holds a stream's lock and
+ * allocates) and in fflush(NULL) (which holds the list of streams and waits for a stream). libc's
+ * fork takes the list's lock after the pthread_atfork handlers: an allocator that takes a lock in
+ * such a handler deadlocks here.
  */
 #include "support/require.h"
 

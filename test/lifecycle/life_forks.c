@@ -1,6 +1,7 @@
 /*
- * `life_forks N`: N forks of a process whose other threads are in the middle of malloc. Each child verifies and frees
- * chunks that those threads allocated, allocates, calls show_alloc_mem; some start threads or fork again.
+ * `life_forks N`: N forks of a process whose other threads are in the middle of malloc. Each child
+ * verifies and frees chunks that those threads allocated, allocates, calls show_alloc_mem; some
+ * start threads or fork again.
  */
 #include "support/capture.h"
 #include "support/pattern.h"
@@ -111,7 +112,10 @@ static void await(pid_t pid)
     REQUIRE(status == 0, "a child ended with status 0x%x", (unsigned)status);
 }
 
-/* Each child does a different part of it, so that each part is also the first thing that a child does. */
+/*
+ * Each child does a different part of it, so that each part is also the first thing that a child
+ * does.
+ */
 static void live_as_child(size_t n)
 {
     struct rng rng = rng_stream(7, n);

@@ -1,5 +1,6 @@
 /*
- * life_no_counter: a process that may not read the processor's counter allocates, with a thread beside it.
+ * life_no_counter: a process that may not read the processor's counter allocates, with a thread
+ * beside it.
  */
 #include "support/require.h"
 

@@ -1,6 +1,6 @@
 /*
- * Allocates in every phase of a process: constructors, main, plugins that come and go, atexit handlers, destructors.
- * What one phase allocates, a later one verifies and frees.
+ * Allocates in every phase of a process: constructors, main, plugins that come and go, atexit
+ * handlers, destructors. What one phase allocates, a later one verifies and frees.
  */
 #include "support/pattern.h"
 #include "support/require.h"

@@ -1,5 +1,6 @@
 /*
- * A library that allocates in its constructor and destructor, and exchanges chunks with whoever loads it.
+ * A library that allocates in its constructor and destructor, and exchanges chunks with whoever
+ * loads it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,9 @@ __attribute__((destructor)) static void end(void)
     free(made_in_constructor);
 }
 
-/* Keeps a chunk of the program, which the destructor frees, and gives one that the program frees. */
+/*
+ * Keeps a chunk of the program, which the destructor frees, and gives one that the program frees.
+ */
 void *plugin_exchange(void *from_program)
 {
     free(received);

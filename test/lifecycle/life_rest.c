@@ -1,6 +1,7 @@
 /*
- * life_rest: threads that touch 16 MiB each, free it and end. Then the main thread works on, in chunks of which it keeps
- * little, until the process has given back what nobody uses. Prints the memory at its highest and at the end, in KiB.
+ * life_rest: threads that touch 16 MiB each, free it and end. Then the main thread works on, in
+ * chunks of which it keeps little, until the process has given back what nobody uses. Prints the
+ * memory at its highest and at the end, in KiB.
  */
 #include "support/require.h"
 

@@ -1,6 +1,6 @@
 /*
- * life_sandbox MODE: allocates where the kernel kills who asks for more than the C library's malloc needs: its calls for
- * memory, and what starts and ends threads.
+ * life_sandbox MODE: allocates where the kernel kills who asks for more than the C library's malloc
+ * needs: its calls for memory, and what starts and ends threads.
  */
 #include "support/require.h"
 

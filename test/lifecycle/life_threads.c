@@ -1,6 +1,7 @@
 /*
- * `life_threads WAVES THREADS`: waves of threads that are all alive at once, allocate, exchange chunks with the wave
- * before them, and end with chunks still live. Prints memory after the warm-up and at the end, in KiB.
+ * `life_threads WAVES THREADS`: waves of threads that are all alive at once, allocate, exchange
+ * chunks with the wave before them, and end with chunks still live. Prints memory after the warm-up
+ * and at the end, in KiB.
  */
 #include "support/pattern.h"
 #include "support/require.h"

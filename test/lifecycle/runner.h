@@ -1,6 +1,6 @@
 /*
- * What the life-cycle tests do with each program: run it, require that it succeeded, and that the library under test
- * served it.
+ * What the life-cycle tests do with each program: run it, require that it succeeded, and that the
+ * library under test served it.
  */
 #ifndef FT_TEST_LIFECYCLE_RUNNER_H
 #define FT_TEST_LIFECYCLE_RUNNER_H
@@ -18,7 +18,10 @@ struct life {
 /* The caller frees the result. */
 void life_run(const struct life *life, const char *preload, struct child_result *result);
 
-/* Under LD_PRELOAD; fails the test unless it exits with 0, stderr holds the statistics line alone, and malloc served. */
+/*
+ * Under LD_PRELOAD; fails the test unless it exits with 0, stderr holds the statistics line alone,
+ * and malloc served.
+ */
 void life_require(const struct life *life, struct child_stats *stats);
 
 #endif

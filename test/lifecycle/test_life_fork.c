@@ -1,5 +1,6 @@
 /*
- * Ten thousand forks in all of processes whose threads are in the middle of malloc; a fork that hangs ends in a time-out.
+ * Ten thousand forks in all of processes whose threads are in the middle of malloc; a fork that
+ * hangs ends in a time-out.
  */
 #include "lifecycle/runner.h"
 
@@ -13,7 +14,10 @@
 
 static void require(const char *program, const char *count, const char *environment)
 {
-    /* Six times what they take in hardened mode, for busy machines; ctest ends two of them after 600 seconds. */
+    /*
+     * Six times what they take in hardened mode, for busy machines; ctest ends two of them after
+     * 600 seconds.
+     */
     enum { TIMEOUT_S = 280 };
     struct child_stats stats;
     life_require(&(struct life){.program = program,

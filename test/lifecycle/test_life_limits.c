@@ -1,5 +1,6 @@
 /*
- * Address space: little of it for a small program, a clean NULL at RLIMIT_AS, few mappings for many LARGE chunks.
+ * Address space: little of it for a small program, a clean NULL at RLIMIT_AS, few mappings for many
+ * LARGE chunks.
  */
 #include "lifecycle/runner.h"
 

@@ -1,5 +1,6 @@
 /*
- * The library from the first constructor to the last free of libc, and the ways to load it and others beside it.
+ * The library from the first constructor to the last free of libc, and the ways to load it and
+ * others beside it.
  */
 #include "lifecycle/runner.h"
 
@@ -41,7 +42,9 @@ static void test_frees_of_libc_after_the_last_destructor(void **state)
     life_require(&(struct life){.program = "life_late_frees"}, &stats);
 }
 
-/* The second line of stderr, after the first report, is the statistics line of the loaded library. */
+/*
+ * The second line of stderr, after the first report, is the statistics line of the loaded library.
+ */
 static void test_loaded_by_dlopen(void **state)
 {
     (void)state;

@@ -1,6 +1,7 @@
 /*
- * Pages: a program that keeps a MiB in chunks of 1 KiB has no more page faults than that takes, and little beside; one
- * that frees each at once has hardly any more than one that allocates nothing, for what the first calls need is there.
+ * Pages: a program that keeps a MiB in chunks of 1 KiB has no more page faults than that takes, and
+ * little beside; one that frees each at once has hardly any more than one that allocates nothing,
+ * for what the first calls need is there.
  */
 #include "lifecycle/runner.h"
 

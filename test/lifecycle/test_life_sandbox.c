@@ -1,5 +1,6 @@
 /*
- * Processes that may not ask the kernel for much, or in which somebody else's constructor came first.
+ * Processes that may not ask the kernel for much, or in which somebody else's constructor came
+ * first.
  */
 #include "lifecycle/runner.h"
 
@@ -58,7 +59,10 @@ static void require_options(const char *plugin)
     life_run(&(struct life){.program = "life_late_frees", .environment = "FT_MALLOC_HARDEN=1"},
              preload, &result);
     assert_true(child_succeeded(&result));
-    /* Both options were read: the line of statistics is there, and no word that the other one was ignored. */
+    /*
+     * Both options were read: the line of statistics is there, and no word that the other one was
+     * ignored.
+     */
     assert_true(child_read_stats(&result, &stats));
     assert_int_equal(strncmp(result.err, "ft_malloc: stats:", 17), 0);
     child_free(&result);

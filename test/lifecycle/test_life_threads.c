@@ -1,5 +1,6 @@
 /*
- * Ten thousand threads in waves: memory stays bounded and arenas are reused. FT_MALLOC_ARENA_MAX bounds the arenas.
+ * Ten thousand threads in waves: memory stays bounded and arenas are reused. FT_MALLOC_ARENA_MAX
+ * bounds the arenas.
  */
 #include "lifecycle/runner.h"
 
@@ -27,10 +28,16 @@ static void test_memory_is_bounded_over_10000_threads(void **state)
     printf("%s", result.out);
     assert_true(sizes[1] <= sizes[0] + sizes[0] / 4 + 8192);
     assert_true(resident[1] <= resident[0] + resident[0] / 4 + 4096);
-    /* Some 2 MiB are live at a time; what the arenas keep beside them is bounded, though each saw every size. */
+    /*
+     * Some 2 MiB are live at a time; what the arenas keep beside them is bounded, though each saw
+     * every size.
+     */
     assert_true(resident[1] <= 48 * 1024);
     assert_true(child_read_stats(&result, &stats));
-    /* One for each thread of a wave and one for the main thread, and some that ending threads share. */
+    /*
+     * One for each thread of a wave and one for the main thread, and some that ending threads
+     * share.
+     */
     assert_true(stats.arenas <= 16 + 1 + 16);
     child_free(&result);
 }

@@ -1,5 +1,6 @@
 /*
- * The C++ operators are called by their mangled names: this is C, and the library defines them for C programs, too.
+ * The C++ operators are called by their mangled names: this is C, and the library defines them for
+ * C programs, too.
  */
 #include "misuse/calls.h"
 

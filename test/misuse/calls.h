@@ -1,5 +1,6 @@
 /*
- * The functions that a wrong pointer can be given to, by name, each with the name by which reports call it.
+ * The functions that a wrong pointer can be given to, by name, each with the name by which reports
+ * call it.
  */
 #ifndef FT_TEST_MISUSE_CALLS_H
 #define FT_TEST_MISUSE_CALLS_H

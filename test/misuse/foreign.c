@@ -1,5 +1,6 @@
 /*
- * Wrong pointers that were never a chunk's: of other memory and of none, and those into heaps, between their chunks.
+ * Wrong pointers that were never a chunk's: of other memory and of none, and those into heaps,
+ * between their chunks.
  */
 #include "misuse/pointers.h"
 #include "support/require.h"
@@ -13,7 +14,10 @@
 
 static unsigned char static_bytes[64];
 
-/* From the C library's own allocator: a look into that library alone finds it, whatever is preloaded. */
+/*
+ * From the C library's own allocator: a look into that library alone finds it, whatever is
+ * preloaded.
+ */
 static void *chunk_of_libc(size_t size)
 {
     void *library = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
@@ -96,7 +100,10 @@ bool wrong_foreign_make(const char *name, struct wrong_pointer *wrong)
 /* Heaps begin at multiples of these; their headers are longer than any of the offsets below. */
 enum { TINY_HEAP = 4 << 20, SMALL_HEAP = 32 << 20, SLAB = 16 << 10 };
 
-/* "header-N": N bytes into the header of a heap of the zone; "between": behind the last chunk of a slab. */
+/*
+ * "header-N": N bytes into the header of a heap of the zone; "between": behind the last chunk of a
+ * slab.
+ */
 bool wrong_between_make(const char *name, const char *zone, size_t size,
                         struct wrong_pointer *wrong)
 {

@@ -1,6 +1,6 @@
 /*
- * One misuse that only FT_MALLOC_HARDEN=1 detects: `harden_case NAME SIZE`. It first says on stdout how the library
- * must report it; nothing, where a signal is what is to come.
+ * One misuse that only FT_MALLOC_HARDEN=1 detects: `harden_case NAME SIZE`. It first says on stdout
+ * how the library must report it; nothing, where a signal is what is to come.
  */
 #include "misuse/harden_sizes.h"
 #include "support/pattern.h"

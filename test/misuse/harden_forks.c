@@ -1,7 +1,8 @@
 /*
- * Forks while other threads allocate, free each other's chunks and come and go; children and grandchildren free what
- * they inherited and take every free chunk there is. Run with FT_MALLOC_HARDEN=1, where each chunk that is handed out
- * must be zero and each that is freed must have its canary: nothing here is misuse, so nothing may be reported.
+ * Forks while other threads allocate, free each other's chunks and come and go; children and
+ * grandchildren free what they inherited and take every free chunk there is. Run with
+ * FT_MALLOC_HARDEN=1, where each chunk that is handed out must be zero and each that is freed must
+ * have its canary: nothing here is misuse, so nothing may be reported.
  */
 #include "support/pattern.h"
 #include "support/require.h"

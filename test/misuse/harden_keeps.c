@@ -1,6 +1,7 @@
 /*
- * What FT_MALLOC_HARDEN=1 promises to programs that misuse nothing: contents survive every resizing, memory that was
- * freed reads as zero, reuse is delayed and its order is random; and nothing is reported. `harden_keeps NAME`.
+ * What FT_MALLOC_HARDEN=1 promises to programs that misuse nothing: contents survive every
+ * resizing, memory that was freed reads as zero, reuse is delayed and its order is random; and
+ * nothing is reported. `harden_keeps NAME`.
  */
 #include "misuse/harden_sizes.h"
 #include "support/pattern.h"

@@ -1,6 +1,7 @@
 /*
- * The sizes of the tests of FT_MALLOC_HARDEN: around the size classes, the zones' borders and whole pages. And how
- * reports name a chunk of a size: a byte more than was asked for decides where it lies.
+ * The sizes of the tests of FT_MALLOC_HARDEN: around the size classes, the zones' borders and whole
+ * pages. And how reports name a chunk of a size: a byte more than was asked for decides where it
+ * lies.
  */
 #ifndef FT_TEST_MISUSE_HARDEN_SIZES_H
 #define FT_TEST_MISUSE_HARDEN_SIZES_H

@@ -1,6 +1,7 @@
 /*
- * With FT_MALLOC_HARDEN=1 and FT_MALLOC_ON_ERROR=report: every byte of the canary of chunks of many sizes is written
- * to; each write is found when the chunk is freed or resized, once, and the program goes on with an intact heap.
+ * With FT_MALLOC_HARDEN=1 and FT_MALLOC_ON_ERROR=report: every byte of the canary of chunks of many
+ * sizes is written to; each write is found when the chunk is freed or resized, once, and the
+ * program goes on with an intact heap.
  */
 #include "misuse/harden_sizes.h"
 #include "misuse/reports.h"
@@ -16,8 +17,8 @@
 enum { CANARY_MAX = 64, PAGE = 4096, ALIGNMENTS = 17, WORKLOAD = 300 };
 
 /*
- * How many bytes the canary has: 16, a spacing of the classes, or what is left of the page. Ours to guess from below.
- * Where a guard follows at once, there is none.
+ * How many bytes the canary has: 16, a spacing of the classes, or what is left of the page. Ours to
+ * guess from below. Where a guard follows at once, there is none.
  */
 static size_t canary_length(size_t size)
 {

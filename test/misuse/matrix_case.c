@@ -1,6 +1,7 @@
 /*
- * One small misuse, done once: `matrix_case NAME SIZE`. It says "not caught" if it lives to tell, or if what it asks of
- * freed memory is not so. What catches it is not asked: a report, a signal, or the loader of an allocator.
+ * One small misuse, done once: `matrix_case NAME SIZE`. It says "not caught" if it lives to tell,
+ * or if what it asks of freed memory is not so. What catches it is not asked: a report, a signal,
+ * or the loader of an allocator.
  */
 #include "support/require.h"
 
@@ -35,7 +36,9 @@ static unsigned char *allocate(size_t size)
     return chunk;
 }
 
-/* One byte, so far past the last one, or so far in front of the first one; then the chunk is freed. */
+/*
+ * One byte, so far past the last one, or so far in front of the first one; then the chunk is freed.
+ */
 static void write_past(size_t size, size_t far)
 {
     unsigned char *chunk = allocate(size);

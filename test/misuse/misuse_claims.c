@@ -1,7 +1,7 @@
 /*
- * A live chunk is freed with a wrong size or alignment: `misuse_claims FUNCTION SIZE CLAIM`. It first says on stdout
- * what the library must write; when the call returns, that the chunk was freed nevertheless and the heap is intact, and
- * then does it once more.
+ * A live chunk is freed with a wrong size or alignment: `misuse_claims FUNCTION SIZE CLAIM`. It
+ * first says on stdout what the library must write; when the call returns, that the chunk was freed
+ * nevertheless and the heap is intact, and then does it once more.
  */
 #include "support/pattern.h"
 #include "support/require.h"

@@ -1,7 +1,7 @@
 /*
- * With FT_MALLOC_ON_ERROR=report: every interior address of chunks of all zones and many sizes, every address of the
- * headers of heaps (in steps), what lies between chunks, and wrong sizes, are given to functions that must refuse
- * them, each with one line. At the end the heap is intact.
+ * With FT_MALLOC_ON_ERROR=report: every interior address of chunks of all zones and many sizes,
+ * every address of the headers of heaps (in steps), what lies between chunks, and wrong sizes, are
+ * given to functions that must refuse them, each with one line. At the end the heap is intact.
  */
 #include "misuse/reports.h"
 #include "support/pattern.h"

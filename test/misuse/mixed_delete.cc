@@ -1,6 +1,6 @@
 /*
- * Deletes of what was allocated otherwise: `mixed_delete MODE`. None of it is right, all of it is common, and where the
- * size is not used it works.
+ * Deletes of what was allocated otherwise: `mixed_delete MODE`. None of it is right, all of it is
+ * common, and where the size is not used it works.
  */
 #include <cstdio>
 #include <cstdlib>

@@ -1,5 +1,6 @@
 /*
- * Makes the wrong pointers: freed chunks (by whom, and how long ago), addresses inside chunks, foreign addresses.
+ * Makes the wrong pointers: freed chunks (by whom, and how long ago), addresses inside chunks,
+ * foreign addresses.
  */
 #include "misuse/pointers.h"
 
@@ -91,8 +92,8 @@ static void *own(void *unused)
 }
 
 /*
- * A chunk of a thread that lives on, and so owns it still: it waits in this thread's batch, or with `more` in the
- * owner's inbox.
+ * A chunk of a thread that lives on, and so owns it still: it waits in this thread's batch, or with
+ * `more` in the owner's inbox.
  */
 static void *freed_remotely(const struct zone *zone, unsigned more)
 {

@@ -1,5 +1,6 @@
 /*
- * The wrong pointers of the misuse tests, by name, each with the text by which the library must call it.
+ * The wrong pointers of the misuse tests, by name, each with the text by which the library must
+ * call it.
  */
 #ifndef FT_TEST_MISUSE_POINTERS_H
 #define FT_TEST_MISUSE_POINTERS_H

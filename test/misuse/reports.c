@@ -1,5 +1,6 @@
 /*
- * The file of memory is read with pread() and never grows: each line is written over the one before.
+ * The file of memory is read with pread() and never grows: each line is written over the one
+ * before.
  */
 #include "misuse/reports.h"
 

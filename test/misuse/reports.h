@@ -1,6 +1,7 @@
 /*
- * What the library says on stderr, line by line, for programs that run with FT_MALLOC_ON_ERROR=report and try many
- * misuses: each must give exactly one line, the one that is expected.
+ * What the library says on stderr, line by line, for programs that run with
+ * FT_MALLOC_ON_ERROR=report and try many misuses: each must give exactly one line, the one that is
+ * expected.
  */
 #ifndef FT_TEST_MISUSE_REPORTS_H
 #define FT_TEST_MISUSE_REPORTS_H

@@ -1,7 +1,7 @@
 /*
- * Shows on stdout which options of the library are in force: whether this process runs with the rights of another user
- * (AT_SECURE), how many bytes of a chunk of 5 are usable (5 if hardened), and, if it survives, that a misuse is only
- * reported.
+ * Shows on stdout which options of the library are in force: whether this process runs with the
+ * rights of another user (AT_SECURE), how many bytes of a chunk of 5 are usable (5 if hardened),
+ * and, if it survives, that a misuse is only reported.
  */
 #include <malloc.h>
 #include <stdio.h>

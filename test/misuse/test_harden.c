@@ -1,6 +1,7 @@
 /*
- * FT_MALLOC_HARDEN=1: each misuse that it detects, in a program of its own (harden_case), by line and signal; all of
- * them at once, reported only (harden_sweep); and what it promises to programs that misuse nothing (harden_keeps).
+ * FT_MALLOC_HARDEN=1: each misuse that it detects, in a program of its own (harden_case), by line
+ * and signal; all of them at once, reported only (harden_sweep); and what it promises to programs
+ * that misuse nothing (harden_keeps).
  */
 #include "support/child.h"
 
@@ -28,7 +29,10 @@ static void run(const char *program, const char *name, const char *size, const c
         result);
 }
 
-/* The child said what was to come: all of the line, or without its end the beginning; then that was all that came. */
+/*
+ * The child said what was to come: all of the line, or without its end the beginning; then that was
+ * all that came.
+ */
 static void check_one(const char *name, size_t size, int with_signal, const char *option)
 {
     struct child_result result;
@@ -129,7 +133,10 @@ static void test_empty_chunks(void **state)
     check(names, sizes, SIGABRT);
 }
 
-/* When the chunk is handed out, or when one beside it is freed: which comes first is a matter of chance. */
+/*
+ * When the chunk is handed out, or when one beside it is freed: which comes first is a matter of
+ * chance.
+ */
 static void check_written_after_free(const char *name, size_t size)
 {
     static const char beside[] = "ft_malloc: free(): written to free memory ";

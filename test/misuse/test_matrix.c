@@ -1,6 +1,7 @@
 /*
- * Small misuses of every kind, size and distance (matrix_case), with the C library's allocator, with ours, and with ours
- * hardened. It prints a table of what is caught, and requires of ours what docs/SECURITY.md promises.
+ * Small misuses of every kind, size and distance (matrix_case), with the C library's allocator,
+ * with ours, and with ours hardened. It prints a table of what is caught, and requires of ours what
+ * docs/SECURITY.md promises.
  */
 #include "support/child.h"
 
@@ -20,7 +21,10 @@ enum { SIZES = 3, ALLOCATORS = 3 };
 static const char *const sizes[SIZES] = {"8", "4096", "1048576"};
 static const char *const allocators[ALLOCATORS] = {"glibc", "default", "hardened"};
 
-/* Which of the three sizes are caught: by default, hardened. 'x': must be; '.': may be; '-': there is no such size. */
+/*
+ * Which of the three sizes are caught: by default, hardened. 'x': must be; '.': may be; '-': there
+ * is no such size.
+ */
 static const struct {
     const char *name;
     const char *by_default;

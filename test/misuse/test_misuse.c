@@ -1,6 +1,7 @@
 /*
- * Runs misuse_case for each wrong pointer and each function, twice: by default the line and SIGABRT; with
- * FT_MALLOC_ON_ERROR=report the line only, and the program goes on with an intact heap.
+ * Runs misuse_case for each wrong pointer and each function, twice: by default the line and
+ * SIGABRT; with FT_MALLOC_ON_ERROR=report the line only, and the program goes on with an intact
+ * heap.
  */
 #include "support/child.h"
 
@@ -46,7 +47,10 @@ static void check_once(const char *const *argv, const char *on_error, int with_s
     struct child_result result;
     char expected[400] = "";
     run_case(argv, on_error, &result);
-    /* The child wrote the line that is to come, or where its end is not known its beginning, without the newline. */
+    /*
+     * The child wrote the line that is to come, or where its end is not known its beginning,
+     * without the newline.
+     */
     (void)sscanf(result.out, "%399[^\n]", expected);
     bool reported = strlen(expected) > 20 && strncmp(result.err, expected, strlen(expected)) == 0 &&
                     strchr(result.err, '\n') == result.err + result.err_length - 1;
@@ -237,7 +241,10 @@ static void test_other_misuse_is_not_meant(void **state)
                "FT_MALLOC_ON_WRONG_SIZE=ignore", SIGABRT);
 }
 
-/* What programs do: the size is wrong, or none of theirs; the C library's allocator does not look at it. */
+/*
+ * What programs do: the size is wrong, or none of theirs; the C library's allocator does not look
+ * at it.
+ */
 static void test_programs_that_live_by_it(void **state)
 {
     (void)state;
@@ -263,7 +270,9 @@ static void test_wrong_sizes(void **state)
         const char *size;
         const char *claims[7];
     } cases[] = {
-        /* One less and more, by a class of TINY, by what one byte cannot tell, nothing, everything. */
+        /*
+         * One less and more, by a class of TINY, by what one byte cannot tell, nothing, everything.
+         */
         {"42", {"41", "43", "58", "298", "0", "18446744073709551615", NULL}},
         {"3725", {"3724", "3726", "3981", "3469", "0", "18446744073709551615", NULL}},
         {"484847", {"484846", "484848", "485103", "484591", "0", "18446744073709551615", NULL}},
@@ -274,7 +283,10 @@ static void test_wrong_sizes(void **state)
     }
 }
 
-/* What the address contradicts, and what is no alignment. (A smaller one than was asked for is not noticed.) */
+/*
+ * What the address contradicts, and what is no alignment. (A smaller one than was asked for is not
+ * noticed.)
+ */
 static void test_wrong_alignments(void **state)
 {
     (void)state;

@@ -1,7 +1,7 @@
 /*
- * Set-user-ID programs ignore the environment's options: whoever starts one must not change what it does. The same
- * program without the bit heeds them. Needs root, to make a program of another user's, and a file system that heeds
- * the bit; else it is skipped.
+ * Set-user-ID programs ignore the environment's options: whoever starts one must not change what it
+ * does. The same program without the bit heeds them. Needs root, to make a program of another
+ * user's, and a file system that heeds the bit; else it is skipped.
  */
 #include "support/child.h"
 #include "support/require.h"

@@ -1,6 +1,7 @@
 /*
- * The reference model: what one thread holds of the allocator under test. Each slot remembers a chunk's address, the
- * size that was asked for, and the tag of the pattern that fills it. A model belongs to one thread at a time.
+ * The reference model: what one thread holds of the allocator under test. Each slot remembers a
+ * chunk's address, the size that was asked for, and the tag of the pattern that fills it. A model
+ * belongs to one thread at a time.
  */
 #ifndef FT_TEST_MODEL_MODEL_H
 #define FT_TEST_MODEL_MODEL_H
@@ -33,7 +34,10 @@ void model_destroy(struct model *model);
 /* A size from a mixture that favours the borders of size classes and zones. */
 size_t model_random_size(struct model *model);
 
-/* Enters a new chunk into an empty slot: checks its alignment and that it overlaps no other, and fills it. */
+/*
+ * Enters a new chunk into an empty slot: checks its alignment and that it overlaps no other, and
+ * fills it.
+ */
 void model_enter(struct model *model, struct chunk *slot, void *start, size_t size,
                  size_t alignment);
 

@@ -1,5 +1,6 @@
 /*
- * The model's operations: each draws its arguments, calls the allocator, and checks what the contract says.
+ * The model's operations: each draws its arguments, calls the allocator, and checks what the
+ * contract says.
  */
 #include "model/model.h"
 

@@ -1,5 +1,6 @@
 /*
- * The model test in one thread: after every operation, or every 50, show_alloc_mem shows exactly what the model holds.
+ * The model test in one thread: after every operation, or every 50, show_alloc_mem shows exactly
+ * what the model holds.
  */
 #include "model/model.h"
 #include "support/capture.h"

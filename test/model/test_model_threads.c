@@ -1,7 +1,7 @@
 /*
- * The model test in several threads: each drives a model of its own, and passes chunks to the others through queues;
- * the receiver verifies them and keeps, resizes or frees them. Between waves of threads, and in the end,
- * show_alloc_mem must show exactly what is held.
+ * The model test in several threads: each drives a model of its own, and passes chunks to the
+ * others through queues; the receiver verifies them and keeps, resizes or frees them. Between waves
+ * of threads, and in the end, show_alloc_mem must show exactly what is held.
  */
 #include "model/model.h"
 #include "support/capture.h"

@@ -1,7 +1,8 @@
 /*
- * show_alloc_mem in two threads while others allocate and free at full speed. Each output must parse and be sorted; a
- * chunk that was held during the whole call must be in it with its exact size. One more thread holds and releases sets
- * of chunks of sizes that nobody else uses: shown completely while held, not at all while released.
+ * show_alloc_mem in two threads while others allocate and free at full speed. Each output must
+ * parse and be sorted; a chunk that was held during the whole call must be in it with its exact
+ * size. One more thread holds and releases sets of chunks of sizes that nobody else uses: shown
+ * completely while held, not at all while released.
  */
 #include "bins/size_class.h"
 #include "support/capture.h"
@@ -64,7 +65,10 @@ static size_t random_even_size(struct rng *rng)
     return rng_below(rng, limit) & ~(size_t)1;
 }
 
-/* Most slots change rarely, so that their chunks are held during whole calls; the others change all the time. */
+/*
+ * Most slots change rarely, so that their chunks are held during whole calls; the others change all
+ * the time.
+ */
 static size_t random_slot(struct rng *rng)
 {
     return rng_below(rng, 3000) == 0 ? rng_below(rng, SLOTS) : rng_below(rng, SLOTS / 4);
@@ -184,7 +188,9 @@ static void *watch(void *unused)
     REQUIRE(seen != NULL, "no memory for a watcher");
     size_t held = 0;
     size_t quiet = 0;
-    /* On a busy machine all shows may be over before a worker has run at all: then there are more. */
+    /*
+     * On a busy machine all shows may be over before a worker has run at all: then there are more.
+     */
     for (size_t n = 0; n < SHOWS || ((held == 0 || quiet == 0) && n < SHOWS_MAX); n++)
         held += watch_once(&capture, seen, &quiet);
     free(seen);

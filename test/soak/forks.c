@@ -1,6 +1,7 @@
 /*
- * The fork storm: one thread forks while all others are somewhere in the allocator. Children go on with the exchange,
- * with a model of their own, with threads, with children of theirs, or exec; each must end with status 0.
+ * The fork storm: one thread forks while all others are somewhere in the allocator. Children go on
+ * with the exchange, with a model of their own, with threads, with children of theirs, or exec;
+ * each must end with status 0.
  */
 #include "soak/soak.h"
 
@@ -59,7 +60,10 @@ static void run_program(void)
     _exit(1);
 }
 
-/* A child, its child and so on: each goes on allocating while those below it live, and waits for the next. */
+/*
+ * A child, its child and so on: each goes on allocating while those below it live, and waits for
+ * the next.
+ */
 static void fork_on(struct rng *rng)
 {
     for (unsigned generation = 0; generation < GENERATIONS; generation++) {
@@ -99,7 +103,10 @@ static void *storm(void *unused)
         if (pid == 0)
             live_as_child(&rng);
         atomic_fetch_add(&counts.forks, 1);
-        /* The children's numbers are drawn from where the parent's generator stands, so it must move on. */
+        /*
+         * The children's numbers are drawn from where the parent's generator stands, so it must
+         * move on.
+         */
         rng_next(&rng);
         if (++running == CHILDREN) {
             await(-1);

@@ -1,6 +1,7 @@
 /*
- * Thread churn: each place has a keeper, who starts a worker, waits for its end, and starts the next, which goes on
- * with the model of the last one. Some models are instead emptied by the keeper, who allocated none of it.
+ * Thread churn: each place has a keeper, who starts a worker, waits for its end, and starts the
+ * next, which goes on with the model of the last one. Some models are instead emptied by the
+ * keeper, who allocated none of it.
  */
 #include "soak/soak.h"
 

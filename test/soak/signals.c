@@ -1,6 +1,7 @@
 /*
- * Signals at random moments: SIGPROF by the processor time of the process, SIGUSR1 and SIGUSR2 aimed at the workers.
- * Their handlers do nothing, or what a handler may do. SIGSTOP and SIGCONT come from outside.
+ * Signals at random moments: SIGPROF by the processor time of the process, SIGUSR1 and SIGUSR2
+ * aimed at the workers. Their handlers do nothing, or what a handler may do. SIGSTOP and SIGCONT
+ * come from outside.
  */
 #include "soak/soak.h"
 

@@ -1,6 +1,7 @@
 /*
- * What the parts of the soak's load share. The load runs until its time is over: workers drive models and exchange
- * chunks, threads end and others go on with their models, processes fork, and signals interrupt all of them.
+ * What the parts of the soak's load share. The load runs until its time is over: workers drive
+ * models and exchange chunks, threads end and others go on with their models, processes fork, and
+ * signals interrupt all of them.
  */
 #ifndef FT_TEST_SOAK_SOAK_H
 #define FT_TEST_SOAK_SOAK_H

@@ -1,6 +1,7 @@
 /*
- * `soak_load SECONDS SEED`: the load of test/soak/soak, which samples its memory. Everything that it finds wrong
- * ends it with a message; in the end all is freed, which the library's own figures must confirm.
+ * `soak_load SECONDS SEED`: the load of test/soak/soak, which samples its memory. Everything that
+ * it finds wrong ends it with a message; in the end all is freed, which the library's own figures
+ * must confirm.
  */
 #include "soak/soak.h"
 

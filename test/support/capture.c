@@ -1,6 +1,6 @@
 /*
- * Descriptor capture through a memfd. Its memory comes from mmap: the allocator under test may be the one of
- * this process, and what it shows must not be changed by the capture.
+ * Descriptor capture through a memfd. Its memory comes from mmap: the allocator under test may be
+ * the one of this process, and what it shows must not be changed by the capture.
  */
 #include "support/capture.h"
 
@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 /*
- * Not through libc's functions: ThreadSanitizer watches those, and believes that all threads share one table of
- * descriptors, which is not so after capture_private_descriptors().
+ * Not through libc's functions: ThreadSanitizer watches those, and believes that all threads share
+ * one table of descriptors, which is not so after capture_private_descriptors().
  */
 static int duplicate(int from, int to)
 {

@@ -1,7 +1,7 @@
 /*
- * Captures what a function writes to a descriptor (show_alloc_mem writes to descriptor 1, with no stdio), in
- * a file of memory. capture_private_descriptors() gives the calling thread a descriptor table of its own, so
- * that several threads can capture at the same time.
+ * Captures what a function writes to a descriptor (show_alloc_mem writes to descriptor 1, with no
+ * stdio), in a file of memory. capture_private_descriptors() gives the calling thread a descriptor
+ * table of its own, so that several threads can capture at the same time.
  */
 #ifndef FT_TEST_SUPPORT_CAPTURE_H
 #define FT_TEST_SUPPORT_CAPTURE_H

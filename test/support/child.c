@@ -1,5 +1,6 @@
 /*
- * fork + exec with stdout and stderr in files of memory, so that no pipe can fill up and no reader is needed.
+ * fork + exec with stdout and stderr in files of memory, so that no pipe can fill up and no reader
+ * is needed.
  */
 #include "support/child.h"
 
@@ -37,7 +38,10 @@ static void become_child(const struct child_spec *spec, int out, int err)
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
         _exit(126);
-    /* A group of its own, so that what hangs is killed with all its children; and none outlives the test. */
+    /*
+     * A group of its own, so that what hangs is killed with all its children; and none outlives the
+     * test.
+     */
     if (setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
         _exit(126);
     limit(RLIMIT_CORE, 0);

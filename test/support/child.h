@@ -1,6 +1,6 @@
 /*
- * Runs a child program, optionally under LD_PRELOAD, and keeps how it ended and what it wrote. A child that
- * hangs is killed and reported as timed out.
+ * Runs a child program, optionally under LD_PRELOAD, and keeps how it ended and what it wrote. A
+ * child that hangs is killed and reported as timed out.
  */
 #ifndef FT_TEST_SUPPORT_CHILD_H
 #define FT_TEST_SUPPORT_CHILD_H
@@ -46,7 +46,10 @@ bool child_succeeded(const struct child_result *result);
 /* False when stderr does not hold exactly one well-formed statistics line. */
 bool child_read_stats(const struct child_result *result, struct child_stats *stats);
 
-/* The shared library under test: FT_TEST_LIBRARY in the environment, else the one that the build made. */
+/*
+ * The shared library under test: FT_TEST_LIBRARY in the environment, else the one that the build
+ * made.
+ */
 const char *child_library(void);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * Contents that tell where they belong: byte i of a block depends on the block's tag and on i, so that a
- * block that was overwritten, moved wrongly or handed out twice is noticed when it is checked.
+ * Contents that tell where they belong: byte i of a block depends on the block's tag and on i, so
+ * that a block that was overwritten, moved wrongly or handed out twice is noticed when it is
+ * checked.
  */
 #ifndef FT_TEST_SUPPORT_PATTERN_H
 #define FT_TEST_SUPPORT_PATTERN_H

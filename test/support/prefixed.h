@@ -1,6 +1,6 @@
 /*
- * The functions of the prefixed build of the library (libft_malloc_prefixed.a), for test programs that hold
- * libc's allocator and ours side by side. show_alloc_mem keeps its own name there.
+ * The functions of the prefixed build of the library (libft_malloc_prefixed.a), for test programs
+ * that hold libc's allocator and ours side by side. show_alloc_mem keeps its own name there.
  */
 #ifndef FT_TEST_SUPPORT_PREFIXED_H
 #define FT_TEST_SUPPORT_PREFIXED_H
@@ -13,7 +13,10 @@
 extern "C" {
 #endif
 
-/* The soak has declared most of them as other names of the shared library's functions: test/soak/own_names.h. */
+/*
+ * The soak has declared most of them as other names of the shared library's functions:
+ * test/soak/own_names.h.
+ */
 #ifndef FT_TEST_SOAK_OWN_NAMES_H
 void *ft_malloc(size_t size);
 void ft_free(void *pointer);

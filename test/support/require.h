@@ -1,6 +1,7 @@
 /*
- * REQUIRE(condition, format, ...): a check that may fail in any thread or child process, where cmocka's
- * asserts (a longjmp to the main thread's stack) cannot be used. It prints the place and aborts.
+ * REQUIRE(condition, format, ...): a check that may fail in any thread or child process, where
+ * cmocka's asserts (a longjmp to the main thread's stack) cannot be used. It prints the place and
+ * aborts.
  */
 #ifndef FT_TEST_SUPPORT_REQUIRE_H
 #define FT_TEST_SUPPORT_REQUIRE_H

@@ -1,6 +1,7 @@
 /*
- * A small seeded random number generator (splitmix64) and the seed of a test run, which is printed so that a
- * failing run can be repeated: FT_TEST_SEED=N in the environment, or N as the program's first argument.
+ * A small seeded random number generator (splitmix64) and the seed of a test run, which is printed
+ * so that a failing run can be repeated: FT_TEST_SEED=N in the environment, or N as the program's
+ * first argument.
  */
 #ifndef FT_TEST_SUPPORT_RNG_H
 #define FT_TEST_SUPPORT_RNG_H

@@ -1,5 +1,6 @@
 /*
- * The parser of show_alloc_mem's output. It knows the format of the mission and nothing of the allocator.
+ * The parser of show_alloc_mem's output. It knows the format of the mission and nothing of the
+ * allocator.
  */
 #include "support/shown.h"
 

@@ -1,13 +1,17 @@
 /*
- * Looking beside a chunk that is freed: what is free there and was written to is found, on both sides, wherever the chunk
- * lies in its slab; what is live, or on its way home, is left alone. Each test in a child.
+ * Looking beside a chunk that is freed: what is free there and was written to is found, on both
+ * sides, wherever the chunk lies in its slab; what is live, or on its way home, is left alone. Each
+ * test in a child.
  */
 #include "unit/hardened.h"
 
 #include "bins/beside.h"
 #include "os/os.h"
 
-/* Of each kind of class: two chunks in what is looked at, one, with a rest behind the last chunk, SMALL. */
+/*
+ * Of each kind of class: two chunks in what is looked at, one, with a rest behind the last chunk,
+ * SMALL.
+ */
 static const size_t sizes[] = {1, 8, 24, 40, 100, 500, 959, 1023, 3000, 4096, 30000, 100000};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
@@ -50,7 +54,10 @@ static void test_free_memory_on_both_sides(void **state)
     run(look_around);
 }
 
-/* All chunks of some slabs are live: each may hold what it likes, and none is told that of its neighbour. */
+/*
+ * All chunks of some slabs are live: each may hold what it likes, and none is told that of its
+ * neighbour.
+ */
 static void look_at_live_ones(void *unused)
 {
     enum { MANY = 2100 };

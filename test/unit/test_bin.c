@@ -1,6 +1,6 @@
 /*
- * Bins: the stack and how it fills, spills and grows; which slab is current, partial, spare; and that nothing
- * is lost between them, whatever the order of calls.
+ * Bins: the stack and how it fills, spills and grows; which slab is current, partial, spare; and
+ * that nothing is lost between them, whatever the order of calls.
  */
 #include "unit/unit.h"
 
@@ -44,7 +44,10 @@ static void test_the_stacks_of_all_bins_are_apart(void **state)
     assert_true((size_t)(next - arena->bins.slots) <= bins_slots());
 }
 
-/* Takes as much as its stack may hold twice and gives it back, until the stack is as long as it may become. */
+/*
+ * Takes as much as its stack may hold twice and gives it back, until the stack is as long as it may
+ * become.
+ */
 static void lengthen_to_the_last(struct arena *arena, struct bin *bin)
 {
     static void *chunks[MANY];
@@ -273,7 +276,10 @@ static void test_a_flush_keeps_what_is_live(void **state)
     }
 }
 
-/* Three slabs, in the order in which they became partial; `vacant[i]` chunks are given back to slab i. */
+/*
+ * Three slabs, in the order in which they became partial; `vacant[i]` chunks are given back to slab
+ * i.
+ */
 static void make_partial(struct arena *arena, unsigned size_class, const unsigned *vacant,
                          uintptr_t *starts)
 {

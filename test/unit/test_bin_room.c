@@ -1,6 +1,6 @@
 /*
- * How long the stacks get; those of SMALL chunks by steps, as long as there is room, which arenas have in common; and who
- * gives it back.
+ * How long the stacks get; those of SMALL chunks by steps, as long as there is room, which arenas
+ * have in common; and who gives it back.
  */
 #include "unit/unit.h"
 
@@ -8,7 +8,10 @@
 
 enum { MANY = 3000 };
 
-/* What all arenas may lengthen their SMALL stacks by, beyond the room of each; and the most for one stack. */
+/*
+ * What all arenas may lengthen their SMALL stacks by, beyond the room of each; and the most for one
+ * stack.
+ */
 enum { ROOM_COMMON = 16 << 20, SMALL_STACK_BYTES_MAX = 2 << 20 };
 
 static void test_a_first_stack_that_is_often_empty_grows(void **state)
@@ -31,7 +34,10 @@ static void test_a_first_stack_that_is_often_empty_grows(void **state)
     unit_check_bin(arena, bin, chunks);
 }
 
-/* Takes more than the stack holds and gives it back, so that it is too short both ways, `times` times. */
+/*
+ * Takes more than the stack holds and gives it back, so that it is too short both ways, `times`
+ * times.
+ */
 static void go_up_and_down(struct arena *arena, struct bin *bin, unsigned times)
 {
     static void *chunks[MANY];
@@ -61,14 +67,20 @@ static size_t lengthened(const struct arena *arena)
     return bytes;
 }
 
-/* The stacks of every class become as long as they may, or as there is room for; the largest chunks come last. */
+/*
+ * The stacks of every class become as long as they may, or as there is room for; the largest chunks
+ * come last.
+ */
 static void lengthen_all(struct arena *arena)
 {
     for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++)
         go_up_and_down(arena, &arena->bins.of[size_class], 12);
 }
 
-/* What the arena has taken of its own room is missing there; the rest is from what all arenas share. */
+/*
+ * What the arena has taken of its own room is missing there; the rest is from what all arenas
+ * share.
+ */
 static size_t taken_from_common(const struct arena *arena, size_t room)
 {
     size_t bytes = lengthened(arena), own = room - arena->bins.room;
@@ -143,7 +155,9 @@ static void test_small_stacks_grow_as_long_as_there_is_room(void **state)
         unit_check_bin(arena, bin, 0);
         assert_true(taken_from_common(arena, room) <= ROOM_COMMON);
     }
-    /* All together would like more than there is: what is left is not worth a step of the largest. */
+    /*
+     * All together would like more than there is: what is left is not worth a step of the largest.
+     */
     assert_true(wanted > room + ROOM_COMMON);
     assert_in_range(lengthened(arena), room + ROOM_COMMON - SMALL_STACK_BYTES_MAX,
                     room + ROOM_COMMON);

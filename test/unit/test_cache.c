@@ -36,7 +36,10 @@ static void test_a_freed_mapping_serves_the_next_request(void **state)
 static void test_the_best_fit_is_taken(void **state)
 {
     (void)state;
-    /* In KiB; a mapping's size is the next multiple of an eighth of a doubling, so these are all different. */
+    /*
+     * In KiB; a mapping's size is the next multiple of an eighth of a doubling, so these are all
+     * different.
+     */
     static const size_t sizes[] = {1300, 1100, 1010, 1200, 950};
     char *chunks[5];
 

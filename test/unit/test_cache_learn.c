@@ -1,6 +1,6 @@
 /*
- * What the cache of freed LARGE mappings learns: how much is worth keeping, and for how long. And what live chunks may
- * hold of mappings that have grown before.
+ * What the cache of freed LARGE mappings learns: how much is worth keeping, and for how long. And
+ * what live chunks may hold of mappings that have grown before.
  */
 #include "unit/cache.h"
 #include "unit/unit.h"
@@ -39,7 +39,10 @@ static void release_all(char *chunks[COUNT])
         release(chunks[n]);
 }
 
-/* Other threads and calls are there, but none that could look at the cache: so it must be small already. */
+/*
+ * Other threads and calls are there, but none that could look at the cache: so it must be small
+ * already.
+ */
 static void test_what_was_never_wanted_again_goes_at_once(void **state)
 {
     (void)state;
@@ -124,7 +127,9 @@ static void test_what_waits_in_vain_is_kept_no_longer(void **state)
     assert_int_equal(large_cached_bytes(), 0);
 }
 
-/* A look at the cache at a later time; what it gives back goes back in, so that no mapping is lost. */
+/*
+ * A look at the cache at a later time; what it gives back goes back in, so that no mapping is lost.
+ */
 static void look(uint64_t now)
 {
     struct large *evicted;

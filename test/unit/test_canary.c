@@ -43,7 +43,10 @@ static void test_every_byte_of_a_canary_counts(void **state)
             check_canary(chunk, requested, usable);
 }
 
-/* What is behind the pattern is zero, as far as it is looked at; and who goes on can have it mended. */
+/*
+ * What is behind the pattern is zero, as far as it is looked at; and who goes on can have it
+ * mended.
+ */
 static void test_the_slack_behind_a_canary_is_zero(void **state)
 {
     (void)state;

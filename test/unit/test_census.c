@@ -136,7 +136,10 @@ static struct large *pretend(uintptr_t address, size_t requested)
     return large;
 }
 
-/* What a walk sees in two places, because it went there in between, with what is in its old place by then. */
+/*
+ * What a walk sees in two places, because it went there in between, with what is in its old place
+ * by then.
+ */
 static void test_of_places_with_addresses_in_common_the_lower_one_is_shown(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /*
- * What chunk_find() says of every address: live, freed, inside, nothing; and that free() agrees with it, also
- * for addresses in what a heap keeps for itself.
+ * What chunk_find() says of every address: live, freed, inside, nothing; and that free() agrees
+ * with it, also for addresses in what a heap keeps for itself.
  */
 #include "unit/unit.h"
 
@@ -201,7 +201,10 @@ static void *free_all_of_them(void *argument)
     return NULL;
 }
 
-/* In a child, which only reports: every 16th byte of what a heap keeps for itself is handed to free(). */
+/*
+ * In a child, which only reports: every 16th byte of what a heap keeps for itself is handed to
+ * free().
+ */
 static void free_header_of(size_t size, uintptr_t heap_bytes, size_t header, bool elsewhere)
 {
     char *chunk = ft_malloc(size);

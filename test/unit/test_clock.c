@@ -69,7 +69,10 @@ static unsigned ticks_at(struct arena *arena, size_t size, uint64_t next)
     void *chunks[100];
 
     arena->bins.next_tick = next;
-    /* More than the first stack of the class holds: one of these calls is slow, and few milliseconds pass. */
+    /*
+     * More than the first stack of the class holds: one of these calls is slow, and few
+     * milliseconds pass.
+     */
     for (unsigned n = 0; n < 100; n++)
         chunks[n] = unit_alloc(arena, size);
     for (unsigned n = 0; n < 100; n++)

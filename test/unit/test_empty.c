@@ -1,6 +1,7 @@
 /*
- * Chunks of 0 bytes: each has an address of its own that nobody can read or write, as aligned as was asked for; what it
- * is, is told by bit maps. Each test in a child, for regions are never given back.
+ * Chunks of 0 bytes: each has an address of its own that nobody can read or write, as aligned as
+ * was asked for; what it is, is told by bit maps. Each test in a child, for regions are never given
+ * back.
  */
 #include "unit/hardened.h"
 

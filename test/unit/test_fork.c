@@ -1,6 +1,6 @@
 /*
- * Repair after a fork, of arenas whose threads were in the middle of anything: all but states and identities is
- * broken on purpose.
+ * Repair after a fork, of arenas whose threads were in the middle of anything: all but states and
+ * identities is broken on purpose.
  */
 #include "unit/unit.h"
 
@@ -29,7 +29,10 @@ static void repair(struct arena *arena)
     assert_false(atomic_load(&arena->damaged));
 }
 
-/* Whatever a thread may have been doing to them: nothing but the states and identities is left as it was. */
+/*
+ * Whatever a thread may have been doing to them: nothing but the states and identities is left as
+ * it was.
+ */
 static void break_heaps(struct heap_set *set)
 {
     for (struct heap *heap = set->heaps; heap != NULL; heap = heap->next) {
@@ -231,7 +234,9 @@ static void test_a_longer_stack_is_used_whole_after_a_repair(void **state)
         chunks[n] = unit_alloc(arena, 16);
     while (bin_count(next) == 0)
         unit_alloc(arena, 32);
-    /* Between the two stores that lengthen the stack, in the order in which they must not be seen. */
+    /*
+     * Between the two stores that lengthen the stack, in the order in which they must not be seen.
+     */
     bin->slots = before;
     bin->end = before + bin_limit_max(bin);
     repair(arena);

@@ -1,6 +1,6 @@
 /*
- * Forks of a process with threads: that the handler runs in the child, and that the child can use and free what
- * all threads had, whatever they were doing.
+ * Forks of a process with threads: that the handler runs in the child, and that the child can use
+ * and free what all threads had, whatever they were doing.
  */
 #include "unit/unit.h"
 
@@ -23,7 +23,9 @@
 
 enum { SLOTS = 128, WORKERS = 3, STABLE = 60, FORKS = 12, SLOTS_OF_MAIN = 1000 };
 
-/* Some hundred pieces of a repair; fewer than are sent at once; two pieces, of TINY and of SMALL. */
+/*
+ * Some hundred pieces of a repair; fewer than are sent at once; two pieces, of TINY and of SMALL.
+ */
 enum { MANY = 200000, HELD = 50, LOOKED_MAX = 2 * (1024 + TINY_SLAB_CHUNKS_MAX) };
 
 static size_t size_of(size_t n)
@@ -287,7 +289,10 @@ static void test_forks_of_a_busy_process(void **state)
     assert_true(good);
 }
 
-/* A thread that has taken a mapping out of the cache, and holds the registry's lock while others fork. */
+/*
+ * A thread that has taken a mapping out of the cache, and holds the registry's lock while others
+ * fork.
+ */
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;

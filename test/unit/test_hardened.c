@@ -1,6 +1,6 @@
 /*
- * Hardened arenas, played by one thread: memory that is zero, the quarantine, random choice, and chunks that
- * come home from others. Each test in a child, for the option is for good.
+ * Hardened arenas, played by one thread: memory that is zero, the quarantine, random choice, and
+ * chunks that come home from others. Each test in a child, for the option is for good.
  */
 #include "unit/hardened.h"
 
@@ -57,7 +57,10 @@ static void test_chunks_are_zero_and_have_a_canary(void **state)
     run(hand_out);
 }
 
-/* Sized frees of every TINY size: no other size will do, also where there is as much slack as a state can tell. */
+/*
+ * Sized frees of every TINY size: no other size will do, also where there is as much slack as a
+ * state can tell.
+ */
 static void free_sized_quickly(void *unused)
 {
     (void)unused;
@@ -141,7 +144,10 @@ static void wait_by_bytes(void *unused)
         chunks[n] = take(arena, SIZE);
     for (size_t n = 0; n < FREED; n++)
         give(arena, chunks[n]);
-    /* Those that do not wait are in the stack or in slabs, where their state says the same: taken, they come first. */
+    /*
+     * Those that do not wait are in the stack or in slabs, where their state says the same: taken,
+     * they come first.
+     */
     for (size_t n = 0; n < FREED - WAIT; n++) {
         char *again = take(arena, SIZE);
 
@@ -190,7 +196,10 @@ static void test_the_order_is_random(void **state)
     run(choose);
 }
 
-/* What the quarantine lets go lies in the stack one on the other; which of them is next is a matter of chance, too. */
+/*
+ * What the quarantine lets go lies in the stack one on the other; which of them is next is a matter
+ * of chance, too.
+ */
 static void choose_again(void *unused)
 {
     (void)unused;
@@ -219,7 +228,10 @@ static void test_reuse_is_random(void **state)
     run(choose_again);
 }
 
-/* Other arenas free; what carried addresses home is zero when it has arrived, and waits like all others. */
+/*
+ * Other arenas free; what carried addresses home is zero when it has arrived, and waits like all
+ * others.
+ */
 static void come_home(void *unused)
 {
     (void)unused;

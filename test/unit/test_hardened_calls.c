@@ -1,7 +1,7 @@
 /*
- * The hardened calls, as a program makes them: what is in quarantine when memory is short, and what is counted. Each in
- * a child, for the option is for good; and there in a thread of its own, for the first one has an arena already that is
- * not hardened.
+ * The hardened calls, as a program makes them: what is in quarantine when memory is short, and what
+ * is counted. Each in a child, for the option is for good; and there in a thread of its own, for
+ * the first one has an arena already that is not hardened.
  */
 #include "unit/hardened.h"
 

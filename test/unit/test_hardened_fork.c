@@ -1,5 +1,6 @@
 /*
- * What the child of a fork finds in hardened arenas: free memory is zero there, whatever other threads were doing.
+ * What the child of a fork finds in hardened arenas: free memory is zero there, whatever other
+ * threads were doing.
  */
 #include "unit/hardened.h"
 
@@ -23,7 +24,10 @@ static void repair(struct arena *arena, bool survivor)
     atomic_store(&arena->survivor, false);
 }
 
-/* Parcels that a fork cuts off: found by their marks, they must be zero before they are handed out again. */
+/*
+ * Parcels that a fork cuts off: found by their marks, they must be zero before they are handed out
+ * again.
+ */
 static void repair_parcels(void *unused)
 {
     (void)unused;
@@ -51,7 +55,10 @@ static void test_a_repair_leaves_no_parcel_behind(void **state)
 
 static uintptr_t protected_unit;
 
-/* A write to a free chunk, in which another thread may fork: the child must not take the chunk for free. */
+/*
+ * A write to a free chunk, in which another thread may fork: the child must not take the chunk for
+ * free.
+ */
 static void look_at_state(int number, siginfo_t *info, void *context)
 {
     void *at = info->si_addr;

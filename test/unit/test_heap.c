@@ -1,5 +1,6 @@
 /*
- * Heaps: taking and giving runs of units, joining, what is clean, what goes back to the kernel and when.
+ * Heaps: taking and giving runs of units, joining, what is clean, what goes back to the kernel and
+ * when.
  */
 #include "unit/unit.h"
 
@@ -125,7 +126,10 @@ static void test_an_empty_heap_waits_for_the_end_of_a_walk(void **state)
     structure_unlock();
     assert_int_equal(unit_count_heaps(set), 4);
     assert_ptr_equal(set->idle, heaps[0]);
-    /* The one in reserve serves first; of those that wait one becomes the next reserve, the others go. */
+    /*
+     * The one in reserve serves first; of those that wait one becomes the next reserve, the others
+     * go.
+     */
     assert_ptr_equal(unit_take_heap(set), heaps[0]);
     heap_set_age(set);
     assert_int_equal(unit_count_heaps(set), 2);

@@ -1,6 +1,6 @@
 /*
- * Heaps of hardened processes: address space at first, committed in steps, with guards inside that are never committed.
- * Each test in a child.
+ * Heaps of hardened processes: address space at first, committed in steps, with guards inside that
+ * are never committed. Each test in a child.
  */
 #include "unit/hardened.h"
 

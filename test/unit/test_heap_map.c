@@ -1,5 +1,6 @@
 /*
- * The heap map, with heaps that are only entered and never mapped: what it says of any value whatever.
+ * The heap map, with heaps that are only entered and never mapped: what it says of any value
+ * whatever.
  */
 #include "unit/unit.h"
 

@@ -1,5 +1,6 @@
 /*
- * Which runs of units a heap hands out: the lowest that fits, joined from what came back; and whose address is it?
+ * Which runs of units a heap hands out: the lowest that fits, joined from what came back; and whose
+ * address is it?
  */
 #include "unit/unit.h"
 
@@ -124,7 +125,10 @@ static void test_every_address_of_a_heap_is_owned_and_no_other(void **state)
     assert_false(heap_owned(arena->own_small, heap->base - 1, SMALL_HEAP_SHIFT));
     assert_false(heap_owned(arena->own_small, heap->base - CHUNK_ALIGN, SMALL_HEAP_SHIFT));
     assert_false(heap_owned(arena->own_small, end, SMALL_HEAP_SHIFT));
-    /* No value is taken for an entry that is empty, in an arena that never had a heap and in one that had. */
+    /*
+     * No value is taken for an entry that is empty, in an arena that never had a heap and in one
+     * that had.
+     */
     assert_int_equal(arena->own_tiny[0], OWN_NONE);
     for (uintptr_t number = 0; number < 4 * OWN_HEAPS; number++)
         for (uintptr_t offset = 0; offset <= 2 * CHUNK_ALIGN; offset++) {

@@ -59,7 +59,9 @@ static void check_mapping_size(size_t needed)
 
     assert_true(mapped >= needed && mapped - needed <= needed / 8);
     assert_int_equal(mapped % os_page_size(), 0);
-    /* The larger request never gets the smaller mapping, and a mapping's own size is left as it is. */
+    /*
+     * The larger request never gets the smaller mapping, and a mapping's own size is left as it is.
+     */
     assert_true(mapped <= large_mapping_size(needed + os_page_size()));
     assert_int_equal(large_mapping_size(mapped), mapped);
 }
@@ -123,7 +125,10 @@ static void test_where_the_rounding_does_not_fit_the_pages_still_do(void **state
     if (large_mapping_size(MIB / 2 + os_page_size()) == MIB / 2 + os_page_size())
         skip();
     large_trim();
-    /* Too small to have headroom from the beginning. The first mapping is refused; the one of just as many pages as are needed is not. */
+    /*
+     * Too small to have headroom from the beginning. The first mapping is refused; the one of just
+     * as many pages as are needed is not.
+     */
     os_fail_after(1, false);
     char *chunk = large_alloc(MIB / 2 + 1, 1, &clean);
     os_fail_after(0, false);
@@ -307,7 +312,9 @@ static void test_without_memory_for_a_descriptor_the_mapping_goes_back(void **st
     assert_int_equal(seen.live + seen.cached, before.live);
 }
 
-/* Each that grows is two mappings for the kernel: with many there is none for what can do without. */
+/*
+ * Each that grows is two mappings for the kernel: with many there is none for what can do without.
+ */
 static void test_with_many_mappings_there_is_no_headroom(void **state)
 {
     (void)state;

@@ -1,6 +1,7 @@
 /*
- * LARGE chunks of hardened processes that change their size: what they may use grows and shrinks by whole pages, and at
- * both of its ends is always a page that nobody may touch. Each test in a child, for the option is for good.
+ * LARGE chunks of hardened processes that change their size: what they may use grows and shrinks by
+ * whole pages, and at both of its ends is always a page that nobody may touch. Each test in a
+ * child, for the option is for good.
  */
 #include "unit/hardened.h"
 
@@ -65,8 +66,8 @@ static void require_guarded(const char *chunk, size_t size)
 }
 
 /*
- * Freed, its place is kept from others for a while, and nobody may touch it; then there is nothing left, also of what
- * was in advance, and of the guards: the one behind it was there.
+ * Freed, its place is kept from others for a while, and nobody may touch it; then there is nothing
+ * left, also of what was in advance, and of the guards: the one behind it was there.
  */
 static void require_gone(const char *chunk, size_t reserved)
 {
@@ -183,7 +184,10 @@ static void test_without_headroom_it_is_a_chunk_like_others(void **state)
     run(refuse_headroom);
 }
 
-/* Where the kernel may have left a hole, nothing is unmapped any more; the chunk is as it was, without guards. */
+/*
+ * Where the kernel may have left a hole, nothing is unmapped any more; the chunk is as it was,
+ * without guards.
+ */
 static void refuse_to_grow(void *unused)
 {
     char *chunk = allocate_growing(MIB);

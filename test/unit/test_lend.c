@@ -1,6 +1,6 @@
 /*
- * Lending: what has been used in a larger class comes before what was never touched; how far that goes; and that a
- * chunk which was lent is one of its own class in every other respect.
+ * Lending: what has been used in a larger class comes before what was never touched; how far that
+ * goes; and that a chunk which was lent is one of its own class in every other respect.
  */
 #include "unit.h"
 
@@ -197,7 +197,10 @@ static void test_an_alignment_is_not_lent_away(void **state)
     assert_int_equal((uintptr_t)pointer % 4096, 0);
 }
 
-/* A partial slab with used chunks comes before the rest of the current one, if nothing in that was ever out. */
+/*
+ * A partial slab with used chunks comes before the rest of the current one, if nothing in that was
+ * ever out.
+ */
 static void test_partial_slabs_come_before_fresh_memory(void **state)
 {
     (void)state;

@@ -1,5 +1,6 @@
 /*
- * Heaps in limbo: out of the map, without memory, and still there for a thread that has just looked into the map.
+ * Heaps in limbo: out of the map, without memory, and still there for a thread that has just looked
+ * into the map.
  */
 #include "unit/unit.h"
 
@@ -17,7 +18,10 @@ static bool is_mapped(uintptr_t address)
     return mincore((void *)(address & ~(os_page_size() - 1)), 1, &page) == 0 || errno != ENOMEM;
 }
 
-/* Two heaps that become wholly free: one is kept in reserve, the other goes. Returns a chunk of that one. */
+/*
+ * Two heaps that become wholly free: one is kept in reserve, the other goes. Returns a chunk of
+ * that one.
+ */
 static uintptr_t lose_a_heap(struct arena *arena)
 {
     enum { MOST = 3 * TINY_HEAP_SIZE / 960 };

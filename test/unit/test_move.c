@@ -1,6 +1,6 @@
 /*
- * Moving very large chunks: what was written arrives, what was not stays untouched, and both chunks together take
- * hardly more memory than one of them.
+ * Moving very large chunks: what was written arrives, what was not stays untouched, and both chunks
+ * together take hardly more memory than one of them.
  */
 #include "unit/unit.h"
 
@@ -64,7 +64,10 @@ static void test_only_what_was_written_is_copied(void **state)
     assert_int_equal(large_free((uintptr_t)to, false), LARGE_FREED);
 }
 
-/* At each call for memory in turn: nothing is lost, and what could not go back waits as a free mapping. */
+/*
+ * At each call for memory in turn: nothing is lost, and what could not go back waits as a free
+ * mapping.
+ */
 static void test_the_kernel_takes_nothing_back(void **state)
 {
     (void)state;

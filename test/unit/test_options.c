@@ -21,7 +21,10 @@ static int print_options(void)
     return 0;
 }
 
-/* Runs the child with up to three variables; what it printed, and what it complained about, must be this. */
+/*
+ * Runs the child with up to three variables; what it printed, and what it complained about, must be
+ * this.
+ */
 static void check(const char *const *environment, const char *printed, const char *complaints)
 {
     static const char *const argv[] = {"/proc/self/exe", "print", NULL};

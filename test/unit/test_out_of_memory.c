@@ -1,7 +1,8 @@
 /*
- * Without memory: a fixed piece of work is done in a new process again and again, and each time another one of
- * its system calls for memory fails, alone or with all that follow, until there is no call left to fail. What
- * failed says so, nothing that is live is touched, the census agrees, and the next attempt works.
+ * Without memory: a fixed piece of work is done in a new process again and again, and each time
+ * another one of its system calls for memory fails, alone or with all that follow, until there is
+ * no call left to fail. What failed says so, nothing that is live is touched, the census agrees,
+ * and the next attempt works.
  */
 #include "unit/unit.h"
 
@@ -163,7 +164,10 @@ static void allocate_all_sizes(void)
         add(CALL_OF_MALLOC, SMALL_MAX - n, 16);
     for (size_t size = SMALL_MAX + 1; size < 2000000; size += size / 4)
         add(CALL_OF_CALLOC, size, 16);
-    /* Sizes that are not rounded up: what is refused is not made up for by a mapping that is just large enough. */
+    /*
+     * Sizes that are not rounded up: what is refused is not made up for by a mapping that is just
+     * large enough.
+     */
     for (size_t size = 2 * SMALL_MAX; size < 2000000; size += size / 2)
         add(CALL_OF_MALLOC, size, 16);
     for (size_t align = 32; align <= 4 << 20; align *= 8) {
@@ -219,7 +223,10 @@ static void free_and_trim(void)
     check_everything();
 }
 
-/* Each part is work of its own that ends with the process, so that the failures of a later one come early. */
+/*
+ * Each part is work of its own that ends with the process, so that the failures of a later one come
+ * early.
+ */
 static void (*const parts[])(void) = {allocate_all_sizes, grow_and_shrink, work_in_a_thread,
                                       free_and_trim};
 

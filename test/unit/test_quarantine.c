@@ -1,6 +1,7 @@
 /*
- * The addresses of LARGE chunks that were freed: others do not get them for a while, and nobody can touch them; bounded
- * in ranges and in bytes; nothing is lost where the kernel refuses. Each test in a child.
+ * The addresses of LARGE chunks that were freed: others do not get them for a while, and nobody can
+ * touch them; bounded in ranges and in bytes; nothing is lost where the kernel refuses. Each test
+ * in a child.
  */
 #include "unit/hardened.h"
 

@@ -86,8 +86,8 @@ static void visit_one(void *context, struct large *large)
 }
 
 /*
- * Between the pieces chunks come and go: every third is removed when it may have been seen or not, others come in
- * its place, in descriptors that were used before or not, and blocks are added.
+ * Between the pieces chunks come and go: every third is removed when it may have been seen or not,
+ * others come in its place, in descriptors that were used before or not, and blocks are added.
  */
 static void test_in_pieces_those_that_stay_are_seen_once(void **state)
 {

@@ -1,6 +1,6 @@
 /*
- * Remote frees, with one thread that plays owner and freeing thread in turn: what is collected, when it is sent,
- * that all of it comes home, and that parcels which were written to are noticed.
+ * Remote frees, with one thread that plays owner and freeing thread in turn: what is collected,
+ * when it is sent, that all of it comes home, and that parcels which were written to are noticed.
  */
 #include "unit/unit.h"
 
@@ -286,7 +286,10 @@ static void test_a_parcel_that_was_written_to_is_reported(void **state)
         /* The link to the next parcel: of 16 bytes each is one, of 64 every seventh. */
         {16, 7, 0, "\x41\x41\x41\x41\x41\x41\x41\x41", false},
         {64, 7, 0, "\x10\0\0\0\0\0\0", false},
-        /* The same, while the parcel is being filled: then it is not looked at, and no harm is done. */
+        /*
+         * The same, while the parcel is being filled: then it is not looked at, and no harm is
+         * done.
+         */
         {256, 0, 8, "\x41\x41\x41\x41\x41\x41\x41\x41", true},
         {256, 0, 8, "\xff\xff\xff\xff\xff\xff\xff\xff", true},
     };

@@ -1,6 +1,6 @@
 /*
- * Remote frees: the short way by the address, what it costs in atomic operations, and arenas that wait for their
- * repair.
+ * Remote frees: the short way by the address, what it costs in atomic operations, and arenas that
+ * wait for their repair.
  */
 #include "unit/unit.h"
 

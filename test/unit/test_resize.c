@@ -298,7 +298,10 @@ static void test_when_the_headroom_cannot_be_committed(void **state)
     assert_int_equal(descriptor(chunk).requested, MIB);
     assert_int_equal(descriptor(chunk).mapped, MIB);
     assert_int_equal(pattern_mismatch(chunk, MIB, 4), MIB);
-    /* The part that was to be committed may be a hole; what lies behind it was ours, and must not be left over. */
+    /*
+     * The part that was to be committed may be a hole; what lies behind it was ours, and must not
+     * be left over.
+     */
     assert_false(is_mapped(chunk + reserved - os_page_size()));
     release_and_trim(chunk);
 }

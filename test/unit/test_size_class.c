@@ -1,6 +1,6 @@
 /*
- * Size classes, exhaustively: every size has the smallest class that holds it, and every offset into a slab of
- * every class is a chunk's start exactly if the index by multiplication says so.
+ * Size classes, exhaustively: every size has the smallest class that holds it, and every offset
+ * into a slab of every class is a chunk's start exactly if the index by multiplication says so.
  */
 #include "unit/unit.h"
 
@@ -76,7 +76,10 @@ static size_t wrong_offsets(const struct size_class *shape)
         bool start = offset % shape->size == 0 && offset / shape->size < shape->chunks;
 
         wrong += found != start || (start && index != offset / shape->size);
-        /* chunk_find() relies on this: the index is that of the chunk around the offset, or the next one's. */
+        /*
+         * chunk_find() relies on this: the index is that of the chunk around the offset, or the
+         * next one's.
+         */
         wrong += index != offset / shape->size && index != offset / shape->size + 1;
     }
     return wrong;
@@ -92,7 +95,10 @@ static void test_every_offset_of_every_slab(void **state)
 static void test_offsets_of_other_slabs_are_no_chunks(void **state)
 {
     (void)state;
-    /* A stale slab number gives an offset that lies behind the slab, or, wrapped round, in front of it. */
+    /*
+     * A stale slab number gives an offset that lies behind the slab, or, wrapped round, in front of
+     * it.
+     */
     for (unsigned index = 0; index < SIZE_CLASSES; index++) {
         const struct size_class *shape = &size_classes[index];
 

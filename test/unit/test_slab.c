@@ -1,5 +1,6 @@
 /*
- * Slabs: the order in which chunks are taken, the counts, what is known to be zero, and rebuilding from states.
+ * Slabs: the order in which chunks are taken, the counts, what is known to be zero, and rebuilding
+ * from states.
  */
 #include "unit/unit.h"
 
@@ -8,7 +9,10 @@
 
 #include <string.h>
 
-/* The smallest and the largest of each zone, a size that is no power of two, and one with a rest at the end. */
+/*
+ * The smallest and the largest of each zone, a size that is no power of two, and one with a rest at
+ * the end.
+ */
 static const unsigned some_classes[] = {
     0, 6, 7, 16, TINY_CLASSES - 1, TINY_CLASSES, 37, 60, SIZE_CLASSES - 1};
 

@@ -1,6 +1,6 @@
 /*
- * The states of SMALL chunks: what is put in comes back, no two chunks share one, none is taken for another's, and
- * nothing is left of a slab that was there before.
+ * The states of SMALL chunks: what is put in comes back, no two chunks share one, none is taken for
+ * another's, and nothing is left of a slab that was there before.
  */
 #include "unit/unit.h"
 
@@ -19,7 +19,10 @@ static struct slab *create(struct arena *arena, unsigned size_class)
     return slab;
 }
 
-/* Asked of every address in its granule, the state is that of a live chunk's start for this one only, if at all. */
+/*
+ * Asked of every address in its granule, the state is that of a live chunk's start for this one
+ * only, if at all.
+ */
 static void check_lives(uint32_t what, uintptr_t address, bool live)
 {
     uintptr_t granule = address - address % SMALL_GRANULE;

@@ -1,6 +1,6 @@
 /*
- * Where heaps lie: between guards, whatever their neighbours do; smaller under a limit; at random places when
- * hardened. And what lies where a heap's range goes on behind its end.
+ * Where heaps lie: between guards, whatever their neighbours do; smaller under a limit; at random
+ * places when hardened. And what lies where a heap's range goes on behind its end.
  */
 #include "unit/unit.h"
 
@@ -166,7 +166,10 @@ static void use_up_first_mapping(void)
         ;
 }
 
-/* Takes units one by one until there is no memory, fills them, and checks them all. Returns the heaps. */
+/*
+ * Takes units one by one until there is no memory, fills them, and checks them all. Returns the
+ * heaps.
+ */
 static size_t fill_with_units(struct heap_set *set, size_t *bytes)
 {
     unsigned first;
@@ -291,7 +294,10 @@ static uintptr_t make_hole(void)
     return hole;
 }
 
-/* The last page of the heap's tagged range is not the heap's: a LARGE chunk that begins there is one. */
+/*
+ * The last page of the heap's tagged range is not the heap's: a LARGE chunk that begins there is
+ * one.
+ */
 static void use_last_page(const struct heap *heap, uintptr_t lowest)
 {
     enum { LENGTH = 320 << 10 };
@@ -354,7 +360,9 @@ static void test_behind_the_end_of_a_heap_there_may_be_others(void **state)
     assert_true(unit_child_succeeds(share_a_range_in_a_thread, NULL));
 }
 
-/* Each of the calls for one heap fails in turn: there is a heap or none, and nothing is left over. */
+/*
+ * Each of the calls for one heap fails in turn: there is a heap or none, and nothing is left over.
+ */
 static void fail_each_call(void *argument)
 {
     struct arena *arena = unit_arena();

@@ -1,6 +1,6 @@
 /*
- * Freed LARGE chunks of one thread: taken and freed without the registry's lock; bounded; found by whoever gives memory
- * back; and a second free is refused, whichever way it goes.
+ * Freed LARGE chunks of one thread: taken and freed without the registry's lock; bounded; found by
+ * whoever gives memory back; and a second free is refused, whichever way it goes.
  */
 #include "unit/cache.h"
 #include "unit/unit.h"

@@ -1,6 +1,6 @@
 /*
- * Vacated mappings: when the account of mappings is full, freed chunks give their memory back and keep their place, so
- * the process gets no more mappings.
+ * Vacated mappings: when the account of mappings is full, freed chunks give their memory back and
+ * keep their place, so the process gets no more mappings.
  */
 #include "unit/unit.h"
 
@@ -111,7 +111,10 @@ static void test_it_serves_requests_that_it_fits(void **state)
     release_rest();
 }
 
-/* The range may be a hole, which somebody else may have taken: it is never touched nor unmapped again. */
+/*
+ * The range may be a hole, which somebody else may have taken: it is never touched nor unmapped
+ * again.
+ */
 static void test_what_is_not_renewed_is_lost(void **state)
 {
     (void)state;
@@ -148,7 +151,10 @@ static void in_child(void *argument)
 {
     (void)argument;
     large_after_fork(NULL);
-    /* What is renewed here does not become one with what the parent mapped: so memory stays, and nothing is lost. */
+    /*
+     * What is renewed here does not become one with what the parent mapped: so memory stays, and
+     * nothing is lost.
+     */
     vacated_few(0);
     mappings_bound(1);
     for (size_t n = 0; n < COUNT; n += 2)

@@ -1,6 +1,6 @@
 /*
- * What the unit tests share: arenas that no thread is bound to, so that one thread can play several; functions
- * run in a child process that is forked for it; and sums over one arena.
+ * What the unit tests share: arenas that no thread is bound to, so that one thread can play
+ * several; functions run in a child process that is forked for it; and sums over one arena.
  */
 #ifndef FT_TEST_UNIT_UNIT_H
 #define FT_TEST_UNIT_UNIT_H
@@ -15,7 +15,9 @@
 
 #include <cmocka.h>
 
-/* How a child ended, and what it wrote on stderr (the first part of it, and how many lines in all). */
+/*
+ * How a child ended, and what it wrote on stderr (the first part of it, and how many lines in all).
+ */
 struct unit_end {
     int exit_code; /* -1 if a signal ended it */
     int signal;
@@ -29,10 +31,16 @@ void unit_in_child(void (*body)(void *argument), void *argument, struct unit_end
 /* The same, for a body that has to come to its end; prints what went wrong otherwise. */
 bool unit_child_succeeds(void (*body)(void *argument), void *argument);
 
-/* A new arena in use by nobody. No tick comes in it but where a test asks for one: none depends on time. */
+/*
+ * A new arena in use by nobody. No tick comes in it but where a test asks for one: none depends on
+ * time.
+ */
 struct arena *unit_arena(void);
 
-/* A chunk of it, of the size's own class, even where malloc would take a larger one; and its description. */
+/*
+ * A chunk of it, of the size's own class, even where malloc would take a larger one; and its
+ * description.
+ */
 void *unit_alloc(struct arena *arena, size_t size);
 struct chunk unit_chunk(const void *pointer);
 
@@ -47,14 +55,23 @@ size_t unit_count_heaps(const struct heap_set *set);
 size_t unit_bin_size(const struct bin *bin);
 unsigned unit_ring_length(const struct bin *bin);
 
-/* All chunks that are neither live nor in the stack are vacant in their slabs; lists and places agree. */
+/*
+ * All chunks that are neither live nor in the stack are vacant in their slabs; lists and places
+ * agree.
+ */
 void unit_check_bin(struct arena *arena, const struct bin *bin, unsigned live);
 
-/* A run of units of some heap of the set, which is to be had; and how many units a heap of it has for slabs. */
+/*
+ * A run of units of some heap of the set, which is to be had; and how many units a heap of it has
+ * for slabs.
+ */
 struct heap *unit_take_units(struct heap_set *set, unsigned units, unsigned *first);
 unsigned unit_units_per_heap(const struct heap_set *set);
 
-/* How many units lie on one page, at least one; and the first unit from `unit` on that begins a page. */
+/*
+ * How many units lie on one page, at least one; and the first unit from `unit` on that begins a
+ * page.
+ */
 unsigned unit_page_units(void);
 unsigned unit_page_from(unsigned unit);
 
@@ -75,7 +92,10 @@ bool unit_protected_so(uintptr_t start, uintptr_t end, const char *protection);
 void unit_limit(size_t bytes);
 size_t unit_address_space(void);
 
-/* SMALL stacks share what they are lengthened by: a test's teardown, gives back what all arenas have taken of it. */
+/*
+ * SMALL stacks share what they are lengthened by: a test's teardown, gives back what all arenas
+ * have taken of it.
+ */
 int unit_flush_all(void **state);
 
 #endif

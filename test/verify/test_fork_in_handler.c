@@ -1,6 +1,7 @@
 /*
- * Forks in a signal handler that interrupts the library at a place where the models (locks.pml, large.pml) found the
- * child in danger. The interrupted call goes on in the child, and must come to its end.
+ * Forks in a signal handler that interrupts the library at a place where the models (locks.pml,
+ * large.pml) found the child in danger. The interrupted call goes on in the child, and must come to
+ * its end.
  */
 #include "unit/unit.h"
 
@@ -38,7 +39,10 @@ static void wait_a_moment(void)
     nanosleep(&(struct timespec){.tv_nsec = 100 * 1000 * 1000}, NULL);
 }
 
-/* While this thread holds a lock, the other one waits for it soon; where it does not yet, the test is easier. */
+/*
+ * While this thread holds a lock, the other one waits for it soon; where it does not yet, the test
+ * is easier.
+ */
 static void interrupt_the_other(void)
 {
     wait_a_moment();

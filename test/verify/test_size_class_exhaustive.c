@@ -1,6 +1,6 @@
 /*
- * Every size with every alignment, through the API: the chunk is aligned, large enough, and of the first class that can
- * be; what test_size_class.c says of the tables alone is not repeated.
+ * Every size with every alignment, through the API: the chunk is aligned, large enough, and of the
+ * first class that can be; what test_size_class.c says of the tables alone is not repeated.
  */
 #include "unit/unit.h"
 
@@ -23,7 +23,10 @@ static size_t smallest_chunk(size_t align, size_t size)
     return 0;
 }
 
-/* Sizes between two that differ in their chunk ask for the same one, so the search is made once for each step of 16. */
+/*
+ * Sizes between two that differ in their chunk ask for the same one, so the search is made once for
+ * each step of 16.
+ */
 static size_t wrong_with(size_t align)
 {
     size_t wrong = 0, expected = 0;
