@@ -1,5 +1,5 @@
 /*
- * What the tests of the cache of freed LARGE mappings share.
+ * Helpers of the tests of the cache of freed LARGE mappings.
  */
 #ifndef FT_TEST_UNIT_CACHE_H
 #define FT_TEST_UNIT_CACHE_H
@@ -31,11 +31,11 @@ static inline bool cached(const char *chunk)
     return large_find((uintptr_t)chunk, &info) && !info.live;
 }
 
-/* As if requests had shown that so much is worth keeping. */
+/* Pretends that requests have shown that so many bytes are worth keeping. */
 static inline void learn(size_t bytes)
 {
     registry_lock();
-    /* A period begins, so that it is not forgotten at once. The cache is empty. */
+    /* Begins a period, so that this is not forgotten at once. The cache is empty. */
     assert_null(cache_evict(clock_now(), false));
     cache_learn(bytes);
     registry_unlock();

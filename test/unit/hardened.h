@@ -1,6 +1,6 @@
 /*
- * What the tests of hardened arenas share: bodies that run with the option on, in a child, for it
- * is for good; chunks that are taken and given back.
+ * Helpers of the tests of hardened arenas: functions that run in a child with the option on,
+ * because it cannot be taken back; and chunks that are allocated and freed.
  */
 #ifndef FT_TEST_UNIT_HARDENED_H
 #define FT_TEST_UNIT_HARDENED_H

@@ -1,7 +1,7 @@
 /*
- * Looking beside a chunk that is freed: what is free there and was written to is found, on both
- * sides, wherever the chunk lies in its slab; what is live, or on its way home, is left alone. Each
- * test in a child.
+ * Checks of the free memory beside a chunk that is being freed. A write there is found on both
+ * sides, wherever the chunk is in its slab. Neighbours that are live, or that another thread has
+ * freed, are left alone. Each test runs in a child process.
  */
 #include "unit/hardened.h"
 
@@ -9,8 +9,8 @@
 #include "os/os.h"
 
 /*
- * Of each kind of class: two chunks in what is looked at, one, with a rest behind the last chunk,
- * SMALL.
+ * One size of each kind: two chunks fit into the checked bytes, one fits, the last chunk has a
+ * remainder behind it, and one SMALL size.
  */
 static const size_t sizes[] = {1, 8, 24, 40, 100, 500, 959, 1023, 3000, 4096, 30000, 100000};
 enum { SIZES = sizeof sizes / sizeof *sizes };
@@ -32,7 +32,10 @@ static void write_and_look(char *chunk, ptrdiff_t at, enum beside expected)
     REQUIRE(look(chunk) == BESIDE_CLEAN, "it is found twice");
 }
 
-/* The only chunk there is: all around is free, or was never out. */
+/*
+ * Allocates the only chunk of its slab, so that everything around it is free or was never handed
+ * out.
+ */
 static void look_around(void *unused)
 {
     (void)unused;
@@ -55,8 +58,8 @@ static void test_free_memory_on_both_sides(void **state)
 }
 
 /*
- * All chunks of some slabs are live: each may hold what it likes, and none is told that of its
- * neighbour.
+ * All chunks of some slabs are live. Each may hold any bytes, and no report blames a neighbour for
+ * them.
  */
 static void look_at_live_ones(void *unused)
 {
@@ -85,7 +88,7 @@ static void test_live_neighbours_are_left_alone(void **state)
     run(look_at_live_ones);
 }
 
-/* Chunks on their way home hold addresses. */
+/* Chunks in state REMOTE hold the addresses of a parcel, which are not zero. */
 static void look_at_those_on_their_way(void *unused)
 {
     enum { MANY = 500 };
@@ -108,7 +111,7 @@ static void test_neighbours_on_their_way_are_left_alone(void **state)
     run(look_at_those_on_their_way);
 }
 
-/* The quick look asks for the thorough one whenever that would find something in front. */
+/* The quick check must ask for the thorough one whenever that would find something in front. */
 static void look_quickly(void *unused)
 {
     (void)unused;

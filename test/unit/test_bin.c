@@ -1,6 +1,6 @@
 /*
- * Bins: the stack and how it fills, spills and grows; which slab is current, partial, spare; and
- * that nothing is lost between them, whatever the order of calls.
+ * Bins: how the stack of free chunks fills, spills and grows; which slab is current, partial or
+ * spare; and that no chunk is lost between them, whatever the order of calls.
  */
 #include "unit/unit.h"
 
@@ -11,7 +11,9 @@
 
 #include <string.h>
 
-/* Slabs of one unit, of a few, of many; of many chunks, of a few, of one. */
+/*
+ * Classes whose slabs have one unit, a few units, many units; many chunks, a few chunks, one chunk.
+ */
 static const unsigned some_classes[] = {0,  5,  12, TINY_CLASSES - 1, TINY_CLASSES, 36, 50,
                                         66, 75, 84, SIZE_CLASSES - 1};
 
@@ -45,8 +47,8 @@ static void test_the_stacks_of_all_bins_are_apart(void **state)
 }
 
 /*
- * Takes as much as its stack may hold twice and gives it back, until the stack is as long as it may
- * become.
+ * Allocates twice as many chunks as the stack may hold and frees them, until the stack has its
+ * maximum length.
  */
 static void lengthen_to_the_last(struct arena *arena, struct bin *bin)
 {
@@ -72,9 +74,9 @@ static void test_the_longest_stacks_of_all_bins_are_apart(void **state)
 
     for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
         lengthen_to_the_last(arena, &of[size_class]);
-        /* Before anything is written behind the arena. */
+        /* Checked first, because a later write would already be outside of the arena. */
         assert_true(arena->bins.next_slots <= end);
-        /* The room that all SMALL stacks share is for the next one. */
+        /* All SMALL stacks share what they may be lengthened by, so this one returns its part. */
         bin_flush(&of[size_class]);
     }
     for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
@@ -132,7 +134,7 @@ static void test_a_full_stack_grows_then_spills_its_older_half(void **state)
             chunks[n] = unit_alloc(arena, unit_bin_size(bin));
         while (bin_count(bin) > 0)
             unit_alloc(arena, unit_bin_size(bin));
-        /* As short as at first, and just filled from slabs. */
+        /* The stack has its initial length again, and a refill has just filled it. */
         bin_flush(bin);
         assert_int_equal(2U * bin_limit(bin), limit);
         bin->refills = 1;
@@ -142,7 +144,7 @@ static void test_a_full_stack_grows_then_spills_its_older_half(void **state)
         assert_int_equal(bin_count(bin), limit);
         for (unsigned n = 0; n < bin_count(bin); n++)
             assert_ptr_equal(bin->slots[n], chunks[n]);
-        /* No refill lies between: what comes now is a bulk of frees, which no length would hold. */
+        /* No refill happens in between, so this is a bulk of frees that no length would hold. */
         unit_free(arena, chunks[count - 1]);
         assert_true(bin_count(bin) > 0 && bin_count(bin) <= limit / 2U + 1);
         for (unsigned n = 0; n < bin_count(bin); n++)
@@ -163,7 +165,7 @@ static void test_nothing_is_lost_in_any_order(void **state)
 
         most = most < MANY ? most : MANY;
         for (unsigned step = 0, next = most, wave = 0; wave < 4; step++) {
-            /* Waves: mostly up, then mostly down. */
+            /* The number of live chunks rises in waves, then falls in waves. */
             bool up = (rng_below(&rng, 8) != 0) == (wave % 2 == 0);
 
             if (up && count < most) {
@@ -224,7 +226,7 @@ static void test_at_a_tick_what_was_not_used_goes_back(void **state)
 
     for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
         chunks[size_class] = unit_alloc(arena, size_classes[size_class].size);
-    /* The first time: all were filled before. */
+    /* The first flush finds every stack used since the tests began. */
     arena->bins.ticks = BINS_FLUSH_TICKS - 1;
     arena->bins.next_tick = 0;
     unit_alloc(arena, unit_bin_size(busy));
@@ -236,7 +238,10 @@ static void test_at_a_tick_what_was_not_used_goes_back(void **state)
         unit_free(arena, chunks[size_class]);
         assert_true(bin_count(&arena->bins.of[size_class]) > 0);
     }
-    /* The second: only one was. A tick between is not one of those. */
+    /*
+     * The second flush finds one used stack. Every other tick flushes, and the tick in between does
+     * not.
+     */
     arena->bins.ticks = BINS_FLUSH_TICKS - 2;
     arena->bins.next_tick = 0;
     while (arena->bins.next_tick == 0)
@@ -276,10 +281,7 @@ static void test_a_flush_keeps_what_is_live(void **state)
     }
 }
 
-/*
- * Three slabs, in the order in which they became partial; `vacant[i]` chunks are given back to slab
- * i.
- */
+/* Makes three slabs partial, in a known order, and frees `vacant[i]` chunks of slab i. */
 static void make_partial(struct arena *arena, unsigned size_class, const unsigned *vacant,
                          uintptr_t *starts)
 {
@@ -290,7 +292,7 @@ static void make_partial(struct arena *arena, unsigned size_class, const unsigne
     for (unsigned slab = 0; slab < 3; slab++)
         for (unsigned n = 0; n < chunks; n++)
             all[slab][n] = unit_alloc(arena, unit_bin_size(bin));
-    unit_alloc(arena, unit_bin_size(bin)); /* the current slab is another one */
+    unit_alloc(arena, unit_bin_size(bin)); /* Here the bin moves on to another current slab. */
     for (unsigned slab = 0; slab < 3; slab++) {
         starts[slab] = (uintptr_t)all[slab][0];
         for (unsigned n = 0; n < vacant[slab]; n++)
@@ -319,7 +321,10 @@ static void test_the_fullest_partial_slab_comes_first(void **state)
     assert_int_equal(slab_start(bin->current), starts[0]);
 }
 
-/* Allocates three slabs' worth and frees it, with what it takes to get it through the stack. */
+/*
+ * Allocates three slabs' worth of chunks and frees them, with enough others to push them through
+ * the stack.
+ */
 static void fill_and_drain(struct arena *arena, unsigned size_class)
 {
     static void *all[MANY];
@@ -373,7 +378,7 @@ static void test_without_memory_a_bin_stays_as_it_is(void **state)
         bool clean;
 
         os_fail_after(1, true);
-        /* An earlier class may have made the heap: then it is used up first. */
+        /* If an earlier class has made the heap, its free units are used up first. */
         while (bin_take_one(bin, &clean) != NULL)
             continue;
         assert_false(bin_refill(bin, NULL));

@@ -1,6 +1,6 @@
 /*
- * How long the stacks get; those of SMALL chunks by steps, as long as there is room, which arenas
- * have in common; and who gives it back.
+ * How long the stacks get. SMALL stacks grow in steps as long as there is room, which all arenas
+ * share; the tests check who gives room back.
  */
 #include "unit/unit.h"
 
@@ -9,8 +9,8 @@
 enum { MANY = 3000 };
 
 /*
- * What all arenas may lengthen their SMALL stacks by, beyond the room of each; and the most for one
- * stack.
+ * What all arenas together may add to their SMALL stacks, beyond the room of each; and the most
+ * that one stack may get.
  */
 enum { ROOM_COMMON = 16 << 20, SMALL_STACK_BYTES_MAX = 2 << 20 };
 
@@ -25,7 +25,10 @@ static void test_a_first_stack_that_is_often_empty_grows(void **state)
     for (unsigned limit = bin_limit(bin); limit < bin_limit_max(bin); limit *= 2) {
         void **slots = bin->slots;
 
-        /* Each refill is half a stack; eight of them, and it is twice as long, elsewhere. */
+        /*
+         * Each refill fills half a stack. After eight refills the stack is twice as long, and
+         * stored elsewhere.
+         */
         for (unsigned n = 0; n < 8 * limit / 2 + 1 && bin_limit(bin) == limit; n++, chunks++)
             unit_alloc(arena, unit_bin_size(bin));
         assert_int_equal(bin_limit(bin), 2 * limit);
@@ -35,8 +38,8 @@ static void test_a_first_stack_that_is_often_empty_grows(void **state)
 }
 
 /*
- * Takes more than the stack holds and gives it back, so that it is too short both ways, `times`
- * times.
+ * Allocates more chunks than the stack holds and frees them, `times` times, so that the stack is
+ * too short for both.
  */
 static void go_up_and_down(struct arena *arena, struct bin *bin, unsigned times)
 {
@@ -52,7 +55,7 @@ static void go_up_and_down(struct arena *arena, struct bin *bin, unsigned times)
     }
 }
 
-/* By how many bytes the SMALL stacks are longer than those of an arena that was just made. */
+/* Returns by how many bytes the SMALL stacks are longer than those of a new arena. */
 static size_t lengthened(const struct arena *arena)
 {
     const struct arena *fresh = unit_arena();
@@ -68,7 +71,7 @@ static size_t lengthened(const struct arena *arena)
 }
 
 /*
- * The stacks of every class become as long as they may, or as there is room for; the largest chunks
+ * The stacks of every class grow to their maximum, or until the room is used up. The largest chunks
  * come last.
  */
 static void lengthen_all(struct arena *arena)
@@ -77,10 +80,7 @@ static void lengthen_all(struct arena *arena)
         go_up_and_down(arena, &arena->bins.of[size_class], 12);
 }
 
-/*
- * What the arena has taken of its own room is missing there; the rest is from what all arenas
- * share.
- */
+/* The arena first uses up its own room; the rest comes from what all arenas share. */
 static size_t taken_from_common(const struct arena *arena, size_t room)
 {
     size_t bytes = lengthened(arena), own = room - arena->bins.room;
@@ -107,7 +107,7 @@ static void test_a_small_stack_doubles_when_it_is_too_short_both_ways(void **sta
             assert_true(time > 0 || bin_limit(bin) == next);
             limit = bin_limit(bin);
         }
-        /* Alone, it gets all that it may have. */
+        /* An arena that is alone gets everything that one arena may have. */
         assert_int_equal(limit, bin_limit_max(bin));
         assert_int_equal(bin->capacity, limit);
         assert_true(limit * unit_bin_size(bin) <= SMALL_STACK_BYTES_MAX);
@@ -131,7 +131,7 @@ static void test_a_bulk_of_frees_lengthens_no_small_stack(void **state)
 
         for (unsigned n = 0; n < count; n++)
             chunks[n] = unit_alloc(arena, unit_bin_size(bin));
-        /* At most one step: the stack was filled from slabs before. */
+        /* The stack may grow by one step at most, because slabs had filled it before. */
         for (unsigned n = 0; n < count; n++)
             unit_free(arena, chunks[n]);
         assert_true(bin_limit(bin) <= 2 * limit);
@@ -156,7 +156,8 @@ static void test_small_stacks_grow_as_long_as_there_is_room(void **state)
         assert_true(taken_from_common(arena, room) <= ROOM_COMMON);
     }
     /*
-     * All together would like more than there is: what is left is not worth a step of the largest.
+     * All arenas together want more than there is. What is left is less than one step of the
+     * largest class.
      */
     assert_true(wanted > room + ROOM_COMMON);
     assert_in_range(lengthened(arena), room + ROOM_COMMON - SMALL_STACK_BYTES_MAX,
@@ -174,7 +175,7 @@ static void test_arenas_share_what_room_there_is(void **state)
     lengthen_all(second);
     assert_true(lengthened(second) > 0);
     assert_true(taken_from_common(second, room) + common <= ROOM_COMMON);
-    /* What the first gives back, the second gets. */
+    /* The second arena gets what the first one gives back. */
     arena_trim(first);
     assert_int_equal(lengthened(first), 0);
     assert_int_equal(first->bins.room, room);
@@ -182,7 +183,7 @@ static void test_arenas_share_what_room_there_is(void **state)
     assert_in_range(taken_from_common(second, room), ROOM_COMMON - SMALL_STACK_BYTES_MAX,
                     ROOM_COMMON);
     arena_trim(second);
-    /* Nothing has got lost, and nothing was given back twice. */
+    /* No room was lost, and none was given back twice. */
     lengthen_all(first);
     assert_int_equal(taken_from_common(first, room), common);
 }
@@ -195,7 +196,7 @@ static void test_a_reset_gives_room_back(void **state)
 
     lengthen_all(first);
     common = taken_from_common(first, room);
-    /* As the repair after a fork does it. */
+    /* This is what the repair after a fork does. */
     bins_reset(&first->bins);
     assert_int_equal(lengthened(first), 0);
     assert_int_equal(first->bins.room, room);
@@ -210,7 +211,10 @@ static void test_room_goes_from_stacks_at_rest_to_busy_ones(void **state)
     struct bin *busy = &arena->bins.of[SIZE_CLASSES - 1];
     unsigned first = bin_limit(busy), length;
 
-    /* All other stacks grow until nothing is left, and are asked again and again by the one. */
+    /*
+     * All other stacks grow until no room is left. Then this one bin asks each of them again and
+     * again.
+     */
     for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES - 1; size_class++)
         go_up_and_down(arena, &arena->bins.of[size_class], 12);
     go_up_and_down(arena, busy, 100);
@@ -219,7 +223,7 @@ static void test_room_goes_from_stacks_at_rest_to_busy_ones(void **state)
     assert_int_equal(length, bin_limit_max(busy));
     for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++)
         unit_check_bin(arena, &arena->bins.of[size_class], 0);
-    /* What a flush makes short has given its room back: the next arena gets as much. */
+    /* A flush shortens the stacks and returns their room, so the next arena gets as much. */
     arena_trim(arena);
     arena = unit_arena();
     for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES - 1; size_class++)

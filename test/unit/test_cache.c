@@ -1,5 +1,6 @@
 /*
- * The cache of freed LARGE mappings: which one is taken, what it may hold, and what goes first.
+ * The cache of freed LARGE mappings: which mapping serves a request, how much the cache may hold,
+ * and which mapping is evicted first.
  */
 #include "unit/cache.h"
 #include "unit/unit.h"
@@ -37,8 +38,8 @@ static void test_the_best_fit_is_taken(void **state)
 {
     (void)state;
     /*
-     * In KiB; a mapping's size is the next multiple of an eighth of a doubling, so these are all
-     * different.
+     * Sizes in KiB. A mapping's size is rounded up to an eighth of a power of two, so all of these
+     * differ.
      */
     static const size_t sizes[] = {1300, 1100, 1010, 1200, 950};
     char *chunks[5];
@@ -59,7 +60,7 @@ static void test_the_best_fit_is_taken(void **state)
 static void test_the_best_fit_in_a_list_is_taken(void **state)
 {
     (void)state;
-    /* Vectors that have grown have a mapping of any size: these are all in one list. */
+    /* Buffers that have grown have mappings of any size. All of these are in the same list. */
     static const size_t sizes[] = {4352, 4224, 4096, 4480};
     char *chunks[4];
 
@@ -91,7 +92,9 @@ static void test_a_freed_mapping_serves_requests_of_about_its_size(void **state)
         while (mapping_of(least) < most)
             least += os_page_size();
         release(chunk);
-        /* All that are rounded up to the same, and some that are not. */
+        /*
+         * Sizes that are rounded up to the same mapping size, and some that are not rounded at all.
+         */
         for (size_t each = least / 2; each <= most;
              each += each < least ? os_page_size() * 17 : os_page_size() - 1) {
             struct os_counters before = os_counted();
@@ -111,13 +114,13 @@ static void test_a_freed_mapping_serves_requests_of_about_its_size(void **state)
 static void test_a_mapping_that_is_much_too_large_is_not_taken(void **state)
 {
     (void)state;
-    /* From where a sixteenth is a page. */
+    /* From this size on, a sixteenth of the mapping is at least one page. */
     for (size_t size = round_up(300000, 16 * os_page_size()); size < 10 * MIB; size += size / 3) {
         size_t mapped = mapping_of(size), less = mapped / 2 - mapped / 16;
         char *large = allocate(size), *fitting;
         struct large_info info;
 
-        /* Twice as large as it has to be, and not more. */
+        /* A mapping may be twice as large as the request, and not more. */
         release(large);
         assert_ptr_equal(allocate(mapped / 2), large);
         release(large);
@@ -197,7 +200,7 @@ static void test_what_is_old_goes_with_a_later_free(void **state)
 
     put_in(MIB, now - (uint64_t)100 * CLOCK_TENTH);
     put_in(3 * MIB, now - (uint64_t)90 * CLOCK_TENTH);
-    /* The second has sent the first away. */
+    /* Storing the second mapping has evicted the first. */
     assert_int_equal(large_cached_bytes(), 3 * MIB);
     release(young = allocate(5 * MIB));
     assert_int_equal(large_cached_bytes(), 5 * MIB);
@@ -211,7 +214,7 @@ static void test_what_is_old_goes_with_a_later_mapping(void **state)
 
     put_in(MIB, now - (uint64_t)100 * CLOCK_TENTH);
     assert_int_equal(large_cached_bytes(), MIB);
-    /* It serves this request, old as it is. */
+    /* The mapping serves this request although it is old. */
     char *chunk = allocate(MIB);
     assert_int_equal(large_cached_bytes(), 0);
     release(chunk);
@@ -232,12 +235,12 @@ static void test_fresh_memory_elsewhere_takes_its_place(void **state)
     large_make_way(0);
     large_make_way(2 * MIB - 1);
     assert_int_equal(large_cached_bytes(), 5 * MIB);
-    /* It waits for nobody: who has the lock may wait for us. */
+    /* The eviction only tries the lock, because the holder may be waiting for this thread. */
     registry_lock();
     large_make_way(5 * MIB);
     registry_unlock();
     assert_int_equal(large_cached_bytes(), 5 * MIB);
-    /* What is owed adds up, and the oldest goes first. */
+    /* What that call could not evict is still owed, and the oldest mapping is evicted first. */
     large_make_way(1);
     assert_int_equal(large_cached_bytes(), 3 * MIB);
     assert_true(cached(second));
@@ -245,7 +248,7 @@ static void test_fresh_memory_elsewhere_takes_its_place(void **state)
     assert_true(cached(second));
     large_make_way(4 * MIB);
     assert_int_equal(large_cached_bytes(), 0);
-    /* Of an empty cache nothing is owed: what comes next may stay. */
+    /* Nothing is owed on an empty cache, so the next mapping may stay. */
     large_make_way(MIB);
     release(allocate(MIB));
     large_make_way(0);
@@ -255,14 +258,14 @@ static void test_fresh_memory_elsewhere_takes_its_place(void **state)
 static void test_a_vector_gets_a_mapping_that_has_grown_before(void **state)
 {
     (void)state;
-    /* From a MiB on all have address space behind them. */
+    /* Mappings from 1 MiB on all have address space reserved behind them. */
     char *plain = allocate(MIB / 2), *grown = large_alloc_growing(2 * MIB, &(bool){false});
     struct large_info info;
 
     assert_non_null(grown);
     release(plain);
     release(grown);
-    /* An empty cache is not even looked into. */
+    /* A request does not take the lock of an empty cache. */
     large_trim();
     registry_lock();
     assert_null(large_reuse_growing(MIB));
@@ -270,7 +273,10 @@ static void test_a_vector_gets_a_mapping_that_has_grown_before(void **state)
     plain = allocate(MIB / 2), grown = large_alloc_growing(2 * MIB, &(bool){false});
     release(plain);
     release(grown);
-    /* Not too small, not without address space behind it, not much too large. */
+    /*
+     * A mapping is refused if it is too small, has no address space behind it, or is much too
+     * large.
+     */
     assert_null(large_reuse_growing(2 * MIB + 1));
     assert_null(large_reuse_growing(2 * MIB / GROWN - os_page_size()));
     struct os_counters before = os_counted();
@@ -279,7 +285,7 @@ static void test_a_vector_gets_a_mapping_that_has_grown_before(void **state)
     assert_true(info.live && info.requested == MIB / 2 && info.usable == 2 * MIB);
     assert_null(large_reuse_growing(MIB / 4));
     assert_int_equal(os_counted().mmap + os_counted().munmap, before.mmap + before.munmap);
-    /* Its address space is still there. */
+    /* The address space behind the mapping is still reserved. */
     assert_true(large_resize((uintptr_t)grown, 7 * MIB));
     release(grown);
     assert_true(cached(plain));
@@ -323,7 +329,9 @@ static void test_what_the_kernel_refuses_to_unmap_stays(void **state)
 static void test_sizes_at_the_borders_of_the_lists(void **state)
 {
     (void)state;
-    /* Around each list's first size: what is cached serves a request of its own size. */
+    /*
+     * Sizes around the first size of each list: a cached mapping serves a request of its own size.
+     */
     for (size_t size = 16 * os_page_size(); size <= 4 * MIB; size += size / 8) {
         size_t base = size & ~(size_t)(os_page_size() - 1);
 
@@ -350,7 +358,7 @@ static void test_aligned_requests_take_what_lies_right(void **state)
     bool clean;
     char *odd, *chunk, *again;
 
-    /* Where the alignment is wrong. */
+    /* These mappings have the wrong alignment. */
     do
         odd = allocate(3 * MIB);
     while ((uintptr_t)odd % ALIGN == 0);

@@ -1,6 +1,6 @@
 /*
- * What the cache of freed LARGE mappings learns: how much is worth keeping, and for how long. And
- * what live chunks may hold of mappings that have grown before.
+ * What the cache of freed LARGE mappings learns: how many bytes are worth keeping, and for how
+ * long. Also what live chunks may hold of mappings that grew before.
  */
 #include "unit/cache.h"
 #include "unit/unit.h"
@@ -14,7 +14,7 @@ enum { MIB = 1 << 20, AT_FIRST = 2 * MIB, COUNT = 20 };
 
 static const uint64_t second = (uint64_t)10 * CLOCK_TENTH;
 
-/* Nothing was learned yet. */
+/* The cache has learned nothing yet. */
 static int unlearned(void **state)
 {
     (void)state;
@@ -22,7 +22,7 @@ static int unlearned(void **state)
     registry_lock();
     cache_reset();
     registry_unlock();
-    /* A period begins: what is learned now is not forgotten at once. */
+    /* A period begins here, so that what is learned now is not forgotten at once. */
     learn(0);
     return 0;
 }
@@ -39,10 +39,7 @@ static void release_all(char *chunks[COUNT])
         release(chunks[n]);
 }
 
-/*
- * Other threads and calls are there, but none that could look at the cache: so it must be small
- * already.
- */
+/* Later calls may all be such that none looks at the cache. So the cache must be small at once. */
 static void test_what_was_never_wanted_again_goes_at_once(void **state)
 {
     (void)state;
@@ -86,7 +83,7 @@ static void test_a_request_of_another_size_teaches_nothing(void **state)
             chunk = allocate(others[n]);
             assert_int_equal(large_cached_bytes(), 0);
             assert_int_equal(large_free((uintptr_t)chunk, false), LARGE_FREED);
-            /* It is remembered for one request only. */
+            /* The size is remembered for one request only. */
             large_trim();
         }
 }
@@ -120,7 +117,7 @@ static void test_what_waits_in_vain_is_kept_no_longer(void **state)
     learn(8 * MIB);
     put_in(8 * MIB, clock_now() - 10 * second);
     assert_int_equal(large_cached_bytes(), 8 * MIB);
-    /* It is too old, so it goes, and the next of its size is not worth keeping. */
+    /* The mapping is too old and is evicted, and the next one of its size is not kept. */
     large_make_way(0);
     assert_int_equal(large_cached_bytes(), 0);
     release(allocate(8 * MIB));
@@ -128,7 +125,7 @@ static void test_what_waits_in_vain_is_kept_no_longer(void **state)
 }
 
 /*
- * A look at the cache at a later time; what it gives back goes back in, so that no mapping is lost.
+ * Looks at the cache at a later time, and stores again what it evicts, so that no mapping is lost.
  */
 static void look(uint64_t now)
 {
@@ -188,7 +185,7 @@ static size_t usable(const char *chunk)
     return info.usable;
 }
 
-/* Chunks that stay small must not hold mappings that have grown before, however many there are. */
+/* Chunks that stay small must not hold mappings that grew before, however many there are. */
 static void test_live_chunks_hold_a_bounded_part_of_what_has_grown(void **state)
 {
     (void)state;
@@ -206,7 +203,7 @@ static void test_live_chunks_hold_a_bounded_part_of_what_has_grown(void **state)
     }
     assert_in_range(held, 2 * MIB, 8 * MIB);
     release_all(chunks);
-    /* What was freed counts no more. */
+    /* Freed chunks are not counted any more. */
     grown_in_cache(MIB);
     assert_non_null(chunks[0] = large_reuse_growing(SIZE));
     release(chunks[0]);
@@ -224,7 +221,7 @@ static void test_what_a_chunk_grows_into_counts_no_more(void **state)
     for (size_t n = 0; n < MANY; n++) {
         grown_in_cache(MIB);
         assert_non_null(chunks[n] = large_reuse_growing(SIZE));
-        /* The first within what there is; the others into the headroom, too. */
+        /* The first chunk grows within its mapping; the others grow into the headroom as well. */
         if (n == 0)
             assert_true(large_grow_within((uintptr_t)chunks[n], MIB));
         else
@@ -233,7 +230,7 @@ static void test_what_a_chunk_grows_into_counts_no_more(void **state)
     release_all(chunks);
 }
 
-/* Without a single request that found one: the buffer that grows is small when it asks. */
+/* The growing buffer is small when it asks, and no request has found a cached mapping yet. */
 static void test_what_grows_again_teaches_too(void **state)
 {
     (void)state;

@@ -1,5 +1,6 @@
 /*
- * How much the cache of freed LARGE mappings may hold: it follows what was live lately.
+ * How much the cache of freed LARGE mappings may hold: the limit follows how many bytes were live
+ * lately.
  */
 #include "unit/cache.h"
 #include "unit/unit.h"
@@ -11,7 +12,7 @@
 
 enum { MIB = 1 << 20 };
 
-/* Nothing was ever live. */
+/* No chunk has ever been live. */
 static void forget(void)
 {
     registry_lock();
@@ -24,7 +25,9 @@ static void test_what_was_live_at_once_stays_and_half_of_it_more(void **state)
 {
     (void)state;
     enum { COUNT = 30 };
-    /* None fits the next request; the fourth is the most that was ever live. */
+    /*
+     * None of these serves the next request. The fourth is the largest amount that was ever live.
+     */
     static const size_t sizes[] = {4 * MIB, 10 * MIB, 20 * MIB, 24 * MIB};
     char *chunks[COUNT];
 
@@ -41,7 +44,7 @@ static void test_what_was_live_at_once_stays_and_half_of_it_more(void **state)
     assert_int_equal(large_cached_bytes(), (size_t)COUNT * 4 * MIB);
 }
 
-/* However much was live once, what it allows to keep is forgotten after two periods without it. */
+/* A high amount of live bytes raises the limit, and is forgotten after two periods without it. */
 static void test_what_was_live_long_ago_counts_no_more(void **state)
 {
     (void)state;
@@ -59,7 +62,7 @@ static void test_what_was_live_long_ago_counts_no_more(void **state)
     learn(SIZE_MAX / 2);
     for (size_t n = 0; n < 3; n++)
         release(chunks[n] = allocate(sizes[n] * 2));
-    /* 48 MiB are more than 20 and 10 and 8; they would not be more than 32 and 16 and 8. */
+    /* 48 MiB exceed the sum of 20, 10 and 8, and would not exceed the sum of 32, 16 and 8. */
     assert_false(cached(chunks[0]));
     assert_true(cached(chunks[1]) && cached(chunks[2]));
 }

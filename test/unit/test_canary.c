@@ -1,5 +1,5 @@
 /*
- * The pattern behind a chunk, and what is looked at before one is handed out.
+ * The canary behind a chunk, and the check of free memory before a chunk is handed out.
  */
 #include "unit/unit.h"
 
@@ -7,7 +7,10 @@
 #include "base/canary.h"
 #include "support/pattern.h"
 
-/* The pattern lies where it should, is noticed byte by byte, and holds no zero. */
+/*
+ * The canary is stored at the right place, a change of any of its bytes is noticed, and it contains
+ * no zero byte.
+ */
 static void check_canary(char *chunk, size_t requested, size_t usable)
 {
     uintptr_t at = (uintptr_t)chunk;
@@ -44,8 +47,7 @@ static void test_every_byte_of_a_canary_counts(void **state)
 }
 
 /*
- * What is behind the pattern is zero, as far as it is looked at; and who goes on can have it
- * mended.
+ * The bytes behind the canary are zero, as far as the check looks, and canary_mend() restores them.
  */
 static void test_the_slack_behind_a_canary_is_zero(void **state)
 {
@@ -71,7 +73,7 @@ static void test_the_slack_behind_a_canary_is_zero(void **state)
     assert_int_equal(pattern_first_nonzero(chunk, sizeof chunk), sizeof chunk);
 }
 
-/* Wherever it was written to, whether it begins with a page or not. */
+/* Wiping clears a write at any place, whether or not the chunk begins at a page. */
 static void test_a_chunk_of_many_pages_is_wiped(void **state)
 {
     (void)state;
@@ -92,7 +94,7 @@ static void test_a_chunk_of_many_pages_is_wiped(void **state)
             }
 }
 
-/* Two that were read do not tell the keys: half of what is computed is not there. */
+/* Two canaries that leak do not reveal the keys, because only half of the hash is stored. */
 static void test_half_of_a_canary_is_kept_back(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /*
- * The census: sums to the byte, and what a walk sees while other threads go on.
+ * The census: its sums are exact to the byte, and a walk is consistent while other threads go on.
  */
 #include "unit/unit.h"
 
@@ -137,13 +137,13 @@ static struct large *pretend(uintptr_t address, size_t requested)
 }
 
 /*
- * What a walk sees in two places, because it went there in between, with what is in its old place
- * by then.
+ * A walk may see places that overlap, because memory was unmapped and mapped elsewhere meanwhile,
+ * and something else is in the old place by then.
  */
 static void test_of_places_with_addresses_in_common_the_lower_one_is_shown(void **state)
 {
     (void)state;
-    static const uintptr_t at = (uintptr_t)1 << 44; /* far from where the kernel maps */
+    static const uintptr_t at = (uintptr_t)1 << 44; /* an address far from where the kernel maps */
     static const struct {
         uintptr_t offset;
         size_t requested;
@@ -207,7 +207,7 @@ static void *go_on(void *argument)
     return NULL;
 }
 
-/* How many of the chunks of a heap are in a sorted list, with the sizes in the list. */
+/* Returns how many chunks of the heap are in the sorted list with their sizes. */
 static size_t find_in_heap(struct heap *heap, const struct census_chunk *sorted, size_t count)
 {
     static struct census_chunk chunks[TINY_SLAB_CHUNKS_MAX];

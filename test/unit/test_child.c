@@ -1,6 +1,6 @@
 /*
- * The child of a fork, before and after the library's own handler has run there: handlers that were
- * registered before it come first, and take locks.
+ * The child of a fork, before and after the library's own handler has run. Handlers that were
+ * registered earlier run first, and they take locks.
  */
 #include "unit/unit.h"
 
@@ -31,7 +31,7 @@ static void run_early(void)
         early.in_child();
 }
 
-/* Before that of the library, which registers at its first call. */
+/* Registered before the library's own handler, which the first call registers. */
 __attribute__((constructor(101))) static void register_early(void)
 {
     pthread_atfork(NULL, NULL, run_early);
@@ -81,7 +81,7 @@ static void lock_arena(void)
     need_repairs(1);
 }
 
-/* A chunk that lies on the stack, so that no lock is needed. */
+/* A chunk that is in a stack of free chunks, so that no lock is needed. */
 static void allocate(void)
 {
     need_repairs(0);
@@ -142,7 +142,7 @@ static void test_one_repair_in_each_child(void **state)
 
     early.chunk = ft_malloc(16);
     assert_non_null(early.chunk);
-    unit_arena(); /* there is more than one, so a repair is counted */
+    unit_arena(); /* Repairs are counted only where there is more than one arena. */
     for (size_t n = 0; n < sizeof in_child / sizeof in_child[0]; n++) {
         early.in_child = in_child[n];
         early.generation = fork_generation;
@@ -155,7 +155,7 @@ static void test_one_repair_in_each_child(void **state)
     early.in_child = NULL;
 }
 
-/* In a new name space of processes: the thread has the number that it had in the parent. */
+/* In a new PID namespace the thread has the same number as in the parent. */
 static void test_a_child_that_looks_like_its_parent(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /*
- * What chunk_find() says of every address: live, freed, inside, nothing; and that free() agrees
- * with it, also for addresses in what a heap keeps for itself.
+ * What chunk_find() says of every address (live, freed, interior, none), and that free() agrees.
+ * Addresses inside a heap's own header are covered, too.
  */
 #include "unit/unit.h"
 
@@ -35,7 +35,7 @@ static enum verdict expected_verdict(unsigned index, unsigned out, bool start)
     return start ? at_start[index % 3] : inside[index % 3];
 }
 
-/* Addresses of the slab about which chunk_find() is wrong. */
+/* Counts the addresses of the slab for which chunk_find() is wrong. */
 static unsigned wrong_answers(const struct slab *slab, unsigned size_class, unsigned out)
 {
     uint32_t size = size_classes[size_class].size;
@@ -58,7 +58,10 @@ static unsigned wrong_answers(const struct slab *slab, unsigned size_class, unsi
     return wrong;
 }
 
-/* One slab whose first half was handed out: live, freed, and freed by another thread, in turn. */
+/*
+ * Fills the first half of a slab with chunks that are live, freed, and freed by another thread, in
+ * turn.
+ */
 static void check_class(unsigned size_class)
 {
     struct arena *arena = unit_arena();
@@ -120,7 +123,7 @@ static void test_where_there_is_no_slab(void **state)
              small->base + (SMALL_FIRST_UNIT + size_classes[TINY_CLASSES].units) * UNIT_SIZE;
          at < small->base + heap_units(small) * UNIT_SIZE; at += 4096)
         assert_int_equal(find(at, &chunk), CHUNK_NONE);
-    /* Behind its units a heap has nothing to say. */
+    /* An address behind the heap's units does not belong to the heap. */
     assert_int_equal(heap_map_tag(tiny->base + heap_units(tiny) * UNIT_SIZE), TAG_NONE);
     assert_int_equal(heap_map_tag(small->base + heap_units(small) * UNIT_SIZE), TAG_NONE);
 }
@@ -201,10 +204,7 @@ static void *free_all_of_them(void *argument)
     return NULL;
 }
 
-/*
- * In a child, which only reports: every 16th byte of what a heap keeps for itself is handed to
- * free().
- */
+/* Runs in a child in report mode, and passes every 16th byte of the heap's header to free(). */
 static void free_header_of(size_t size, uintptr_t heap_bytes, size_t header, bool elsewhere)
 {
     char *chunk = ft_malloc(size);

@@ -1,5 +1,5 @@
 /*
- * The clock: the kernel's, in nanoseconds, or a count of calls where the kernel offers none.
+ * The clock: it is the kernel's, in nanoseconds, or counts calls where the kernel offers none.
  */
 #include "unit/unit.h"
 
@@ -28,7 +28,7 @@ static void test_it_tells_the_time(void **state)
     uint64_t before, seen, after;
 
     thread_runtime_init(NULL);
-    /* valgrind and some emulators hide the kernel's library. */
+    /* valgrind and some emulators hide the kernel's vDSO. */
     if (getauxval(AT_SYSINFO_EHDR) == 0)
         skip();
     before = nanoseconds(CLOCK_MONOTONIC_COARSE);
@@ -43,26 +43,26 @@ static void without_a_clock(void *argument)
 
     (void)argument;
     clock_init(NULL);
-    /* Far from what any clock says: so it is a count. */
+    /* The value is far from what any clock says, so it is a count. */
     if (first > CLOCK_TENTH || second <= first || second - first > CLOCK_TENTH)
         _exit(1);
     _exit(0);
 }
 
-/* As in a process whose first allocation comes before the environment is known. */
+/* As in a process whose first allocation happens before the environment is known. */
 static void test_without_a_clock_calls_are_counted(void **state)
 {
     (void)state;
     static const uintptr_t nothing[] = {0, AT_PAGESZ, 4096, AT_NULL, 0};
     struct unit_end end;
 
-    /* No entry for the kernel's library. */
+    /* The auxiliary vector has no entry for the vDSO. */
     clock_init((char **)(uintptr_t)nothing);
     unit_in_child(without_a_clock, NULL, &end);
     assert_int_equal(end.exit_code, 0);
 }
 
-/* Each size once: then its stack is empty. */
+/* Allocates each size once, which empties its stack. */
 static unsigned ticks_at(struct arena *arena, size_t size, uint64_t next)
 {
     unsigned before = arena->bins.ticks;
@@ -70,8 +70,8 @@ static unsigned ticks_at(struct arena *arena, size_t size, uint64_t next)
 
     arena->bins.next_tick = next;
     /*
-     * More than the first stack of the class holds: one of these calls is slow, and few
-     * milliseconds pass.
+     * Allocates more chunks than the class's first stack holds, so one of these calls is slow. Only
+     * a few milliseconds pass.
      */
     for (unsigned n = 0; n < 100; n++)
         chunks[n] = unit_alloc(arena, size);
@@ -95,7 +95,7 @@ static void test_ticks_go_on_when_the_time_jumps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        /* First: there is no clock yet, and once it is found it stays. */
+        /* At first there is no clock. Once the clock is found, it stays. */
         cmocka_unit_test(test_without_a_clock_calls_are_counted),
         cmocka_unit_test(test_it_tells_the_time),
         cmocka_unit_test(test_ticks_go_on_when_the_time_jumps),

@@ -1,7 +1,7 @@
 /*
- * Chunks of 0 bytes: each has an address of its own that nobody can read or write, as aligned as
- * was asked for; what it is, is told by bit maps. Each test in a child, for regions are never given
- * back.
+ * Chunks of 0 bytes in hardened mode. Each has an address of its own that nobody can read or write,
+ * aligned as requested; bit maps say which addresses are live. Each test runs in a child process,
+ * because regions are never unmapped.
  */
 #include "unit/hardened.h"
 
@@ -103,7 +103,7 @@ static int compare(const void *a, const void *b)
     return one < other ? -1 : one > other;
 }
 
-/* More than a region has room for. */
+/* More chunks than one region has room for. */
 static void take_many(void *unused)
 {
     static uintptr_t taken[PLACES + SOME];
@@ -145,7 +145,7 @@ static void test_what_was_freed_waits(void **state)
     run(take_again);
 }
 
-/* Without memory there is none, and nothing is left over; then there is one. */
+/* Without memory the request fails and leaves nothing behind; with memory it succeeds. */
 static void refuse(void *unused)
 {
     (void)unused;

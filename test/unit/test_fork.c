@@ -1,6 +1,6 @@
 /*
- * Repair after a fork, of arenas whose threads were in the middle of anything: all but states and
- * identities is broken on purpose.
+ * The repair after a fork, for arenas whose threads were interrupted anywhere. The test destroys
+ * everything on purpose except states and slab identities.
  */
 #include "unit/unit.h"
 
@@ -30,8 +30,8 @@ static void repair(struct arena *arena)
 }
 
 /*
- * Whatever a thread may have been doing to them: nothing but the states and identities is left as
- * it was.
+ * Destroys what a thread could have been changing. Only states and slab identities stay as they
+ * were.
  */
 static void break_heaps(struct heap_set *set)
 {
@@ -87,9 +87,9 @@ static void fill(struct arena *arena, char **chunks)
         if (n % 5 == 1)
             unit_free(arena, chunks[n]);
         else if (n % 5 == 2)
-            chunk_mark(&chunk, STATE_REMOTE); /* on its way, in a parcel that is lost */
+            chunk_mark(&chunk, STATE_REMOTE); /* these chunks were in a parcel, which is lost */
         else if (n % 5 == 3)
-            chunk_mark(&chunk, STATE_FREE); /* freed, but in no list yet */
+            chunk_mark(&chunk, STATE_FREE); /* freed, but not yet in any list */
     }
 }
 
@@ -146,7 +146,7 @@ static void test_of_the_survivor_only_lost_chunks_are_collected(void **state)
     char *chunks[CHUNKS];
 
     fill(arena, chunks);
-    /* These are in no list, which cannot be in an arena that is sound. */
+    /* These are in no list, which is impossible in a sound arena. */
     for (size_t n = 3; n < CHUNKS; n += 5) {
         struct chunk chunk = unit_chunk(chunks[n]);
 
@@ -166,7 +166,10 @@ static void test_a_repaired_arena_can_survive_the_next_fork(void **state)
     fill(arena, chunks);
     break_everything(arena);
     repair(arena);
-    /* What the first repair found on its way is home: the second must not bring it home again. */
+    /*
+     * The first repair has freed the REMOTE chunks that it found. The second must not free them
+     * again.
+     */
     atomic_store(&arena->survivor, true);
     repair(arena);
     use_and_empty(arena, chunks);
@@ -183,7 +186,7 @@ static void test_a_heap_can_be_unmapped_after_a_repair(void **state)
     assert_true(unit_count_heaps(&arena->small) >= 3);
     break_everything(arena);
     repair(arena);
-    /* From the first heap on: the one that was mapped first is the last in the list. */
+    /* The list ends with the heap that was mapped first. */
     for (size_t n = 0; n < 300; n++) {
         size_t heaps = 0;
 
@@ -206,7 +209,10 @@ static void test_no_time_passes_during_a_repair(void **state)
     (void)state;
     struct arena *arena = unit_arena();
 
-    /* Empty slabs go back to their heap while others are not claimed yet: nothing may age then. */
+    /*
+     * Empty slabs are returned to their heap while others are not claimed yet, so nothing may be
+     * purged then.
+     */
     for (unsigned n = 0; n < 20; n++) {
         struct chunk tiny = unit_chunk(unit_alloc(arena, TINY_MAX)),
                      small = unit_chunk(unit_alloc(arena, 20000));
@@ -235,7 +241,8 @@ static void test_a_longer_stack_is_used_whole_after_a_repair(void **state)
     while (bin_count(next) == 0)
         unit_alloc(arena, 32);
     /*
-     * Between the two stores that lengthen the stack, in the order in which they must not be seen.
+     * The fork happens between the two stores that lengthen the stack, in the order that must not
+     * be visible.
      */
     bin->slots = before;
     bin->end = before + bin_limit_max(bin);

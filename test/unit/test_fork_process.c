@@ -1,6 +1,6 @@
 /*
- * Forks of a process with threads: that the handler runs in the child, and that the child can use
- * and free what all threads had, whatever they were doing.
+ * Forks of a process with threads: the handler runs in the child, and the child can use and free
+ * what all threads had allocated, whatever they were doing.
  */
 #include "unit/unit.h"
 
@@ -24,7 +24,8 @@
 enum { SLOTS = 128, WORKERS = 3, STABLE = 60, FORKS = 12, SLOTS_OF_MAIN = 1000 };
 
 /*
- * Some hundred pieces of a repair; fewer than are sent at once; two pieces, of TINY and of SMALL.
+ * Enough chunks for some hundred steps of a repair, fewer than one batch of remote frees, and two
+ * steps, one of TINY and one of SMALL.
  */
 enum { MANY = 200000, HELD = 50, LOOKED_MAX = 2 * (1024 + TINY_SLAB_CHUNKS_MAX) };
 
@@ -51,7 +52,7 @@ static void test_the_handler_is_registered(void **state)
     assert_true(unit_child_succeeds(need_generation, &before));
 }
 
-/* For the children below, whether or not the handler has run. */
+/* For the children below: whether or not the handler has run yet. */
 static void after_fork(unsigned generation)
 {
     if (fork_generation == generation)
@@ -66,7 +67,7 @@ static void one_arena_shared_by_all(void)
     arena = thread_self.home;
     REQUIRE(atomic_load(&arena->use) == ARENA_SHARED && arena->next == NULL,
             "not the only arena, or not shared");
-    /* Another thread could have been anywhere in it. */
+    /* Another thread could have been interrupted anywhere in it. */
     arena_after_fork();
     REQUIRE(atomic_load(&arena->damaged), "an arena that others use was taken for sound");
     for (unsigned calls = 0; calls < 100 && atomic_load(&arena->damaged) != ARENA_SOUND; calls++)
@@ -87,7 +88,7 @@ static void test_the_only_arena_may_be_shared(void **state)
     child_free(&result);
 }
 
-/* What the fork before this one began with is not all of its repair. */
+/* What the previous fork has repaired so far is not the whole repair. */
 static void forked_twice(void *unused)
 {
     (void)unused;
@@ -119,7 +120,10 @@ static void test_an_arena_that_was_not_repaired_is_rebuilt(void **state)
     assert_true(unit_child_succeeds(forked_twice, NULL));
 }
 
-/* Chunks of the first thread, of which another has freed some and not sent them home. */
+/*
+ * The first thread allocates chunks. Another thread has freed some of them and not yet sent them to
+ * their owner.
+ */
 static struct {
     char *chunks[MANY];
     pthread_barrier_t freed, forked;
@@ -135,7 +139,7 @@ static void *free_some(void *unused)
     return unused;
 }
 
-/* As a child does: its first calls, each of another size. */
+/* The first calls of a child, each of another size. */
 static void repair_bit_by_bit(void *unused)
 {
     (void)unused;
@@ -181,7 +185,7 @@ static struct {
     void *stable[WORKERS][STABLE];
     _Atomic unsigned ready;
     _Atomic bool stop;
-    size_t live_before; /* what there was before them */
+    size_t live_before; /* what was allocated before the threads began */
     unsigned generation;
 } busy;
 
@@ -252,7 +256,7 @@ static void go_on_in_the_child(void *argument)
     }
     free_what_threads_left();
     (void)ft_malloc_trim(0);
-    /* Of each thread, what it had in its hands when the process was forked is lost: one chunk. */
+    /* One chunk of each thread is lost: the one it was handling when the process forked. */
     live = live_in_all_arenas() - busy.live_before;
     census_take(&census);
     REQUIRE(live >= SLOTS_OF_MAIN && live <= SLOTS_OF_MAIN + WORKERS, "%zu chunks are live", live);
@@ -290,8 +294,7 @@ static void test_forks_of_a_busy_process(void **state)
 }
 
 /*
- * A thread that has taken a mapping out of the cache, and holds the registry's lock while others
- * fork.
+ * A thread that takes a mapping out of the cache and holds the registry's lock while others fork.
  */
 static struct {
     pthread_mutex_t lock;

@@ -1,6 +1,7 @@
 /*
- * Hardened arenas, played by one thread: memory that is zero, the quarantine, random choice, and
- * chunks that come home from others. Each test in a child, for the option is for good.
+ * Hardened arenas, played by one thread: free memory that is zero, the quarantine, random choice of
+ * chunks, and chunks that other threads have freed. Each test runs in a child, because the option
+ * cannot be taken back.
  */
 #include "unit/hardened.h"
 
@@ -58,8 +59,8 @@ static void test_chunks_are_zero_and_have_a_canary(void **state)
 }
 
 /*
- * Sized frees of every TINY size: no other size will do, also where there is as much slack as a
- * state can tell.
+ * Sized frees of every TINY size: no other size is accepted, also where the slack is the largest
+ * that a state can express.
  */
 static void free_sized_quickly(void *unused)
 {
@@ -103,7 +104,10 @@ static void test_only_live_chunks_are_freed_quickly(void **state)
     run(free_sized_quickly);
 }
 
-/* The oldest are let go when one more than the quarantine holds has been freed, and no sooner. */
+/*
+ * The oldest chunks leave the quarantine when one chunk more than it holds has been freed, and no
+ * sooner.
+ */
 static void wait_in_quarantine(void *unused)
 {
     (void)unused;
@@ -145,8 +149,8 @@ static void wait_by_bytes(void *unused)
     for (size_t n = 0; n < FREED; n++)
         give(arena, chunks[n]);
     /*
-     * Those that do not wait are in the stack or in slabs, where their state says the same: taken,
-     * they come first.
+     * Chunks that do not wait are in the stack or in slabs, and their state says the same. They are
+     * handed out first, so that only waiting chunks are left.
      */
     for (size_t n = 0; n < FREED - WAIT; n++) {
         char *again = take(arena, SIZE);
@@ -175,7 +179,9 @@ static void choose(void *unused)
     unsigned rising = 0;
     char *chunks[COUNT];
 
-    /* Those that the stack got with the first are not the lowest of the slab. */
+    /*
+     * The chunks that came into the stack together with the first are not the lowest of the slab.
+     */
     chunks[0] = take(arena, 40);
     for (void **slot = bin->slots; slot < bin->top; slot++)
         rising += ((uintptr_t)*slot & (UNIT_SIZE - 1)) / 48 > 2 * bin_count(bin);
@@ -197,8 +203,8 @@ static void test_the_order_is_random(void **state)
 }
 
 /*
- * What the quarantine lets go lies in the stack one on the other; which of them is next is a matter
- * of chance, too.
+ * Chunks that leave the quarantine are pushed onto the stack in order. Which of them is handed out
+ * next must be random, too.
  */
 static void choose_again(void *unused)
 {
@@ -229,8 +235,8 @@ static void test_reuse_is_random(void **state)
 }
 
 /*
- * Other arenas free; what carried addresses home is zero when it has arrived, and waits like all
- * others.
+ * Other arenas free the chunks. The parcel memory that carried addresses is zero after it arrived,
+ * and the chunks wait in quarantine like all others.
  */
 static void come_home(void *unused)
 {
@@ -280,7 +286,7 @@ static size_t resident_pages(void)
     return pages;
 }
 
-/* What the program never wrote to is zero already, and costs no memory. */
+/* Memory that the program never wrote to is zero already, and wiping it takes no memory. */
 static void free_untouched(void *unused)
 {
     enum { COUNT = 64, SIZE = 250000 };
@@ -303,13 +309,13 @@ static void free_untouched(void *unused)
 static void test_wiping_touches_no_new_memory(void **state)
 {
     (void)state;
-    /* What the sanitizers note of each access is resident, too. */
+    /* What the sanitizers record about each access is resident memory, too. */
     if (sanitized)
         skip();
     run(free_untouched);
 }
 
-/* How a program misuses chunks, and what is said. */
+/* How a program misuses chunks, and what the report says. */
 static void destroy_canary(void *unused)
 {
     struct arena *arena = unit_arena();

@@ -1,7 +1,7 @@
 /*
- * The hardened calls, as a program makes them: what is in quarantine when memory is short, and what
- * is counted. Each in a child, for the option is for good; and there in a thread of its own, for
- * the first one has an arena already that is not hardened.
+ * The hardened calls as a program makes them: what happens to the quarantine when memory is short,
+ * and what is counted. Each test runs in a child, because the option cannot be taken back, and
+ * there in a new thread, because the first thread already has an arena that is not hardened.
  */
 #include "unit/hardened.h"
 
@@ -23,7 +23,7 @@ static void *allocate_without_memory(void *unused)
     enum { SIZE = 20000 };
     void *last = ft_malloc(SIZE);
 
-    /* Without memory for it there would be no quarantine. */
+    /* The quarantine itself needs memory, which must be there. */
     ft_free(last);
     last = ft_malloc(SIZE);
     os_fail_after(1, true);
@@ -70,7 +70,7 @@ static uint64_t calls(enum call_kind kind)
     return sum;
 }
 
-/* Half of them are freed by another thread, while this one has its arena. */
+/* Another thread frees half of them, while this one keeps its arena. */
 static void *free_here_and_there(void *unused)
 {
     void *chunks[2][ABROAD];

@@ -25,8 +25,8 @@ static void repair(struct arena *arena, bool survivor)
 }
 
 /*
- * Parcels that a fork cuts off: found by their marks, they must be zero before they are handed out
- * again.
+ * Parcels that a fork cuts off. The repair finds them by their states and must clear them before
+ * they are handed out again.
  */
 static void repair_parcels(void *unused)
 {
@@ -56,8 +56,8 @@ static void test_a_repair_leaves_no_parcel_behind(void **state)
 static uintptr_t protected_unit;
 
 /*
- * A write to a free chunk, in which another thread may fork: the child must not take the chunk for
- * free.
+ * A chunk is being made free while another thread may fork. The child must not find a chunk that is
+ * free and not zero.
  */
 static void look_at_state(int number, siginfo_t *info, void *context)
 {

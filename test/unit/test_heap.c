@@ -1,6 +1,6 @@
 /*
- * Heaps: taking and giving runs of units, joining, what is clean, what goes back to the kernel and
- * when.
+ * Heaps: taking and returning runs of units, joining free runs, which units are known to be zero,
+ * and what is unmapped when.
  */
 #include "unit/unit.h"
 
@@ -46,7 +46,7 @@ static void test_units_are_handed_out_once_lowest_first(struct heap_set *set)
     assert_int_equal(heap->free_units, 0);
     for (unsigned unit = heap_first_unit(heap); unit < heap_units(heap); unit++)
         assert_int_equal(pattern_mismatch(address_of(heap, unit), UNIT_SIZE, unit), UNIT_SIZE);
-    /* The heap is full: the next run comes from another. */
+    /* The heap is full, so the next run comes from another heap. */
     assert_ptr_not_equal(unit_take_units(set, 1, &first), heap);
     assert_int_equal(unit_count_heaps(set), 2);
 }
@@ -78,7 +78,7 @@ static void test_fresh_units_are_clean_and_used_ones_are_not(void **state)
     assert_int_equal(again, first);
     assert_false(clean);
     heap_give(heap, again, 2);
-    /* Partly clean is not clean. */
+    /* A run that is only partly zero is not reported as zero. */
     assert_ptr_equal(heap_set_take(set, 8, &again, &clean), heap);
     assert_false(clean);
     assert_ptr_equal(heap_set_take(set, 8, &again, &clean), heap);
@@ -105,12 +105,12 @@ static void test_one_empty_heap_is_kept_and_the_second_unmapped(void **state)
     assert_int_equal(heap_map_tag(bases[0]), set->tag);
     assert_int_equal(heap_map_tag(bases[1]), TAG_NONE);
     assert_false(heap_owned(set->own, bases[1], TINY_HEAP_SHIFT));
-    /* The reserve is used again before a new heap is made. */
+    /* The heap in reserve is used again before a new one is mapped. */
     assert_ptr_equal(unit_take_units(set, 1, &first), heaps[0]);
     assert_null(set->idle);
 }
 
-/* Whoever waited here for the walk to end would wait for ever. */
+/* The owner must not wait for the walk to end, or it would wait for ever here. */
 static void test_an_empty_heap_waits_for_the_end_of_a_walk(void **state)
 {
     (void)state;
@@ -127,15 +127,15 @@ static void test_an_empty_heap_waits_for_the_end_of_a_walk(void **state)
     assert_int_equal(unit_count_heaps(set), 4);
     assert_ptr_equal(set->idle, heaps[0]);
     /*
-     * The one in reserve serves first; of those that wait one becomes the next reserve, the others
-     * go.
+     * The heap in reserve serves first. Of the heaps that wait to be unmapped, one becomes the next
+     * reserve and the others are unmapped.
      */
     assert_ptr_equal(unit_take_heap(set), heaps[0]);
     heap_set_age(set);
     assert_int_equal(unit_count_heaps(set), 2);
     assert_non_null(set->idle);
     assert_ptr_not_equal(set->idle, heaps[0]);
-    /* It has all that was in it, and serves on. */
+    /* The heap still has all its contents, and serves on. */
     assert_ptr_equal(unit_take_heap(set), heaps[3]);
     assert_null(set->idle);
     unit_give_heap(heaps[3]);
@@ -188,7 +188,7 @@ static void test_long_runs_that_stay_free_go_back_at_the_second_tick(void **stat
     (void)state;
     struct heap_set *set = &unit_arena()->small;
     unsigned long_run, other, short_run, last, page = unit_page_units();
-    /* The long run begins a page. */
+    /* The long run begins at a page. */
     struct heap *heap =
         unit_take_units(set, unit_page_from(SMALL_FIRST_UNIT + 1) - SMALL_FIRST_UNIT, &other);
 
@@ -200,11 +200,13 @@ static void test_long_runs_that_stay_free_go_back_at_the_second_tick(void **stat
     memset(address_of(heap, short_run), 0xee, 2 * (size_t)UNIT_SIZE);
     heap_give(heap, long_run, 32);
     heap_give(heap, short_run, 2);
-    /* The first tick notes what is free, the second gives it back. */
+    /* The first tick notes what is free, the second purges it. */
     for (unsigned tick = 0; tick < 2; tick++) {
         assert_int_equal(*address_of(heap, long_run + 31), (char)0xee);
         heap_set_age(set);
-        /* A unit of it that is in use in between starts anew, with its page. */
+        /*
+         * A unit of the run that is in use in between restarts the ageing, together with its page.
+         */
         unit_take_units(set, 1, &last);
         heap_give(heap, last, 1);
         assert_int_equal(last, long_run);
@@ -268,7 +270,9 @@ static void test_a_heap_that_the_kernel_keeps_stays_usable(void **state)
     assert_ptr_equal(set->heaps, heap);
     assert_int_equal(heap_map_tag(heap->base), set->tag);
     assert_true(heap_owned(set->own, heap->base, TINY_HEAP_SHIFT));
-    /* Its dirty page could not be renewed, and may be a hole now: it is never handed out again. */
+    /*
+     * Its dirty page could not be renewed and may be a hole now, so it is never handed out again.
+     */
     assert_int_equal(heap->free_units, count - page);
     for (unsigned i = page; i < count; i++) {
         unsigned unit;

@@ -1,7 +1,7 @@
 /*
- * The end of a heap's aligned range is not the heap's: behind the guard a LARGE chunk may lie.
- * Whoever holds that chunk holds nothing of the heap, so no call for the chunk may read the heap's
- * header: the heap's owner may be unmapping it.
+ * The end of a heap's aligned range does not belong to the heap. A LARGE chunk may be mapped behind
+ * the guard, and its holder does not keep the heap alive. So no call for that chunk may read the
+ * heap's header, because the heap's owner may be unmapping it.
  */
 #include "unit/unit.h"
 
@@ -28,7 +28,8 @@ struct neighbours {
 };
 
 /*
- * Heaps come in rows, where the last page is the next heap's guard: a page in the way ends the row.
+ * Heaps are mapped in rows, and then that page is the next heap's guard. A page in the way ends the
+ * row.
  */
 static void block_the_row(const struct heap *heap)
 {
@@ -68,7 +69,7 @@ static void free_chunk(struct neighbours *pair)
     large_trim();
 }
 
-/* Each kind of look-up, for a chunk that stays live. */
+/* Every kind of look-up, for a chunk that stays live. */
 static void use_chunk(char *chunk)
 {
     size_t page = os_page_size();
@@ -101,7 +102,7 @@ static void use_with_header_forbidden(struct heap_set *set)
     memset(pair.chunk, 7, CHUNK_BYTES);
     moved = ft_realloc(pair.chunk, (size_t)1 << 20);
     REQUIRE(moved != NULL && moved[CHUNK_BYTES - 1] == 7, "realloc");
-    ft_free(pair.chunk); /* not ours any more, which is reported, too */
+    ft_free(pair.chunk); /* not from this allocator any more, which is reported, too */
     ft_free(moved);
     forbid_header(&pair, PROT_READ | PROT_WRITE);
     unit_give_heap(pair.heap);
@@ -134,7 +135,7 @@ static void test_no_header_is_read_for_a_chunk_behind_the_guard(void **state)
 static _Atomic(char *) shown;
 static atomic_bool gone;
 
-/* Asks for its own live chunk again and again, while the heap in front of it goes. */
+/* Looks its own live chunk up again and again while the heap in front of it is unmapped. */
 static void *hold(void *unused)
 {
     for (unsigned race = 0; race < RACES; race++) {

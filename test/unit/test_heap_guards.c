@@ -1,6 +1,6 @@
 /*
- * Heaps of hardened processes: address space at first, committed in steps, with guards inside that
- * are never committed. Each test in a child.
+ * Heaps of hardened processes: reserved at first, committed in steps, with guards inside that are
+ * never committed. Each test runs in a child.
  */
 #include "unit/hardened.h"
 
@@ -77,7 +77,7 @@ static void test_guards_are_less_than_a_mib_apart(void **state)
     run(measure_distances);
 }
 
-/* Where the kernel refuses a step, those units are lost, and no others. */
+/* If the kernel refuses a step, the units of that step are lost, and no others. */
 static void refuse_a_step(void *unused)
 {
     struct arena *arena = unit_arena();
@@ -106,7 +106,7 @@ static void test_where_a_step_is_refused(void **state)
     run(refuse_a_step);
 }
 
-/* All of it is free again after a fork, but for guards; and what was no memory is none. */
+/* After a fork all units are free again except guards, and uncommitted units stay uncommitted. */
 static void forget(void *unused)
 {
     struct arena *arena = unit_arena();
@@ -130,7 +130,10 @@ static void test_repair_keeps_the_guards(void **state)
     run(forget);
 }
 
-/* Each guard divides a mapping, of which the kernel allows so many: there is an end of them. */
+/*
+ * Each guard divides a mapping, and the kernel allows a limited number of mappings. So guards stop
+ * at some point.
+ */
 static void use_up_guards(void *unused)
 {
     enum { HEAPS = GUARDS_MAX / (SMALL_UNITS / GUARD_BLOCK - 1) + 2 };

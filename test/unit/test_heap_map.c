@@ -1,6 +1,5 @@
 /*
- * The heap map, with heaps that are only entered and never mapped: what it says of any value
- * whatever.
+ * The heap map: what it says of any value whatever. The heaps here are only entered, never mapped.
  */
 #include "unit/unit.h"
 
@@ -11,7 +10,7 @@
 enum { TINY_SIZE = 4 << 20, SMALL_SIZE = 32 << 20, SOME_TAG = 0x1234 };
 
 static const uintptr_t leaf_span = (uintptr_t)1 << MAP_ROOT_SHIFT;
-/* Far from where the kernel maps. */
+/* An address range that the kernel does not use. */
 static const uintptr_t nowhere = (uintptr_t)1 << 44;
 
 static bool enter_units(uintptr_t base, size_t size, unsigned units, uint16_t tag)
@@ -24,7 +23,10 @@ static bool enter_units(uintptr_t base, size_t size, unsigned units, uint16_t ta
     return entered;
 }
 
-/* One whose units fill its address space: no heap is so, but where these end is another test. */
+/*
+ * A heap whose units fill its whole range. No real heap is like that; the end of the units has a
+ * test of its own.
+ */
 static bool enter(uintptr_t base, size_t size, uint16_t tag)
 {
     return enter_units(base, size, (unsigned)(size / UNIT_SIZE), tag);
@@ -74,7 +76,7 @@ static void test_a_tag_covers_its_heap_and_nothing_else(void **state)
         assert_int_equal(heap_map_tag(nowhere + 12345), SOME_TAG);
         assert_int_equal(heap_map_tag(nowhere - 1), TAG_NONE);
         assert_int_equal(heap_map_tag(nowhere + sizes[i]), TAG_NONE);
-        /* The same place in another leaf, and with bits that no address has. */
+        /* The same place in another leaf, and addresses with bits that no address has. */
         assert_int_equal(heap_map_tag(nowhere + leaf_span), TAG_NONE);
         assert_int_equal(heap_map_tag(nowhere | (uintptr_t)1 << 48), TAG_NONE);
         assert_int_equal(heap_map_tag(nowhere | (uintptr_t)1 << 63), TAG_NONE);
@@ -84,7 +86,7 @@ static void test_a_tag_covers_its_heap_and_nothing_else(void **state)
     }
 }
 
-/* A guard is behind them, or anything else. */
+/* Behind the units is a guard, or anything else. */
 static void test_a_tag_ends_with_the_units(void **state)
 {
     static const struct {
@@ -174,12 +176,15 @@ static void test_without_memory_for_a_leaf_nothing_changes(void **state)
     uintptr_t base = nowhere + 64 * leaf_span;
     unsigned used = 0;
 
-    /* The first leaves need no memory. */
+    /* The first leaves are static and need no memory. */
     os_fail_after(1, true);
     while (enter(base + used * leaf_span, TINY_SIZE, SOME_TAG))
         used++;
     assert_int_equal(heap_map_tag(base + used * leaf_span), TAG_NONE);
-    /* Over a border: the first half has its leaf, the second has none. */
+    /*
+     * The heap crosses a border between leaves. The first half has its leaf already, the second has
+     * none.
+     */
     os_fail_after(2, true);
     assert_false(enter(base + (used + 1) * leaf_span - TINY_SIZE, 2 * TINY_SIZE, SOME_TAG));
     os_fail_after(0, false);

@@ -1,5 +1,5 @@
 /*
- * Units and the kernel's pages, which may be larger: a heap gives whole pages back, and keeps what
+ * Units and the kernel's pages, which may be larger: a heap purges whole pages only, and keeps what
  * is live beside them. CTest runs this with pages of 4, 16 and 64 KiB.
  */
 #include "unit/unit.h"
@@ -18,10 +18,10 @@ static char *address_of(const struct heap *heap, unsigned unit)
     return (char *)(heap->base + (uintptr_t)unit * UNIT_SIZE);
 }
 
-/* Which units are in use, and what is written in them. */
+/* Which runs of units are in use, and the tag that is written into them. */
 struct in_use {
     struct heap *heap;
-    uint64_t tag_of[SMALL_UNITS]; /* 0: not in use */
+    uint64_t tag_of[SMALL_UNITS]; /* 0 if the run is not in use */
     uint64_t next_tag;
 };
 
@@ -44,7 +44,7 @@ static void give_some(struct in_use *used, unsigned one_of, struct rng *rng)
     struct heap *heap = used->heap;
 
     for (unsigned unit = heap_first_unit(heap) + 1; unit < heap_units(heap); unit++) {
-        /* Neighbours often go together. */
+        /* Often frees neighbours together. */
         bool with_last = used->tag_of[unit - 1] == 0 && rng_below(rng, 4) != 0;
 
         if (used->tag_of[unit] == 0 || (!with_last && rng_below(rng, one_of) != 0))
@@ -109,7 +109,7 @@ static void test_what_is_live_beside_free_units_stays_in_small_heaps(void **stat
     neighbours_stay(&unit_arena()->small);
 }
 
-/* The whole pages in a run, in bytes. */
+/* Returns the bytes of the whole pages in a run. */
 static size_t whole_pages(const struct heap *heap, unsigned first, unsigned units)
 {
     uintptr_t page = os_page_size();
@@ -152,7 +152,10 @@ static void test_of_a_run_at_any_place_the_whole_pages_go_back(void **state)
             check_run_given_back(heap, first, units);
 }
 
-/* A page goes back once all of it is free, in whatever order, and even if not all was touched. */
+/*
+ * A page is purged once all of it is free, in whatever order its units were freed, and even if some
+ * were never touched.
+ */
 static void test_a_page_goes_back_when_its_last_unit_is_free(void **state)
 {
     (void)state;
@@ -170,11 +173,11 @@ static void test_a_page_goes_back_when_its_last_unit_is_free(void **state)
     assert_int_equal(heap_set_trim(set), 0);
 }
 
-/* The header's last units lie on one page with the first units that slabs get. */
+/* The header's last units share a page with the first units that slabs get. */
 static void test_the_header_stays_when_the_first_units_go_back(void **state)
 {
     (void)state;
-    enum { END = 256 }; /* of it, which no slab uses yet */
+    enum { END = 256 }; /* units of that page which no slab uses yet */
     struct arena *arena = unit_arena();
     struct heap_set *sets[] = {&arena->tiny, &arena->small};
 
@@ -193,7 +196,7 @@ static void test_the_header_stays_when_the_first_units_go_back(void **state)
     }
 }
 
-/* What the kernel may have made a hole is lost, and not a unit more or less. */
+/* A page that the kernel may have turned into a hole is lost, and not a unit more or less. */
 static void test_a_page_that_cannot_be_renewed_is_lost(void **state)
 {
     (void)state;

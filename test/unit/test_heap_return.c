@@ -1,5 +1,5 @@
 /*
- * How memory of heaps goes back to the kernel: a bounded piece of it in each call, and all of it in
+ * How heaps give memory back to the kernel: a bounded piece of it in each call, and all of it in
  * the end.
  */
 #include "unit/unit.h"
@@ -22,7 +22,7 @@ static unsigned dirty_in(const struct heap *heap)
     return units;
 }
 
-/* Of heaps that are gone nothing is dirty. */
+/* Heaps that are unmapped have no dirty units. */
 static unsigned dirty_units(const struct heap_set *set)
 {
     unsigned units = 0;
@@ -32,7 +32,10 @@ static unsigned dirty_units(const struct heap_set *set)
     return units;
 }
 
-/* What may be given back beyond the allowance, because a run is not cut into what is too short. */
+/*
+ * By how much a call may exceed the allowance, because runs are not cut into pieces that are too
+ * short.
+ */
 static unsigned most_given(void)
 {
     return ALLOWANCE + 8 + unit_page_units();
@@ -44,7 +47,7 @@ static void make_heaps(struct heap_set *set, struct heap **heaps, size_t count)
         heaps[n] = unit_take_heap(set);
 }
 
-/* As slow calls do, one after the other; returns how many it took. */
+/* Purges as slow calls do, one after the other; returns how many calls it took. */
 static unsigned let_go_in_calls(struct heap_set *set)
 {
     unsigned calls = 0;
@@ -68,7 +71,7 @@ static void test_many_heaps_that_get_empty_at_once(void **state)
 
     (void)state;
     make_heaps(set, heaps, HEAPS);
-    /* All but a unit of each is free before; then one call gets the last ones. */
+    /* All units but one of each heap are free before. One call then frees the last ones. */
     for (size_t n = 0; n < HEAPS; n++)
         unit_give_units(heaps[n], TINY_FIRST_UNIT + 1, heap_units(heaps[n]) - TINY_FIRST_UNIT - 1);
     before = dirty_units(set);
@@ -98,7 +101,7 @@ static void test_a_heap_that_is_too_much_for_one_call(void **state)
     assert_ptr_equal(set->heaps, heaps[0]);
 }
 
-/* Nothing is lost of what it gave back already. */
+/* What was purged before is not lost. */
 static void test_a_heap_that_leaves_is_used_again(void **state)
 {
     struct heap_set *set = &unit_arena()->small;
@@ -122,7 +125,7 @@ static void test_a_heap_that_leaves_is_used_again(void **state)
     assert_int_equal(unit_count_heaps(set), 1);
 }
 
-/* All heaps of which a unit stays in use. */
+/* Makes heaps in each of which one unit stays in use. */
 static void make_sparse(struct heap_set *set, struct heap **heaps)
 {
     make_heaps(set, heaps, HEAPS);
@@ -153,7 +156,7 @@ static void age_sparse_heaps(struct heap_set *set)
     unsigned most;
 
     make_sparse(set, heaps);
-    /* The first round notes what is free, the second gives it back. */
+    /* The first round notes what is free, the second purges it. */
     assert_int_equal(age_in_calls(set, &most), 1);
     assert_int_equal(most, 0);
     assert_true(age_in_calls(set, &most) > HEAPS / 2);
@@ -176,7 +179,7 @@ static void test_a_round_over_small_heaps_in_pieces(void **state)
     age_sparse_heaps(&unit_arena()->small);
 }
 
-/* The heap that is next in the round goes, and so does the round. */
+/* The heap that the round would visit next is unmapped, and the round goes on. */
 static void test_heaps_go_while_a_round_is_under_way(void **state)
 {
     struct heap_set *set = &unit_arena()->small;
@@ -212,7 +215,10 @@ static void test_trim_in_pieces(void **state)
     heap_set_allow(set, ALLOWANCE);
     assert_false(heap_set_trim_step(set));
     assert_true(before - dirty_units(set) <= most_given());
-    /* What is left is not left to the next ticks but one: it goes whatever its age is. */
+    /*
+     * What a call leaves over does not wait for the tick after next: the next calls purge it
+     * whatever its age is.
+     */
     assert_true(age_in_calls(set, &most) > HEAPS / 2);
     assert_true(most <= most_given());
     (void)let_go_in_calls(set);
@@ -224,8 +230,8 @@ static void test_trim_in_pieces(void **state)
 }
 
 /*
- * The piece may be a hole now, so the heap stays; the kernel's other refusals are made up for
- * later.
+ * The piece may be a hole now, so the heap stays mapped. Other refusals of the kernel are made up
+ * for later.
  */
 static void test_a_piece_that_the_kernel_refuses(void **state)
 {
@@ -278,7 +284,7 @@ static void purge_in_child(void *argument)
     struct os_counters before;
 
     mappings_after_fork();
-    /* Nothing is left on the account. */
+    /* Nothing is left on the account of mappings. */
     mappings_bound(1);
     before = os_counted();
     heap_set_purge(set);

@@ -1,13 +1,13 @@
 /*
- * Which runs of units a heap hands out: the lowest that fits, joined from what came back; and whose
- * address is it?
+ * Which runs of units a heap hands out: the lowest run that fits, joined from what was returned.
+ * And which arena an address belongs to.
  */
 #include "unit/unit.h"
 
 #include "bins/heap.h"
 #include "support/rng.h"
 
-/* The longest run that heap_set_take() finds. */
+/* The longest run that heap_set_take() can search for. */
 enum { RUN_UNITS_MAX = 64 };
 
 static void test_neighbouring_runs_join(void **state)
@@ -23,7 +23,7 @@ static void test_neighbouring_runs_join(void **state)
         for (unsigned unit = heap_first_unit(heap) + step; unit < heap_units(heap); unit += 3)
             heap_give(heap, unit, 1);
     assert_int_equal(heap->free_units, count);
-    /* The longest runs that may be asked for, one behind the other, leave nothing over. */
+    /* Taking the longest runs one after the other leaves no unit over. */
     for (unsigned left = count, next = heap_first_unit(heap), units; left > 0; left -= units) {
         units = left < RUN_UNITS_MAX ? left : RUN_UNITS_MAX;
         assert_ptr_equal(unit_take_units(set, units, &first), heap);
@@ -34,7 +34,7 @@ static void test_neighbouring_runs_join(void **state)
     assert_int_equal(unit_count_heaps(set), 1);
 }
 
-/* The lowest run of vacant units that is long enough, the slow way. */
+/* The lowest run of free units that is long enough, found the slow way. */
 static unsigned lowest_run(const struct heap *heap, unsigned units)
 {
     unsigned length = 0;
@@ -66,7 +66,7 @@ static void find_runs_among(struct heap_set *set, unsigned in_use_of_8, struct r
     }
     for (unsigned units = 1; units <= RUN_UNITS_MAX; units++) {
         expected = lowest_run(heap, units);
-        /* Where there is none, the run comes from another heap. */
+        /* If the heap has no such run, another heap supplies it. */
         if (expected == heap_units(heap))
             continue;
         assert_ptr_equal(unit_take_units(set, units, &first), heap);
@@ -117,7 +117,7 @@ static void test_every_address_of_a_heap_is_owned_and_no_other(void **state)
 
     for (uintptr_t at = heap->base; at < end; at += CHUNK_ALIGN)
         assert_true(heap_owned(arena->own_small, at, SMALL_HEAP_SHIFT));
-    /* What is not aligned is no chunk of anyone. */
+    /* A value that is not aligned is nobody's chunk. */
     for (uintptr_t at = heap->base; at < end; at += UNIT_SIZE)
         for (uintptr_t offset = 1; offset < CHUNK_ALIGN; offset++)
             assert_false(heap_owned(arena->own_small, at + offset, SMALL_HEAP_SHIFT));
@@ -126,8 +126,8 @@ static void test_every_address_of_a_heap_is_owned_and_no_other(void **state)
     assert_false(heap_owned(arena->own_small, heap->base - CHUNK_ALIGN, SMALL_HEAP_SHIFT));
     assert_false(heap_owned(arena->own_small, end, SMALL_HEAP_SHIFT));
     /*
-     * No value is taken for an entry that is empty, in an arena that never had a heap and in one
-     * that had.
+     * No value is mistaken for an empty entry, in an arena that never had a heap and in one that
+     * had.
      */
     assert_int_equal(arena->own_tiny[0], OWN_NONE);
     for (uintptr_t number = 0; number < 4 * OWN_HEAPS; number++)
@@ -146,7 +146,7 @@ static void test_an_entry_whose_heap_is_gone_owns_nothing(void **state)
     (void)state;
     struct heap_set *set = &unit_arena()->tiny;
 
-    /* Heaps for more entries than there are, so that each is written and cleared again. */
+    /* Makes more heaps than there are entries, so that each entry is written and cleared again. */
     for (unsigned n = 0; n < OWN_HEAPS + 8; n++)
         unit_take_heap(set);
     while (set->heaps != NULL) {

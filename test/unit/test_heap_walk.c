@@ -1,6 +1,6 @@
 /*
- * Walking over heaps: the one that the walker is in stays, all others come and go, and no lock is
- * held meanwhile.
+ * Walking over heaps: the heap that the walker is in stays mapped, all others may come and go, and
+ * no lock is held meanwhile.
  */
 #include "unit/unit.h"
 
@@ -50,7 +50,10 @@ static void test_no_lock_is_held_inside_a_heap(void **state)
     assert_false(heap_pinned(heap));
 }
 
-/* By any way: when it gets empty, at a tick, by malloc_trim, for want of memory. */
+/*
+ * Unmaps heaps in every possible way: when they get empty, at a tick, by malloc_trim, and for lack
+ * of memory.
+ */
 static void test_the_heap_that_a_walker_is_in_stays(void **state)
 {
     struct heap_set *set = &unit_arena()->tiny;
@@ -68,7 +71,7 @@ static void test_the_heap_that_a_walker_is_in_stays(void **state)
     assert_int_equal(unit_count_heaps(set), 1);
     assert_ptr_equal(set->heaps, heap);
     assert_int_equal(heap_map_tag(heap->base), set->tag);
-    /* The walk goes on from there, and does not see what came meanwhile. */
+    /* The walk continues from there, and does not see heaps that were mapped meanwhile. */
     heaps[0] = unit_take_heap(set);
     assert_ptr_equal(heaps[0], heap);
     heaps[1] = unit_take_heap(set);
@@ -94,7 +97,10 @@ static void test_two_walkers_in_one_heap(void **state)
     assert_true(heap_set_release(set) > 0);
 }
 
-/* In the child the walkers of other threads do not exist; one of the thread itself may go on. */
+/*
+ * In the child the walkers of other threads do not exist, while one of the forking thread may go
+ * on.
+ */
 static void release_after_fork(void *argument)
 {
     struct heap_set *set = argument;
@@ -104,7 +110,7 @@ static void release_after_fork(void *argument)
     REQUIRE(!heap_pinned(heap), "a walker is left over");
     REQUIRE(heap_walk(set, NULL) == heap && heap_pinned(heap), "no pin");
     REQUIRE(heap_walk(set, heap) == NULL && !heap_pinned(heap), "a pin");
-    /* The one from before the fork. */
+    /* The pin from before the fork. */
     REQUIRE(heap_walk(set, heap) == NULL && !heap_pinned(heap), "a pin");
     REQUIRE(heap_set_release(set) > 0 && set->heaps == NULL, "the heap stays");
 }
@@ -124,7 +130,7 @@ static void test_walkers_from_before_a_fork_do_not_count(void **state)
 static struct heap *always;
 static atomic_bool ended;
 
-/* The heap that is there all the while comes exactly once, in each walk. */
+/* The heap that is there all the while is visited exactly once in each walk. */
 static void *walk_often(void *argument)
 {
     struct heap_set *set = argument;

@@ -1,5 +1,5 @@
 /*
- * LARGE chunks: allocating, finding, freeing, walking; alignment; and what happens without memory.
+ * LARGE chunks: allocation, look-up, freeing, walking, alignment, and what happens without memory.
  */
 #include "unit/unit.h"
 
@@ -60,7 +60,8 @@ static void check_mapping_size(size_t needed)
     assert_true(mapped >= needed && mapped - needed <= needed / 8);
     assert_int_equal(mapped % os_page_size(), 0);
     /*
-     * The larger request never gets the smaller mapping, and a mapping's own size is left as it is.
+     * The larger request never gets the smaller mapping. A request of a mapping's own size is not
+     * rounded.
      */
     assert_true(mapped <= large_mapping_size(needed + os_page_size()));
     assert_int_equal(large_mapping_size(mapped), mapped);
@@ -76,7 +77,7 @@ static void test_mappings_are_rounded_up_by_at_most_an_eighth(void **state)
         assert_int_equal(large_mapping_size(needed), needed);
     for (size_t needed = os_page_size(); needed <= 64 * (size_t)MIB; needed += os_page_size())
         check_mapping_size(needed);
-    /* From where an eighth of it is whole pages. */
+    /* From this size on, an eighth of the mapping is a whole number of pages. */
     for (size_t power = round_up(128 << 10, 8 * os_page_size()); power < exact_from; power *= 2)
         for (size_t eighth = 0; eighth < 8; eighth++) {
             size_t border = power + power / 8 * eighth;
@@ -91,7 +92,7 @@ static void test_mappings_are_rounded_up_by_at_most_an_eighth(void **state)
         last = large_mapping_size(needed);
     }
     assert_int_equal(sizes, 8);
-    /* What is that large is not kept, nor may its size overflow. */
+    /* Mappings that large are not cached, and rounding must not overflow. */
     check_mapping_size(exact_from - os_page_size());
     assert_int_equal(large_mapping_size(exact_from), exact_from);
     assert_int_equal(large_mapping_size(exact_from + os_page_size()), exact_from + os_page_size());
@@ -121,13 +122,13 @@ static void test_where_the_rounding_does_not_fit_the_pages_still_do(void **state
     struct large_info info;
     bool clean = false;
 
-    /* On pages as large as the steps of the rounding there is nothing to be saved. */
+    /* Where pages are as large as the steps of the rounding, nothing can be saved. */
     if (large_mapping_size(MIB / 2 + os_page_size()) == MIB / 2 + os_page_size())
         skip();
     large_trim();
     /*
-     * Too small to have headroom from the beginning. The first mapping is refused; the one of just
-     * as many pages as are needed is not.
+     * The chunk is too small to have headroom from the beginning. The first mapping is refused; one
+     * of just as many pages as are needed is granted.
      */
     os_fail_after(1, false);
     char *chunk = large_alloc(MIB / 2 + 1, 1, &clean);
@@ -270,7 +271,7 @@ static void test_without_memory_for_the_mapping(void **state)
 static void test_a_failure_that_goes_by_is_survived(void **state)
 {
     (void)state;
-    /* What is cached is given up, and that is enough. */
+    /* The cached mappings are unmapped, and that is enough for the request. */
     release(allocate(MIB, 1));
     bool clean;
     os_fail_after(1, false);
@@ -293,7 +294,7 @@ static void test_without_memory_for_a_descriptor_the_mapping_goes_back(void **st
     large_trim();
     large_walk(see, &before);
     for (; count < 5000; count++) {
-        /* The second call is for a block of descriptors, when one is needed. */
+        /* The second call maps a block of descriptors, when one is needed. */
         os_fail_after(2, true);
         chunks[count] = large_alloc(os_page_size(), 1, &clean);
         os_fail_after(0, false);
@@ -313,7 +314,8 @@ static void test_without_memory_for_a_descriptor_the_mapping_goes_back(void **st
 }
 
 /*
- * Each that grows is two mappings for the kernel: with many there is none for what can do without.
+ * Each chunk that grows costs the kernel two mappings. When many are in use, optional ones are not
+ * made any more.
  */
 static void test_with_many_mappings_there_is_no_headroom(void **state)
 {
@@ -334,7 +336,7 @@ static void test_with_many_mappings_there_is_no_headroom(void **state)
     assert_int_equal(mappings_used(), before);
     mappings_bound(0);
     assert_int_equal(large_free((uintptr_t)plain, false), LARGE_FREED);
-    /* That may have cut a mapping in two. */
+    /* The unmapping may have cut a mapping in two. */
     assert_in_range(mappings_used(), before, before + 1);
 }
 
@@ -358,7 +360,7 @@ static void test_refused_headroom_is_counted_no_longer(void **state)
     }
 }
 
-/* However many there are, and however large: each takes a part of what is left. */
+/* However many and however large the chunks are, each takes a part of the headroom that is left. */
 static void test_headroom_takes_a_part_of_the_address_space(void **state)
 {
     (void)state;
@@ -375,7 +377,7 @@ static void test_headroom_takes_a_part_of_the_address_space(void **state)
         all += promised[count++];
     }
     assert_in_range(count, 1, MOST - 1);
-    /* A sixteenth of it, as the stack shows. */
+    /* A sixteenth of the address space, whose size the stack's address shows. */
     assert_true(all <= ((size_t)2 << (63 - __builtin_clzl((uintptr_t)&count))) / 16);
     while (count > 0)
         headroom_give(promised[--count]);

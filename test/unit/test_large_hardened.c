@@ -1,7 +1,7 @@
 /*
- * LARGE chunks of hardened processes that change their size: what they may use grows and shrinks by
- * whole pages, and at both of its ends is always a page that nobody may touch. Each test in a
- * child, for the option is for good.
+ * LARGE chunks of hardened processes that change their size. The usable range grows and shrinks by
+ * whole pages, and a guard page is always at both of its ends. Each test runs in a child, because
+ * the option cannot be taken back.
  */
 #include "unit/hardened.h"
 
@@ -50,7 +50,7 @@ static char *allocate_growing(size_t size)
     return chunk;
 }
 
-/* It is as large as that, to the page, all of it can be used, and nothing around it. */
+/* The chunk is as large as that, to the page; all of it can be used, and nothing around it. */
 static void require_guarded(const char *chunk, size_t size)
 {
     uintptr_t start = (uintptr_t)chunk, end = start + round_up(size, os_page_size());
@@ -66,8 +66,8 @@ static void require_guarded(const char *chunk, size_t size)
 }
 
 /*
- * Freed, its place is kept from others for a while, and nobody may touch it; then there is nothing
- * left, also of what was in advance, and of the guards: the one behind it was there.
+ * After the free, its place is kept from others for a while and nobody may touch it. Then nothing
+ * is left of it, of its headroom or of its guards.
  */
 static void require_gone(const char *chunk, size_t reserved)
 {
@@ -116,7 +116,7 @@ static void test_growing_moves_the_guard(void **state)
     run(grow_step_by_step);
 }
 
-/* What it lost is gone, and comes back as zero; with headroom or without. */
+/* What a shrinking chunk lost is gone and is zero when it grows again, with headroom or without. */
 static void shrink_and_grow(char *chunk)
 {
     (void)memset(chunk, 0xee, 2 * MIB);
@@ -146,7 +146,9 @@ static void test_shrinking_moves_the_guard(void **state)
     run(shrink);
 }
 
-/* Chunks aligned to more than a page have no guards: they stay only in the pages that they have. */
+/*
+ * Chunks aligned to more than a page have no guards, so they are resized only within their pages.
+ */
 static void resize_aligned(void *unused)
 {
     char *chunk = allocate(MIB, MIB);
@@ -163,7 +165,7 @@ static void test_aligned_chunks_stay_in_their_pages(void **state)
     run(resize_aligned);
 }
 
-/* The n-th call is refused: the chunk is as good as one that was never to grow. */
+/* The n-th system call is refused. The chunk is then as good as one that was never to grow. */
 static void refuse_headroom(void *unused)
 {
     (void)unused;
@@ -185,7 +187,7 @@ static void test_without_headroom_it_is_a_chunk_like_others(void **state)
 }
 
 /*
- * Where the kernel may have left a hole, nothing is unmapped any more; the chunk is as it was,
+ * Where the kernel may have left a hole, nothing is unmapped any more. The chunk stays as it was,
  * without guards.
  */
 static void refuse_to_grow(void *unused)

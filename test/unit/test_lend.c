@@ -1,6 +1,6 @@
 /*
- * Lending: what has been used in a larger class comes before what was never touched; how far that
- * goes; and that a chunk which was lent is one of its own class in every other respect.
+ * Lending: a larger class serves a request with a used chunk before fresh memory is touched. How
+ * far that goes, and that a lent chunk is a chunk of its own class in every other respect.
  */
 #include "unit.h"
 
@@ -15,7 +15,7 @@ static size_t size_of(unsigned size_class)
     return size_classes[size_class].size;
 }
 
-/* As malloc does it. */
+/* Allocates as malloc does. */
 static void *alloc(struct arena *arena, size_t size)
 {
     void *pointer = arena_alloc(arena, size_class_of(size), size, NULL);
@@ -24,7 +24,7 @@ static void *alloc(struct arena *arena, size_t size)
     return pointer;
 }
 
-/* A chunk of the class that was in use and lies in the stack now. */
+/* Allocates and frees a chunk of the class, so that a used one is in its stack. */
 static void *leave_one(struct arena *arena, unsigned size_class)
 {
     void *pointer = unit_alloc(arena, size_of(size_class));
@@ -132,7 +132,7 @@ static void test_a_lent_chunk_keeps_its_class_and_tells_the_request(void **state
     assert_int_equal(unit_chunk(used).kind, STATE_FREE);
 }
 
-/* A chunk that was freed is found out longer if no other size takes it. */
+/* A double free is detected for longer if no other size takes the chunk. */
 static void test_tiny_does_not_borrow(void **state)
 {
     (void)state;
@@ -146,7 +146,10 @@ static void test_tiny_does_not_borrow(void **state)
     }
 }
 
-/* Then anything will do: also what was never out. And what fails once goes on to fail. */
+/*
+ * As a last resort any chunk will do, also one that was never handed out. A class that has failed
+ * once goes on to fail.
+ */
 static void test_without_memory_the_next_classes_are_used_up(void **state)
 {
     (void)state;
@@ -157,7 +160,7 @@ static void test_without_memory_the_next_classes_are_used_up(void **state)
     void *pointer;
 
     os_fail_after(1, true);
-    /* The heap was made for the lender, and has units left. */
+    /* The heap was made for the lending class, and has units left. */
     while ((pointer = arena_alloc(arena, BORROWER, size_of(BORROWER), NULL)) != NULL)
         if (unit_chunk(pointer).size_class == BORROWER + 1)
             got++;
@@ -198,8 +201,8 @@ static void test_an_alignment_is_not_lent_away(void **state)
 }
 
 /*
- * A partial slab with used chunks comes before the rest of the current one, if nothing in that was
- * ever out.
+ * A partial slab with used chunks is preferred to the rest of the current slab, if nothing in that
+ * rest was ever handed out.
  */
 static void test_partial_slabs_come_before_fresh_memory(void **state)
 {

@@ -1,6 +1,6 @@
 /*
- * Heaps in limbo: out of the map, without memory, and still there for a thread that has just looked
- * into the map.
+ * Heaps in limbo: they are out of the heap map and have no memory, but keep their address space for
+ * a thread that has just read the map.
  */
 #include "unit/unit.h"
 
@@ -19,8 +19,8 @@ static bool is_mapped(uintptr_t address)
 }
 
 /*
- * Two heaps that become wholly free: one is kept in reserve, the other goes. Returns a chunk of
- * that one.
+ * Makes two heaps wholly free. One is kept in reserve, the other is unmapped. Returns a chunk of
+ * the second.
  */
 static uintptr_t lose_a_heap(struct arena *arena)
 {
@@ -69,10 +69,10 @@ static void test_a_wrong_pointer_into_it_is_no_chunk(void **state)
 
     assert_int_not_equal(chunk, 0);
     assert_true(is_mapped(chunk));
-    /* As whoever read the map before the heap left it. */
+    /* As a thread would that read the map before the heap left it. */
     assert_int_equal(chunk_find(chunk, arena->tiny_tag, &found), CHUNK_NONE);
     assert_false(remote_free_aligned(other, chunk, arena->tiny_tag));
-    /* It has no memory: what was written is gone. */
+    /* The heap has no memory any more, so what was written is gone. */
     assert_int_equal(*(uint64_t *)chunk, 0); // NOLINT: an address becomes a pointer
 }
 
@@ -102,7 +102,7 @@ static void test_what_the_kernel_keeps_stays_in_it(void **state)
     assert_false(is_mapped(chunk));
 }
 
-/* It may be a hole: nobody touches it, and nobody unmaps it. */
+/* The range may be a hole, so nobody touches it and nobody unmaps it. */
 static void test_what_is_not_renewed_is_left_alone(void **state)
 {
     (void)state;

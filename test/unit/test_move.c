@@ -1,6 +1,6 @@
 /*
- * Moving very large chunks: what was written arrives, what was not stays untouched, and both chunks
- * together take hardly more memory than one of them.
+ * Moving very large chunks: what was written arrives, what was not written stays untouched, and
+ * both chunks together take hardly more memory than one of them.
  */
 #include "unit/unit.h"
 
@@ -65,8 +65,8 @@ static void test_only_what_was_written_is_copied(void **state)
 }
 
 /*
- * At each call for memory in turn: nothing is lost, and what could not go back waits as a free
- * mapping.
+ * Refuses each system call for memory in turn. Nothing is lost, and what could not be unmapped
+ * waits in the cache.
  */
 static void test_the_kernel_takes_nothing_back(void **state)
 {
@@ -104,7 +104,7 @@ static long peak_kib(void)
     return usage.ru_maxrss;
 }
 
-/* By way of realloc, and beyond all that the chunk has in advance. */
+/* The move happens in realloc, beyond all headroom that the chunk has. */
 static void test_realloc_takes_little_more_than_the_chunk(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /*
- * Options, each set of them in a process of its own that prints what it understood.
+ * Options: each set of them is read by a process of its own, which prints what it understood.
  */
 #include "unit/unit.h"
 
@@ -22,8 +22,8 @@ static int print_options(void)
 }
 
 /*
- * Runs the child with up to three variables; what it printed, and what it complained about, must be
- * this.
+ * Runs the child with up to three variables, and checks what it printed and what it complained
+ * about.
  */
 static void check(const char *const *environment, const char *printed, const char *complaints)
 {
@@ -34,7 +34,7 @@ static void check(const char *const *environment, const char *printed, const cha
     child_run(&spec, &result);
     assert_true(child_succeeded(&result));
     assert_string_equal(result.out, printed);
-    /* With the statistics on, their line comes at the end. */
+    /* If statistics are on, their line is printed at exit. */
     char *line = strstr(result.err, "ft_malloc: stats:");
     if (line != NULL)
         *line = '\0';
@@ -131,7 +131,10 @@ static void test_harden(void **state)
               "ft_malloc: option FT_MALLOC_HARDENED=1 is not known\n");
 }
 
-/* Chunks that are out have no canary: the option comes too late then, and says so. */
+/*
+ * Chunks that were handed out before have no canary. So the option comes too late, and the library
+ * says so.
+ */
 static void *allocated_early;
 
 static void allocate_early(int argc, char **argv, char **environment)
@@ -149,7 +152,7 @@ static int print_early(void)
     if (allocated_early == NULL)
         return 1;
     ft_free(allocated_early);
-    /* As the constructor does, when the environment is there. */
+    /* As the constructor does, when the environment is known. */
     thread_runtime_init(environ);
     return print_options();
 }

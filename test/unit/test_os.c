@@ -110,7 +110,7 @@ static void test_reserved_space_is_committed_piece_by_piece(void **state)
     assert_int_equal(pattern_first_nonzero(space + MIB + os_page_size(), os_page_size()),
                      os_page_size());
     assert_int_equal(space[MIB + 2 * os_page_size()], 1);
-    /* What was not committed must not be touched. */
+    /* Reserved address space that was not committed must not be touched. */
     unit_in_child(read_first, space, &end);
     assert_int_not_equal(end.exit_code, 0);
     assert_true(os_unmap(space, (size_t)1 << 36));

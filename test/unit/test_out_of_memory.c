@@ -1,7 +1,7 @@
 /*
- * Without memory: a fixed piece of work is done in a new process again and again, and each time
- * another one of its system calls for memory fails, alone or with all that follow, until there is
- * no call left to fail. What failed says so, nothing that is live is touched, the census agrees,
+ * Without memory: a fixed piece of work runs in a new process again and again, and each time
+ * another one of its system calls for memory fails, alone or with all that follow, until no call is
+ * left to fail. What failed returns an error, nothing that is live is touched, the census agrees,
  * and the next attempt works.
  */
 #include "unit/unit.h"
@@ -40,7 +40,7 @@ static size_t checked_part(size_t size)
     return size < HEAD ? size : HEAD;
 }
 
-/* Of long chunks, the beginning and the end. */
+/* Fills only the beginning and the end of long chunks. */
 static void write_item(const struct item *item, size_t tag)
 {
     pattern_write(item->pointer, 0, checked_part(item->size), tag);
@@ -103,7 +103,7 @@ static char *attempt(enum call call, char *old, size_t size, size_t align)
     return NULL;
 }
 
-/* One call; when it fails, everything is as it was, and the second attempt works. */
+/* Makes one call. If it fails, everything is unchanged, and the second attempt works. */
 static char *insist(enum call call, char *old, size_t size, size_t align)
 {
     char *pointer = attempt(call, old, size, align);
@@ -159,14 +159,14 @@ static void allocate_all_sizes(void)
         add(CALL_OF_MALLOC, size, 16);
     for (size_t size = 2500; size <= SMALL_MAX; size += size / 3)
         add(CALL_OF_CALLOC, size, 16);
-    /* More than a heap of each zone holds. */
+    /* More chunks than a heap of each zone holds. */
     for (unsigned n = 0; n < 130; n++)
         add(CALL_OF_MALLOC, SMALL_MAX - n, 16);
     for (size_t size = SMALL_MAX + 1; size < 2000000; size += size / 4)
         add(CALL_OF_CALLOC, size, 16);
     /*
-     * Sizes that are not rounded up: what is refused is not made up for by a mapping that is just
-     * large enough.
+     * Sizes that are not rounded up, so that a refused mapping cannot be replaced by one that is
+     * just large enough.
      */
     for (size_t size = 2 * SMALL_MAX; size < 2000000; size += size / 2)
         add(CALL_OF_MALLOC, size, 16);
@@ -174,7 +174,7 @@ static void allocate_all_sizes(void)
         add(CALL_OF_MEMALIGN, 100, align);
         add(CALL_OF_ALIGNED, 5000, align);
     }
-    /* A mapping each, of whole pages, when nothing waits in the cache. */
+    /* Each needs a mapping of its own, of whole pages, if the cache is empty. */
     for (size_t align = 2 * (size_t)SMALL_MAX; align <= 4 << 20; align *= 2)
         add(CALL_OF_MEMALIGN, 20000, align);
 }
@@ -224,8 +224,8 @@ static void free_and_trim(void)
 }
 
 /*
- * Each part is work of its own that ends with the process, so that the failures of a later one come
- * early.
+ * Each part is a piece of work of its own that ends with the process, so that the failures of a
+ * later part come early.
  */
 static void (*const parts[])(void) = {allocate_all_sizes, grow_and_shrink, work_in_a_thread,
                                       free_and_trim};
@@ -287,7 +287,10 @@ static void fail_each_call_in_turn(bool sticky)
         refused += end.exit_code == 0;
     }
     assert_int_equal(end.exit_code, NOTHING_FAILED);
-    /* Many failures are made up for; but not all, or nothing was tested. */
+    /*
+     * The allocator makes up for many failures. But some must reach the caller, or nothing was
+     * tested.
+     */
     assert_true(fault.n > 50);
     assert_true(refused > 5);
 }
@@ -304,7 +307,9 @@ static void test_all_calls_fail_from_one_on(void **state)
     fail_each_call_in_turn(true);
 }
 
-/* From LARGE to everything smaller, in a process that has nothing else and gets nothing more. */
+/*
+ * Moves from LARGE to ever smaller sizes, in a process that has nothing else and gets nothing more.
+ */
 static void shrink_without_memory(void *argument)
 {
     size_t size = *(size_t *)argument;
@@ -314,7 +319,7 @@ static void shrink_without_memory(void *argument)
     pattern_write(chunk, 0, 3000000, 1);
     os_fail_after(1, true);
     moved = ft_realloc(chunk, size);
-    /* Where there is room enough, none has to be found. */
+    /* Where there is room enough, no room has to be made. */
     REQUIRE(moved == chunk, "a chunk cannot shrink without memory");
     REQUIRE(pattern_mismatch(chunk, size, 1) == size, "the contents changed");
     REQUIRE(ft_malloc_usable_size(chunk) >= size, "less is usable than was asked for");

@@ -1,5 +1,5 @@
 /*
- * Which arena a thread gets. Limits are set once for a process, so each test is a child of its own.
+ * Which arena a thread gets. The limit is set once in a process, so each test runs in a child.
  */
 #include "unit/unit.h"
 
@@ -22,7 +22,7 @@ static int use_of(struct arena *arena)
     return atomic_load(&arena->use);
 }
 
-/* The arenas that the process already has, from before the test. */
+/* The arenas that the process already had before the test. */
 static unsigned arenas_there(void)
 {
     unsigned count = 0;
@@ -39,7 +39,7 @@ static void limit_and_share(void *argument)
     struct arena *own[LIMIT], *shared;
 
     REQUIRE(pool_limit(LIMIT), "the limit came too late");
-    /* One of them is for sharing. */
+    /* One of them is a shared arena. */
     for (unsigned n = there; n < LIMIT - 1; n++) {
         own[n] = pool_get();
         REQUIRE(own[n] != NULL && use_of(own[n]) == ARENA_ACTIVE,
@@ -53,7 +53,7 @@ static void limit_and_share(void *argument)
         REQUIRE(pool_get() == shared && pool_get_shared() == shared, "there is one shared arena");
     REQUIRE(arenas_there() == LIMIT, "%u arenas", arenas_there());
     REQUIRE(!pool_limit(100), "a limit was changed after it had been used");
-    /* A thread ends: the next one need not share. */
+    /* When a thread ends, the next one gets its arena and need not share. */
     pool_put(own[LIMIT - 2]);
     REQUIRE(use_of(own[LIMIT - 2]) == ARENA_POOLED, "not in the pool");
     REQUIRE(pool_get() == own[LIMIT - 2] && use_of(own[LIMIT - 2]) == ARENA_ACTIVE, "not adopted");
@@ -108,7 +108,7 @@ static void test_a_limit_of_one(void **state)
 static void fail_and_recover(void *argument)
 {
     (void)argument;
-    /* The first one of a process needs no system call. */
+    /* The first arena of a process needs no system call. */
     struct arena *arena;
     unsigned there;
 
@@ -232,7 +232,7 @@ static void test_trimming_other_arenas(void **state)
     assert_true(unit_child_succeeds(trim_all, NULL));
 }
 
-/* Pages that were written to and are in no slab. */
+/* Counts pages that were written to and are in no slab. */
 static unsigned dirty_units(const struct heap_set *set)
 {
     unsigned units = 0;
@@ -256,7 +256,7 @@ static void use_and_leave(struct arena *arena)
     REQUIRE(dirty_units(&arena->small) > MANY, "the end of a thread gave its memory back");
 }
 
-/* As if the arena had been left an hour ago. */
+/* Pretends that the arena was left an hour ago. */
 static void left_long_ago(struct arena *arena)
 {
     atomic_store(&arena->left_at, atomic_load(&arena->left_at) - (uint64_t)36000 * CLOCK_TENTH);
@@ -320,7 +320,7 @@ static void leave_many(void *argument)
         pool_put(arenas[n]);
         kept += arena_unused(arenas[n]);
     }
-    /* Runs that are too short to be given back do not count for much. */
+    /* Runs that are too short to be purged hardly count. */
     REQUIRE(kept > MOST / 2 && kept <= MOST + ARENAS * 4 * UNIT_SIZE, "%zu bytes are kept", kept);
     for (unsigned n = 0; n < ARENAS; n++)
         REQUIRE(pool_get() != NULL, "no arena");

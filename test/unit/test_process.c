@@ -1,5 +1,6 @@
 /*
- * What the kernel says of the process, and whether an environment is the one that it laid out.
+ * What the kernel says of the process, and whether an environment is the one that the kernel laid
+ * out.
  */
 #include "unit/unit.h"
 
@@ -19,7 +20,7 @@ static void test_the_kernels_environment_is_known(void **state)
     assert_ptr_equal(os_kernel_environment(environ), environ);
 }
 
-/* An array that ends where its page ends: what lies behind it cannot be looked at. */
+/* Makes an array that ends at the end of a page, so that nothing behind it can be read. */
 static char **at_the_end_of_a_page(char *memory, size_t page)
 {
     char **made = (char **)(void *)(memory + page) - 2;
@@ -35,7 +36,7 @@ static void test_another_environment_is_none(void **state)
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     char *memory = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     static char *fixed[] = {NULL, "PATH=/bin", NULL};
-    /* On the stack, behind what could be arguments. */
+    /* Puts the array on the stack, behind what could be arguments. */
     char *volatile own[] = {(char *)"a", (char *)"b", NULL, (char *)"PATH=/bin", NULL};
 
     assert_ptr_not_equal(memory, MAP_FAILED);

@@ -1,7 +1,7 @@
 /*
- * The addresses of LARGE chunks that were freed: others do not get them for a while, and nobody can
- * touch them; bounded in ranges and in bytes; nothing is lost where the kernel refuses. Each test
- * in a child.
+ * The addresses of freed LARGE chunks in hardened mode. Others do not get them for a while, and
+ * nobody can touch them. The quarantine is bounded in ranges and in bytes, and nothing is lost
+ * where the kernel refuses. Each test runs in a child.
  */
 #include "unit/hardened.h"
 
@@ -12,7 +12,7 @@
 
 enum { MIB = 1 << 20 };
 
-/* Address space where nothing is. */
+/* Address space that nothing uses. */
 static uintptr_t some_place(size_t size)
 {
     void *space = os_reserve(size);
@@ -77,7 +77,7 @@ static void test_of_a_long_range_the_beginning_is_kept(void **state)
     run(keep_long);
 }
 
-/* Another thread was quicker: what lies there now stays, and nothing else is left. */
+/* Another thread mapped something there first. Its mapping stays, and nothing else is left. */
 static void keep_what_is_taken(void *unused)
 {
     char *taken = os_map(MIB);
@@ -108,7 +108,7 @@ static void refuse_reserving(void *unused)
     REQUIRE(unit_address_space() == before && quarantine_empty() == 0, "kept, nevertheless");
 }
 
-/* What the kernel does not take back waits on; then no more is kept. */
+/* What the kernel refuses to unmap goes on waiting, and then nothing more is kept. */
 static void refuse_unmapping(void *unused)
 {
     size_t before = unit_address_space();

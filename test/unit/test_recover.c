@@ -1,7 +1,7 @@
 /*
- * The repair of an arena a piece at a time: how much one call looks at, and that nothing is lost or
- * handed out twice, whatever is allocated and freed in between, and also when another fork comes
- * before it is at its end.
+ * The repair of an arena in steps: how much one call looks at, and that nothing is lost or handed
+ * out twice, whatever is allocated and freed in between, and also when another fork comes before
+ * the repair ends.
  */
 #include "unit/unit.h"
 
@@ -47,7 +47,7 @@ static void fill(struct arena *arena, struct rng *rng)
         make(arena, rng, n);
 }
 
-/* As the calls of the API do it. */
+/* As the public calls do it. */
 static void free_own(struct arena *arena, size_t n)
 {
     struct chunk chunk = unit_chunk(chunks[n]);
@@ -95,7 +95,7 @@ static void test_a_step_is_bounded(void **state)
             assert_in_range(recover_looked - before, 0, WORK_MAX);
             unit_alloc(arena, 40);
         }
-        /* Each live chunk was looked at, so there was more than one piece. */
+        /* Each live chunk was looked at, so there was more than one step. */
         assert_true(recover_looked - all >= CHUNKS);
         assert_true(steps > 3);
         for (size_t n = 0; n < CHUNKS; n++)
@@ -111,7 +111,7 @@ static void test_what_is_freed_in_front_of_the_place_is_used_again(void **state)
 
     fill(arena, &rng);
     for (size_t n = 0; n < CHUNKS; n += 2)
-        free_from(other, n); /* in parcels that are lost */
+        free_from(other, n); /* these chunks are in parcels that are lost */
     damage(arena, false);
     while (arena_is_damaged(arena))
         arena_repair_step(arena);
@@ -125,8 +125,8 @@ static void test_what_is_freed_in_front_of_the_place_is_used_again(void **state)
 }
 
 /*
- * Lets everything happen between the pieces: in a survivor's arena, in one that is rebuilt, in both
- * in turn.
+ * Makes everything happen between the steps: in the arena of the surviving thread, in one that is
+ * rebuilt, and in both in turn.
  */
 static void mix(unsigned seed, bool (*survives)(unsigned fork))
 {
@@ -174,7 +174,7 @@ static bool never(unsigned fork)
     return false;
 }
 
-/* Its thread forks, after it was rebuilt in part. */
+/* Its thread forks after the arena was rebuilt in part. */
 static bool after_the_first(unsigned fork)
 {
     return fork > 0;
@@ -224,7 +224,7 @@ static void test_a_remote_free_is_sent_again_behind_the_repair(void **state)
     free_from(other, CHUNKS - 1);
     assert_null(other->outgoing[arena->id % PARCELS].owner);
     arena_repair(arena);
-    /* The one was found. The other has to be sent. */
+    /* The first was found. The second is still to be sent. */
     assert_int_equal(unit_count_state(arena, STATE_REMOTE), 0);
     free_from(other, 1);
     assert_int_equal(unit_count_state(arena, STATE_REMOTE), 1);

@@ -1,5 +1,5 @@
 /*
- * The registry of LARGE chunks: a hundred thousand descriptors, whose mappings do not exist.
+ * The registry of LARGE chunks, with a hundred thousand descriptors whose mappings do not exist.
  */
 #include "unit/unit.h"
 
@@ -12,7 +12,7 @@ enum { ENTRIES = 100000, GONE_KEPT = 128 };
 
 static struct large *entries[ENTRIES];
 
-/* Far from where the kernel maps; neighbours, and some that are far apart. */
+/* Addresses that the kernel does not use: neighbours, and some that are far apart. */
 static uintptr_t address_of(size_t n)
 {
     return ((uintptr_t)1 << 44) + (uintptr_t)n * OS_PAGE * (n % 3 == 0 ? 1 : 7919);
@@ -86,8 +86,8 @@ static void visit_one(void *context, struct large *large)
 }
 
 /*
- * Between the pieces chunks come and go: every third is removed when it may have been seen or not,
- * others come in its place, in descriptors that were used before or not, and blocks are added.
+ * Chunks come and go between the steps of the walk. Every third is removed, whether it was visited
+ * or not; others are added, in used and in new descriptors; and blocks of descriptors are added.
  */
 static void test_in_pieces_those_that_stay_are_seen_once(void **state)
 {
@@ -168,7 +168,9 @@ static void test_a_rebuild_finds_everything(void **state)
     insert_all();
     registry_rebuild();
     check_all();
-    /* One that a thread had in its hands has no address: it is unused again. */
+    /*
+     * A descriptor that a thread was handling when it forked has no address, and is unused again.
+     */
     struct large *lost = registry_new();
     size_t before = count_all();
     assert_non_null(lost);
@@ -181,7 +183,7 @@ static void test_a_rebuild_finds_everything(void **state)
     registry_unlock();
 }
 
-/* Alone in its process: the hash is small, and has to grow without memory. */
+/* Runs alone in its process, so that the hash is small and has to grow without memory. */
 static void test_without_memory_chains_get_longer(void **state)
 {
     (void)state;
@@ -189,7 +191,7 @@ static void test_without_memory_chains_get_longer(void **state)
     size_t count = 0;
 
     registry_lock();
-    /* Descriptors first, so that only the hash lacks memory. */
+    /* Allocates the descriptors first, so that only the hash lacks memory. */
     for (; count < 1000; count++)
         some[count] = registry_new();
     for (size_t n = 0; n < count; n++)
@@ -224,7 +226,7 @@ static void test_what_is_gone_is_remembered_for_a_while(void **state)
         assert_int_equal(large_find_gone(n * OS_PAGE, &info), n > 11);
         assert_false(large_find_gone(n * OS_PAGE + 16, &info));
     }
-    /* Of two lives at the same address, the later one. */
+    /* Of two chunks that had the same address, the later one is found. */
     assert_true(large_find_gone((GONE_KEPT + 5) * (uintptr_t)OS_PAGE, &info));
     assert_int_equal(info.requested, 12345);
     assert_int_equal(info.start, (GONE_KEPT + 5) * (uintptr_t)OS_PAGE);

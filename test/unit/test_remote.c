@@ -1,6 +1,6 @@
 /*
  * Remote frees, with one thread that plays owner and freeing thread in turn: what is collected,
- * when it is sent, that all of it comes home, and that parcels which were written to are noticed.
+ * when it is sent, that the owner gets all of it, and that a write to a parcel is noticed.
  */
 #include "unit/unit.h"
 
@@ -49,7 +49,7 @@ static void check_class(struct arena *self, struct arena *owner, unsigned size_c
     assert_non_null(inbox(owner));
     remote_receive_all(owner);
     assert_null(inbox(owner));
-    /* Free, or nothing any more: with the last chunk of it, a slab may go. */
+    /* Either free, or no chunk any more: freeing its last chunk may return the slab. */
     for (unsigned n = 0; n < count; n++)
         assert_true(unit_chunk(chunks[n]).kind == STATE_FREE || unit_chunk(chunks[n]).kind == 0);
 }
@@ -178,7 +178,7 @@ static void test_a_long_backlog_is_received_in_steps(void **state)
         assert_true(unit_count_state(owner, STATE_REMOTE) < before);
         steps++;
     } while (owner->unpacking != NULL || inbox(owner) != NULL);
-    /* Each chunk is a parcel of its own: it has room for no address. */
+    /* Each chunk is a parcel of its own, because it has no room for an address. */
     assert_true(steps > 5 * MANY / 100);
     assert_int_equal(unit_count_state(owner, STATE_REMOTE), 0);
 }
@@ -209,7 +209,7 @@ static void test_what_is_forgotten_is_not_sent(void **state)
     remote_forget(self);
     remote_send_all(self);
     assert_null(inbox(owner));
-    /* Neither is what was collected before a fork. */
+    /* What was collected before a fork is not sent either. */
     free_remotely(self, unit_alloc(owner, 100));
     fork_generation++;
     remote_send_all(self);
@@ -219,7 +219,9 @@ static void test_what_is_forgotten_is_not_sent(void **state)
     assert_non_null(inbox(owner));
 }
 
-/* Who can read freed memory learns no address from it, and finds no small number to change. */
+/*
+ * A program that reads freed memory learns no address from it, and finds no small number to change.
+ */
 static void test_parcels_do_not_tell_addresses(void **state)
 {
     (void)state;
@@ -233,7 +235,7 @@ static void test_parcels_do_not_tell_addresses(void **state)
     for (unsigned n = 0; n < 31; n++)
         free_remotely(self, chunks[n]);
     remote_send_all(self);
-    /* The first is the parcel of the thirty others: link, count and addresses fill it. */
+    /* The first chunk is the parcel of the other thirty. Link, count and addresses fill it. */
     memcpy(words, chunks[0], sizeof words);
     for (unsigned word = 0; word < sizeof words / sizeof *words; word++) {
         top |= words[word] >> 48;
@@ -251,7 +253,7 @@ struct corruption {
     unsigned victim; /* which of the freed chunks */
     size_t offset;
     unsigned char bytes[8];
-    bool before_more; /* and then frees more chunks */
+    bool before_more; /* how many chunks it frees after that */
 };
 
 static void corrupt(void *argument)
@@ -277,18 +279,24 @@ static void test_a_parcel_that_was_written_to_is_reported(void **state)
 {
     (void)state;
     static const struct corruption cases[] = {
-        /* The address of a chunk: no address at all, or one of ours that is not freed. */
+        /*
+         * Overwrites the address of a chunk with no address at all, or with that of a chunk that is
+         * not freed.
+         */
         {256, 0, 16, "\x41\x41\x41\x41\x41\x41\x41\x41", false},
         {256, 0, 24, "\0\0\0\0\0\0\0", false},
         {4096, 0, 16, "\xff\xff\xff\xff\xff\xff\xff\xff", false},
-        /* The number of chunks, in a parcel that is full. */
+        /* Overwrites the number of chunks, in a parcel that is full. */
         {64, 0, 8, "\x41\x41\x41\x41\x41\x41\x41\x41", false},
-        /* The link to the next parcel: of 16 bytes each is one, of 64 every seventh. */
+        /*
+         * Overwrites the link to the next parcel. Among chunks of 16 bytes each is a parcel, among
+         * those of 64 bytes every seventh.
+         */
         {16, 7, 0, "\x41\x41\x41\x41\x41\x41\x41\x41", false},
         {64, 7, 0, "\x10\0\0\0\0\0\0", false},
         /*
-         * The same, while the parcel is being filled: then it is not looked at, and no harm is
-         * done.
+         * Overwrites it while the parcel is being filled. The words are kept elsewhere then, so no
+         * harm is done.
          */
         {256, 0, 8, "\x41\x41\x41\x41\x41\x41\x41\x41", true},
         {256, 0, 8, "\xff\xff\xff\xff\xff\xff\xff\xff", true},
@@ -313,7 +321,7 @@ static void test_a_parcel_that_was_written_to_is_reported(void **state)
     }
 }
 
-/* What is written over in the parcel of six others, and how many of these are lost by that. */
+/* What is overwritten in the parcel of six others, and how many of these are lost by that. */
 struct loss {
     size_t offset;
     size_t chunks;
@@ -333,7 +341,7 @@ static void corrupt_and_go_on(void *argument)
     memset(chunks[0] + loss->offset, 0x41, 8);
     remote_send_all(self);
     remote_receive_all(owner);
-    /* The chunks whose addresses were lost do not come home; the others did. */
+    /* The chunks whose addresses were overwritten are lost; the owner got the others. */
     REQUIRE(unit_count_state(owner, STATE_REMOTE) == loss->chunks, "%zu chunks are on their way",
             unit_count_state(owner, STATE_REMOTE));
     for (unsigned n = 0; n < 1000; n++)
@@ -343,7 +351,7 @@ static void corrupt_and_go_on(void *argument)
 static void test_in_report_mode_the_rest_comes_home(void **state)
 {
     (void)state;
-    /* An address; the number of them. */
+    /* An address; the number of addresses. */
     struct loss losses[] = {{16, 1}, {8, 6}};
 
     for (size_t i = 0; i < sizeof losses / sizeof losses[0]; i++) {
@@ -361,7 +369,7 @@ static void free_twice_at_once(void *argument)
     struct arena *self[2] = {unit_arena(), unit_arena()}, *owner = unit_arena();
     struct chunk chunk = unit_chunk(unit_alloc(owner, 100));
 
-    /* Two threads that both saw it live. */
+    /* Two threads free the chunk, and both saw it live. */
     options.report_only = *report;
     remote_free(self[0], &chunk);
     remote_free(self[1], &chunk);

@@ -1,6 +1,6 @@
 /*
- * Remote frees: the short way by the address, what it costs in atomic operations, and arenas that
- * wait for their repair.
+ * Remote frees by address alone: which pointers are refused, what a free costs in atomic
+ * operations, and arenas that wait for their repair.
  */
 #include "unit/unit.h"
 
@@ -51,7 +51,10 @@ static void test_the_short_way(void **state)
         char *chunk = unit_alloc(owner, size - 3);
         uintptr_t address = (uintptr_t)chunk;
 
-        /* Inside the chunk, behind it, and after it was freed: refused, and nothing has changed. */
+        /*
+         * Inside the chunk, behind it, and after it was freed: each is refused, and nothing
+         * changes.
+         */
         for (size_t offset = CHUNK_ALIGN; offset <= size; offset += CHUNK_ALIGN)
             assert_false(remote_free_aligned(self, address + offset, tag));
         assert_int_equal(unit_chunk(chunk).kind, STATE_LIVE);
@@ -68,7 +71,9 @@ static void test_the_short_way(void **state)
 
 enum { ROUNDS = 100, BACKLOG = 64, OWNERS = 24 };
 
-/* Atomic read-modify-writes, both sides, for a free that lies among others to the same owner. */
+/*
+ * Counts the atomic read-modify-writes of both sides, for one free among others to the same owner.
+ */
 static void test_with_a_backlog_one_atomic_operation_serves_many_frees(void **state)
 {
     (void)state;
@@ -86,7 +91,7 @@ static void test_with_a_backlog_one_atomic_operation_serves_many_frees(void **st
     assert_in_range(os_counted().rmw - before, 1, ROUNDS * BACKLOG / 10);
 }
 
-/* More owners in turn than there are places to collect for: each free is sent by itself. */
+/* There are more owners than places to collect for, so each free is sent by itself. */
 static void test_at_worst_a_free_is_one_atomic_operation(void **state)
 {
     (void)state;

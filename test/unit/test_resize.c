@@ -1,5 +1,5 @@
 /*
- * Resizing LARGE chunks in place: into headroom, into free space behind, and back.
+ * Resizing LARGE chunks in place: into headroom, into free space behind the mapping, and back.
  */
 #include "unit/cache.h"
 #include "unit/unit.h"
@@ -71,7 +71,7 @@ static void test_growing_in_place_through_the_headroom(void **state)
     release_and_trim(chunk);
 }
 
-/* Grows the chunk to `size` by twentieths; how many system calls that made. */
+/* Grows the chunk to `size` by twentieths, and returns how many system calls that made. */
 static uint64_t calls_to_grow_to(char *chunk, size_t size)
 {
     struct os_counters before = os_counted();
@@ -99,7 +99,7 @@ static void test_growing_inside_what_is_mapped_changes_nothing(void **state)
     assert_int_equal(descriptor(chunk).mapped, sizes.mapped);
     assert_int_equal(descriptor(chunk).reserved, sizes.reserved);
     release_and_trim(chunk);
-    /* One from the cache, that is larger than it has to be. */
+    /* A mapping from the cache, which is larger than necessary. */
     large_trim();
     learn(32 * MIB);
     chunk = large_alloc(8 * MIB, 1, &clean);
@@ -119,7 +119,7 @@ static void test_a_vector_keeps_its_headroom_while_it_grows(void **state)
 
     assert_non_null(chunk);
     reserved = descriptor(chunk).reserved;
-    /* Far fewer system calls than the hundred steps. */
+    /* Far fewer system calls than there are steps (a hundred). */
     assert_true(calls_to_grow_to(chunk, 1024 * (size_t)MIB) <= 50);
     assert_int_equal(descriptor(chunk).reserved, reserved);
     release_and_trim(chunk);
@@ -186,7 +186,9 @@ static void test_shrinking_inside_the_rounding_costs_nothing(void **state)
         assert_non_null(chunk);
         size_t mapped = descriptor(chunk).mapped;
         assert_int_equal(mapped, large_mapping_size(round_up(size, os_page_size())));
-        /* Down to the least that is rounded up to as much, and up again to all of it. */
+        /*
+         * Shrinks to the smallest size with the same rounded mapping, and grows to all of it again.
+         */
         size_t least = round_up(mapped - mapped / 8, os_page_size());
         while (large_mapping_size(least) < mapped)
             least += os_page_size();
@@ -269,7 +271,7 @@ static void test_growing_into_what_is_free_behind(void **state)
     assert_int_equal(descriptor(chunk).mapped, 3 * MIB);
     assert_int_equal(pattern_mismatch(chunk, 2 * MIB, 3), 2 * MIB);
     assert_int_equal(pattern_first_nonzero(chunk + 2 * MIB, MIB), MIB);
-    /* Not over somebody else's mapping. */
+    /* The chunk must not grow over somebody else's mapping. */
     in_the_way = mmap(chunk + 3 * MIB + 8 * os_page_size(), os_page_size(), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     assert_ptr_equal(in_the_way, chunk + 3 * MIB + 8 * os_page_size());
@@ -299,8 +301,8 @@ static void test_when_the_headroom_cannot_be_committed(void **state)
     assert_int_equal(descriptor(chunk).mapped, MIB);
     assert_int_equal(pattern_mismatch(chunk, MIB, 4), MIB);
     /*
-     * The part that was to be committed may be a hole; what lies behind it was ours, and must not
-     * be left over.
+     * The part that was to be committed may be a hole. What is behind it was reserved for the chunk
+     * and must be unmapped.
      */
     assert_false(is_mapped(chunk + reserved - os_page_size()));
     release_and_trim(chunk);
@@ -340,7 +342,7 @@ static void test_headroom_that_the_kernel_keeps_goes_with_the_chunk(void **state
 static const char *shrinking;
 static size_t requested_when_unmapped;
 
-/* The linker makes these names. */
+/* The linker creates these names. */
 int __real_munmap(void *address, size_t size); // NOLINT
 int __wrap_munmap(void *address, size_t size); // NOLINT
 
@@ -351,7 +353,7 @@ int __wrap_munmap(void *address, size_t size) // NOLINT
     return __real_munmap(address, size);
 }
 
-/* Its end may be another thread's chunk from then on: a list must not show both. */
+/* From then on the chunk's old end may be another thread's chunk. A listing must not show both. */
 static void test_a_chunk_is_smaller_before_its_pages_go(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /*
- * The secret of the process and what is made of it.
+ * The secret of the process, and what is made of it.
  */
 #include "unit/unit.h"
 
@@ -42,7 +42,7 @@ static void test_processes_differ(void **state)
     child_free(&second);
 }
 
-/* Constant: what is encoded with it must be decoded with it. */
+/* The secret never changes, because what was encoded with it must be decoded with it. */
 static void test_only_the_first_call_counts(void **state)
 {
     (void)state;
@@ -56,7 +56,7 @@ static void test_only_the_first_call_counts(void **state)
     assert_int_equal(secret_word, secret);
 }
 
-/* As it is when the auxiliary vector cannot be reached. */
+/* As if the auxiliary vector could not be reached. */
 static void test_it_needs_no_auxiliary_vector(void **state)
 {
     (void)state;
@@ -104,7 +104,7 @@ static uint64_t inverse(uint64_t factor)
     return result;
 }
 
-/* Each of its steps can be undone, so no two values give the same. */
+/* Each step of the scrambling can be undone, so no two values give the same. */
 static void test_scrambling_loses_nothing(void **state)
 {
     (void)state;
@@ -122,7 +122,7 @@ static void test_scrambling_loses_nothing(void **state)
     }
 }
 
-/* One bit more or less changes about half of the result. */
+/* Changing one bit changes about half of the result. */
 static void test_scrambling_spreads_each_bit(void **state)
 {
     (void)state;

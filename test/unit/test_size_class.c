@@ -1,6 +1,6 @@
 /*
- * Size classes, exhaustively: every size has the smallest class that holds it, and every offset
- * into a slab of every class is a chunk's start exactly if the index by multiplication says so.
+ * Size classes, exhaustively: every size gets the smallest class that holds it, and for every
+ * offset into a slab the index by multiplication says whether a chunk starts there.
  */
 #include "unit/unit.h"
 
@@ -61,7 +61,7 @@ static void test_slabs_hold_their_chunks(void **state)
             assert_true(shape->units == 1 && shape->chunks <= TINY_SLAB_CHUNKS_MAX);
         else
             assert_true(shape->units >= 2 && shape->chunks <= SMALL_SLAB_CHUNKS_MAX);
-        /* What is left at a slab's end is no more than an eighth of it. */
+        /* At most an eighth of a slab is left over at its end. */
         assert_true((bytes - (size_t)shape->chunks * shape->size) * 8 <= bytes);
     }
 }
@@ -77,8 +77,8 @@ static size_t wrong_offsets(const struct size_class *shape)
 
         wrong += found != start || (start && index != offset / shape->size);
         /*
-         * chunk_find() relies on this: the index is that of the chunk around the offset, or the
-         * next one's.
+         * chunk_find() relies on this: the index is that of the chunk around the offset, or of the
+         * next one.
          */
         wrong += index != offset / shape->size && index != offset / shape->size + 1;
     }
@@ -96,8 +96,7 @@ static void test_offsets_of_other_slabs_are_no_chunks(void **state)
 {
     (void)state;
     /*
-     * A stale slab number gives an offset that lies behind the slab, or, wrapped round, in front of
-     * it.
+     * A stale slab number gives an offset behind the slab, or in front of it, which wraps around.
      */
     for (unsigned index = 0; index < SIZE_CLASSES; index++) {
         const struct size_class *shape = &size_classes[index];

@@ -10,8 +10,8 @@
 #include <string.h>
 
 /*
- * The smallest and the largest of each zone, a size that is no power of two, and one with a rest at
- * the end.
+ * The smallest and the largest class of each zone, a size that is no power of two, and one that
+ * leaves a remainder at the end of its slab.
  */
 static const unsigned some_classes[] = {
     0, 6, 7, 16, TINY_CLASSES - 1, TINY_CLASSES, 37, 60, SIZE_CLASSES - 1};
@@ -73,7 +73,7 @@ static void test_chunks_come_in_the_order_of_addresses(void **state)
         struct slab *slab = create(arena, some_classes[i]);
         unsigned taken = 0;
 
-        /* In portions of 1, 2, 3 ... and one of more than are left. */
+        /* Takes 1, 2, 3 ... chunks at a time, and in the end more than are left. */
         for (unsigned most = 1; slab->free > 0; most++) {
             unsigned left = slab->free;
             unsigned count = slab_take(slab, out, most);
@@ -142,7 +142,7 @@ static void test_only_chunks_that_were_never_out_are_clean(void **state)
             assert_true(clean);
             assert_int_equal(pattern_first_nonzero(chunk, shape->size), shape->size);
             memset(chunk, 0xee, shape->size);
-            /* The same one again is not. */
+            /* The same units are not zero when the class gets them again. */
             put(slab, index);
             assert_ptr_equal(slab_take_one(slab, &clean), chunk);
             assert_false(clean);
@@ -184,7 +184,9 @@ static void test_a_destroyed_slab_is_found_no_more(void **state)
         assert_int_equal(atomic_load(&slab->identity) & 1, 0);
         if (size_class >= TINY_CLASSES)
             assert_null(small_slab(start));
-        /* The same memory for the same class: a walker can tell the two lives apart. */
+        /*
+         * The same class gets the same memory again. A walker can still tell the two slabs apart.
+         */
         again = create(arena, size_class);
         assert_ptr_equal(again, slab);
         assert_true(atomic_load(&again->identity) != identity);
@@ -212,7 +214,7 @@ static void test_a_heap_full_of_the_shortest_slabs(void **state)
     unsigned units = size_classes[TINY_CLASSES].units;
     unsigned count = unit_units_per_heap(&arena->small) / units;
 
-    /* None is shorter, so there is a number for each. */
+    /* No slab is shorter, so there is a number for each. */
     for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++)
         assert_true(size_classes[size_class].units >= units);
     assert_true(count <= SMALL_SLABS);
@@ -248,7 +250,7 @@ static void rebuild_with_every_third_live(struct arena *arena, unsigned size_cla
 
         assert_int_equal(slab->vacant[index / 64] >> index % 64 & 1, at % 3 != 0);
     }
-    /* Its units are taken, so it is not built twice. */
+    /* Its units are taken, so that it is not built twice. */
     assert_false(slab_rebuild(slab, heap));
 }
 

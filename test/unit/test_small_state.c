@@ -1,6 +1,6 @@
 /*
- * The states of SMALL chunks: what is put in comes back, no two chunks share one, none is taken for
- * another's, and nothing is left of a slab that was there before.
+ * The states of SMALL chunks: what is written is read back, no two chunks share a state, none is
+ * mistaken for another's, and nothing is left of a slab that was there before.
  */
 #include "unit/unit.h"
 
@@ -20,8 +20,8 @@ static struct slab *create(struct arena *arena, unsigned size_class)
 }
 
 /*
- * Asked of every address in its granule, the state is that of a live chunk's start for this one
- * only, if at all.
+ * For every address in its granule, the state says that a live chunk starts there only for the
+ * right address, and only if the chunk is live.
  */
 static void check_lives(uint32_t what, uintptr_t address, bool live)
 {
@@ -61,7 +61,9 @@ static void test_a_small_state_gives_back_what_was_put_in(void **state)
                                 slacks[i]);
 }
 
-/* How many addresses of the slab are wrongly taken for a live chunk's start, or wrongly not. */
+/*
+ * Counts the addresses of the slab that are wrongly taken for a live chunk's start, or wrongly not.
+ */
 static size_t wrong_lives(const struct slab *slab, bool live)
 {
     uint32_t size = size_classes[slab->size_class].size;
@@ -90,7 +92,7 @@ static void test_only_the_starts_of_small_chunks_are_live(void **state)
 
     for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++) {
         const struct bin *bin = &arena->bins.of[size_class];
-        /* Neighbours, so that a state that is written at a wrong place shows. */
+        /* Neighbouring slabs, so that a state which is written to a wrong place shows. */
         struct slab *below = create(arena, size_class), *slab = create(arena, size_class),
                     *above = create(arena, size_class);
         uint32_t size = size_classes[size_class].size;
@@ -124,12 +126,12 @@ static void test_no_two_small_chunks_share_a_state(void **state)
 
             assert_ptr_not_equal(small_state(at), small_state(at - size_classes[size_class].size));
         }
-    /* All of them lie in front of what else the header has. */
+    /* These states are all in front of what else the header holds. */
     assert_true((uintptr_t)small_state((uintptr_t)2 * SMALL_HEAP_SIZE - 1) + sizeof(uint32_t) <=
                 (uintptr_t)SMALL_HEAP_SIZE + SMALL_HEADER_OFFSET);
 }
 
-/* So many that a slab of each class fits in their place, wherever it has to begin. */
+/* So many units that a slab of each class fits in their place, wherever it has to begin. */
 enum { EARLIER = 20 };
 
 static void slabs_with_states(struct arena *arena, unsigned size_class, struct slab *slabs[EARLIER])
@@ -159,7 +161,7 @@ static void test_the_states_of_an_earlier_slab_are_forgotten(void **state)
             start = slab_start(slabs[0]);
             for (unsigned k = 0; k < EARLIER; k++)
                 slab_destroy(slabs[k]);
-            /* Smaller ones may also fit in front, where none was. */
+            /* Smaller slabs may also fit in front, where no slab was before. */
             do
                 slabs[0] = create(arena, after);
             while (slab_start(slabs[0]) < start);

@@ -1,6 +1,7 @@
 /*
- * Where heaps lie: between guards, whatever their neighbours do; smaller under a limit; at random
- * places when hardened. And what lies where a heap's range goes on behind its end.
+ * Where heaps are mapped: between guards, whatever their neighbours do; smaller ones under a limit;
+ * at random places in hardened mode. And what may be mapped in the part of a heap's aligned range
+ * that is behind its end.
  */
 #include "unit/unit.h"
 
@@ -27,7 +28,7 @@ static uintptr_t end_of(const struct heap *heap)
     return heap->base + (uintptr_t)heap_units(heap) * UNIT_SIZE;
 }
 
-/* All of it is in use, but for the guards of a hardened heap. */
+/* All of the heap can be used, except the guards inside a hardened one. */
 static void check_inside(const struct heap *heap)
 {
     uintptr_t first = heap->base + (uintptr_t)heap_first_unit(heap) * UNIT_SIZE;
@@ -52,7 +53,7 @@ static void check_guards(const struct heap_set *set)
     const size_t page = os_page_size();
 
     for (const struct heap *heap = set->heaps; heap != NULL; heap = heap->next) {
-        /* Of those that have guards inside one will do: there are many to look at. */
+        /* One of the heaps that have guards inside is enough, because each check is slow. */
         if (heap->guard_units == 0 || heap == set->heaps)
             check_inside(heap);
         REQUIRE(unit_protected_so(heap->base - page, heap->base, "---p"), "no guard below a heap");
@@ -72,7 +73,7 @@ static void require_deadly(uintptr_t address)
     struct unit_end end;
 
     unit_in_child(touch, (void *)address, &end);
-    /* A sanitizer catches it and exits. */
+    /* A sanitizer catches the access and exits. */
     REQUIRE(end.signal == SIGSEGV || (sanitized && end.exit_code > 0), "%lx can be written to",
             address);
 }
@@ -95,7 +96,7 @@ static void take_and_give_heaps(struct heap_set *set, bool deadly)
     check_guards(set);
     if (deadly)
         write_around(set);
-    /* Neighbours go; new ones come in their places. */
+    /* Neighbours are unmapped, and new heaps get their places. */
     for (unsigned n = 0; n < HEAPS; n += 2)
         unit_give_heap(heaps[n]);
     (void)heap_set_trim(set);
@@ -105,7 +106,7 @@ static void take_and_give_heaps(struct heap_set *set, bool deadly)
         write_around(set);
     for (unsigned n = 0; n < HEAPS; n += 4)
         unit_take_heap(set);
-    /* What goes back is heaps' memory, and leaves their guards. */
+    /* Only heaps' memory is unmapped here, and the guards stay. */
     for (unsigned n = 1; n < HEAPS; n += 2)
         unit_give_units(heaps[n], heap_units(heaps[n]) - 9, 9);
     (void)heap_set_trim(set);
@@ -147,7 +148,7 @@ static void check_hardened(void *argument)
         far += (base > last ? base - last : last - base) >> 36 != 0;
         last = base;
     }
-    /* Sanitizers keep most of the address space to themselves. */
+    /* Sanitizers keep most of the address space for themselves. */
     REQUIRE(sanitized || far > HEAPS / 2, "only %u heaps are far from the one before", far);
 }
 
@@ -159,7 +160,7 @@ static void test_hardened_heaps_lie_anywhere(void **state)
     assert_true(unit_child_succeeds(check_hardened, &deadly));
 }
 
-/* What is left of it is under no limit, and costs a single call. */
+/* The rest of the first mapping is under no limit and costs a single call. */
 static void use_up_first_mapping(void)
 {
     while (space_first_heap(TINY_HEAP_SIZE) != 0 || space_first_heap(SMALL_HEAP_SIZE) != 0)
@@ -168,7 +169,7 @@ static void use_up_first_mapping(void)
 
 /*
  * Takes units one by one until there is no memory, fills them, and checks them all. Returns the
- * heaps.
+ * number of heaps.
  */
 static size_t fill_with_units(struct heap_set *set, size_t *bytes)
 {
@@ -213,7 +214,7 @@ static void fill_up_to_the_limit(struct heap_set *set)
         unit_give_heap(set->heaps);
         (void)heap_set_release(set);
     }
-    /* Without a limit there are whole ones again. */
+    /* Without a limit heaps have their full size again. */
     REQUIRE(unit_take_heap(set)->size == (set->small ? SMALL_HEAP_SIZE : TINY_HEAP_SIZE),
             "not a whole one");
 }
@@ -251,7 +252,7 @@ static void free_elsewhere(void **pointers)
     REQUIRE(pthread_join(thread, NULL) == 0, "cannot join");
 }
 
-/* A chunk in [base, end), or `most` times none. */
+/* Returns a chunk in [base, end), or NULL after `most` attempts. */
 static char *chunk_in_range(uintptr_t base, uintptr_t end, size_t size, unsigned most)
 {
     while (most-- > 0) {
@@ -264,7 +265,7 @@ static char *chunk_in_range(uintptr_t base, uintptr_t end, size_t size, unsigned
     return NULL;
 }
 
-/* Every call knows the chunk; freed here, and by a thread that has another arena. */
+/* Every call knows the chunk. It is freed here, and by a thread that has another arena. */
 static void use_in_range(uintptr_t base, uintptr_t end, size_t size)
 {
     char *chunks[5] = {NULL};
@@ -282,7 +283,7 @@ static void use_in_range(uintptr_t base, uintptr_t end, size_t size)
     free_elsewhere((void **)&chunks[2]);
 }
 
-/* A hole for one SMALL heap and nothing else; the kernel fills the highest first. */
+/* Makes a hole for one SMALL heap and nothing else. The kernel fills the highest hole first. */
 static uintptr_t make_hole(void)
 {
     char *around = os_reserve(3 * (size_t)SMALL_HEAP_SIZE);
@@ -295,8 +296,8 @@ static uintptr_t make_hole(void)
 }
 
 /*
- * The last page of the heap's tagged range is not the heap's: a LARGE chunk that begins there is
- * one.
+ * The last page of the heap's range in the heap map does not belong to the heap. A LARGE chunk that
+ * begins there is a LARGE chunk.
  */
 static void use_last_page(const struct heap *heap, uintptr_t lowest)
 {
@@ -354,14 +355,15 @@ static void share_a_range_in_a_thread(void *argument)
 static void test_behind_the_end_of_a_heap_there_may_be_others(void **state)
 {
     (void)state;
-    /* It knows where this kernel maps next; os/larger_pages.c maps elsewhere. */
+    /* The test knows where this kernel maps next; os/larger_pages.c maps elsewhere. */
     if (sanitized || os_page_size() != (size_t)sysconf(_SC_PAGESIZE))
         skip();
     assert_true(unit_child_succeeds(share_a_range_in_a_thread, NULL));
 }
 
 /*
- * Each of the calls for one heap fails in turn: there is a heap or none, and nothing is left over.
+ * Each of the calls for one heap fails in turn. Either there is a heap or there is none, and
+ * nothing is left over.
  */
 static void fail_each_call(void *argument)
 {
@@ -382,7 +384,7 @@ static void fail_each_call(void *argument)
                     space_unmap_heap(base, TINY_HEAP_SIZE),
                 "it cannot go");
         os_fail_after(0, false);
-        /* What could not be unmapped goes with the next request. */
+        /* What could not be unmapped is unmapped together with the next request. */
         REQUIRE(space_unmap_heap(space_map_heap(TINY_HEAP_SIZE, TINY_HEAP_SIZE), TINY_HEAP_SIZE),
                 "munmap");
         REQUIRE(unit_address_space() <= before + 4 * os_page_size(), "call %lu left something over",

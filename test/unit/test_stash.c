@@ -1,6 +1,7 @@
 /*
- * Freed LARGE chunks of one thread: taken and freed without the registry's lock; bounded; found by
- * whoever gives memory back; and a second free is refused, whichever way it goes.
+ * Freed LARGE chunks in a thread's own stash. They are allocated and freed without the registry's
+ * lock; the stash is bounded; whoever gives memory back finds them; and a second free is refused,
+ * whichever way it takes.
  */
 #include "unit/cache.h"
 #include "unit/unit.h"
@@ -43,7 +44,7 @@ static size_t requested(const char *chunk)
     return info.requested;
 }
 
-/* With the lock held: whoever wanted it would wait for good. */
+/* The test holds the lock, so that a call which wanted it would wait for ever. */
 static void test_it_needs_no_lock(void **state)
 {
     (void)state;
@@ -81,7 +82,7 @@ static void test_a_second_free_is_refused(void **state)
     assert_false(large_stash_free(&stash, (uintptr_t)chunk));
     assert_int_equal(large_free((uintptr_t)chunk, true), LARGE_WAS_FREE);
     assert_ptr_equal(handed_out(SIZE), chunk);
-    /* Freed elsewhere, it is not freed again here. */
+    /* The chunk was freed elsewhere, so freeing it here is refused. */
     assert_int_equal(large_free((uintptr_t)chunk, true), LARGE_FREED);
     assert_false(large_stash_free(&stash, (uintptr_t)chunk));
     large_trim();
@@ -136,7 +137,7 @@ static void test_what_is_too_large_is_not_kept(void **state)
     assert_int_equal(large_cached_bytes(), 2 * MIB);
 }
 
-/* By others, with the lock only. */
+/* Other threads empty the stash, with the lock only. */
 static void look(uint64_t now)
 {
     struct large *evicted;
@@ -191,7 +192,7 @@ static void *trim(void *unused)
     return unused;
 }
 
-/* Others empty it all the while: no chunk is handed out twice, and none is lost. */
+/* Other threads empty the stash all the while. No chunk is handed out twice, and none is lost. */
 static void test_others_may_empty_it_at_any_time(void **state)
 {
     (void)state;

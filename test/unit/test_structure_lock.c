@@ -1,6 +1,6 @@
 /*
- * The structure lock: who may be in it together, and that whoever waits for it sleeps. A thread of
- * high priority that waited awake would keep the processor from the one that it waits for.
+ * The structure lock: who may hold it together, and that whoever waits for it sleeps. A thread of
+ * high priority that waited awake would keep the processor from the holder.
  */
 #include "unit/unit.h"
 
@@ -18,7 +18,7 @@
 
 enum { LOOKS = 200000, READERS = 4, ROUNDS = 20000, WRITERS = 3 };
 
-/* A thread that takes the lock, says so, and gives it back when it is told to. */
+/* A thread that takes the lock, says so, and releases it when it is told to. */
 struct taker {
     void (*lock)(void);
     pthread_t thread;
@@ -60,7 +60,7 @@ static void finish(struct taker *taker)
     REQUIRE(pthread_join(taker->thread, NULL) == 0, "cannot join");
 }
 
-/* The kernel's word for what a thread of ours does: 'R', 'S' ... */
+/* Returns the kernel's letter for the state of a thread: 'R', 'S' ... */
 static char doing(int id)
 {
     char name[64], text[512] = "";
@@ -77,8 +77,8 @@ static char doing(int id)
 }
 
 /*
- * Sooner or later, and then for good: what only loses the processor now and then is never found
- * asleep.
+ * Waits until the thread sleeps for good. A thread that only loses the processor now and then is
+ * never found asleep.
  */
 static bool sleeps(struct taker *taker)
 {
@@ -226,7 +226,7 @@ static void made_new(void *argument)
     struct taker taker;
 
     structure_lock_renew();
-    /* What the surviving thread held, it gives back without harm. */
+    /* The surviving thread may release what it held, without harm. */
     if (argument != NULL)
         structure_unlock();
     for (unsigned i = 0; i < 2; i++) {
@@ -243,7 +243,7 @@ static void test_made_new_nobody_holds_it(void **state)
     struct taker holder;
 
     (void)state;
-    /* ThreadSanitizer counts threads of the parent as left over in the child. */
+    /* ThreadSanitizer takes the parent's threads for leaked ones in the child. */
     if (sanitized)
         skip();
     start(&holder, structure_lock_write);

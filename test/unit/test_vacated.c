@@ -1,6 +1,6 @@
 /*
  * Vacated mappings: when the account of mappings is full, freed chunks give their memory back and
- * keep their place, so the process gets no more mappings.
+ * keep their address space, so the process gets no more mappings.
  */
 #include "unit/unit.h"
 
@@ -49,7 +49,7 @@ static bool registered(size_t n)
     return large_find((uintptr_t)chunks[n], &info);
 }
 
-/* Frees every other one with so many cuts allowed; returns how many are vacated. */
+/* Frees every other chunk, with so many cuts allowed, and returns how many are vacated. */
 static size_t release_half(void)
 {
     size_t vacated = 0;
@@ -112,8 +112,7 @@ static void test_it_serves_requests_that_it_fits(void **state)
 }
 
 /*
- * The range may be a hole, which somebody else may have taken: it is never touched nor unmapped
- * again.
+ * The range may be a hole that somebody else has taken, so it is never touched nor unmapped again.
  */
 static void test_what_is_not_renewed_is_lost(void **state)
 {
@@ -152,8 +151,8 @@ static void in_child(void *argument)
     (void)argument;
     large_after_fork(NULL);
     /*
-     * What is renewed here does not become one with what the parent mapped: so memory stays, and
-     * nothing is lost.
+     * The kernel does not join what the child renews with what the parent mapped. So memory stays
+     * mapped, and nothing is lost.
      */
     vacated_few(0);
     mappings_bound(1);

@@ -1,5 +1,5 @@
 /*
- * What the unit tests share: children, private arenas, counting.
+ * Helpers of the unit tests: child processes, private arenas, counting.
  */
 #include "unit/unit.h"
 
@@ -23,7 +23,7 @@ static void become_child(void (*body)(void *argument), void *argument, int err)
     static const int caught[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS};
     struct rlimit none = {0, 0};
 
-    /* cmocka would go on with the next test, in the child. */
+    /* Otherwise cmocka would run the next test in the child. */
     for (size_t i = 0; i < sizeof caught / sizeof caught[0]; i++)
         (void)signal(caught[i], SIG_DFL);
     if (dup2(err, STDERR_FILENO) < 0 || setrlimit(RLIMIT_CORE, &none) != 0)
@@ -76,7 +76,7 @@ bool unit_child_succeeds(void (*body)(void *argument), void *argument)
     return false;
 }
 
-/* Most tests look at what is unmapped; those of limbo ask for it. */
+/* Most tests check what is unmapped, so limbo is off. The tests of limbo switch it on. */
 __attribute__((constructor)) static void unmap_at_once(void)
 {
     limbo_used = false;
@@ -252,7 +252,7 @@ void unit_give_units(struct heap *heap, unsigned first, unsigned units)
 {
     unsigned end = first + units;
 
-    /* With the last of them the heap may be gone. */
+    /* Freeing the last of them may unmap the heap. */
     for (unsigned guard; first < end; first = guard + 1) {
         guard = bit_next(heap->guards, first, end, 0);
         if (guard > first)
