@@ -1,31 +1,41 @@
 /*
- * An arena passes from a thread that ends, through the pool, to one that begins (src/arena/pool.c), while others
- * push to its inbox, trim it, or find it damaged in the child of a fork (src/arena/remote.c, fork.c).
+ * How an arena passes from a thread that ends, through the pool, to a thread that begins
+ * (src/arena/pool.c), while other threads push to its inbox, trim it, or find it damaged in the
+ * child of a fork (src/arena/remote.c, fork.c).
  *
- *   step here             in the code
- *   member                a thread: pool_get(), calls that receive, pool_put(); LIVES times
- *   receive_all           remote_receive_all(); what else the holder of the arena may do goes the same way
- *   adopt, put            adopt(), pool_put()
- *   drain                 remote_drain_pooled()
- *   free_remote           remote_free(): arena_leave_for_repair(), chunk_mark(), push()
- *   trimmer               pool_trim(), for this arena
- *   repair_step           arena_repair_step(): what lies in the inbox is forgotten; then what is marked is free, a
- *                         chunk at a time, and `unseen` are the chunks behind the place that it has come to
- *   fork                  arena_after_fork(), pool_after_fork(): in a signal handler, in the middle of pool_put()
+ *   step here     in the code
+ *   member        a thread: pool_get(), calls that receive, pool_put(); it lives LIVES times
+ *   receive_all   remote_receive_all(). Whatever else the holder of the arena may do needs the
+ *                 same rights, so the model has no step for it
+ *   adopt, put    adopt(), pool_put()
+ *   drain         remote_drain_pooled()
+ *   free_remote   remote_free(): arena_leave_for_repair(), chunk_mark(), push()
+ *   trimmer       pool_trim(), for this arena
+ *   repair_step   arena_repair_step(): the inbox is forgotten, then each marked chunk becomes free,
+ *                 one at a time. `unseen` is the set of chunks that the repair has yet to reach
+ *   fork          arena_after_fork(), pool_after_fork(): in a signal handler, in the middle of
+ *                 pool_put()
  *
- * One arena; the inbox is a set of chunks, since how it is linked is the business of inbox.pml. Every load of `use`,
- * `damaged` and the inbox, and every locking, is a step of its own; `inside` says that somebody unpacks, where two at
- * once are an error.
+ * There is one arena. The inbox is a set of chunks; how it is linked is modelled in inbox.pml.
+ * Every load of `use`, of `damaged` and of the inbox is a step of its own, and so is every locking.
+ * `inside` says that somebody unpacks; two at once are an error.
  *
- * Checked: never two owners, nor two in the arena; no chunk comes home twice; when all have ended, the arena is in the
- * pool once, and unless it is still damaged, all that was freed is home; nothing is left in its inbox, unless nobody has
- * begun to repair it; nobody unpacks for an arena in which the repair has not begun; every thread ends. So what is pushed to an arena in the pool is unpacked by one of those who are at it now, or, in the child of a
- * fork, by who found it repaired and has a chunk to push: it does not wait for somebody new.
+ * Checked:
+ *   - The arena never has two owners, and there are never two threads in it.
+ *   - No chunk is taken back twice.
+ *   - When all threads have ended, the arena is in the pool once. Unless it is still damaged, all
+ *     freed chunks are back. Its inbox is empty, unless nobody has begun to repair it.
+ *   - Nobody unpacks for an arena whose repair has not begun.
+ *   - Every thread ends.
+ * So a chunk that is pushed to an arena in the pool is unpacked by one of the threads that are
+ * working on the arena at that moment, or, in the child of a fork, by a thread that found the arena
+ * repaired and has a chunk to push. It never waits for a new thread.
  *
- * Bounds: MEMBERS threads that own the arena in turn, LIVES times each; a thread that frees two chunks (one, if SECOND
- * is 0) and, without FORK, one that frees one; with TRIM a call of malloc_trim(). With DAMAGED the arena begins in the
- * pool of a fork's child. With FORK its thread forks in a signal handler; in the child two more threads begin when the
- * interrupted call has ended, not before. A piece of the repair is one chunk.
+ * Bounds: MEMBERS threads own the arena in turn, LIVES times each. One thread frees two chunks (one
+ * if SECOND is 0), and without FORK another frees one. With TRIM there is one call of
+ * malloc_trim(). With DAMAGED the arena begins in the pool of the child of a fork. With FORK its
+ * thread forks in a signal handler; in the child, two more threads begin after the interrupted call
+ * has ended, not before. One step of the repair handles one chunk.
  *
  * run: alive -DMEMBERS=2 -DLIVES=1 -DSECOND=2 -DTRIM
  * run: again -DMEMBERS=2 -DLIVES=2 -DSECOND=2
@@ -54,7 +64,7 @@
 #define CAN_BE_DAMAGED 0
 #endif
 
-/* In the child only the thread that forked goes on, and those that it starts. */
+/* In the child, only the thread that forked continues, and the threads that it starts. */
 #define CHILD_THREADS 16
 #ifdef FORK
 #define GONE_AFTER_FORK unless { forked && self != 0 && self < CHILD_THREADS }
@@ -80,7 +90,7 @@ inline take(mutex)
     atomic { !mutex -> mutex = true }
 }
 
-/* The holder takes all at once: in between, the inbox can only grow. */
+/* The holder takes the whole inbox at once: in between, it can only grow. */
 inline receive_all()
 {
     do
@@ -355,7 +365,7 @@ proctype trimmer(byte self)
             :: !damaged -> break
             od;
             receive_all()
-        :: else /* its thread will do it: trim_wanted */
+        :: else /* its own thread will do it: trim_wanted */
         fi;
         lock = false;
         drain()
@@ -363,8 +373,9 @@ proctype trimmer(byte self)
 }
 
 /*
- * Forks at any moment of member 0's put(). The child's pool is not sorted anew: the interrupted call is working on it.
- * So an arena that a thread which is gone had just taken out stays nobody's, which wastes it and is no worse.
+ * Forks at any moment of member 0's put(). The child's pool is not sorted anew, because the
+ * interrupted call is working on it. So an arena that had just been taken out by a thread that is
+ * gone belongs to nobody: it is wasted, which is harmless.
  */
 proctype handler()
 {
@@ -402,7 +413,7 @@ init
         use = POOLED;
         damaged = NOT_BEGUN;
         idle = X;
-        /* Parcels of before the fork. */
+        /* Parcels from before the fork. */
         inbox = 4;
         marked = 4;
         freed = 4;

@@ -1,23 +1,27 @@
 /*
- * Heaps that go while others look: the owner unmaps a heap that is wholly free and maps another one in its place, with
- * its page of address space behind the heap's units in the hands of somebody else.
+ * Heaps that are unmapped while other threads look at them. The owner unmaps a heap that is wholly
+ * free and maps another one in its place. Meanwhile somebody else holds memory in the address range
+ * behind the heap's units.
  *
  *   step here        in the code
- *   create, destroy  heap_create(); leave_list() and unmap() in bins/heap.c
- *   walker           heap_walk(): pins the heap under the structure lock, then reads its header without
- *   neighbour        malloc_usable_size(), realloc(), free() of a live LARGE chunk on the last page of the heap's range:
- *                    heap_map_tag(), and then the header, or not
- *   holder           the same of a live chunk among the heap's units, until it is freed by the owner
+ *   create           heap_create()
+ *   destroy          leave_list() and unmap() in bins/heap_return.c
+ *   walker           heap_walk(): pins the heap under the structure lock, then reads its header
+ *                    without the lock
+ *   neighbour        malloc_usable_size(), realloc(), free() of a live LARGE chunk on the last page
+ *                    of the heap's range: heap_map_tag(), and then the header, if it has the tag
+ *   holder           the same of a live chunk among the heap's units, until the owner frees it
  *   stale            a report about a wrong pointer among the units: look_in_heaps()
- *   child            a fork by another thread: in the child the walker does not exist
+ *   child            a fork by another thread: the walker does not exist in the child
  *
- * Checked: nobody reads a header that is not mapped. What is left at the end can be unmapped.
+ * Checked: nobody reads a header that is not mapped, and the heap that is left at the end can be
+ * unmapped.
  *
- * The map's entry is one word: here 0, UNITS (the address is among the units of a heap), or BEHIND when the address that
- * is asked for lies behind them. One load brings tag and end, so the two are one step.
+ * The map's entry is one word, read by one load that returns both the tag and the end of the units.
+ * So a look at it is one step here.
  *
- * Bounds: one place for a heap, in which three heaps live one after the other; one walker, one neighbour with two looks,
- * one holder, one report.
+ * Bounds: one place, in which three heaps exist one after the other; one walker, one neighbour that
+ * looks twice, one holder, one report.
  *
  * run: heaps
  * run: fork -DFORK
@@ -37,7 +41,7 @@ byte pins, forks, pins_forks;
 byte readers;
 bool writer, ended;
 
-/* How many walkers are in the heap, as far as this process knows. */
+/* Whether a walker is in the heap, as far as this process knows. */
 #ifdef BUG_PINS_OUTLIVE_FORK
 #define PINNED (pins > 0)
 #else
@@ -63,7 +67,7 @@ inline create()
     done_writing()
 }
 
-/* Who is told of its chunk may use it until it is freed; only the owner frees here. */
+/* The holder may use the chunk until it is freed. In this model only the owner frees. */
 inline use_a_chunk()
 {
     chunk_live = true;
@@ -209,7 +213,7 @@ proctype stale()
 }
 
 #ifdef FORK
-/* A walker of a thread that the child does not have left its pin there. */
+/* A walker of a thread that does not exist in the child has left its pin there. */
 proctype child()
 {
     d_step {

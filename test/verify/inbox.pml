@@ -1,22 +1,26 @@
 /*
- * Remote frees: freed chunks travel home as parcels (src/arena/remote.c).
+ * Remote frees: freed chunks return to their owner as parcels (src/arena/remote.c).
  *
- * The owner hands chunks out to THREADS threads, which free them; what comes home is handed out again, so chunks
- * meet the inbox more than once (the compare-and-exchange sees the same head again, with other parcels behind).
+ * The owner hands chunks out to THREADS threads, which free them. Chunks that have returned are
+ * handed out again, so each chunk passes through the inbox several times: a compare-and-exchange
+ * can see the same head again with other parcels behind it.
  *
- *   step here             in the code
- *   free_remote           remote_free_aligned(): the state becomes REMOTE; collect_for()
- *   collect               collect(): the chunk goes into the newest parcel, or becomes it
- *   send                  send(), push(): link, compare-and-exchange, again with the head that was seen
- *   receive               receive(): load, exchange; at most UNPACK parcels at a time, the rest in `unpacking`
- *   take_home             take_tiny_home(), take_small_home(): REMOTE, else it is reported
- *   owner                 arena_alloc(): the stack; when it is empty, remote_receive()
+ *   step here     in the code
+ *   thread        remote_free_aligned(): the state becomes REMOTE; collect_for()
+ *   collect       collect(): the chunk's address enters the newest parcel, or the chunk becomes the
+ *                 newest parcel
+ *   send          send(), push(): link, compare-and-exchange, and again with the head that was seen
+ *   receive       receive(): load, exchange; at most UNPACK parcels at a time, the rest stays in
+ *                 `unpacking`
+ *   take_home     take_tiny_home(), take_small_home(): the state must be REMOTE, or it is an error
+ *   owner         arena_alloc(): pop from the stack; when it is empty, remote_receive()
  *
- * Bounds: CHUNKS chunks, THREADS threads, HAND_OUTS requests; a parcel has room for ROOM addresses, a batch has
- * BATCH chunks. The chunks of a parcel are written by one thread at a time, so that takes one step.
+ * Bounds: CHUNKS chunks, THREADS threads, HAND_OUTS requests. A parcel has room for ROOM addresses,
+ * and a batch has BATCH chunks. Only one thread at a time writes to the chunks of a parcel, so
+ * writing them is one step.
  *
- * Checked: a chunk that is handed out was free; a chunk that comes home was on its way, so it comes home once; in
- * the end all chunks are home; every thread ends.
+ * Checked: a chunk that is handed out was free; a chunk that returns was in state REMOTE, so it
+ * returns once; at the end all chunks have returned; every thread ends.
  *
  * run: two-threads -DTHREADS=2 -DCHUNKS=6 -DHAND_OUTS=10 -DBATCH=3 -DUNPACK=1
  * run: three-threads -DTHREADS=3 -DCHUNKS=4 -DHAND_OUTS=6 -DBATCH=2 -DUNPACK=4
@@ -35,12 +39,12 @@ mtype = { LIVE, REMOTE, FREE };
 mtype state[CHUNKS] = FREE;
 byte inbox = NONE;
 
-/* What lies in a chunk that is a parcel. */
+/* The contents of a chunk that is a parcel. */
 byte next[CHUNKS] = NONE;
 byte count[CHUNKS];
 byte address[CHUNKS] = NONE;
 
-/* The program's own way of passing chunks on; NONE: no more will come. */
+/* How the program passes chunks from thread to thread. NONE: no more will come. */
 chan given[THREADS] = [1] of { byte };
 byte ended;
 
@@ -176,7 +180,7 @@ proctype owner()
         if
         :: stacked > 0 ->
             d_step {
-                /* Which of the free chunks does not matter: the lowest. */
+                /* Any free chunk will do: take the lowest. */
                 chunk = 0;
                 do
                 :: state[chunk] != FREE -> chunk++
@@ -192,7 +196,7 @@ proctype owner()
             :: given[2]!chunk
 #endif
             fi
-        :: else /* a real owner takes fresh memory */
+        :: else /* the real owner takes fresh memory */
         fi
     :: else -> break
     od;

@@ -1,28 +1,32 @@
 /*
- * LARGE chunks: a freed mapping waits in the cache, is taken by another thread, or is unmapped outside of the lock
- * (src/large/large.c, cache.c, registry.c).
+ * LARGE chunks: a freed mapping waits in the cache, is taken by another thread, or is unmapped
+ * without the lock (src/large/large.c, cache.c, registry.c, give_back.c).
  *
- *   step here             in the code
- *   allocate              large_alloc(): cache_take(); else large_make_way(), map_or_trim(), enter()
- *   release               large_free(): take_live(), cache_put(), cache_evict(); unmap_list()
- *   evict                 cache_evict(): any of the cached ones may be due, at any time
- *   unmap_list            unmap_list(): out of the hash, unmapped without the lock, then dropped or back in the cache
- *   trim                  large_trim()
- *   after_fork            large_after_fork(): in a signal handler of thread 0, at any moment
+ *   step here     in the code
+ *   allocate      large_alloc(): cache_take(); else large_make_way(), map_or_trim(), large_enter()
+ *   release       large_free(): take_live(), cache_put(), cache_evict(); large_unmap_list()
+ *   evict         cache_evict(): any of the cached mappings may be due, at any time
+ *   unmap_list    large_unmap_list(): removed from the hash, unmapped without the lock, then its
+ *                 descriptor is dropped, or returns to the cache
+ *   trim          large_trim()
+ *   after_fork    large_after_fork(): in a signal handler of thread 0, at any moment
  *
- * What is done between registry_lock() and registry_unlock() is one step: nobody else can see its middle (but see
- * BUG_CHECK_THEN_MARK, BUG_REMOVED_AFTER_UNMAPPING). A descriptor is unused, hashed (live, cached, or evicted), or
- * taken out by the thread that unmaps it; an address is a place where the kernel may put a mapping, at once after it
- * was unmapped.
+ * What happens between registry_lock() and registry_unlock() is one step: nobody else can see it
+ * half done. (BUG_CHECK_THEN_MARK and BUG_REMOVED_AFTER_UNMAPPING are exceptions.) A descriptor is
+ * unused, hashed (live, cached, or evicted), or taken out by the thread that unmaps it. An address
+ * is a place where the kernel may put a mapping, at once after it was unmapped.
  *
- * Checked: who gets a chunk is its only holder, and its mapping is there as long as it holds it; no address is in the
- * hash twice; a descriptor is in one place; of two frees of one chunk one is refused; in the end a trim leaves no
- * mapping and no descriptor in use; no deadlock.
+ * Checked:
+ *   - Whoever gets a chunk is its only holder, and its mapping exists as long as it is held.
+ *   - No address is in the hash twice, and a descriptor is in one place.
+ *   - Of two frees of one chunk, one is refused.
+ *   - At the end, a trim leaves no mapping and no descriptor in use.
+ *   - There is no deadlock.
  *
- * Bounds: THREADS threads with CALLS calls of allocate-use-free or trim each, PLACES addresses, DESCRIPTORS
- * descriptors; the kernel may refuse to map at any time, and refuses to unmap at most REFUSALS times. With
- * DOUBLE_FREE two threads free the same chunk, while a third trims. With FORK thread 0 forks once; the others are gone
- * then, and what they had in hand may be lost.
+ * Bounds: THREADS threads with CALLS calls each, of allocate-use-free or trim; PLACES addresses;
+ * DESCRIPTORS descriptors. The kernel may refuse to map at any time, and refuses to unmap at most
+ * REFUSALS times. With DOUBLE_FREE two threads free the same chunk while a third trims. With FORK
+ * thread 0 forks once; the other threads are gone then, and what they had in hand may be lost.
  *
  * run: churn -DTHREADS=2 -DCALLS=2 -DPLACES=2 -DDESCRIPTORS=2 -DREFUSALS=1
  * run: three-threads -DTHREADS=3 -DCALLS=1 -DPLACES=2 -DDESCRIPTORS=2 -DREFUSALS=0
@@ -41,7 +45,7 @@
 
 mtype = { UNUSED, LIVE, CACHED, EVICTED, OUT };
 
-/* The registry. OUT: removed from the hash by the thread that is about to unmap. */
+/* The registry. OUT: removed from the hash by the thread that is about to unmap the mapping. */
 mtype kind[DESCRIPTORS] = UNUSED;
 byte address[DESCRIPTORS] = NONE;
 byte taker[DESCRIPTORS] = NOBODY;
@@ -71,7 +75,7 @@ inline registry_unlock()
     changing = NOBODY
 }
 
-/* The lowest descriptor of this kind at this place, or anywhere; NONE. */
+/* Finds the lowest descriptor of a kind, at a place or anywhere; NONE if there is none. */
 inline find(what, place)
 {
     d = 0;
@@ -176,7 +180,7 @@ inline trim()
     unmap_list()
 }
 
-/* The kernel's choice of a place; or none. */
+/* The kernel chooses a place, or refuses. */
 inline map()
 {
     atomic {
@@ -259,7 +263,7 @@ inline allocate()
     fi
 }
 
-/* What large_free() does about an address that claims to be a live chunk's. */
+/* large_free(), for an address that may be that of a live chunk. */
 inline release(keep)
 {
     registry_lock();
@@ -334,7 +338,10 @@ proctype thread(byte self)
     } GONE_AFTER_FORK
 }
 
-/* Threads that are gone leave their lock, their evicted descriptors, and those that were out of the hash. */
+/*
+ * Threads that are gone leave behind their lock, their evicted descriptors, and the descriptors
+ * that they had removed from the hash.
+ */
 proctype handler()
 {
     byte d;
@@ -349,10 +356,11 @@ proctype handler()
                for (d : 0 .. DESCRIPTORS - 1) {
                    if
 #ifndef BUG_REBUILD_TAKES_EVICTED
-                   :: taker[d] == 0 /* the survivor will go on with it */
+                   :: taker[d] == 0 /* the survivor's call will continue with it */
 #endif
                    :: else ->
-                       kind[d] = (kind[d] == EVICTED -> CACHED : (kind[d] == OUT -> UNUSED : kind[d]));
+                       kind[d] = (kind[d] == EVICTED -> CACHED :
+                                  (kind[d] == OUT -> UNUSED : kind[d]));
                        taker[d] = NOBODY
                    fi
                }

@@ -4,26 +4,31 @@
  *
  *   step here             in the code
  *   write, read, unlock   structure_lock_write(), structure_lock_read(), structure_unlock()
- *   work                  what a refill or a spill may come to: heap_create(), heap_set_release(), large_trim();
- *                         retire() and large_make_way() want the same locks, but do nothing where these would wait
- *   drain                 push(), remote_drain_pooled(): tries for the lock of the pooled arena
+ *   work                  what a refill or a spill may lead to: heap_create(),
+ *                         heap_set_release(), large_trim(). try_destroy() and large_make_way() want
+ *                         the same locks, but give up instead of waiting
+ *   drain                 push(), remote_drain_pooled(): tries to take the lock of the pooled arena
  *   slow_call             arena_enter() to arena_leave() in a shared arena, which may be damaged
  *   repair                arena_repair_step(): frees chunks, with the repair lock held
- *   to_damaged            arena_leave_for_repair(): with a shared arena's lock in hand, and the repair lock of another
- *   get, put, trim, walk  pool_get(), pool_put(), pool_trim(); census_take() as it might be, with both locks at once
+ *   to_damaged            arena_leave_for_repair(): while the caller holds the lock of a shared
+ *                         arena, it takes the repair lock of another
+ *   get, put, trim        pool_get(), pool_put(), pool_trim()
+ *   walk                  census_take(), as if it held both of its locks at once
  *   child                 arena_after_fork(): in a signal handler of thread 0, at any moment
  *
- * The structure lock is a gate and ROOMS rooms, all of them mutexes: a writer takes them all and keeps them, a reader
- * passes through the gate into any room. (The code has four rooms; a reader there waits for the first one if none is
- * free, here for any.)
+ * The structure lock is a gate and ROOMS rooms, all of them mutexes. A writer takes them all and
+ * keeps them; a reader passes through the gate into any room. (The code has four rooms. If none is
+ * free, a reader there waits for the first one; here it waits for any.)
  *
- * Checked: nobody waits for a lock while it holds one of the same rank or of a later one; no deadlock; nobody writes
- * while another one reads. After a fork: every later call of the survivor goes through, although it may give back
- * mutexes that were made new, and are free, and may have waited for one when it forked.
+ * Checked:
+ *   - Nobody waits for a lock while holding one of the same rank or of a later one.
+ *   - There is no deadlock, and nobody writes while another thread reads.
+ *   - After a fork, every later call of the survivor succeeds, although it may give back mutexes
+ *     that were renewed and are free, and may have been waiting for one when it forked.
  *
- * Bounds: two shared arenas and one in the pool; THREADS threads with one call each, which may be any. With FORK there
- * are fewer kinds of calls; thread 0 has two, forks once, in the first of them, and nobody else is in the child before
- * that one has ended.
+ * Bounds: two shared arenas and one in the pool; THREADS threads with one call each, of any kind.
+ * With FORK there are fewer kinds of calls. Thread 0 then has two calls and forks once, in the
+ * first of them, and there is no other thread in the child before that call has ended.
  *
  * run: order -DTHREADS=3
  * run: damaged -DTHREADS=3 -DDAMAGED
@@ -101,7 +106,7 @@ inline lock(mutex)
     atomic { !locked[mutex] -> locked[mutex] = true }
 }
 
-/* What was begun before a fork ends in a child that knows nothing of it. */
+/* What a thread began before a fork may end in the child, where nobody counts it. */
 inline note_writing(begins)
 {
 #ifndef FORK
@@ -231,7 +236,7 @@ inline to_damaged(other)
 #endif
 }
 
-/* A repair takes many calls: the arena may be damaged after each of them. */
+/* A repair takes many calls: the arena may still be damaged after each of them. */
 inline slow_call(arena, other)
 {
     take(arena, RANK_ARENA);

@@ -1,19 +1,24 @@
 /*
- * The stash of freed LARGE chunks that each thread keeps without a lock (src/large/stash.c), beside the registry, whose
- * lock others hold when they free a chunk or collect what is stashed (large.c, cache.c).
+ * The stash of freed LARGE chunks that each thread keeps without a lock (src/large/stash.c), beside
+ * the registry, whose lock others hold when they free a chunk or collect stashed ones (large.c,
+ * cache.c).
  *
- *   step here       in the code
- *   free_quickly    large_stash_free(): registry_mark_free() by compare-and-exchange, then put()
- *   free_locked     large_free(): the same exchange with the registry's lock, then cache_put()
- *   take            large_stash_take(): take_slot() by an exchange, then `requested` is stored
- *   collect         stash_collect(): an exchange with the registry's lock, then the mapping is unmapped
+ *   step here     in the code
+ *   owner         large_stash_take(): take_slot() by an exchange, then `requested` is stored;
+ *                 large_stash_free(): registry_mark_free() by compare-and-exchange, then put()
+ *   second        large_free(): the same compare-and-exchange with the registry's lock, then
+ *                 cache_put()
+ *   collector     stash_collect(): an exchange with the registry's lock, then the mapping is
+ *                 unmapped
  *
- * One chunk and one slot: two chunks meet only in slots that are busy, which the owner passes over. Thread 0 owns the
- * stash. CALLS times it takes the chunk if it is stashed, or gets it from the cache with the lock, and frees it; with
- * DOUBLE_FREE another thread frees the same chunk at some moment, too. A third thread collects.
+ * There is one chunk and one slot: two chunks meet only in slots that are in use, which the owner
+ * skips. Thread 0 owns the stash. CALLS times, it takes the chunk from the stash, or else from the
+ * cache with the lock, and frees it. A second thread collects. With DOUBLE_FREE a third thread
+ * frees the same chunk, too, at some moment.
  *
- * Checked: the chunk is in one place only: held, in the slot, in the cache, unmapped, or in the hand of one thread; of
- * two frees of one life one is refused; nobody gets a chunk that somebody holds, or whose mapping has gone.
+ * Checked: the chunk is in one place only (held, in the slot, in the cache, unmapped, or in the
+ * hand of one thread); of two frees of one life, one is refused; nobody gets a chunk that somebody
+ * holds, or whose mapping is gone.
  *
  * run: churn -DCALLS=3
  * run: double-free -DCALLS=2 -DDOUBLE_FREE
@@ -37,7 +42,7 @@ inline in_one_place()
     assert(holders + hands + (slot == THERE) + cached + !mapped == 1)
 }
 
-/* The exchange of what is in the slot with nothing. */
+/* Exchanges the contents of the slot with nothing. */
 inline exchange_slot(found)
 {
     atomic {
@@ -50,7 +55,7 @@ inline exchange_slot(found)
     }
 }
 
-/* Of several that try one succeeds. `won`: this one. */
+/* Of several threads that try, one succeeds. `won` is true if it is this one. */
 inline mark_free(won)
 {
 #ifdef BUG_LOOK_THEN_MARK
@@ -67,7 +72,14 @@ inline mark_free(won)
 
 inline give_out()
 {
-    atomic { assert(mapped && holders == 0); hands--; holders++; lives++; requested = true; in_one_place() }
+    atomic {
+        assert(mapped && holders == 0);
+        hands--;
+        holders++;
+        lives++;
+        requested = true;
+        in_one_place()
+    }
 }
 
 proctype owner()
@@ -90,7 +102,7 @@ proctype owner()
 #endif
         if
         :: !found ->
-            /* From the cache, or a fresh mapping where the collector has unmapped it. */
+            /* From the cache, or a fresh mapping if the collector has unmapped it. */
             atomic { !lock -> lock = true }
             atomic {
                 if
@@ -141,7 +153,10 @@ proctype collector()
     od
 }
 
-/* A program that frees the same chunk in another thread, while its first holder has it or is freeing it. */
+/*
+ * A program that frees the same chunk in another thread, while its first holder has it or is
+ * freeing it.
+ */
 proctype second()
 {
     bool won;

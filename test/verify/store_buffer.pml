@@ -1,16 +1,19 @@
 /*
- * The one place that needs sequential consistency: a push to an arena that goes to the pool at the same moment
- * (src/arena/remote.c, pool.c). Here stores wait in a buffer of their thread, in order, until they reach memory at any
- * later moment, and a thread sees its own at once: what x86-64 does, and what a release store may do anywhere.
+ * The one place that needs sequential consistency: a push to an arena that enters the pool at the
+ * same moment (src/arena/remote.c, pool.c). In this model, stores wait in a buffer of their thread,
+ * in order, until they reach memory at any later moment; a thread sees its own stores at once.
+ * x86-64 works like this, and a release store may behave like this on any processor.
  *
- *   step here             in the code
- *   pusher                push(): compare-and-exchange, then remote_drain_pooled()
- *   putter                pool_put(): ARENA_POOLED, remote_receive_all(), arena_unlock(), remote_drain_pooled()
- *   store, load           relaxed, release or acquire
- *   in_memory             before it, all stores of this thread reach memory: a sequentially consistent store, or an
- *                         atomic read-modify-write on x86-64, which pthread_mutex_unlock() is, too
+ *   step here     in the code
+ *   pusher        push(): compare-and-exchange, then remote_drain_pooled()
+ *   putter        pool_put(): ARENA_POOLED, remote_receive_all(), arena_unlock(),
+ *                 remote_drain_pooled()
+ *   store, load   relaxed, release or acquire
+ *   in_memory     waits until all stores of this thread have reached memory: a sequentially
+ *                 consistent store does that, and so does an atomic read-modify-write on x86-64,
+ *                 such as the one in pthread_mutex_unlock()
  *
- * Checked: in the end the parcel is unpacked. One parcel, one thread of each kind.
+ * Checked: at the end the parcel is unpacked. There is one parcel, and one thread of each kind.
  *
  * run: as-it-is
  * run: pooled-said-with-release -DSAY_RELEASE
@@ -30,7 +33,7 @@
 
 byte memory[VARIABLES];
 chan buffered[2] = [4] of { byte, byte };
-/* Of what a thread has in its buffer: how often, and the last value. */
+/* For each thread and variable: how many stores are in the buffer, and the last value. */
 byte pending[6], last[6];
 bool unpacked;
 
@@ -117,7 +120,7 @@ proctype putter(byte self)
     drain()
 }
 
-/* The hardware: writes a thread's oldest store to memory. */
+/* The hardware: it writes a thread's oldest store to memory. */
 proctype buffer(byte self)
 {
     byte variable, value;
