@@ -15,6 +15,7 @@ set(FT_MALLOC_WARNINGS -Wall -Wextra -Werror -Wshadow -Wvla
 set(ft_malloc_options ${FT_MALLOC_WARNINGS}
     -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-semantic-interposition -fno-plt
     -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
+    -fno-builtin-memalign -fno-builtin-aligned_alloc
     -fno-stack-protector -U_FORTIFY_SOURCE -fexceptions
     $<$<C_COMPILER_ID:GNU>:-fno-tree-loop-distribute-patterns>
     $<$<COMPILE_LANGUAGE:CXX>:-fno-rtti>)
