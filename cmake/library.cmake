@@ -67,5 +67,5 @@ endif()
 
 foreach(target ft_malloc ft_malloc_static)
   target_include_directories(${target} PUBLIC
-      $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/src>)
+      $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>)
 endforeach()

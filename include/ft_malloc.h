@@ -8,9 +8,29 @@
 #ifndef FT_MALLOC_H
 #define FT_MALLOC_H
 
+/*
+ * The version of this header: numbers for #if, and the string "MAJOR.MINOR.PATCH". The build takes
+ * the version of the library from these three numbers. A new major version may break programs that
+ * were linked with an older one, a new minor version only adds to it.
+ */
+#define FT_MALLOC_VERSION_MAJOR 1
+#define FT_MALLOC_VERSION_MINOR 1
+#define FT_MALLOC_VERSION_PATCH 0
+#define FT_MALLOC_QUOTE_(major, minor, patch) #major "." #minor "." #patch
+#define FT_MALLOC_JOIN_(major, minor, patch) FT_MALLOC_QUOTE_(major, minor, patch)
+#define FT_MALLOC_VERSION                                                                          \
+    FT_MALLOC_JOIN_(FT_MALLOC_VERSION_MAJOR, FT_MALLOC_VERSION_MINOR, FT_MALLOC_VERSION_PATCH)
+
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/*
+ * Returns the version of the library that serves the process, as "MAJOR.MINOR.PATCH". It may differ
+ * from FT_MALLOC_VERSION, which is that of the header the caller was compiled with. The string is a
+ * constant: never free it. Any thread may call this at any time, also from a signal handler.
+ */
+const char *ft_malloc_version(void) __attribute__((visibility("default")));
 
 /*
  * Writes every live allocation of the process to standard output (file descriptor 1, not through
