@@ -4,15 +4,18 @@
  *   measure [--preload LIBRARY] [--report FILE] -- PROGRAM [ARGUMENTS...]
  *
  * The report is one line on standard error or in FILE: wall_ns user_ns sys_ns peak_rss_kib
- * minor_faults major_faults status. Wall time and status are the program's, the rest includes all
- * processes that it started; the peak is that of the largest. The exit status is the program's; 128
- * + the signal's number if one ended it; 127 if it could not be started.
+ * minor_faults major_faults status. Wall time and status are those of the program. The rest includes
+ * all processes that it started; the peak is that of the largest. The exit status is the program's;
+ * 128 + the signal's number if a signal ended it; 127 if it could not be started.
  *
- * A launcher in C, because ru_maxrss survives execve(): a child of a big process would show that
- * one's size. Two environment variables reach through a script to the program that it measures:
- *   BENCH_REPORT=FILE       the line is appended to FILE as well
- *   BENCH_TRACE=DIRECTORY   the program runs under strace, which leaves its counts in
- * DIRECTORY/PID: its system calls are counted and not the script's; such a run's times say nothing
+ * The launcher is written in C because ru_maxrss survives execve(): a child of a big process would
+ * show the size of its parent. Two environment variables reach through a script to the program that
+ * the script measures:
+ *   BENCH_REPORT=FILE
+ *       Appends the line to FILE as well.
+ *   BENCH_TRACE=DIRECTORY
+ *       Runs the program under strace, which leaves its counts in DIRECTORY/PID. So the system calls
+ *       of the program are counted, and not those of the script. The times of such a run are useless.
  */
 #include <errno.h>
 #include <fcntl.h>

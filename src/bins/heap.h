@@ -1,23 +1,26 @@
 /*
- * A heap: one aligned mmap that an arena cuts into slabs; TINY and SMALL have heaps of their own.
- * Its first units hold what the allocator knows about it, so nothing of ours ever lies between the
- * chunks:
+ * A heap is one aligned mmap that an arena cuts into slabs. TINY and SMALL have heaps of their own.
+ * The first units hold what the allocator knows about the heap, so that nothing of the allocator is
+ * stored between the chunks.
  *
- *   TINY, 4 MiB:   16 KiB   the class of each unit, a byte each, in the window that the address
- * selects (2 KiB) 19 KiB   a state byte for each 16 bytes of the heap (state of p: base + (p -
- * base) / 16) 256 KiB  a struct slab for each unit; in place of the first ones, struct heap 304 KiB
- * slabs of one unit each SMALL, 32 MiB: 0        four bytes of state for each 512 bytes of the heap
- *                  256 KiB  struct heap
- *                  258 KiB  the slab number + 1 of each unit, 16 bits each
- *                  264 KiB  a struct slab for each slab number
- *                  336 KiB  slabs of 2 to 16 units
+ *   TINY, 4 MiB
+ *     16 KiB   the class of each unit, one byte each, in the window that the address selects (2 KiB)
+ *     19 KiB   a state byte for each 16 bytes of the heap (state of p: base + (p - base) / 16)
+ *     256 KiB  a struct slab for each unit; struct heap in place of the first ones
+ *     304 KiB  slabs of one unit each
+ *   SMALL, 32 MiB
+ *     0        four bytes of state for each 512 bytes of the heap
+ *     256 KiB  struct heap
+ *     258 KiB  the slab number + 1 of each unit, 16 bits each
+ *     264 KiB  a struct slab for each slab number
+ *     336 KiB  slabs of 2 to 16 units
  *
- * In a TINY heap, a pointer into the first 304 KiB has its "state" in the first 19 KiB: what lies
- * there must never look like the state of a live chunk, so classes are stored with the upper bit
- * set. In a SMALL heap those states stay zero.
+ * A pointer into the first 304 KiB of a TINY heap has its "state" in the first 19 KiB. What is
+ * stored there must never look like the state of a live chunk, so classes have the upper bit set.
+ * In a SMALL heap those states stay zero.
  *
- * Only the owner of the arena cuts and joins (in the pool: who holds the arena's lock); a heap is
- * added and removed under the structure lock, and not removed while a walker is in it
+ * Only the owner of the arena cuts and joins runs (in the pool, the holder of the arena's lock). A
+ * heap is added and removed under the structure lock, and it is not removed while a walker is in it
  * (heap_walk.h), so that walkers find all of it.
  */
 #ifndef FT_BINS_HEAP_H

@@ -1,8 +1,8 @@
 /*
- * `fault_cancel THREADS SEED`: so many threads are cancelled wherever they are. malloc and free are
- * no cancellation points and must not be interrupted by asynchronous cancellation, so a thread is
- * cancelled at the points around them, or asynchronously while it only looks at its chunks. A
- * handler takes care of what it had in its hands.
+ * `fault_cancel THREADS SEED`: starts so many threads and cancels each at a random moment. malloc
+ * and free are no cancellation points, and asynchronous cancellation must not interrupt them. So a
+ * thread allows cancellation at the points around those calls, or asynchronously while it only
+ * reads its chunks. A handler frees what the thread was holding.
  */
 #include "faults/slots.h"
 #include "support/require.h"
@@ -34,7 +34,9 @@ static void discard_own(void *argument)
     atomic_fetch_add(&handled, 1);
 }
 
-/* Later than the handler, and maybe later than the library's own destructor. */
+/*
+ * This destructor runs later than the handler, and maybe later than the library's own destructor.
+ */
 static void discard_value(void *value)
 {
     struct rng rng = rng_stream(seed, (uint64_t)(uintptr_t)value);
@@ -43,7 +45,7 @@ static void discard_value(void *value)
         slots_change(&rng);
 }
 
-/* Nothing in here allocates or frees. */
+/* Nothing in this function allocates or frees. */
 static void look(const struct own *own)
 {
     int type = 0;

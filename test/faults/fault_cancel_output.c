@@ -1,8 +1,11 @@
 /*
- * `fault_cancel_output show|free`: what a thread that is cancelled leaves behind while the library
- * writes for it. show: in show_alloc_mem, on a pipe that is read slowly; the others go on, no
- * memory is lost: it is no cancellation point, so its thread ends when it is done. free: a report
- * of misuse, with FT_MALLOC_ON_ERROR=report; free is no cancellation point, so it returns.
+ * `fault_cancel_output show|free`: what a thread leaves behind that is cancelled while the library
+ * writes for it.
+ * show: the thread is in show_alloc_mem, on a pipe that is read slowly. The call is no cancellation
+ * point, so the thread ends when the call returns. The other threads go on meanwhile, and no memory
+ * is lost.
+ * free: the thread reports misuse, with FT_MALLOC_ON_ERROR=report. free is no cancellation point,
+ * so it returns.
  */
 #include "faults/status.h"
 #include "support/require.h"
@@ -53,7 +56,7 @@ static void allocate_all_sizes(void)
         free(chunks[n]);
 }
 
-/* The thread soon waits in write: a pipe holds less than a list. */
+/* The thread soon waits in write(), because a pipe holds less than a list. */
 static void cancel_a_show(void)
 {
     pthread_t thread;
@@ -64,7 +67,10 @@ static void cancel_a_show(void)
     allocate_all_sizes();
 }
 
-/* Without what the allocator keeps of freed chunks for the next ones: that is not lost. */
+/*
+ * Counts without the freed chunks that the allocator keeps for later requests, since these are not
+ * lost.
+ */
 static size_t mapped_kib(void)
 {
     malloc_trim(0);

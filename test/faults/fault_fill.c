@@ -1,11 +1,15 @@
 /*
- * fault_fill start                        prints what the process has at its start: address space,
- * data, in bytes fault_fill as|data LIMIT COMMAND...     executes itself with COMMAND under that
- * limit of address space or data fault_fill commit RESERVE COMMAND...    goes on with COMMAND as a
- * process of which the kernel holds back RESERVE KiB of what it would still commit to others
- * (vm.overcommit_memory is 2); prints how many bytes were left to it each time, too fault_fill fill
- * SIZE OTHER              allocates chunks of SIZE until there is no memory; frees them; again;
- * then chunks of OTHER. Prints how many bytes were requested each time
+ * fault_fill start
+ *     Prints what the process has at its start: address space and data, in bytes.
+ * fault_fill as|data LIMIT COMMAND...
+ *     Executes itself with COMMAND under that limit of address space or data.
+ * fault_fill commit RESERVE COMMAND...
+ *     Runs COMMAND as a process from which the kernel holds back RESERVE KiB of what it would still
+ *     commit to others (vm.overcommit_memory is 2). Also prints how many bytes were left to it each
+ *     time.
+ * fault_fill fill SIZE OTHER
+ *     Allocates chunks of SIZE until there is no memory, frees them, and does that again; then
+ *     chunks of OTHER. Prints how many bytes it got each time.
  */
 #include "faults/status.h"
 #include "support/pattern.h"
@@ -19,18 +23,18 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* A chunk begins with the address of the one before; the rest is the pattern of its number. */
+/* A chunk begins with the address of the previous chunk. The rest is the pattern of its number. */
 struct chunk {
     struct chunk *before;
 };
 
-/* 0: not asked for. */
+/* 0 if it was not asked for */
 static size_t reserve_kib, data_at_start_kib;
 
 /*
- * The kernel keeps a part of what may be committed from a process, as many bytes as the process has
- * address space / 32, but not more than vm.user_reserve_kbytes. Address space that nobody may touch
- * is not committed. So this process sees a lower limit than all others.
+ * The kernel holds back a part of what may be committed from each process: its address space / 32,
+ * but not more than vm.user_reserve_kbytes. Address space that nobody may touch is not committed.
+ * So this process sees a lower limit than all others.
  */
 static void hold_back(const char *kib)
 {
@@ -42,8 +46,8 @@ static void hold_back(const char *kib)
 }
 
 /*
- * What the kernel would commit to this process, in KiB; 0 without such a limit. And what it has
- * committed since.
+ * Returns what the kernel would commit to this process, in KiB, or 0 without such a limit; and what
+ * it has committed so far.
  */
 static size_t left_kib(void)
 {
@@ -95,10 +99,7 @@ static void check(struct chunk *chunk, size_t size, size_t number)
     chunk->before = before;
 }
 
-/*
- * No memory; but what is left to commit grows when another process gives some back: then it is ours
- * again.
- */
+/* There is no memory. But when another process gives memory back, this one can get it. */
 static void require_refusal(size_t size)
 {
     errno = 0;
@@ -107,7 +108,7 @@ static void require_refusal(size_t size)
     free(chunk);
 }
 
-/* NULL and ENOMEM from every function, again and again, and what was there stays. */
+/* Every function must return NULL with ENOMEM, again and again, and live chunks stay intact. */
 static void require_none_left(struct chunk *last, size_t size, size_t number)
 {
     void *untouched = last;
@@ -126,14 +127,17 @@ static void require_none_left(struct chunk *last, size_t size, size_t number)
 }
 
 /*
- * Bytes that were to be had, and that were left to be committed. Printing would allocate, so it is
- * done in the end.
+ * The bytes that the process got, and those that were left to be committed. They are printed at the
+ * end, because printing would allocate.
  */
 struct filled {
     size_t bytes, left;
 };
 
-/* What is to be had in chunks of this size. All of it is free in the end. */
+/*
+ * Returns how many bytes the process can get in chunks of this size. All of them are freed in the
+ * end.
+ */
 static struct filled fill(size_t size)
 {
     struct chunk *last = NULL, *next = NULL;
@@ -146,7 +150,7 @@ static struct filled fill(size_t size)
             count++;
         }
         REQUIRE(errno == ENOMEM, "errno is %d", errno);
-        /* Others come and go meanwhile: what they had is there to be used. */
+        /* Other processes come and go meanwhile, and what they had committed becomes available. */
         left = left_kib();
     } while (left > own_kib() / 16 && ++refusals < 100);
     left += own_kib();

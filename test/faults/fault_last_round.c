@@ -1,7 +1,7 @@
 /*
  * `fault_last_round THREADS SEED`: threads that allocate for the first time in the last round of
- * destructors that libc grants them, when no destructor of the library's own will run any more.
- * What they leave, the main thread frees.
+ * destructors that libc grants them, when no destructor of the library's own runs any more. The
+ * main thread frees what they leave.
  */
 #include "faults/status.h"
 #include "support/pattern.h"

@@ -1,7 +1,7 @@
 /*
- * `fault_mappings COUNT`: that many LARGE chunks, every second one freed, which takes more mappings
- * than kernels grant a process. What cannot be had is NULL with ENOMEM; what is live stays whole;
- * in the end all of it goes back.
+ * `fault_mappings COUNT`: allocates that many LARGE chunks and frees every second one, which takes
+ * more mappings than the kernel grants a process. Requests that fail return NULL with ENOMEM, live
+ * chunks stay intact, and in the end all memory is given back.
  */
 #include "faults/status.h"
 #include "support/pattern.h"
@@ -60,7 +60,7 @@ static size_t obtain_all(size_t count)
     return count;
 }
 
-/* From `first` on, every `step`-th. */
+/* Works on every `step`-th chunk, from `first` on. */
 static void free_some(size_t first, size_t count, size_t step)
 {
     for (size_t n = first; n < count; n += step) {
@@ -78,7 +78,7 @@ static void check_all(size_t count)
         check(n);
 }
 
-/* Chunks of a size, held together and freed again. */
+/* Allocates chunks of a size, holds them together and frees them. */
 static struct count obtain_more(size_t size)
 {
     static void *more[MORE];
@@ -119,7 +119,7 @@ static struct count obtain_more_of_all_sizes(void)
     return sum;
 }
 
-/* Longer, and as long as before again. */
+/* Grows the chunk, and shrinks it to its former size. */
 static struct count resize_some(size_t count)
 {
     struct count done = {0};

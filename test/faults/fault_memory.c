@@ -1,8 +1,8 @@
 /*
- * A fixed piece of work of several threads, on a kernel that refuses what FT_FAULT_PLAN says. What
- * fails says so, and only when something was refused; what is live stays whole and is shown with
- * its size, nothing else is; in the end all memory can be freed and used again. Prints calls,
- * refused calls, and requests that failed.
+ * A fixed piece of work of several threads, on a kernel that refuses what FT_FAULT_PLAN says. A
+ * call fails cleanly, and only if the kernel refused something. Live chunks stay intact, and the
+ * list shows them with their sizes and nothing else. In the end all memory can be freed and used
+ * again. Prints the number of calls, of refused calls, and of requests that failed.
  */
 #include "faults/kernel.h"
 #include "support/capture.h"
@@ -21,13 +21,13 @@
 enum { WORKERS = 3, ITEMS = 176, GUEST_ITEMS = 8, HEAD = 512, TRIES = 3, SMALL_MOST = 256 * 1024 };
 
 struct item {
-    char *start; /* NULL: not held */
+    char *start; /* NULL if no chunk is held */
     size_t size;
 };
 
 /*
- * Each item is used by one thread at a time: its worker, after the barrier its neighbour, in the
- * end the main thread.
+ * One thread at a time uses an item: its worker, after the barrier its neighbour, and in the end
+ * the main thread.
  */
 static struct item items[WORKERS][ITEMS];
 static pthread_barrier_t all_filled;
@@ -43,7 +43,7 @@ static size_t head_of(size_t size)
     return size < HEAD ? size : HEAD;
 }
 
-/* Of long chunks, the beginning and the end. */
+/* Fills only the beginning and the end of long chunks. */
 static void fill(const struct item *item)
 {
     pattern_write(item->start, 0, head_of(item->size), tag_of(item));
@@ -86,7 +86,10 @@ static char *request(size_t kind, char *old, size_t size)
     }
 }
 
-/* NULL only if the kernel refused this thread something, for which it must have asked. */
+/*
+ * NULL is allowed only if the kernel refused something to this thread, which must have asked for
+ * it.
+ */
 static char *insist(size_t kind, char *old, size_t size)
 {
     for (unsigned n = 0; n < TRIES; n++) {
@@ -140,7 +143,7 @@ static void drop(struct item *item)
     item->start = NULL;
 }
 
-/* All zones; the first worker has more SMALL chunks than a heap holds. */
+/* Sizes of all zones. The first worker has more SMALL chunks than a heap holds. */
 static size_t size_of(size_t worker, size_t n)
 {
     if (n < 26)
@@ -164,7 +167,7 @@ static void change_sizes(struct item *own)
     resize(&own[7], 50);
 }
 
-/* A thread that comes and goes: frees what is not its own, and leaves some of its own behind. */
+/* A short-lived thread frees chunks of others and leaves some of its own behind. */
 static void *visit(void *argument)
 {
     struct item *of_host = argument;
@@ -188,7 +191,7 @@ static void write_much(void)
     REQUIRE(write(STDOUT_FILENO, zeros, sizeof zeros) == sizeof zeros, "cannot write");
 }
 
-/* It has its memory from then on. */
+/* The thread has its arena from then on. */
 static void prepare(struct capture *capture)
 {
     kernel_exempt(true);
@@ -197,14 +200,17 @@ static void prepare(struct capture *capture)
     kernel_exempt(false);
 }
 
-/* A list that no memory was refused for has all of these items. */
+/* A list that was refused no memory contains all of these items. */
 static void show(struct capture *capture, struct item *first, size_t count, bool only_these)
 {
     struct shown shown;
     size_t held = 0, bytes = 0;
     unsigned long refused = kernel_refused_here();
     capture_call(capture, show_alloc_mem);
-    /* A LARGE chunk may lie in the hole of a heap then, and is listed behind it: out of order. */
+    /*
+     * A LARGE chunk may then be mapped in the hole of a heap, and is listed after it, so out of
+     * order.
+     */
     if (kernel_refused_here() != refused || kernel_holes())
         return;
     REQUIRE(shown_parse(&shown, capture->text, capture->length), "%s", shown.error);

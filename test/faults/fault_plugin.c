@@ -1,5 +1,5 @@
 /*
- * A plugin that allocates in its constructor and destructor, in a thread of its own that lives as
+ * A plugin that allocates in its constructor and destructor, in a thread of its own that runs as
  * long as the plugin is loaded, and in thread-local storage, whose memory libc allocates at the
  * first use in each thread.
  */
@@ -36,7 +36,8 @@ static void discard(char *chunk, size_t size, char letter)
 }
 
 /*
- * It must not touch thread-local storage: the constructor's caller holds the dynamic linker's lock.
+ * The thread must not touch thread-local storage, because the constructor's caller holds the
+ * dynamic linker's lock.
  */
 static void *work(void *unused)
 {
@@ -67,7 +68,7 @@ __attribute__((destructor)) static void end(void)
     discard(made_in_constructor, 777, 'c');
 }
 
-/* A chunk that the caller frees; each of its bytes is 'u'. */
+/* Returns a chunk that the caller frees. Each of its bytes is 'u'. */
 void *plugin_use(size_t size)
 {
     memset(scratch, 'u', sizeof scratch);

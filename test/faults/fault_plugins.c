@@ -1,7 +1,7 @@
 /*
- * `fault_plugins ROUNDS SEED`: several threads load and unload plugins, each one of its own, which
- * allocate whenever they can (see fault_plugin.c); what a plugin hands out outlives it. Others
- * allocate all the while.
+ * `fault_plugins ROUNDS SEED`: several threads load and unload plugins, each thread one of its own.
+ * The plugins allocate whenever they can (see fault_plugin.c), and their chunks outlive them. Other
+ * threads allocate all the while.
  */
 #include "faults/slots.h"
 #include "support/require.h"

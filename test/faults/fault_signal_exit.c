@@ -1,8 +1,8 @@
 /*
- * `fault_signal_exit THREADS SEED`: threads are sent signals all the time, whose handler ends the
+ * `fault_signal_exit THREADS SEED`: threads receive signals all the time, and the handler ends the
  * thread by pthread_exit. That is allowed only where the signal does not interrupt the allocator,
- * which is not async-signal-safe; the thread says where it is, and ends by itself if the signal
- * came at the wrong moment.
+ * which is not async-signal-safe. So the thread publishes where it is, and ends by itself if the
+ * signal came at the wrong moment.
  */
 #include "faults/slots.h"
 #include "support/require.h"
@@ -85,7 +85,7 @@ int main(int argc, char **argv)
     size_t count = strtoul(argv[1], NULL, 10);
     seed = strtoull(argv[2], NULL, 10);
     struct rng rng = rng_stream(seed, 0);
-    /* Blocked while a thread starts. */
+    /* The signal is blocked while a thread starts. */
     sigemptyset(&ours);
     sigaddset(&ours, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &ours, NULL);

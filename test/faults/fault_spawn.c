@@ -1,8 +1,7 @@
 /*
- * `fault_spawn ROUNDS SEED`: several threads make processes at once, by fork, vfork and
- * posix_spawn, while others allocate. A forked child allocates, frees what any thread had
- * allocated, and forks in its turn; the grandchild does the same and executes `fault_spawn child`,
- * which allocates, too.
+ * `fault_spawn ROUNDS SEED`: several threads create processes at once, by fork, vfork and
+ * posix_spawn, while others allocate. A forked child allocates, frees chunks of any thread, and
+ * forks again. The grandchild does the same and executes `fault_spawn child`, which allocates, too.
  */
 #include "faults/slots.h"
 #include "support/require.h"
@@ -47,7 +46,7 @@ static void *change_elsewhere(void *argument)
     return NULL;
 }
 
-/* Of the children some have threads of their own. What hangs does not outlive the test for long. */
+/* Some of the children have threads. A child that hangs is killed soon after the test. */
 static void live(struct rng *rng, size_t round)
 {
     alarm(LONGEST_LIFE);
@@ -91,7 +90,7 @@ static void make_by_fork(struct rng *rng, size_t round)
     await(pid, 0);
 }
 
-/* A child of vfork may do nothing but execute or end. */
+/* A child of vfork may only call exec or exit. */
 static void make_by_vfork(struct rng *rng, size_t round)
 {
     pid_t pid = vfork(); // NOLINT: that it is vfork is the test

@@ -1,7 +1,7 @@
 /*
- * `fault_waves THREADS SEED`: so many threads in waves of 1 to 32, which end in all the ways that
- * there are: they return, exit, are cancelled; some are detached and joined by nobody. Prints the
- * memory of the process early and in the end, in KiB.
+ * `fault_waves THREADS SEED`: so many threads in waves of 1 to 32, which end in every possible way:
+ * they return, exit, or are cancelled; some are detached, and nobody joins them. Prints the memory
+ * of the process early and in the end, in KiB.
  */
 #include "faults/slots.h"
 #include "faults/status.h"
@@ -36,7 +36,7 @@ static void *work(void *argument)
     }
 }
 
-/* Returns how many threads there were. */
+/* Returns the number of threads. */
 static size_t run_wave(size_t first, size_t most, struct rng *rng)
 {
     pthread_t threads[WAVE_MOST];

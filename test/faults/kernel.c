@@ -1,5 +1,5 @@
 /*
- * mmap and munmap as the linker's --wrap gives them to the library under test.
+ * mmap and munmap as the linker's --wrap option passes them to the library under test.
  */
 #include "faults/kernel.h"
 
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-/* The linker makes these names. */
+/* The linker creates these names. */
 void *__real_mmap(void *address, size_t size, int protection, int flags, int file,
                   off_t offset);               // NOLINT
 int __real_munmap(void *address, size_t size); // NOLINT
@@ -27,7 +27,7 @@ static atomic_ulong refused;
 static _Thread_local unsigned long refused_here;
 static _Thread_local bool exempt_here;
 
-/* Before the constructor of the library. */
+/* Runs before the constructor of the library. */
 __attribute__((constructor(101))) static void read_plan(void)
 {
     const char *text = getenv(KERNEL_PLAN);

@@ -1,5 +1,6 @@
 /*
- * Each function counts and goes on to the real one. A mutex within a mutex counts as one.
+ * Each function counts the call and calls the real one. A mutex locked within another counts as
+ * one.
  */
 #include "faults/locks.h"
 
@@ -10,7 +11,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-/* The linker makes these names. */
+/* The linker creates these names. */
 int __real_pthread_mutex_lock(pthread_mutex_t *mutex);       // NOLINT
 int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);       // NOLINT
 int __real_pthread_mutex_trylock(pthread_mutex_t *mutex);    // NOLINT
@@ -38,7 +39,7 @@ struct locks_use locks_use(void)
     return use;
 }
 
-/* Processor time of the calling thread, in nanoseconds. */
+/* Returns the processor time of the calling thread, in nanoseconds. */
 static uint64_t cpu_now(void)
 {
     struct timespec now;

@@ -1,6 +1,6 @@
 /*
- * The guardian is nobody's child and in a session of its own. It waits for the end of a pipe that
- * only the test holds.
+ * The guardian process is nobody's child and has a session of its own. It waits for the end of a
+ * pipe that only the test holds open.
  */
 #include "faults/overcommit.h"
 
@@ -15,10 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/*
- * In the order in which they are put back. Of kbytes and ratio, the one that is set last makes the
- * other 0.
- */
+/* In the order in which they are restored. Setting kbytes or ratio makes the other one 0. */
 enum { MEMORY, RESERVE, KBYTES, RATIO, SETTINGS };
 
 static const char *const paths[SETTINGS] = {
@@ -29,8 +26,8 @@ static const char *const paths[SETTINGS] = {
 };
 
 static char before[SETTINGS][32];
-static int held = -1;     /* the guardian waits for its end */
-static int restored = -1; /* ends with the guardian */
+static int held = -1;     /* the guardian waits until this end is closed */
+static int restored = -1; /* is closed when the guardian ends */
 
 static bool get(unsigned setting, char value[32])
 {
@@ -79,7 +76,8 @@ static void start_guardian(void)
     REQUIRE(between >= 0, "no process");
     if (between == 0) {
         /*
-         * This one ends at once, so nobody who ends the test with its children finds the guardian.
+         * This process ends at once, so that somebody who kills the test with its children does not
+         * find the guardian.
          */
         if (fork() != 0)
             _exit(0);

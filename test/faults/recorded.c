@@ -1,6 +1,6 @@
 /*
- * Lives are appended to the thread's record; a hash with linear probing finds those that have not
- * ended.
+ * Each life of a chunk is appended to the thread's record. A hash with linear probing finds those
+ * that have not ended.
  */
 #include "faults/recorded.h"
 
@@ -47,7 +47,7 @@ static uint64_t begin(void)
     return recorded_now();
 }
 
-/* The time is the first thing that is wanted. */
+/* The time is taken first. */
 static uint64_t end(void)
 {
     uint64_t now = recorded_now();
@@ -86,7 +86,7 @@ static size_t place_of(uintptr_t start)
     return place;
 }
 
-/* Those behind it move up, so that they are still found. */
+/* The entries behind it move up, so that they are still found. */
 static void take_out(size_t hole)
 {
     here->open[hole] = 0;
@@ -125,7 +125,7 @@ static void freed(uintptr_t start, uint64_t from)
         close_life(start, from, by);
 }
 
-/* On failure the old chunk stays; a request of 0 bytes frees it. */
+/* On failure the old chunk stays. A request of 0 bytes frees it. */
 static void *moved(uintptr_t old, void *start, size_t size, uint64_t from)
 {
     if (old != 0 && (start != NULL || size == 0))

@@ -1,5 +1,5 @@
 /*
- * The table is of atomic pointers; a chunk begins with its size.
+ * The table consists of atomic pointers. A chunk begins with its size.
  */
 #include "faults/slots.h"
 

@@ -1,5 +1,5 @@
 /*
- * Reads the whole file at once, on the stack.
+ * Reads the whole file at once, into the stack.
  */
 #include "faults/status.h"
 

@@ -1,6 +1,6 @@
 /*
- * What the kernel says of this process, by a name in /proc/self/status such as "VmSize:", in KiB;
- * and of the machine, by one in /proc/meminfo. Allocates nothing.
+ * Figures of the kernel, in KiB: about this process, by a name in /proc/self/status such as
+ * "VmSize:"; and about the machine, by a name in /proc/meminfo. Allocates nothing.
  */
 #ifndef FT_TEST_FAULTS_STATUS_H
 #define FT_TEST_FAULTS_STATUS_H

@@ -1,7 +1,7 @@
 /*
  * Real limits: under RLIMIT_AS and RLIMIT_DATA a program starts, fills what the limit leaves, gets
- * ENOMEM, and finds its memory again when it has freed it. FT_FAULT_LIMITS=all: each size under 1
- * GiB, too.
+ * ENOMEM, and can use its memory again after it freed it. FT_FAULT_LIMITS=all also tries each size
+ * under 1 GiB.
  */
 #include "support/child.h"
 
@@ -24,13 +24,13 @@ static const size_t sizes[] = {16, 100, 2000, 20000, 200000, (size_t)2 << 20};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
 struct row {
-    const char *kind; /* as, data */
+    const char *kind; /* as or data */
     size_t limit;
     size_t size;
-    size_t other; /* the size that is tried when all is free again */
+    size_t other; /* the size that is tried after everything was freed */
 };
 
-/* What the program has at its start on libc's allocator: address space and data. */
+/* What the program has at its start with libc's allocator: address space and data. */
 static size_t had_at_start(const char *kind)
 {
     struct child_result result;
@@ -42,7 +42,7 @@ static size_t had_at_start(const char *kind)
     return had[strcmp(kind, "data") == 0];
 }
 
-/* Prints a line of the table; false when a share is below the goal. */
+/* Prints a line of the table. Returns false if a share is below the goal. */
 static bool fill(const struct row *row)
 {
     char limit[32], size[32], other[32];
@@ -104,7 +104,7 @@ static void test_data(void **state)
     require_goal("data");
 }
 
-/* One of them as argument, so that ctest can run both at a time. */
+/* Takes the name of a test as argument, so that ctest can run both at a time. */
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {

@@ -1,7 +1,7 @@
 /*
  * Out of memory at every place: the work of fault_memory is done again and again, in a new process
- * each time, and each time the kernel refuses from another one of its calls on, until a whole run
- * passes in which nothing was refused. FT_FAULT_STRIDE=N: only every N-th of them.
+ * each time, and each time the kernel refuses from a later one of its calls on, until a whole run
+ * passes in which nothing was refused. FT_FAULT_STRIDE=N tries only every N-th call.
  */
 #include "faults/kernel.h"
 #include "support/child.h"
@@ -31,7 +31,7 @@ static unsigned long stride(void)
     return given == NULL ? 1 : strtoul(given, NULL, 10);
 }
 
-/* False when nothing was refused in this run. */
+/* Returns false if nothing was refused in this run. */
 static bool run(const struct kernel_plan *plan, struct counts *sum)
 {
     char line[100];
@@ -73,7 +73,7 @@ static struct counts refuse_each_in_turn(const char *what, unsigned kinds, unsig
 static void test_one_call(void **state)
 {
     (void)state;
-    /* Most are made up for. */
+    /* The allocator makes up for most refusals. */
     struct counts counts = refuse_each_in_turn("one call", KERNEL_ANY, 1);
     assert_true(counts.failures < counts.refused);
 }
@@ -118,7 +118,10 @@ static void test_renewing_that_leaves_holes(void **state)
     assert_int_equal(counts.failures, 0);
 }
 
-/* One of them as argument, so that ctest can run several at a time; all without. */
+/*
+ * Takes the name of a test as argument, so that ctest can run several at a time; without one, runs
+ * all.
+ */
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {

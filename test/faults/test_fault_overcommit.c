@@ -28,9 +28,9 @@
 enum { GOAL = 80, WAYS = 3, SKIPPED = 77 };
 
 static const char program[] = FT_PROGRAM_DIR "/fault_fill";
-static const size_t for_others = (size_t)256 << 20, for_the_program = (size_t)2 << 20; /* KiB */
+static const size_t for_others = (size_t)256 << 20, for_the_program = (size_t)2 << 20; /* in KiB */
 
-/* Prints a line; false when a share is below the goal. */
+/* Prints a line. Returns false if a share is below the goal. */
 static bool fill(const char *size, const char *other, const char *harden)
 {
     char reserve[32];
@@ -88,7 +88,7 @@ static void test_hardened(void **state)
     fill_all("FT_MALLOC_HARDEN=1");
 }
 
-/* Whoever has the limit set is killed, and the settings are back. */
+/* Kills the process that has set the limit. The settings must be restored. */
 static void test_the_settings_are_put_back_whatever_happens(void **state)
 {
     (void)state;

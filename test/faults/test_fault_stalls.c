@@ -1,15 +1,15 @@
 /*
- * Nobody waits for a list. Eight threads allocate and free TINY and SMALL chunks, also each
- * other's, in heaps that they have already, while two call show_alloc_mem over and over, with many
- * LARGE chunks in the list. How long a call takes depends on who else wants the processors; so it
- * is not its time that is looked at, but what it did:
- *   - no call of a worker locks a mutex, or tries for the structure lock;
- *   - no call of a worker gives up the processor of its own will, but those in which the kernel
- * brought a page or was asked for one: there, threads wait for each other's page tables. And a list
- * holds the lock of the registry, which those with LARGE chunks need, for few chunks at a time, and
- * asks the kernel for nothing meanwhile. How much processor time calls took, and how much a list
- * took with that lock, is printed. FT_FAULT_SCALE=N: N times as many calls; FT_FAULT_STEPS=N: N
- * calls of each worker.
+ * No thread waits for a listing. Eight threads allocate and free TINY and SMALL chunks, also each
+ * other's, in heaps that they already have, while two call show_alloc_mem over and over, with many
+ * LARGE chunks in the listing. How long a call takes depends on who else wants the processors. So
+ * the test does not look at its time, but at what it did:
+ *   - No call of a worker locks a mutex, or tries to take the structure lock.
+ *   - No call of a worker gives up the processor voluntarily, except those in which the kernel
+ *     supplied a page or was asked for one: there, threads wait for each other's page tables.
+ *   - A listing holds the registry's lock, which threads with LARGE chunks need, for few chunks at
+ *     a time, and asks the kernel for nothing meanwhile.
+ * The test prints how much processor time calls took, and how much a listing took with that lock.
+ * FT_FAULT_SCALE=N makes N times as many calls; FT_FAULT_STEPS=N sets the calls of each worker.
  */
 #include "bins/size_class.h"
 #include "debug/census.h"
@@ -31,7 +31,7 @@
 
 #include <cmocka.h>
 
-/* What grows beyond MOST_GROWN gets a mapping of its own. */
+/* A chunk that grows beyond MOST_GROWN gets a mapping of its own. */
 enum {
     WORKERS = 8,
     WATCHERS = 2,
@@ -44,7 +44,7 @@ enum {
 
 struct watch {
     size_t lists;
-    size_t least_mutexes; /* of all its lists, the one that locked fewest */
+    size_t least_mutexes; /* the list that locked the fewest mutexes */
     struct locks_use use;
 };
 
@@ -62,7 +62,7 @@ static size_t random_size(struct rng *rng)
     return rng_below(rng, kind < 70 ? TINY_MAX + 1 : kind < 98 ? 16000 : SMALL_MAX + 1);
 }
 
-/* One call; what it returns is in the slot. */
+/* Makes one call, whose result is stored in the slot. */
 static void call(struct rng *rng, void **slot, size_t size)
 {
     size_t kind = rng_below(rng, 8);
@@ -87,7 +87,7 @@ static void step(struct rng *rng, void **slots, struct locks_tally *tally)
 {
     void **slot = &slots[rng_below(rng, SLOTS)];
     size_t size = random_size(rng);
-    /* What others made is freed here, and the other way round. */
+    /* Frees what other threads allocated, and the other way round. */
     if (rng_below(rng, 8) == 0)
         *slot = atomic_exchange(&shared[rng_below(rng, SHARED)], *slot);
     struct locks_moment before = locks_moment();
@@ -104,7 +104,7 @@ static void *work(void *argument)
     for (size_t n = 0; n < WARM_UP; n++)
         step(&rng, slots, &unused);
     pthread_barrier_wait(&barrier);
-    /* Here the heaps are counted. */
+    /* Counts the heaps at this moment. */
     pthread_barrier_wait(&barrier);
     for (size_t n = 0; n < steps; n++)
         step(&rng, slots, &tallies[worker]);
@@ -147,7 +147,7 @@ static size_t count_heaps(void)
     return census.zone[ZONE_TINY].heaps + census.zone[ZONE_SMALL].heaps;
 }
 
-/* The workers' calls, with or without watchers. */
+/* Makes the workers' calls, with or without watchers. */
 static void run(size_t watcher_count)
 {
     pthread_t workers[WORKERS], watchers[WATCHERS];
@@ -175,7 +175,7 @@ static void run(size_t watcher_count)
     pthread_barrier_destroy(&barrier);
 }
 
-/* The calls of all workers, of which none waited for a lock. */
+/* The calls of all workers, none of which waited for a lock. */
 static void require_no_waits(const char *when)
 {
     struct locks_tally sum = {0};
@@ -184,7 +184,7 @@ static void require_no_waits(const char *when)
     locks_print(when, &sum);
     assert_int_equal(sum.calls, WORKERS * steps);
     assert_int_equal(sum.locked, 0);
-    /* Where the sanitizers' own locks make a thread wait, its waits say nothing. */
+    /* Where the sanitizers' own locks make a thread wait, its waits prove nothing. */
     if (!sanitized)
         assert_int_equal(sum.waited_for_none, 0);
 }

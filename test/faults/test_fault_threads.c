@@ -1,7 +1,7 @@
 /*
- * Threads that end anywhere, processes that are made from everywhere, mappings beyond the kernel's
- * limit: each program of this folder alone, and, where threads matter, with all of them sharing one
- * or two arenas. FT_FAULT_SCALE=N: N times as much of everything.
+ * Threads that end anywhere, processes that are created from everywhere, mappings beyond the
+ * kernel's limit. Runs each program of this folder alone, and, where threads matter, with all of
+ * them sharing one or two arenas. FT_FAULT_SCALE=N does N times as much of everything.
  */
 #include "support/child.h"
 #include "support/rng.h"
@@ -25,7 +25,7 @@ static unsigned long scaled(unsigned long count)
     return given == NULL ? count : count * strtoul(given, NULL, 10);
 }
 
-/* Under the library; it has to succeed. The caller frees the result. */
+/* Runs the program on the library. It has to succeed. The caller frees the result. */
 static void run(const char *program, const char *first, const char *environment,
                 struct child_result *result)
 {
@@ -43,7 +43,7 @@ static void run(const char *program, const char *first, const char *environment,
     (void)fflush(stdout);
 }
 
-/* Nothing on stderr: neither the library nor the dynamic linker has anything to say. */
+/* Nothing may be on stderr: neither the library nor the dynamic linker has anything to say. */
 static void run_quietly(const char *program, unsigned long count, const char *environment)
 {
     char first[24];
@@ -133,8 +133,8 @@ static void test_first_allocation_in_the_last_round(void **state)
 {
     (void)state;
     /*
-     * Nothing runs after that round, so these arenas are not handed back: at the limit, they are
-     * shared.
+     * No destructor runs after that round, so these arenas are not handed back. At the limit they
+     * are shared.
      */
     run_counting_arenas("fault_last_round", 2000, ARENAS_LIMIT);
 }
@@ -145,7 +145,7 @@ static void test_more_mappings_than_the_kernel_grants(void **state)
     run_quietly("fault_mappings", 200000, NULL);
 }
 
-/* One of them as argument, so that ctest can run several at a time. */
+/* Takes the name of a test as argument, so that ctest can run several at a time. */
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {

@@ -1,10 +1,11 @@
 /*
- * show_alloc_mem called continuously by two threads while eight others run the model test.
- * Afterwards every list is held against the recorded lives of all chunks: what was live during the
- * whole call must be in it with its exact size, and whatever is in it must have been live, with
- * that size, at some moment of the call. What the calls of the workers took and waited for is
- * printed, beside the same without watchers; test_fault_stalls has what must not be.
- * FT_FAULT_SCALE=N: N times as many rounds; FT_FAULT_STEPS=N: N steps of each worker in a round.
+ * Two threads call show_alloc_mem continuously while eight others run the model test. Afterwards
+ * every list is compared with the recorded lives of all chunks: a chunk that was live during the
+ * whole call must be listed with its exact size, and whatever is listed must have been live, with
+ * that size, at some moment of the call. The test prints what the calls of the workers took and
+ * waited for, beside the same without watchers; test_fault_stalls checks what must not happen.
+ * FT_FAULT_SCALE=N does N times as many rounds; FT_FAULT_STEPS=N sets the steps of each worker in a
+ * round.
  */
 #include "faults/recorded.h"
 #include "model/model.h"
@@ -89,7 +90,7 @@ static bool must_be_in(const struct life *life, const struct list *list)
     return life->made_by < list->from && life->freed_from > list->by;
 }
 
-/* Marks what a life explains in the list. */
+/* Marks the entries of the list that a life explains. */
 static void compare(const struct life *life, const struct list *list, bool *explained,
                     struct totals *totals)
 {

@@ -1,7 +1,7 @@
 /*
- * A RTLD_DEEPBIND library hands chunks of libc's malloc to a program that runs on ours, which frees
- * them. Run with FT_MALLOC_ON_ERROR=report: the library must name each one as foreign and leave it
- * alone.
+ * An RTLD_DEEPBIND library hands chunks of libc's malloc to a program that runs on ours, and the
+ * program frees them. Run with FT_MALLOC_ON_ERROR=report, the library must report each one as
+ * foreign and leave it alone.
  */
 #include "support/pattern.h"
 #include "support/require.h"

@@ -1,7 +1,7 @@
 /*
- * The library loaded by dlopen into a process that runs on libc's malloc: `life_dlopen LIBRARY`.
- * Threads that are older than the library use it too, so its thread-local storage must fit what
- * libc has reserved.
+ * `life_dlopen LIBRARY`: dlopen loads the library into a process that runs on libc's malloc.
+ * Threads that are older than the library use it too, so its thread-local storage must fit into
+ * what libc has reserved.
  */
 #include "support/capture.h"
 #include "support/pattern.h"

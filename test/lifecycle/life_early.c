@@ -1,7 +1,7 @@
 /*
- * `life_early N [LIBRARY]`: N forks of a process whose threads are in the middle of malloc, and in
- * which a handler that was registered before the allocator's allocates in the child. With a
- * library, the allocator is loaded by dlopen, when that handler has been registered long before.
+ * `life_early N [LIBRARY]`: N forks of a process whose threads are in the middle of malloc, with a
+ * handler that was registered before the allocator's and that allocates in the child. With a
+ * library, dlopen loads the allocator long after that handler was registered.
  */
 #include "lifecycle/life_early_handler.h"
 #include "support/require.h"
@@ -38,7 +38,10 @@ static void use_library(const char *path)
     REQUIRE(early.malloc != malloc, "the process runs on the library already");
 }
 
-/* Heaps and LARGE chunks come and go, so every lock is taken by somebody most of the time. */
+/*
+ * Heaps and LARGE chunks are mapped and unmapped all the time, so that some thread holds every lock
+ * most of the time.
+ */
 static void *work(void *argument)
 {
     static void *chunks[THREADS][BATCH];

@@ -1,6 +1,6 @@
 /*
  * A library whose constructor registers fork handlers before anything was allocated. The handler of
- * the child allocates and frees, also what other threads allocated, asks for figures, and forks
+ * the child allocates, frees its own chunks and those of other threads, asks for figures, and forks
  * again.
  */
 #include "lifecycle/life_early_handler.h"
@@ -21,7 +21,7 @@ static void require(int condition)
         _exit(77);
 }
 
-/* More than a heap of each zone, so that new ones are mapped; and LARGE. */
+/* More than a heap of each zone holds, so that new heaps are mapped; and LARGE chunks. */
 static void allocate(void)
 {
     static const size_t sizes[] = {1, 100, 900, 3000, 30000, 300000};
@@ -53,7 +53,7 @@ static void fork_again(void)
 
 static void in_child(void)
 {
-    /* What waits for ever is ended. */
+    /* A child that waits for ever is killed. */
     alarm(GIVE_UP_S);
     early.children++;
     allocate();

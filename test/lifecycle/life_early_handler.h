@@ -15,11 +15,11 @@ struct early {
     void *(*malloc)(size_t size);
     void (*free)(void *pointer);
     struct mallinfo2 (*mallinfo2)(void);
-    /* Chunks of the program's threads; whoever takes one out owns it. */
+    /* Chunks of the program's threads. Whoever takes one out owns it. */
     _Atomic(void *) slots[EARLY_SLOTS];
-    /* What the handler of the child does: see there. */
+    /* What the handler of the child does; described in life_early_handler.c. */
     int forks_again;
-    /* Handlers that ran in this process and in the children before it. */
+    /* The number of handlers that ran in this process and in the children before it. */
     unsigned children;
 };
 

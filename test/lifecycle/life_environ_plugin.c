@@ -1,6 +1,6 @@
 /*
  * A library whose constructor gives the process an environment of its own, at the end of a page
- * behind which there is nothing, and then allocates.
+ * with nothing mapped behind it, and then allocates.
  */
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -1,7 +1,8 @@
 /*
- * `life_fork_signal N`: a timer's handler forks N times, wherever it interrupts the main thread:
- * mostly inside malloc or free. The child returns from the handler, so it goes on in the middle of
- * that call, and then allocates, verifies and frees for a while. Other threads allocate too.
+ * `life_fork_signal N`: a timer's handler forks N times, wherever it interrupts the main thread,
+ * which is mostly inside malloc or free. The child returns from the handler, so it continues in the
+ * middle of that call, and then allocates, verifies and frees for a while. Other threads allocate
+ * too.
  */
 #include "support/pattern.h"
 #include "support/require.h"

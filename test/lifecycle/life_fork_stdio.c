@@ -1,8 +1,8 @@
 /*
  * `life_fork_stdio N`: N forks while threads are in getline (which holds a stream's lock and
  * allocates) and in fflush(NULL) (which holds the list of streams and waits for a stream). libc's
- * fork takes the list's lock after the pthread_atfork handlers: an allocator that takes a lock in
- * such a handler deadlocks here.
+ * fork takes the list's lock after the pthread_atfork handlers, so an allocator that takes a lock
+ * in such a handler deadlocks here.
  */
 #include "support/require.h"
 
@@ -61,7 +61,10 @@ static void *keep_flushing(void *unused)
     return NULL;
 }
 
-/* No fflush(NULL) here: it would move the file offsets that the parent's readers share. */
+/*
+ * fflush(NULL) must not be called here, because it would move the file offsets that the parent's
+ * readers share.
+ */
 static void live_as_child(void)
 {
     FILE *file = write_lines();

@@ -1,6 +1,6 @@
 /*
  * `life_forks N`: N forks of a process whose other threads are in the middle of malloc. Each child
- * verifies and frees chunks that those threads allocated, allocates, calls show_alloc_mem; some
+ * verifies and frees chunks that those threads allocated, allocates, and calls show_alloc_mem. Some
  * start threads or fork again.
  */
 #include "support/capture.h"
@@ -21,7 +21,7 @@
 
 enum { THREADS = 2, SLOTS = 200, STEPS = 100 };
 
-/* A slot holds a finished chunk, which starts with its size; whoever takes it out owns it. */
+/* A slot holds a finished chunk, which starts with its size. Whoever takes it out owns it. */
 static _Atomic(size_t *) slots[SLOTS];
 static atomic_bool stop;
 static void (*show)(void);
@@ -113,8 +113,8 @@ static void await(pid_t pid)
 }
 
 /*
- * Each child does a different part of it, so that each part is also the first thing that a child
- * does.
+ * Each child does a different part of the work, so that each part is also the first thing that a
+ * child does.
  */
 static void live_as_child(size_t n)
 {

@@ -1,7 +1,7 @@
 /*
  * Destructors of pthread keys that allocate and free in every round that libc grants them, also
- * after the library's own key was destroyed. What the last round leaves behind, the main thread
- * verifies and frees.
+ * after the library's own key was destroyed. The main thread verifies and frees what the last round
+ * leaves behind.
  */
 #include "support/pattern.h"
 #include "support/require.h"

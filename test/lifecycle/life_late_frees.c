@@ -1,6 +1,6 @@
 /*
- * Threads in which libc itself allocates, and frees after the last destructor: strerror's buffer
- * and dlerror's message are freed by libc when the thread has run all its destructors.
+ * Threads in which libc itself allocates, and frees after the last destructor: libc frees
+ * strerror's buffer and dlerror's message when the thread has run all its destructors.
  */
 #include "support/require.h"
 

@@ -1,7 +1,9 @@
 /*
- * `life_limits small|fill SIZE|maps`: prints the address space of a small program; allocates blocks
- * of SIZE up to the process's limit, frees them and does it again, and prints how much was to be
- * had, and what the process had when it began; counts the mappings of 100,000 LARGE chunks.
+ * `life_limits small|fill SIZE|maps`.
+ * small: prints the address space of a small program.
+ * fill: allocates blocks of SIZE up to the process's limit, frees them and does it again. Prints
+ * how much it got, and what the process had when it began.
+ * maps: counts the mappings of 100,000 LARGE chunks.
  */
 #include "support/pattern.h"
 #include "support/require.h"
@@ -46,8 +48,8 @@ static int show_small(void)
 }
 
 /*
- * The number of blocks that fitted; at the limit, malloc must return NULL with ENOMEM, again and
- * again.
+ * Returns the number of blocks that fitted. At the limit malloc must return NULL with ENOMEM, again
+ * and again.
  */
 static size_t fill(size_t size)
 {

@@ -1,6 +1,6 @@
 /*
- * life_no_counter: a process that may not read the processor's counter allocates, with a thread
- * beside it.
+ * life_no_counter: a process that may not read the processor's cycle counter allocates, with a
+ * thread beside it.
  */
 #include "support/require.h"
 
@@ -26,7 +26,7 @@ int main(void)
     pthread_t thread;
 
 #ifdef PR_SET_TSC
-    /* Only x86 knows it. */
+    /* Only x86 has this setting. */
     (void)prctl(PR_SET_TSC, PR_TSC_SIGSEGV);
 #endif
     REQUIRE(pthread_create(&thread, NULL, work, NULL) == 0, "no thread");

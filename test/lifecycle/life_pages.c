@@ -1,6 +1,6 @@
 /*
- * life_pages MODE: 1,024 chunks of 1,024 bytes, each written to: none of them, kept, or freed at
- * once. Prints how many page faults the process has had by then.
+ * life_pages MODE: allocates no chunk, keeps 1,024 chunks of 1,024 bytes, each written to, or frees
+ * each at once. Prints how many page faults the process had.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * Allocates in every phase of a process: constructors, main, plugins that come and go, atexit
- * handlers, destructors. What one phase allocates, a later one verifies and frees.
+ * Allocates in every phase of a process: constructors, main, plugins that are loaded and unloaded,
+ * atexit handlers, destructors. A later phase verifies and frees what an earlier one allocated.
  */
 #include "support/pattern.h"
 #include "support/require.h"

@@ -1,6 +1,6 @@
 /*
- * A library that allocates in its constructor and destructor, and exchanges chunks with whoever
- * loads it.
+ * A library that allocates in its constructor and destructor, and exchanges chunks with the program
+ * that loads it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +30,7 @@ __attribute__((destructor)) static void end(void)
 }
 
 /*
- * Keeps a chunk of the program, which the destructor frees, and gives one that the program frees.
+ * Keeps a chunk of the program, which the destructor frees, and returns one that the program frees.
  */
 void *plugin_exchange(void *from_program)
 {

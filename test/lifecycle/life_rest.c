@@ -1,7 +1,7 @@
 /*
- * life_rest: threads that touch 16 MiB each, free it and end. Then the main thread works on, in
- * chunks of which it keeps little, until the process has given back what nobody uses. Prints the
- * memory at its highest and at the end, in KiB.
+ * life_rest: threads touch 16 MiB each, free it and end. Then the main thread works on with few
+ * live chunks, until the process has given unused memory back. Prints the highest and the last
+ * resident memory, in KiB.
  */
 #include "support/require.h"
 
@@ -25,7 +25,7 @@ static void *work(void *argument)
         REQUIRE(chunks[n] != NULL, "no memory");
         memset(chunks[n], 1, SIZE);
     }
-    /* The main thread looks at the memory in between. */
+    /* The main thread reads the memory in between. */
     pthread_barrier_wait(&all_alive);
     pthread_barrier_wait(&all_alive);
     for (size_t n = 0; n < COUNT; n++)
@@ -43,7 +43,7 @@ static long resident_kib(void)
     return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-/* More than a stack of free chunks holds: some of these calls are slow. */
+/* More chunks than a stack of free chunks holds, so some of these calls are slow. */
 static void go_on(void)
 {
     void *chunks[KEPT];

@@ -1,6 +1,6 @@
 /*
- * life_sandbox MODE: allocates where the kernel kills who asks for more than the C library's malloc
- * needs: its calls for memory, and what starts and ends threads.
+ * life_sandbox MODE: allocates where the kernel kills a process that makes other system calls than
+ * the C library's malloc needs: its calls for memory, and those that start and end threads.
  */
 #include "support/require.h"
 
@@ -48,7 +48,7 @@ static void enter_sandbox(void)
     struct sock_fprog program = {sizeof filter / sizeof filter[0], filter};
 
     REQUIRE(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no new privileges");
-    /* Where there are no such filters, there is nothing to be seen. */
+    /* Where the kernel has no such filters, there is nothing to test. */
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
         exit(77);
 }
@@ -97,6 +97,6 @@ int main(int argc, char **argv)
         start_threads();
     if (write(STDOUT_FILENO, "survived\n", 9) != 9)
         return 1;
-    /* The C library's way out asks for more. */
+    /* Not exit(), which makes further system calls. */
     _exit(0);
 }

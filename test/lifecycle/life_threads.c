@@ -1,6 +1,6 @@
 /*
  * `life_threads WAVES THREADS`: waves of threads that are all alive at once, allocate, exchange
- * chunks with the wave before them, and end with chunks still live. Prints memory after the warm-up
+ * chunks with the previous wave, and end with chunks still live. Prints memory after the warm-up
  * and at the end, in KiB.
  */
 #include "support/pattern.h"
@@ -41,7 +41,7 @@ static void discard(struct kept *one)
     one->chunk = NULL;
 }
 
-/* Frees what its neighbour of the wave before left, and leaves the same number of chunks. */
+/* Frees what its neighbour of the previous wave left, and leaves the same number of chunks. */
 static void *work(void *argument)
 {
     size_t index = (size_t)argument % threads;

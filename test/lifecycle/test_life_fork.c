@@ -1,6 +1,6 @@
 /*
- * Ten thousand forks in all of processes whose threads are in the middle of malloc; a fork that
- * hangs ends in a time-out.
+ * Ten thousand forks altogether, of processes whose threads are in the middle of malloc. A fork
+ * that hangs ends in a time-out.
  */
 #include "lifecycle/runner.h"
 
@@ -15,7 +15,7 @@
 static void require(const char *program, const char *count, const char *environment)
 {
     /*
-     * Six times what they take in hardened mode, for busy machines; ctest ends two of them after
+     * Six times what they take in hardened mode, for busy machines. ctest ends two of them after
      * 600 seconds.
      */
     enum { TIMEOUT_S = 280 };
@@ -72,7 +72,7 @@ static void require_early(const char *program, const char *library, const char *
     child_free(&result);
 }
 
-/* The library is asked for its constructor to come first, so its handlers do, too. */
+/* The library's constructor runs first, so its handlers are registered first, too. */
 static void test_early_handlers_of_a_preloaded_library(void **state)
 {
     (void)state;
@@ -81,7 +81,7 @@ static void test_early_handlers_of_a_preloaded_library(void **state)
     require_early("life_early", NULL, child_library(), "FT_MALLOC_HARDEN=1");
 }
 
-/* The program's constructors come after those of its libraries. */
+/* The program's constructors run after those of its libraries. */
 static void test_early_handlers_of_a_static_library(void **state)
 {
     (void)state;

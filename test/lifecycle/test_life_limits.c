@@ -1,6 +1,6 @@
 /*
- * Address space: little of it for a small program, a clean NULL at RLIMIT_AS, few mappings for many
- * LARGE chunks.
+ * Address space: a small program needs little of it, malloc returns NULL at RLIMIT_AS, and many
+ * LARGE chunks take few mappings.
  */
 #include "lifecycle/runner.h"
 

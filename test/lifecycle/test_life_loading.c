@@ -1,6 +1,6 @@
 /*
  * The library from the first constructor to the last free of libc, and the ways to load it and
- * others beside it.
+ * other libraries beside it.
  */
 #include "lifecycle/runner.h"
 

@@ -1,7 +1,7 @@
 /*
- * Pages: a program that keeps a MiB in chunks of 1 KiB has no more page faults than that takes, and
- * little beside; one that frees each at once has hardly any more than one that allocates nothing,
- * for what the first calls need is there.
+ * Pages: a program that keeps a MiB in chunks of 1 KiB has hardly more page faults than that needs.
+ * One that frees each chunk at once has hardly more than one that allocates nothing, because the
+ * memory for the first calls is already there.
  */
 #include "lifecycle/runner.h"
 
@@ -12,7 +12,10 @@
 
 #include <cmocka.h>
 
-/* The least of some runs: how much of a file the kernel maps at once differs from run to run. */
+/*
+ * The minimum of some runs, because how much of a file the kernel maps at once differs from run to
+ * run.
+ */
 static long faults(const char *mode)
 {
     enum { RUNS = 7 };

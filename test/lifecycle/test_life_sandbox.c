@@ -1,6 +1,5 @@
 /*
- * Processes that may not ask the kernel for much, or in which somebody else's constructor came
- * first.
+ * Processes that may make few system calls, or in which somebody else's constructor runs first.
  */
 #include "lifecycle/runner.h"
 
@@ -60,7 +59,7 @@ static void require_options(const char *plugin)
              preload, &result);
     assert_true(child_succeeded(&result));
     /*
-     * Both options were read: the line of statistics is there, and no word that the other one was
+     * Both options were read: the statistics line is there, and no line says that the other one was
      * ignored.
      */
     assert_true(child_read_stats(&result, &stats));

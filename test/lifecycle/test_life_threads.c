@@ -1,6 +1,6 @@
 /*
- * Ten thousand threads in waves: memory stays bounded and arenas are reused. FT_MALLOC_ARENA_MAX
- * bounds the arenas.
+ * Ten thousand threads in waves: memory stays bounded, arenas are reused, and FT_MALLOC_ARENA_MAX
+ * bounds their number.
  */
 #include "lifecycle/runner.h"
 
@@ -29,14 +29,13 @@ static void test_memory_is_bounded_over_10000_threads(void **state)
     assert_true(sizes[1] <= sizes[0] + sizes[0] / 4 + 8192);
     assert_true(resident[1] <= resident[0] + resident[0] / 4 + 4096);
     /*
-     * Some 2 MiB are live at a time; what the arenas keep beside them is bounded, though each saw
-     * every size.
+     * Some 2 MiB are live at a time. What the arenas keep beside them is bounded, although each has
+     * seen every size.
      */
     assert_true(resident[1] <= 48 * 1024);
     assert_true(child_read_stats(&result, &stats));
     /*
-     * One for each thread of a wave and one for the main thread, and some that ending threads
-     * share.
+     * One for each thread of a wave, one for the main thread, and some that ending threads share.
      */
     assert_true(stats.arenas <= 16 + 1 + 16);
     child_free(&result);
@@ -66,7 +65,7 @@ static void test_memory_of_ended_threads_goes_back(void **state)
     struct child_result result;
     size_t highest, end;
 
-    /* The program waits for it as long as a minute, however busy the machine is. */
+    /* The program waits for it for up to a minute, however busy the machine is. */
     life_run(&(struct life){.program = "life_rest", .timeout_s = 120}, child_library(), &result);
     assert_true(child_succeeded(&result));
     assert_int_equal(sscanf(result.out, "resident %zu to %zu", &highest, &end), 2);

@@ -94,7 +94,7 @@ static void call_delete_array_sized(void *pointer)
     _ZdaPvm(pointer, 42);
 }
 
-/* An alignment that any address has, or the alignment is what is refused first. */
+/* Every address has this alignment, or the function refuses the alignment first. */
 static void call_delete_aligned(void *pointer)
 {
     REQUIRE(_ZdlPvSt11align_val_t != NULL, "no aligned operator delete in this process");

@@ -1,5 +1,5 @@
 /*
- * The functions that a wrong pointer can be given to, by name, each with the name by which reports
+ * The functions that a wrong pointer can be passed to, by name, each with the name by which reports
  * call it.
  */
 #ifndef FT_TEST_MISUSE_CALLS_H
@@ -8,11 +8,11 @@
 struct call {
     const char *name;
     const char *shown;
-    /* With a pointer that is wrong; checks what is returned, if it returns. */
+    /* Calls the function with a wrong pointer. Checks the result, if it returns. */
     void (*with)(void *pointer);
 };
 
-/* NULL: there is none of that name. */
+/* Returns NULL if there is no function of that name. */
 const struct call *call_named(const char *name);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Wrong pointers that were never a chunk's: of other memory and of none, and those into heaps,
- * between their chunks.
+ * Wrong pointers that never were a chunk's: into other memory, into none, and into heaps between
+ * their chunks.
  */
 #include "misuse/pointers.h"
 #include "support/require.h"
@@ -15,8 +15,8 @@
 static unsigned char static_bytes[64];
 
 /*
- * From the C library's own allocator: a look into that library alone finds it, whatever is
- * preloaded.
+ * A chunk of the C library's own allocator. A look-up in that library alone finds its malloc,
+ * whatever is preloaded.
  */
 static void *chunk_of_libc(size_t size)
 {
@@ -97,12 +97,12 @@ bool wrong_foreign_make(const char *name, struct wrong_pointer *wrong)
     return wrong->pointer != NULL;
 }
 
-/* Heaps begin at multiples of these; their headers are longer than any of the offsets below. */
+/* Heaps begin at multiples of these. Their headers are longer than any of the offsets below. */
 enum { TINY_HEAP = 4 << 20, SMALL_HEAP = 32 << 20, SLAB = 16 << 10 };
 
 /*
- * "header-N": N bytes into the header of a heap of the zone; "between": behind the last chunk of a
- * slab.
+ * "header-N" is N bytes into the header of a heap of the zone; "between" is behind the last chunk
+ * of a slab.
  */
 bool wrong_between_make(const char *name, const char *zone, size_t size,
                         struct wrong_pointer *wrong)
@@ -114,7 +114,7 @@ bool wrong_between_make(const char *name, const char *zone, size_t size,
         wrong->pointer =
             (void *)(heap + strtoul(name + 7, NULL, 10)); // NOLINT: an address becomes a pointer
     else if (strcmp(name, "between") == 0 && tiny)
-        /* 17 chunks of 960 bytes leave 64 of a slab. */
+        /* 17 chunks of 960 bytes leave 64 bytes of a slab. */
         wrong->pointer = (void *)((chunk & ~(uintptr_t)(SLAB - 1)) + SLAB - 64); // NOLINT
     else
         return false;

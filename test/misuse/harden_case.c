@@ -1,6 +1,6 @@
 /*
- * One misuse that only FT_MALLOC_HARDEN=1 detects: `harden_case NAME SIZE`. It first says on stdout
- * how the library must report it; nothing, where a signal is what is to come.
+ * One misuse that only FT_MALLOC_HARDEN=1 detects: `harden_case NAME SIZE`. It first writes to
+ * stdout how the library must report it, or nothing where a signal must end it.
  */
 #include "misuse/harden_sizes.h"
 #include "support/pattern.h"
@@ -47,7 +47,7 @@ static void overflow_free(size_t size)
     free(chunk);
 }
 
-/* The commonest of all: the end of a string. */
+/* The commonest overflow of all: the end of a string. */
 static void overflow_nul(size_t size)
 {
     unsigned char *chunk = allocate(size);
@@ -64,7 +64,7 @@ static void overflow_realloc(size_t size)
     free(realloc(chunk, size * 3 + 100));
 }
 
-/* Where the chunk can stay. */
+/* The size allows the chunk to stay where it is. */
 static void overflow_realloc_in_place(size_t size)
 {
     unsigned char *chunk = allocate(size);
@@ -98,7 +98,7 @@ static void overflow_sized(size_t size)
     free_sized(chunk, size);
 }
 
-/* By one byte, whatever the slack. */
+/* Writes one byte, whatever the slack is. */
 static void wrong_size(size_t size)
 {
     unsigned char *chunk = allocate(size);
@@ -123,7 +123,7 @@ static void overflow_aligned(size_t size)
     unsigned char *chunk = aligned_alloc(64, size);
     REQUIRE(chunk != NULL && (uintptr_t)chunk % 64 == 0, "no memory, or not aligned");
     chunk[size] ^= 0x55;
-    /* Multiples of 64 only: the zone may be another. */
+    /* Multiples of 64 only. The neighbour may be of another zone. */
     char line[200];
     int length = snprintf(line, sizeof line, "ft_malloc: free(): written past the end of %p (",
                           (void *)chunk);
@@ -131,7 +131,7 @@ static void overflow_aligned(size_t size)
     free(chunk);
 }
 
-/* The byte in front of a chunk is the last of its neighbour's slack. */
+/* The byte in front of a chunk is the last byte of its neighbour's slack. */
 static void underflow(size_t size)
 {
     static unsigned char *chunks[ROUNDS];
@@ -150,7 +150,7 @@ static void underflow(size_t size)
     REQUIRE(!"neighbours", "no two chunks of %zu bytes are neighbours", size);
 }
 
-/* Where the neighbour is free, it has no canary. */
+/* A free neighbour has no canary. */
 static void underflow_alone(size_t size)
 {
     unsigned char *chunk = allocate(size);
@@ -167,7 +167,7 @@ static void jump_over_the_canary(size_t size)
     free(chunk);
 }
 
-/* The owner takes home what another thread has freed, and looks then. */
+/* The owner receives what another thread has freed, and checks it then. */
 static void underflow_thread(size_t size)
 {
     unsigned char *chunk = allocate(size);
@@ -176,7 +176,7 @@ static void underflow_thread(size_t size)
     announce("free()", ": written to free memory in front of", chunk, size);
     REQUIRE(pthread_create(&thread, NULL, free_in_thread, chunk) == 0, "pthread_create failed");
     pthread_join(thread, NULL);
-    /* Of another class, so that nobody is handed the neighbour first. */
+    /* A chunk of another class, so that nobody is handed the neighbour first. */
     for (size_t n = 0; n < ROUNDS; n++)
         (void)malloc(size * 2 + 5000);
 }
@@ -202,7 +202,7 @@ static void empty_inside(size_t size)
     free(chunk + 8); // NOLINT: wrong on purpose
 }
 
-/* Chunks are handed out until the one that was written to is among them. */
+/* Allocates chunks until the one that was written to is among them. */
 static void take_all(size_t size)
 {
     for (size_t n = 0; n < ROUNDS; n++)
@@ -270,7 +270,7 @@ static void touch_shrunk(size_t size)
     chunk[0] = 1; // NOLINT: wrong on purpose
 }
 
-/* One that was smaller and grew, some of the way where it is; and one that was larger. */
+/* A chunk that was smaller and grew, partly in place; and one that was larger. */
 static unsigned char *grown(size_t size)
 {
     unsigned char *chunk = allocate(size / 2);
@@ -326,7 +326,7 @@ static size_t heap_size(size_t size)
     return (size_t)(harden_zone(size)[0] == 'T' ? 4 : 32) << 20;
 }
 
-/* The last bytes of the range that a heap is aligned to, and the last one below it. */
+/* The last bytes of the range that a heap is aligned to, and the last byte below that range. */
 static void touch_heap_end(size_t size)
 {
     unsigned char *chunk = allocate(size);
@@ -339,7 +339,10 @@ static void touch_before_heap(size_t size)
     chunk[-(intptr_t)((uintptr_t)chunk & (heap_size(size) - 1)) - 1] = 1;
 }
 
-/* All the way up: what is between is this heap's, the rest of which nobody uses here. */
+/*
+ * Writes everything up to that byte. The bytes between belong to this heap, and nobody uses the
+ * rest of it here.
+ */
 static void overflow_heap(size_t size)
 {
     memset(allocate(size), 1, heap_size(size)); // NOLINT: wrong on purpose

@@ -1,8 +1,8 @@
 /*
- * Forks while other threads allocate, free each other's chunks and come and go; children and
- * grandchildren free what they inherited and take every free chunk there is. Run with
+ * Forks while other threads allocate, free each other's chunks, start and end. Children and
+ * grandchildren free what they inherited, and allocate every free chunk there is. Run with
  * FT_MALLOC_HARDEN=1, where each chunk that is handed out must be zero and each that is freed must
- * have its canary: nothing here is misuse, so nothing may be reported.
+ * have its canary. Nothing here is misuse, so nothing may be reported.
  */
 #include "support/pattern.h"
 #include "support/require.h"
@@ -21,7 +21,7 @@ enum { THREADS = 4, SHARED = 256, OWN = 64, HELD = 1200, HELD_BYTES = 400000 };
 static const size_t sizes[] = {0, 15, 16, 40, 63, 100, 200, 500, 895, 1000, 1023, 3000, 10000};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
-/* Chunks that are given to whoever comes by. Each holds the pattern of its size. */
+/* Chunks that any thread may take. Each holds the pattern of its size. */
 static _Atomic(void *) shared[SHARED];
 static atomic_bool stop;
 static uint64_t seed;
@@ -34,7 +34,7 @@ static void *take(size_t size)
     return chunk;
 }
 
-/* The chunk's size is in no header that we could read: it is told by where the chunk was kept. */
+/* No header tells the chunk's size. It follows from where the chunk was kept. */
 static void give(void *chunk, size_t size)
 {
     if (chunk == NULL)
@@ -66,7 +66,7 @@ static void *work(void *number)
     return NULL;
 }
 
-/* A thread that ends is followed by another, which gets its arena. */
+/* When a thread ends, another is started, which gets its arena. */
 static void *keep_working(void *number)
 {
     for (uintptr_t wave = (uintptr_t)number; !atomic_load(&stop); wave += THREADS) {
@@ -101,7 +101,9 @@ static void wait_for(pid_t child, const char *who)
             (unsigned long long)seed);
 }
 
-/* In a child: its own arena, and by new threads those that its parent's threads left behind. */
+/*
+ * A child uses its own arena and, through new threads, those that its parent's threads left behind.
+ */
 static void live(void)
 {
     pthread_t threads[THREADS];

@@ -1,7 +1,7 @@
 /*
  * What FT_MALLOC_HARDEN=1 promises to programs that misuse nothing: contents survive every
- * resizing, memory that was freed reads as zero, reuse is delayed and its order is random; and
- * nothing is reported. `harden_keeps NAME`.
+ * resizing, freed memory reads as zero, reuse is delayed and its order is random, and nothing is
+ * reported. `harden_keeps NAME`.
  */
 #include "misuse/harden_sizes.h"
 #include "support/pattern.h"
@@ -37,7 +37,7 @@ static void keep_usable_size(void)
     }
 }
 
-/* From each size to each other one and back. */
+/* Resizes from each size to each other one and back. */
 static void keep_contents(void)
 {
     for (size_t from = 0; from < HARDEN_SIZES; from++)
@@ -61,7 +61,7 @@ static void keep_contents(void)
         }
 }
 
-/* A chunk that grows and shrinks in small steps, most of which it takes where it is. */
+/* A chunk that grows and shrinks in small steps, most of them in place. */
 static void keep_contents_in_steps(void)
 {
     static const size_t most[] = {200, 1500, 9000, 300000};
@@ -94,7 +94,7 @@ static void keep_calloc_zero(void)
         }
 }
 
-/* LARGE memory cannot be read any more, nor is there any in a chunk of 0 bytes. */
+/* Freed LARGE memory cannot be read any more, and a chunk of 0 bytes has no memory. */
 static void keep_freed_zero(void)
 {
     for (size_t n = 0; n < HARDEN_SIZES; n++) {
@@ -105,7 +105,7 @@ static void keep_freed_zero(void)
         free(chunk);
         REQUIRE(pattern_first_nonzero(chunk, size + 1) == size + 1, "%zu freed bytes are not zero",
                 size); // NOLINT
-        /* And what realloc moved away from, or cut off. */
+        /* The same for what realloc moved away from, or cut off. */
         chunk = harden_allocate(size);
         unsigned char *moved = realloc(chunk, size * 2 + 100);
         REQUIRE(moved != NULL && moved != chunk, "%zu bytes grow where they are", size);
@@ -115,7 +115,7 @@ static void keep_freed_zero(void)
     }
 }
 
-/* All that is handed out is zero, also where threads freed each other's chunks. */
+/* Everything that is handed out is zero, also where threads free each other's chunks. */
 static void *free_all(void *chunks)
 {
     void **each = chunks;
@@ -157,7 +157,10 @@ static void keep_reuse_delayed(void)
     }
 }
 
-/* Chunks that were freed one after the other do not come back in that order, nor in the reverse. */
+/*
+ * Chunks that were freed one after the other are not handed out in that order, nor in the reverse
+ * order.
+ */
 static void keep_reuse_random(void)
 {
     enum { COUNT = 200 };
@@ -176,7 +179,7 @@ static void keep_reuse_random(void)
         free(chunks[n]);
 }
 
-/* For the test that starts this twice. */
+/* For the test that starts this program twice. */
 static void print_order(void)
 {
     unsigned char *first = harden_allocate(100);
@@ -184,7 +187,7 @@ static void print_order(void)
         printf("%td ", harden_allocate(100) - first);
 }
 
-/* What show_alloc_mem() prints, in a file; true if a line of it is this. */
+/* Writes what show_alloc_mem() prints into a file. Returns true if a line of it equals this one. */
 static bool listed(const char *line)
 {
     FILE *file = tmpfile();

@@ -1,7 +1,6 @@
 /*
  * The sizes of the tests of FT_MALLOC_HARDEN: around the size classes, the zones' borders and whole
- * pages. And how reports name a chunk of a size: a byte more than was asked for decides where it
- * lies.
+ * pages. And the zone that a report names for a size, which one byte more than the request decides.
  */
 #ifndef FT_TEST_MISUSE_HARDEN_SIZES_H
 #define FT_TEST_MISUSE_HARDEN_SIZES_H
@@ -24,7 +23,7 @@ static inline const char *harden_zone(size_t size)
     return size < 960 ? "TINY" : size < 262144 ? "SMALL" : "LARGE";
 }
 
-/* A chunk with a pattern; that it still has it. */
+/* Allocates a chunk with a pattern; and checks that it still has the pattern. */
 static inline unsigned char *harden_allocate(size_t size)
 {
     unsigned char *chunk = malloc(size);

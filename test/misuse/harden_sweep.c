@@ -1,6 +1,6 @@
 /*
- * With FT_MALLOC_HARDEN=1 and FT_MALLOC_ON_ERROR=report: every byte of the canary of chunks of many
- * sizes is written to; each write is found when the chunk is freed or resized, once, and the
+ * With FT_MALLOC_HARDEN=1 and FT_MALLOC_ON_ERROR=report: writes to every byte of the canary of
+ * chunks of many sizes. Each write is found once, when the chunk is freed or resized, and the
  * program goes on with an intact heap.
  */
 #include "misuse/harden_sizes.h"
@@ -17,8 +17,8 @@
 enum { CANARY_MAX = 64, PAGE = 4096, ALIGNMENTS = 17, WORKLOAD = 300 };
 
 /*
- * How many bytes the canary has: 16, a spacing of the classes, or what is left of the page. Ours to
- * guess from below. Where a guard follows at once, there is none.
+ * Returns how many bytes the canary has at least: 16, the spacing of the classes, or what is left
+ * of the page. Where a guard follows at once, there is no canary.
  */
 static size_t canary_length(size_t size)
 {
@@ -71,7 +71,7 @@ static void sweep_sizes(void)
     }
 }
 
-/* Each bit of the first byte, which is the only one of many sizes. */
+/* Flips each bit of the first byte, which is the only canary byte of many sizes. */
 static void sweep_bits(void)
 {
     for (unsigned bit = 0; bit < 8; bit++) {
@@ -92,7 +92,7 @@ static void overflow_aligned(size_t align, size_t size)
     pattern_write(chunk, 0, size, size);
     chunk[size] ^= 0x55;
     free(chunk);
-    /* Where it lies depends on which class is a multiple of the alignment. */
+    /* Where the canary is depends on which class is a multiple of the alignment. */
     reports_expect_beginning("free(): written past the end of %p (", (void *)chunk);
 }
 
@@ -100,7 +100,7 @@ static void sweep_alignments(void)
 {
     for (size_t power = 4; power < 4 + ALIGNMENTS; power++)
         for (size_t n = 0; n < HARDEN_SIZES; n++)
-            /* A chunk aligned to more than a page has no guards, so it has a canary. */
+            /* A chunk that is aligned to more than a page has no guards, so it has a canary. */
             if (canary_length(harden_sizes[n]) > 0 || (harden_sizes[n] > 0 && power > 12))
                 overflow_aligned((size_t)1 << power, harden_sizes[n]);
 }

@@ -1,6 +1,6 @@
 /*
- * One small misuse, done once: `matrix_case NAME SIZE`. It says "not caught" if it lives to tell,
- * or if what it asks of freed memory is not so. What catches it is not asked: a report, a signal,
+ * One small misuse, done once: `matrix_case NAME SIZE`. It prints "not caught" if it survives, or
+ * if freed memory does not look as it must. It does not matter what catches it: a report, a signal,
  * or the loader of an allocator.
  */
 #include "support/require.h"
@@ -37,7 +37,8 @@ static unsigned char *allocate(size_t size)
 }
 
 /*
- * One byte, so far past the last one, or so far in front of the first one; then the chunk is freed.
+ * Writes one byte, so far behind the last byte or so far in front of the first one. Then the chunk
+ * is freed.
  */
 static void write_past(size_t size, size_t far)
 {
@@ -63,7 +64,7 @@ static void read_before(size_t size, size_t far)
     sink = allocate(size)[-(ptrdiff_t)far];
 }
 
-/* All that lies between, too. */
+/* Writes everything in between, too. */
 static void run_past(size_t size, size_t far)
 {
     unsigned char *chunk = allocate(size);
@@ -88,7 +89,7 @@ static void write_freed(size_t size, size_t far)
         free(allocate(size));
 }
 
-/* What was in it must not be there any more. */
+/* The former contents must be gone. */
 static void read_freed(size_t size, size_t far)
 {
     unsigned char *chunk = allocate(size);
@@ -101,7 +102,7 @@ static void read_freed(size_t size, size_t far)
     caught();
 }
 
-/* The same of what is handed out: `far` chunks were filled and freed before. */
+/* The same for a chunk that is handed out, after `far` chunks were filled and freed. */
 static void read_handed_out(size_t size, size_t far)
 {
     unsigned char **chunks = (unsigned char **)allocate(far * sizeof *chunks);
@@ -177,7 +178,7 @@ static void realloc_freed(size_t size, size_t far)
     sink = (uintptr_t)realloc(chunk, size + far) & 1; // NOLINT: wrong on purpose
 }
 
-/* Chunks of 0 bytes, by all ways that there are. */
+/* Allocates chunks of 0 bytes in every possible way. */
 enum { BY_MALLOC, BY_CALLOC, BY_ALIGNED, BY_POSIX, BY_MEMALIGN, BY_REALLOC, BY_VALLOC };
 
 static unsigned char *empty(size_t way)

@@ -1,7 +1,7 @@
 /*
- * One misuse: `misuse_case FUNCTION POINTER` gives a wrong pointer (see pointers.c) to a function.
- * It first says on stdout how the library must name it. When the call returns
- * (FT_MALLOC_ON_ERROR=report), it checks what was returned and that the heap is intact.
+ * One misuse: `misuse_case FUNCTION POINTER` passes a wrong pointer (see pointers.c) to a function.
+ * It first writes to stdout how the library must report it. If the call returns
+ * (FT_MALLOC_ON_ERROR=report), it checks the result and that the heap is intact.
  */
 #include "misuse/calls.h"
 #include "misuse/pointers.h"
@@ -42,7 +42,8 @@ static void release_chunks(void)
 }
 
 /*
- * The expected line goes out before the call, for it may end the process; stdio would keep it back.
+ * The expected line is written before the call, which may end the process. stdio would keep it in
+ * its buffer.
  */
 static void announce(const char *function, const char *verdict)
 {

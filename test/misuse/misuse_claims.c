@@ -1,7 +1,7 @@
 /*
  * A live chunk is freed with a wrong size or alignment: `misuse_claims FUNCTION SIZE CLAIM`. It
- * first says on stdout what the library must write; when the call returns, that the chunk was freed
- * nevertheless and the heap is intact, and then does it once more.
+ * first writes to stdout what the library must write. If the call returns, it checks that the chunk
+ * was freed nevertheless and that the heap is intact, and then does it once more.
  */
 #include "support/pattern.h"
 #include "support/require.h"
@@ -95,7 +95,7 @@ static const struct {
     {"delete-array-sized-align", "operator delete[]()", "alignment", delete_sized_with_alignment},
 };
 
-/* At a multiple of 16 and of nothing more. */
+/* The address is a multiple of 16 and of nothing more. */
 static void *make(size_t size)
 {
     for (size_t n = 0; n < 100; n++) {

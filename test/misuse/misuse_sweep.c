@@ -1,7 +1,7 @@
 /*
  * With FT_MALLOC_ON_ERROR=report: every interior address of chunks of all zones and many sizes,
- * every address of the headers of heaps (in steps), what lies between chunks, and wrong sizes, are
- * given to functions that must refuse them, each with one line. At the end the heap is intact.
+ * every address of the headers of heaps (in steps), addresses between chunks, and wrong sizes are
+ * passed to functions that must refuse each of them with one line. At the end the heap is intact.
  */
 #include "misuse/reports.h"
 #include "support/pattern.h"
@@ -46,7 +46,7 @@ static void expect_inside(const char *function, const unsigned char *pointer,
                    (const void *)pointer, (const void *)chunk, zone(size), size);
 }
 
-/* Every offset; of the dearer functions, every one up to 1 KiB. */
+/* Tries every offset; for the slower functions every offset up to 1 KiB. */
 static void sweep_interior(size_t size)
 {
     unsigned char *chunk = allocate(size);
@@ -93,7 +93,7 @@ static void sweep_header(size_t size, uintptr_t heap_size, size_t header)
     reports_expect_none();
 }
 
-/* What lies behind the last slab was never handed out. */
+/* What is behind the last slab was never handed out. */
 static void sweep_unused(size_t size, uintptr_t heap_size)
 {
     unsigned char *chunk = allocate(size);

@@ -92,8 +92,8 @@ static void *own(void *unused)
 }
 
 /*
- * A chunk of a thread that lives on, and so owns it still: it waits in this thread's batch, or with
- * `more` in the owner's inbox.
+ * A chunk of a thread that is still running, and so still owns it. It waits in this thread's batch,
+ * or with `more` in the owner's inbox.
  */
 static void *freed_remotely(const struct zone *zone, unsigned more)
 {
@@ -123,7 +123,7 @@ static void *freed_in_inbox(const struct zone *zone)
     return freed_remotely(zone, OWNED);
 }
 
-/* Ten thousand operations on other sizes in between. */
+/* Makes ten thousand operations on other sizes in between. */
 static void *freed_long_ago(const struct zone *zone)
 {
     void *chunk = allocate(zone->size);
@@ -138,7 +138,7 @@ static void *freed_long_ago(const struct zone *zone)
     return chunk;
 }
 
-/* Chunks on both sides are handed out again, this one is not. */
+/* Chunks on both sides are handed out again; this one is not. */
 static void *freed_among_reused(const struct zone *zone)
 {
     enum { COUNT = 9 };
@@ -154,7 +154,7 @@ static void *freed_among_reused(const struct zone *zone)
     return chunks[COUNT / 2];
 }
 
-/* What realloc moved away from. */
+/* The place that realloc moved the chunk away from. */
 static void *freed_by_realloc(const struct zone *zone)
 {
     void *chunk = allocate(zone->size);
@@ -162,7 +162,7 @@ static void *freed_by_realloc(const struct zone *zone)
     void *moved = realloc(chunk, zone->size * 40);
     free(wall);
     REQUIRE(moved != NULL, "no memory");
-    /* A LARGE chunk may have grown where it was. */
+    /* A LARGE chunk may have grown in place. */
     if (moved == chunk)
         free(chunk);
     return chunk; // NOLINT: wrong on purpose
@@ -190,7 +190,7 @@ static bool make_freed(const char *name, const struct zone *zone, struct wrong_p
         wrong->pointer = freed_kinds[i].make(zone);
         (void)snprintf(wrong->verdict, sizeof wrong->verdict, "double free of %p (%s, ",
                        wrong->pointer, zone->shown);
-        /* When LARGE memory grew in place, it was freed with its last size. */
+        /* If LARGE memory grew in place, it was freed with its last size. */
         if (strcmp(name, "freed-by-realloc") != 0 || zone->size <= 262144)
             (void)snprintf(wrong->verdict, sizeof wrong->verdict,
                            "double free of %p (%s, %zu bytes)", wrong->pointer, zone->shown,
@@ -200,7 +200,7 @@ static bool make_freed(const char *name, const struct zone *zone, struct wrong_p
     return false;
 }
 
-/* "interior-N": N bytes behind the chunk's start, or in front of its end when N is negative. */
+/* "interior-N" is N bytes behind the chunk's start, or in front of its end if N is negative. */
 static bool make_interior(const char *name, const struct zone *zone, struct wrong_pointer *wrong)
 {
     if (strncmp(name, "interior", 8) != 0)

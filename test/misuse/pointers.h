@@ -13,10 +13,10 @@ struct wrong_pointer {
     char verdict[160]; /* "double free of 0x... (TINY, 42 bytes)" */
 };
 
-/* False: there is no pointer of that name. */
+/* Returns false if there is no pointer of that name. */
 bool wrong_pointer_make(const char *name, struct wrong_pointer *wrong);
 
-/* Parts of it: pointers that have no chunk, and those between the chunks of a zone's heaps. */
+/* Parts of it: pointers that belong to no chunk, and those between the chunks of a zone's heaps. */
 bool wrong_foreign_make(const char *name, struct wrong_pointer *wrong);
 bool wrong_between_make(const char *name, const char *zone, size_t size,
                         struct wrong_pointer *wrong);

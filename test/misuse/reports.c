@@ -1,6 +1,5 @@
 /*
- * The file of memory is read with pread() and never grows: each line is written over the one
- * before.
+ * The memory file is read with pread() and never grows: each line overwrites the previous one.
  */
 #include "misuse/reports.h"
 
@@ -19,7 +18,7 @@ static int file = -1;
 static int saved = -1;
 size_t reports_tried;
 
-/* A check that fails, or the library itself, wrote its reason into the file. */
+/* A check that fails, or the library itself, has written its reason into the file. */
 static void tell_why(int number)
 {
     char line[LINE];
@@ -60,7 +59,7 @@ static void require_line(const char *expected, size_t length)
             "expected \"%s\", got \"%s\", after %zu others", expected, line, reports_tried - 1);
 }
 
-/* Behind the name that all lines begin with; a byte of room is left. */
+/* Writes behind the prefix of all lines, and keeps room for one more byte. */
 static __attribute__((format(printf, 2, 0))) void compose(char *expected, const char *format,
                                                           va_list arguments)
 {

@@ -1,6 +1,6 @@
 /*
  * FT_MALLOC_HARDEN=1: each misuse that it detects, in a program of its own (harden_case), by line
- * and signal; all of them at once, reported only (harden_sweep); and what it promises to programs
+ * and signal; all of them at once in report mode (harden_sweep); and what it promises to programs
  * that misuse nothing (harden_keeps).
  */
 #include "support/child.h"
@@ -30,8 +30,8 @@ static void run(const char *program, const char *name, const char *size, const c
 }
 
 /*
- * The child said what was to come: all of the line, or without its end the beginning; then that was
- * all that came.
+ * The child announced the line that was to come: all of it, or its beginning where the end is not
+ * known. The library must have written that and nothing more.
  */
 static void check_one(const char *name, size_t size, int with_signal, const char *option)
 {
@@ -70,7 +70,7 @@ static void test_overflow(void **state)
                                         NULL};
     static const size_t sizes[] = {1,    15,   16,   42,    128,    512,    960,     1000,    1023,
                                    1024, 3725, 4096, 65536, 262143, 300000, 1048575, SIZE_MAX};
-    /* Of these a guard is the end. */
+    /* A guard begins where these end. */
     static const size_t whole[] = {0, 262144, 1048576, SIZE_MAX};
     check(names, sizes, SIGABRT);
     check(names, whole, SIGSEGV);
@@ -94,7 +94,7 @@ static void test_overflow_of_aligned_chunks(void **state)
     check(names, whole, SIGSEGV);
 }
 
-/* Those too whose slack is all that a TINY state can tell, and one more. */
+/* Includes sizes whose slack is the largest that a TINY state can express, and one more. */
 static void test_wrong_sizes(void **state)
 {
     (void)state;
@@ -104,7 +104,7 @@ static void test_wrong_sizes(void **state)
     check(names, sizes, SIGABRT);
 }
 
-/* Sizes whose slack is all canary. */
+/* Sizes whose whole slack is canary. */
 static void test_underflow(void **state)
 {
     (void)state;
@@ -113,7 +113,7 @@ static void test_underflow(void **state)
     check(names, sizes, SIGABRT);
 }
 
-/* What lies beside the chunk is free. */
+/* The memory beside the chunk is free. */
 static void test_writes_beside(void **state)
 {
     (void)state;
@@ -134,8 +134,8 @@ static void test_empty_chunks(void **state)
 }
 
 /*
- * When the chunk is handed out, or when one beside it is freed: which comes first is a matter of
- * chance.
+ * The write is found when the chunk is handed out, or when one beside it is freed. Which happens
+ * first is random.
  */
 static void check_written_after_free(const char *name, size_t size)
 {
@@ -171,7 +171,7 @@ static void test_large_guards(void **state)
     check(names, sizes, SIGSEGV);
 }
 
-/* The guard behind a chunk goes where the chunk's end goes. */
+/* The guard behind a chunk moves with the chunk's end. */
 static void test_large_chunks_that_change_their_size(void **state)
 {
     (void)state;
@@ -186,7 +186,7 @@ static void test_large_chunks_that_change_their_size(void **state)
     check(overflowing, whole, SIGSEGV);
 }
 
-/* These are always there. */
+/* These guards always exist. */
 static void test_heap_guards(void **state)
 {
     (void)state;
@@ -239,7 +239,7 @@ static void test_two_processes_differ(void **state)
     child_free(&second);
 }
 
-/* Nobody else looks at both options together. */
+/* No other test combines the two options. */
 static void test_with_statistics(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /*
  * Small misuses of every kind, size and distance (matrix_case), with the C library's allocator,
- * with ours, and with ours hardened. It prints a table of what is caught, and requires of ours what
+ * with ours, and with ours hardened. Prints a table of what is caught, and requires of ours what
  * docs/SECURITY.md promises.
  */
 #include "support/child.h"
@@ -22,8 +22,8 @@ static const char *const sizes[SIZES] = {"8", "4096", "1048576"};
 static const char *const allocators[ALLOCATORS] = {"glibc", "default", "hardened"};
 
 /*
- * Which of the three sizes are caught: by default, hardened. 'x': must be; '.': may be; '-': there
- * is no such size.
+ * Which of the three sizes are caught, by default and hardened. 'x': must be; '.': may be; '-':
+ * there is no such size.
  */
 static const struct {
     const char *name;
@@ -78,7 +78,7 @@ static bool caught(unsigned allocator, const char *name, const char *size)
               &result);
     assert_false(result.timed_out);
     lived = strstr(result.out, "not caught") != NULL;
-    /* A program that went wrong by itself says so. */
+    /* A program that went wrong for another reason says so. */
     assert_true(strstr(result.err, "required:") == NULL);
     child_free(&result);
     return !lived;

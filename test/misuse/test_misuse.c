@@ -1,6 +1,6 @@
 /*
- * Runs misuse_case for each wrong pointer and each function, twice: by default the line and
- * SIGABRT; with FT_MALLOC_ON_ERROR=report the line only, and the program goes on with an intact
+ * Runs misuse_case for each wrong pointer and each function, twice: by default it expects the line
+ * and SIGABRT; with FT_MALLOC_ON_ERROR=report only the line, and the program goes on with an intact
  * heap.
  */
 #include "support/child.h"
@@ -41,14 +41,14 @@ static void run_case(const char *const *argv, const char *on_error, struct child
         result);
 }
 
-/* A program that is to end by the signal, or with it 0 to go on. */
+/* A program that must end by the signal, or exit with 0 if the signal is 0. */
 static void check_once(const char *const *argv, const char *on_error, int with_signal)
 {
     struct child_result result;
     char expected[400] = "";
     run_case(argv, on_error, &result);
     /*
-     * The child wrote the line that is to come, or where its end is not known its beginning,
+     * The child must have written the announced line, or its beginning where the end is not known,
      * without the newline.
      */
     (void)sscanf(result.out, "%399[^\n]", expected);
@@ -125,7 +125,7 @@ static void test_interior(void **state)
     check_all(all_functions, pointers);
 }
 
-/* In one process, which goes on after each. */
+/* All in one process, which goes on after each. */
 static void test_every_interior_offset(void **state)
 {
     (void)state;
@@ -171,7 +171,10 @@ static size_t count_lines(const char *text)
     return lines;
 }
 
-/* It is done twice, unless the first time ends the process; so many of them are told. */
+/*
+ * The program does it twice, unless the first time ends the process. That decides how many lines
+ * are expected.
+ */
 static void check_claim(const char *const *argv, const char *option, size_t told, int with_signal)
 {
     struct child_result result;
@@ -203,7 +206,7 @@ static void check_claims(const char *const *functions, const char *const *sizes,
             }
 }
 
-/* Hardened it is misuse like any other, unless the option says what it is. */
+/* In hardened mode it is misuse like any other, unless the option says what it is. */
 static void test_wrong_sizes_when_hardened(void **state)
 {
     (void)state;
@@ -231,7 +234,7 @@ static void test_wrong_sizes_when_hardened(void **state)
     unsetenv("FT_MALLOC_ON_ERROR");
 }
 
-/* Invalid pointers and double frees end the process whatever is said about sizes. */
+/* Invalid pointers and double frees end the process, whatever the option says about sizes. */
 static void test_other_misuse_is_not_meant(void **state)
 {
     (void)state;
@@ -242,8 +245,8 @@ static void test_other_misuse_is_not_meant(void **state)
 }
 
 /*
- * What programs do: the size is wrong, or none of theirs; the C library's allocator does not look
- * at it.
+ * What programs do in practice: the size is wrong, or not the one that was requested. The C
+ * library's allocator does not check it.
  */
 static void test_programs_that_live_by_it(void **state)
 {
@@ -271,7 +274,8 @@ static void test_wrong_sizes(void **state)
         const char *claims[7];
     } cases[] = {
         /*
-         * One less and more, by a class of TINY, by what one byte cannot tell, nothing, everything.
+         * One byte less and more, a class of TINY more, the most that one byte cannot express,
+         * nothing, everything.
          */
         {"42", {"41", "43", "58", "298", "0", "18446744073709551615", NULL}},
         {"3725", {"3724", "3726", "3981", "3469", "0", "18446744073709551615", NULL}},
@@ -284,8 +288,8 @@ static void test_wrong_sizes(void **state)
 }
 
 /*
- * What the address contradicts, and what is no alignment. (A smaller one than was asked for is not
- * noticed.)
+ * Alignments that the address contradicts, and values that are no alignment. (A smaller one than
+ * was requested cannot be noticed.)
  */
 static void test_wrong_alignments(void **state)
 {

@@ -1,7 +1,7 @@
 /*
- * Set-user-ID programs ignore the environment's options: whoever starts one must not change what it
- * does. The same program without the bit heeds them. Needs root, to make a program of another
- * user's, and a file system that heeds the bit; else it is skipped.
+ * Set-user-ID programs ignore the environment's options, because whoever starts one must not change
+ * what it does. The same program without the bit obeys them. Needs root, to make a program of
+ * another user's, and a file system that supports the bit; else it is skipped.
  */
 #include "support/child.h"
 #include "support/require.h"
@@ -33,14 +33,14 @@ static void copy_program(const char *from, const char *to, mode_t mode)
     REQUIRE(in >= 0 && out >= 0, "cannot copy %s to %s", from, to);
     while ((got = read(in, buffer, sizeof buffer)) > 0)
         REQUIRE(write(out, buffer, (size_t)got) == got, "cannot write %s", to);
-    /* In this order: a change of the owner takes the bit away. */
+    /* In this order, because a change of the owner clears the bit. */
     REQUIRE(got == 0 && fchown(out, OWNER, OWNER) == 0 && fchmod(out, mode) == 0, "cannot make %s",
             to);
     close(in);
     close(out);
 }
 
-/* This program again, as the user who calls: see main(). */
+/* Starts this program again, as the user who calls it: see main(). */
 static void run(const char *program, struct child_result *result)
 {
     const char *argv[] = {"/proc/self/exe", program, NULL};
@@ -57,7 +57,7 @@ static int become_caller(const char *program)
     return 127;
 }
 
-/* Both copies of a program; false: this machine cannot show it. */
+/* Makes both copies of a program. Returns false if this machine cannot show the difference. */
 static bool check(const char *name, const char *program)
 {
     char plain[PATH];
