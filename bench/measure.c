@@ -4,8 +4,8 @@
  *   measure [--preload LIBRARY] [--report FILE] -- PROGRAM [ARGUMENTS...]
  *
  * The report is one line on standard error or in FILE: wall_ns user_ns sys_ns peak_rss_kib
- * minor_faults major_faults status. Wall time and status are those of the program. The rest includes
- * all processes that it started; the peak is that of the largest. The exit status is the program's;
+ * minor_faults major_faults status. Wall time and status are those of the program. The rest
+ * includes all processes that it started; the peak is that of the largest. The exit status is the program's;
  * 128 + the signal's number if a signal ended it; 127 if it could not be started.
  *
  * The launcher is written in C because ru_maxrss survives execve(): a child of a big process would
@@ -14,8 +14,9 @@
  *   BENCH_REPORT=FILE
  *       Appends the line to FILE as well.
  *   BENCH_TRACE=DIRECTORY
- *       Runs the program under strace, which leaves its counts in DIRECTORY/PID. So the system calls
- *       of the program are counted, and not those of the script. The times of such a run are useless.
+ *       Runs the program under strace, which leaves its counts in DIRECTORY/PID. So the system
+ *       calls of the program are counted, and not those of the script. The times of such a run are
+ *       useless.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
  * stored between the chunks.
  *
  *   TINY, 4 MiB
- *     16 KiB   the class of each unit, one byte each, in the window that the address selects (2 KiB)
+ *     16 KiB   the class of each unit, a byte each, in the window that the address selects (2 KiB)
  *     19 KiB   a state byte for each 16 bytes of the heap (state of p: base + (p - base) / 16)
  *     256 KiB  a struct slab for each unit; struct heap in place of the first ones
  *     304 KiB  slabs of one unit each
