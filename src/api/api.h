@@ -82,7 +82,7 @@ static inline void *tiny_take(struct arena *arena, size_t size)
     void *chunk = bin_pop(bin);
 
     if (likely(chunk != NULL))
-        tiny_mark_live(bin, (uintptr_t)chunk, size);
+        tiny_mark_live((uintptr_t)chunk, bin->live, size);
     return chunk;
 }
 
@@ -93,7 +93,7 @@ static inline void *small_take(struct arena *arena, size_t size)
     void *chunk = bin_pop(bin);
 
     if (likely(chunk != NULL))
-        small_mark_live(bin, (uintptr_t)chunk, size);
+        small_mark_live((uintptr_t)chunk, bin->live, size);
     return chunk;
 }
 
@@ -132,17 +132,16 @@ static inline bool tiny_free(struct arena *arena, void *pointer, bool sized, siz
 {
     uintptr_t address = (uintptr_t)pointer;
     /* Relaxed, here and at the store: only the holder of a chunk touches its state. */
-    _Atomic uint8_t *state = tiny_state(address);
-    uint8_t what = atomic_load_explicit(state, memory_order_relaxed);
+    uint8_t seen = atomic_load_explicit(tiny_state(address), memory_order_relaxed);
     struct bin *bin;
 
-    if (unlikely((int8_t)what <= 0))
+    if (unlikely(!tiny_lives(seen)))
         return false;
     bin = &arena->bins.of[tiny_class_around(address)];
-    if ((sized && unlikely(bin->live - size != what)) || unlikely(!bin_push(bin, pointer)))
+    if ((sized && unlikely(!tiny_has_size(seen, bin->live, size))) ||
+        unlikely(!bin_push(bin, pointer)))
         return false;
-    atomic_store_explicit(state, what ^ tiny_state_of(STATE_LIVE ^ STATE_FREE, 0),
-                          memory_order_relaxed);
+    tiny_turn(address, seen, STATE_LIVE, STATE_FREE, memory_order_relaxed);
     return true;
 }
 
@@ -150,17 +149,16 @@ static inline bool tiny_free(struct arena *arena, void *pointer, bool sized, siz
 static inline bool small_free(struct arena *arena, void *pointer, bool sized, size_t size)
 {
     uintptr_t address = (uintptr_t)pointer;
-    _Atomic uint32_t *state = small_state(address);
-    uint32_t what = atomic_load_explicit(state, memory_order_relaxed);
+    uint32_t seen = atomic_load_explicit(small_state(address), memory_order_relaxed);
     struct bin *bin;
 
-    if (unlikely(!small_state_lives(what, address)))
+    if (unlikely(!small_lives_at(seen, address)))
         return false;
-    bin = &arena->bins.of[small_state_class(what)];
-    if ((sized && unlikely(bin->live - size + small_state_place(address) != what)) ||
+    bin = &arena->bins.of[small_state_class(seen)];
+    if ((sized && unlikely(!small_has_size(seen, bin->live, address, size))) ||
         unlikely(!bin_push(bin, pointer)))
         return false;
-    atomic_store_explicit(state, what ^ small_kinds(STATE_LIVE, STATE_FREE), memory_order_relaxed);
+    small_turn(address, seen, STATE_LIVE, STATE_FREE, memory_order_relaxed);
     return true;
 }
 

@@ -173,12 +173,12 @@ static bool put_into_stream(const struct text *text, FILE *stream)
     return true;
 }
 
-int ft_malloc_info(int options, FILE *fp)
+int ft_malloc_info(int flags, FILE *fp)
 {
     struct text text = {.fd = -1};
 
     /* The error itself, not -1: as glibc. */
-    if (options != 0)
+    if (flags != 0)
         return EINVAL;
     compose_info(&text);
     if (put_into_stream(&text, fp))

@@ -321,7 +321,7 @@ void *ft_calloc(size_t count, size_t size)
     chunk = bin_pop(bin);
     if (unlikely(chunk == NULL))
         return api_alloc_zeroed_slow(total);
-    tiny_mark_live(bin, (uintptr_t)chunk, total);
+    tiny_mark_live((uintptr_t)chunk, bin->live, total);
     return memset(chunk, 0, total);
 }
 

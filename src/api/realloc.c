@@ -172,21 +172,21 @@ static inline bool resize_in_class(struct arena *arena, uintptr_t address, size_
     if (heap_owned(arena->own_tiny, address, TINY_HEAP_SHIFT)) {
         /* Relaxed, here and below: the caller holds the chunk. */
         if (size > TINY_MAX || size == 0 ||
-            (int8_t)atomic_load_explicit(tiny_state(address), memory_order_relaxed) <= 0)
+            !tiny_lives(atomic_load_explicit(tiny_state(address), memory_order_relaxed)))
             return false;
         bin = &arena->bins.of[tiny_class_around(address)];
         if (bin != arena_tiny_bin(arena, size))
             return false;
-        tiny_mark_live(bin, address, size);
+        tiny_mark_live(address, bin->live, size);
         return true;
     }
     if (heap_owned(arena->own_small, address, SMALL_HEAP_SHIFT)) {
-        uint32_t state = atomic_load_explicit(small_state(address), memory_order_relaxed);
+        uint32_t seen = atomic_load_explicit(small_state(address), memory_order_relaxed);
 
-        if (size <= TINY_MAX || size > SMALL_MAX || !small_state_lives(state, address) ||
-            small_state_class(state) != spaced_class(size))
+        if (size <= TINY_MAX || size > SMALL_MAX || !small_lives_at(seen, address) ||
+            small_state_class(seen) != spaced_class(size))
             return false;
-        small_mark_live(&arena->bins.of[small_state_class(state)], address, size);
+        small_mark_live(address, arena->bins.of[small_state_class(seen)].live, size);
         return true;
     }
     return false;
@@ -238,14 +238,14 @@ static inline size_t usable_of_own(struct arena *arena, uintptr_t address)
 {
     if (heap_owned(arena->own_tiny, address, TINY_HEAP_SHIFT)) {
         /* Relaxed, here and below: the caller holds the chunk. */
-        bool live = (int8_t)atomic_load_explicit(tiny_state(address), memory_order_relaxed) > 0;
+        bool live = tiny_lives(atomic_load_explicit(tiny_state(address), memory_order_relaxed));
 
         return live ? size_classes[tiny_class_around(address)].size : 0;
     }
     if (heap_owned(arena->own_small, address, SMALL_HEAP_SHIFT)) {
-        uint32_t state = atomic_load_explicit(small_state(address), memory_order_relaxed);
+        uint32_t seen = atomic_load_explicit(small_state(address), memory_order_relaxed);
 
-        return small_state_lives(state, address) ? size_classes[small_state_class(state)].size : 0;
+        return small_lives_at(seen, address) ? size_classes[small_state_class(seen)].size : 0;
     }
     return 0;
 }

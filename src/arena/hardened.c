@@ -109,7 +109,7 @@ static void mark_live(const struct bin *bin, uintptr_t chunk, size_t requested)
         hardened_mark_tiny(chunk, size_classes[bin->size_class].size - requested);
         return;
     }
-    small_mark_live(bin, chunk, requested);
+    small_mark_live(chunk, bin->live, requested);
     atomic_signal_fence(memory_order_seq_cst); /* see hardened_mark_tiny() */
 }
 
@@ -200,28 +200,25 @@ __attribute__((noinline)) void hardened_look_beside(uintptr_t address, size_t us
 void hardened_free_longer(struct arena *arena, uintptr_t address, size_t requested,
                           unsigned size_class)
 {
-    _Atomic uint8_t *state = tiny_state(address);
+    uint8_t seen = atomic_load_explicit(tiny_state(address),
+                                        memory_order_relaxed); /* the caller holds the chunk */
 
     canary_wipe(address, requested, size_classes[size_class].size);
     /* Release: what says FREE is zero, also in the child of a fork. */
-    atomic_store_explicit(state,
-                          atomic_load_explicit(state, memory_order_relaxed) ^
-                              tiny_state_of(STATE_LIVE ^ STATE_FREE, 0),
-                          memory_order_release);
+    tiny_turn(address, seen, STATE_LIVE, STATE_FREE, memory_order_release);
     hardened_put(arena, address, size_class);
 }
 
 bool hardened_free_small(struct arena *arena, uintptr_t address, bool sized, size_t size)
 {
-    _Atomic uint32_t *state = small_state(address);
-    uint32_t what =
-        atomic_load_explicit(state, memory_order_relaxed); /* the caller holds the chunk */
+    uint32_t seen = atomic_load_explicit(small_state(address),
+                                         memory_order_relaxed); /* the caller holds the chunk */
     size_t requested, usable;
 
-    if (unlikely(!small_state_lives(what, address)))
+    if (unlikely(!small_lives_at(seen, address)))
         return false;
-    usable = size_classes[small_state_class(what)].size;
-    requested = usable - (what & SMALL_SLACK_MAX);
+    usable = size_classes[small_state_class(seen)].size;
+    requested = usable - small_slack(seen);
     if (sized && unlikely(size != requested))
         return false;
     if (unlikely(!canary_intact(address, requested, usable))) {
@@ -231,8 +228,8 @@ bool hardened_free_small(struct arena *arena, uintptr_t address, bool sized, siz
     hardened_look_beside(address, usable);
     canary_wipe(address, requested, usable);
     /* Release: what says FREE is zero, also in the child of a fork. */
-    atomic_store_explicit(state, what ^ small_kinds(STATE_LIVE, STATE_FREE), memory_order_release);
-    hardened_put(arena, address, small_state_class(what));
+    small_turn(address, seen, STATE_LIVE, STATE_FREE, memory_order_release);
+    hardened_put(arena, address, small_state_class(seen));
     return true;
 }
 

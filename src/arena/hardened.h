@@ -71,12 +71,10 @@ void hardened_put(struct arena *arena, uintptr_t address, unsigned size_class);
 static inline void hardened_mark_tiny(uintptr_t chunk, size_t slack)
 {
     /*
-     * Release: see tiny_mark_live(). And before there is a canary: what says FREE is zero, also in
-     * the child of a fork that another thread makes now.
+     * Before there is a canary: what says FREE is zero, also in the child of a fork that another
+     * thread makes now.
      */
-    atomic_store_explicit(tiny_state(chunk),
-                          tiny_state_of(STATE_LIVE, slack % (TINY_SLACK_MAX + 1)),
-                          memory_order_release);
+    tiny_rewrite(chunk, STATE_FREE, STATE_LIVE, slack);
     atomic_signal_fence(memory_order_seq_cst);
 }
 
@@ -85,7 +83,7 @@ static inline void *hardened_alloc_tiny(struct arena *arena, size_t size)
 {
     struct bin *bin = arena_tiny_bin(arena, size + 1);
     uintptr_t chunk = (uintptr_t)bin_pop(bin);
-    size_t usable = bin->live - tiny_state_of(STATE_LIVE, 0);
+    size_t usable = tiny_base_size(bin->live);
 
     if (unlikely(chunk == 0))
         return NULL;
@@ -102,16 +100,16 @@ static inline __attribute__((always_inline)) bool
 hardened_free_tiny(struct arena *arena, uintptr_t address, bool sized, size_t size)
 {
     _Atomic uint8_t *state = tiny_state(address);
-    uint8_t what =
+    uint8_t seen =
         atomic_load_explicit(state, memory_order_relaxed); /* the caller holds the chunk */
     size_t requested, usable;
     unsigned size_class;
 
-    if (unlikely((int8_t)what <= 0))
+    if (unlikely(!tiny_lives(seen)))
         return false;
     size_class = (unsigned)tiny_class_around(address);
-    usable = arena->bins.of[size_class].live - tiny_state_of(STATE_LIVE, 0);
-    requested = usable - tiny_slack_hardened(what);
+    usable = tiny_base_size(arena->bins.of[size_class].live);
+    requested = usable - tiny_slack_hardened(seen);
     if (sized && unlikely(size != requested))
         return false;
     if (unlikely(!canary_intact(address, requested, usable))) {
@@ -125,8 +123,7 @@ hardened_free_tiny(struct arena *arena, uintptr_t address, bool sized, size_t si
     } else {
         canary_clear(address, usable);
         /* Release: what says FREE is zero, also in the child of a fork. */
-        atomic_store_explicit(state, what ^ tiny_state_of(STATE_LIVE ^ STATE_FREE, 0),
-                              memory_order_release);
+        tiny_turn(address, seen, STATE_LIVE, STATE_FREE, memory_order_release);
         hardened_put(arena, address, size_class);
     }
     return true;

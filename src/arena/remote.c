@@ -198,26 +198,22 @@ void remote_free(struct arena *self, const struct chunk *chunk)
 static unsigned leave_tiny(uintptr_t address)
 {
     /* Relaxed, here and below: the holder of a chunk got it with its state. */
-    _Atomic uint8_t *state = tiny_state(address);
-    uint8_t what = atomic_load_explicit(state, memory_order_relaxed);
+    uint8_t seen = atomic_load_explicit(tiny_state(address), memory_order_relaxed);
 
-    if (unlikely((int8_t)what <= 0))
+    if (unlikely(!tiny_lives(seen)))
         return SIZE_CLASSES;
-    atomic_store_explicit(state, what ^ tiny_state_of(STATE_LIVE ^ STATE_REMOTE, 0),
-                          memory_order_relaxed);
+    tiny_turn(address, seen, STATE_LIVE, STATE_REMOTE, memory_order_relaxed);
     return (unsigned)tiny_class_around(address);
 }
 
 static unsigned leave_small(uintptr_t address)
 {
-    _Atomic uint32_t *state = small_state(address);
-    uint32_t what = atomic_load_explicit(state, memory_order_relaxed);
+    uint32_t seen = atomic_load_explicit(small_state(address), memory_order_relaxed);
 
-    if (unlikely(!small_state_lives(what, address)))
+    if (unlikely(!small_lives_at(seen, address)))
         return SIZE_CLASSES;
-    atomic_store_explicit(state, what ^ small_kinds(STATE_LIVE, STATE_REMOTE),
-                          memory_order_relaxed);
-    return small_state_class(what);
+    small_turn(address, seen, STATE_LIVE, STATE_REMOTE, memory_order_relaxed);
+    return small_state_class(seen);
 }
 
 bool remote_free_aligned(struct arena *self, uintptr_t address, uint16_t tag)
@@ -253,29 +249,24 @@ static bool arrived(struct arena *arena, uintptr_t address, struct chunk *chunk)
  */
 static bool take_tiny_home(struct arena *arena, uintptr_t address)
 {
-    _Atomic uint8_t *state = tiny_state(address);
-    uint8_t what;
+    /* Relaxed, here and below: ordered by the inbox. */
+    uint8_t seen = atomic_load_explicit(tiny_state(address), memory_order_relaxed);
 
-    what = atomic_load_explicit(state, memory_order_relaxed); /* ordered by the inbox */
-    if (unlikely(what >> TINY_KIND_SHIFT != STATE_REMOTE))
+    if (unlikely(tiny_kind(seen) != STATE_REMOTE))
         return false;
-    atomic_store_explicit(state, what ^ tiny_state_of(STATE_REMOTE ^ STATE_FREE, 0),
-                          memory_order_relaxed);
+    tiny_turn(address, seen, STATE_REMOTE, STATE_FREE, memory_order_relaxed);
     bin_free(&arena->bins.of[tiny_class_around(address)], pointer_to(address));
     return true;
 }
 
 static bool take_small_home(struct arena *arena, uintptr_t address)
 {
-    _Atomic uint32_t *state = small_state(address);
-    uint32_t what = atomic_load_explicit(state, memory_order_relaxed); /* ordered by the inbox */
-    uint32_t live = what ^ small_kinds(STATE_REMOTE, STATE_LIVE);
+    uint32_t seen = atomic_load_explicit(small_state(address), memory_order_relaxed);
 
-    if (unlikely(!small_state_lives(live, address)))
+    if (unlikely(!small_is_at(seen, STATE_REMOTE, address)))
         return false;
-    atomic_store_explicit(state, what ^ small_kinds(STATE_REMOTE, STATE_FREE),
-                          memory_order_relaxed);
-    bin_free(&arena->bins.of[small_state_class(what)], pointer_to(address));
+    small_turn(address, seen, STATE_REMOTE, STATE_FREE, memory_order_relaxed);
+    bin_free(&arena->bins.of[small_state_class(seen)], pointer_to(address));
     return true;
 }
 

@@ -30,10 +30,8 @@ static bool free_in_slab(const struct slab *slab, uintptr_t at)
     chunk = start + (uintptr_t)index * shape->size;
     /* Relaxed: see beside_free(). */
     if (slab->size_class < TINY_CLASSES)
-        return (atomic_load_explicit(tiny_state(chunk), memory_order_relaxed) &
-                tiny_state_of(STATE_LIVE & STATE_REMOTE, 0)) == 0;
-    return (atomic_load_explicit(small_state(chunk), memory_order_relaxed) &
-            small_state_of(STATE_LIVE & STATE_REMOTE, 0, 0, 0)) == 0;
+        return tiny_is_owners(atomic_load_explicit(tiny_state(chunk), memory_order_relaxed));
+    return small_is_owners(atomic_load_explicit(small_state(chunk), memory_order_relaxed));
 }
 
 /* Whether it is memory that can be read, and that nobody holds. */

@@ -23,13 +23,12 @@ enum beside { BESIDE_CLEAN, BESIDE_FRONT, BESIDE_BEHIND };
 enum beside beside_look(uintptr_t chunk, size_t usable);
 
 /*
- * Whether the chunk of a TINY state is neither live nor on its way home. Relaxed: what is not is
- * not looked at, and what is stands still. Both of the other kinds have this bit.
+ * Whether the chunk of a TINY state is neither live nor on its way to its owner. Relaxed: only the
+ * owner, who asks, can change the state of such a chunk, and no other chunk is looked at.
  */
 static inline bool beside_free(const _Atomic uint8_t *state)
 {
-    return (atomic_load_explicit(state, memory_order_relaxed) &
-            tiny_state_of(STATE_LIVE & STATE_REMOTE, 0)) == 0;
+    return tiny_is_owners(atomic_load_explicit(state, memory_order_relaxed));
 }
 
 static inline bool beside_zero(uintptr_t at)

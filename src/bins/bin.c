@@ -100,14 +100,6 @@ size_t bins_slots(void)
     return slots;
 }
 
-static uint32_t live_state(unsigned size_class)
-{
-    uint32_t state = size_class < TINY_CLASSES ? tiny_state_of(STATE_LIVE, 0)
-                                               : small_state_of(STATE_LIVE, size_class, 0, 0);
-
-    return state + size_classes[size_class].size;
-}
-
 /* Short empty stacks, close together; no slab is known. */
 static void lay_out(struct bins *bins)
 {
@@ -120,7 +112,7 @@ static void lay_out(struct bins *bins)
             .top = slots,
             .end = slots + limit,
             .slots = slots,
-            .live = live_state(size_class),
+            .live = state_live_base(size_class),
             .size_class = (uint8_t)size_class,
             .capacity = (uint16_t)limit,
         };

@@ -20,10 +20,7 @@ struct bin {
     _Alignas(64) void **top;
     void **end; /* where top is when the stack is full */
     void **slots;
-    /*
-     * The state of a live chunk without slack, plus the size: less the request, it is the chunk's
-     * state.
-     */
+    /* Constant: see state_live_base(). */
     uint32_t live;
     uint8_t size_class;
     uint8_t refills : 7;
@@ -168,26 +165,13 @@ static inline void bin_free(struct bin *bin, void *chunk)
     *bin->top++ = chunk;
 }
 
-/* The state of a chunk that is being handed out. Release: see struct slab, `identity`. */
-static inline void tiny_mark_live(const struct bin *bin, uintptr_t address, size_t requested)
-{
-    atomic_store_explicit(tiny_state(address), (uint8_t)(bin->live - requested),
-                          memory_order_release);
-}
-
-static inline void small_mark_live(const struct bin *bin, uintptr_t address, size_t requested)
-{
-    atomic_store_explicit(small_state(address),
-                          bin->live - (uint32_t)requested + small_state_place(address),
-                          memory_order_release);
-}
-
+/* Stores the state of a chunk that is being handed out. */
 static inline void bin_mark_live(const struct bin *bin, uintptr_t address, size_t requested)
 {
     if (bin->size_class < TINY_CLASSES)
-        tiny_mark_live(bin, address, requested);
+        tiny_mark_live(address, bin->live, requested);
     else
-        small_mark_live(bin, address, requested);
+        small_mark_live(address, bin->live, requested);
 }
 
 /* Enters a slab that a rebuild found, wherever its number of vacant chunks puts it. */

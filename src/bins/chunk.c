@@ -4,8 +4,6 @@
  */
 #include "bins/chunk.h"
 
-#include "base/options.h"
-
 static unsigned read_state(struct chunk *chunk)
 {
     if (chunk->zone == ZONE_TINY) {
@@ -13,15 +11,15 @@ static unsigned read_state(struct chunk *chunk)
          * Relaxed: the holder of a chunk got it with its state; for anyone else any answer is as
          * good.
          */
-        uint8_t state = atomic_load_explicit(tiny_state(chunk->start), memory_order_relaxed);
+        uint8_t seen = atomic_load_explicit(tiny_state(chunk->start), memory_order_relaxed);
 
-        chunk->requested = chunk->usable - tiny_slack(state);
-        return state >> TINY_KIND_SHIFT;
+        chunk->requested = chunk->usable - tiny_slack(seen);
+        return tiny_kind(seen);
     } else {
-        uint32_t state = atomic_load_explicit(small_state(chunk->start), memory_order_relaxed);
+        uint32_t seen = atomic_load_explicit(small_state(chunk->start), memory_order_relaxed);
 
-        chunk->requested = chunk->usable - (state & SMALL_SLACK_MAX);
-        return state >> SMALL_KIND_SHIFT;
+        chunk->requested = chunk->usable - small_slack(seen);
+        return small_kind(seen);
     }
 }
 
@@ -60,7 +58,7 @@ enum verdict chunk_find(uintptr_t address, uint16_t tag, struct chunk *chunk)
     chunk->start = slab_start + (uintptr_t)chunk->index * shape->size;
     chunk->usable = shape->size;
     chunk->kind = read_state(chunk);
-    if (chunk->kind == 0)
+    if (chunk->kind == STATE_NONE)
         return CHUNK_NONE;
     if (address != chunk->start)
         return chunk->kind == STATE_LIVE ? CHUNK_INTERIOR : CHUNK_NONE;
@@ -71,22 +69,16 @@ void chunk_mark(const struct chunk *chunk, unsigned kind)
 {
     size_t slack = chunk->usable - chunk->requested;
 
-    /* Release, for a chunk that stays live with another size: see small_mark_live(). */
     if (chunk->zone == ZONE_TINY)
-        atomic_store_explicit(tiny_state(chunk->start),
-                              tiny_state_of(kind, slack % (TINY_SLACK_MAX + 1)),
-                              memory_order_release);
+        tiny_rewrite(chunk->start, chunk->kind, kind, slack);
     else
-        atomic_store_explicit(small_state(chunk->start),
-                              small_state_of(kind, chunk->size_class, chunk->start, slack),
-                              memory_order_release);
+        small_rewrite(chunk->start, chunk->kind, kind, chunk->size_class, slack);
 }
 
 bool chunk_resize(const struct chunk *chunk, size_t requested)
 {
     struct chunk resized = *chunk;
-    size_t slack_max = chunk->zone == ZONE_TINY ? (size_t)TINY_SLACK_MAX + policy_zero_and_canary()
-                                                : SMALL_SLACK_MAX;
+    size_t slack_max = chunk->zone == ZONE_TINY ? tiny_slack_max() : SMALL_SLACK_MAX;
 
     if (requested > chunk->usable || chunk->usable - requested > slack_max)
         return false;

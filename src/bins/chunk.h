@@ -27,7 +27,7 @@ struct chunk {
     struct slab *slab;
     unsigned size_class;
     unsigned index;
-    /* STATE_LIVE, STATE_FREE, STATE_REMOTE or 0. */
+    /* What its state said: STATE_LIVE, STATE_FREE, STATE_REMOTE or STATE_NONE. */
     unsigned kind;
 };
 
@@ -47,7 +47,7 @@ static inline unsigned chunk_first_unit(const struct chunk *chunk)
 /* `tag` is heap_map_tag(address), not TAG_NONE. */
 enum verdict chunk_find(uintptr_t address, uint16_t tag, struct chunk *chunk);
 
-/* Rewrites the state of a chunk that was found. */
+/* Changes the state of a chunk that was found, from chunk->kind to `kind`. */
 void chunk_mark(const struct chunk *chunk, unsigned kind);
 
 /* Records a new requested size; false if the state cannot express it, and nothing has changed. */

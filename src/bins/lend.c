@@ -24,7 +24,8 @@ enum {
 static bool stack_has_used(const struct bin *bin)
 {
     /* Relaxed: the owner's own. */
-    return atomic_load_explicit(small_state((uintptr_t)bin->top[-1]), memory_order_relaxed) != 0;
+    return atomic_load_explicit(small_state((uintptr_t)bin->top[-1]), memory_order_relaxed) !=
+           STATE_NONE;
 }
 
 static bool can_lend(struct bin *bin, bool anything)

@@ -72,8 +72,8 @@ static unsigned slab_class(const struct slab *slab)
 static unsigned kind_at(uintptr_t start, bool small)
 {
     if (small)
-        return atomic_load_explicit(small_state(start), memory_order_relaxed) >> SMALL_KIND_SHIFT;
-    return atomic_load_explicit(tiny_state(start), memory_order_relaxed) >> TINY_KIND_SHIFT;
+        return small_kind(atomic_load_explicit(small_state(start), memory_order_relaxed));
+    return tiny_kind(atomic_load_explicit(tiny_state(start), memory_order_relaxed));
 }
 
 static void sweep_slab(struct heap_set *set, const struct slab *slab, recover_found *found)

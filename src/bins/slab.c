@@ -10,11 +10,6 @@
 
 #include <string.h>
 
-size_t tiny_slack(uint8_t state)
-{
-    return policy_zero_and_canary() ? tiny_slack_hardened(state) : state & TINY_SLACK_MAX;
-}
-
 static void all_vacant(struct slab *slab, unsigned chunks)
 {
     for (unsigned word = 0; word * 64 < chunks; word++) {
@@ -84,8 +79,7 @@ static void forget_states(struct slab *slab)
     uintptr_t start = slab_start(slab);
 
     for (unsigned index = 0; index < shape->chunks; index++, start += shape->size)
-        atomic_store_explicit(small_state(start), 0,
-                              memory_order_relaxed); /* before it is published */
+        small_forget(start);
 }
 
 /*
@@ -298,24 +292,21 @@ static bool settle_state(struct slab *slab, unsigned index)
 
     /* Relaxed: the arena's lock is held, and nobody else has it. */
     if (!slab_heap(slab)->set->small) {
-        uint8_t state = atomic_load_explicit(tiny_state(at), memory_order_relaxed);
+        uint8_t seen = atomic_load_explicit(tiny_state(at), memory_order_relaxed);
 
-        if (state >> TINY_KIND_SHIFT == STATE_REMOTE) {
-            atomic_store_explicit(tiny_state(at),
-                                  state ^ tiny_state_of(STATE_REMOTE ^ STATE_FREE, 0),
-                                  memory_order_relaxed);
+        if (tiny_kind(seen) == STATE_REMOTE) {
+            tiny_turn(at, seen, STATE_REMOTE, STATE_FREE, memory_order_relaxed);
             forget_parcel(slab, at);
         }
-        return (int8_t)state > 0;
+        return tiny_lives(seen);
     } else {
-        uint32_t state = atomic_load_explicit(small_state(at), memory_order_relaxed);
+        uint32_t seen = atomic_load_explicit(small_state(at), memory_order_relaxed);
 
-        if (state >> SMALL_KIND_SHIFT == STATE_REMOTE) {
-            atomic_store_explicit(small_state(at), state ^ small_kinds(STATE_REMOTE, STATE_FREE),
-                                  memory_order_relaxed);
+        if (small_kind(seen) == STATE_REMOTE) {
+            small_turn(at, seen, STATE_REMOTE, STATE_FREE, memory_order_relaxed);
             forget_parcel(slab, at);
         }
-        return (int32_t)state > 0;
+        return small_lives(seen);
     }
 }
 

@@ -14,7 +14,7 @@
 #ifndef FT_BINS_SLAB_H
 #define FT_BINS_SLAB_H
 
-#include "bins/heap.h"
+#include "bins/state.h"
 
 enum slab_place { SLAB_FULL, SLAB_PARTIAL, SLAB_CURRENT, SLAB_SPARE };
 
@@ -45,29 +45,6 @@ struct slab {
 /* From slab to slab in a heap's header: whole cache lines. */
 enum { TINY_SLAB_STRIDE = 192, SMALL_SLAB_STRIDE = 64 };
 
-/*
- * The state of a chunk, its header out of line. The upper two bits say what it is, the lowest by
- * how much the request was smaller than the chunk. A SMALL state also says where in its 512 bytes
- * the chunk starts, and its class, so that free() need not look at the slab. 0: never was a chunk's
- * start. Written by whoever holds the chunk: the thread that frees it, the owner that hands it out.
- * Relaxed is enough between those; live ones are stored with release, for walkers that check the
- * slab's identity.
- *
- *   TINY    kind 2 | slack 6; hardened, where there is always some slack, 0 means one more than the
- * largest SMALL   kind 2 | place 5 | class 7 | slack 18
- */
-enum {
-    STATE_LIVE = 1,   /* positive as a signed number: a single test on the fast path */
-    STATE_FREE = 2,   /* in the slab or in a bin's cache */
-    STATE_REMOTE = 3, /* freed by another thread, on its way to the owner */
-    TINY_SLACK_MAX = 63,
-    TINY_KIND_SHIFT = 6,
-    SMALL_KIND_SHIFT = 30,
-    SMALL_PLACE_SHIFT = 25,
-    SMALL_CLASS_SHIFT = 18,
-    SMALL_SLACK_MAX = (1 << SMALL_CLASS_SHIFT) - 1,
-};
-
 static_assert(TINY_HEADER_OFFSET + sizeof(struct heap) <=
                   TINY_SLABS_OFFSET + TINY_FIRST_UNIT * TINY_SLAB_STRIDE,
               "struct heap lies where the slabs of the header's own units would be");
@@ -86,24 +63,12 @@ static_assert(SMALL_NUMBERS_OFFSET + SMALL_UNITS * sizeof(uint16_t) <= SMALL_SLA
               "unit numbers");
 static_assert(SMALL_SLABS_OFFSET + SMALL_SLABS * SMALL_SLAB_STRIDE <= SMALL_FIRST_UNIT * UNIT_SIZE,
               "SMALL header");
-static_assert(SMALL_HEAP_SIZE / SMALL_GRANULE * sizeof(uint32_t) <= SMALL_HEADER_OFFSET,
-              "SMALL states");
-static_assert(SIZE_CLASSES <= 1 << (SMALL_PLACE_SHIFT - SMALL_CLASS_SHIFT) &&
-                  SMALL_GRANULE / CHUNK_ALIGN <= 1 << (SMALL_KIND_SHIFT - SMALL_PLACE_SHIFT) &&
-                  (int)TINY_MAX >= (int)SMALL_GRANULE && SMALL_MAX - 1 <= SMALL_SLACK_MAX,
-              "a SMALL state holds all it has to; no two chunks share one");
-
-/* TINY: everything follows from the address. */
+/* TINY: the class and the slab follow from the address. */
 
 /* The heap as the bytes that describe it. */
 static inline _Atomic uint8_t *tiny_heap(uintptr_t address)
 {
     return pointer_to(address & ~(uintptr_t)(TINY_HEAP_SIZE - 1));
-}
-
-static inline _Atomic uint8_t *tiny_state(uintptr_t address)
-{
-    return &tiny_heap(address)[(address - (uintptr_t)tiny_heap(address)) / CHUNK_ALIGN];
 }
 
 /* The class of the unit, plus this: see heap.h. */
@@ -134,62 +99,7 @@ static inline struct slab *tiny_slab(uintptr_t address)
     return pointer_to(base + TINY_SLABS_OFFSET + (address - base) / UNIT_SIZE * TINY_SLAB_STRIDE);
 }
 
-static inline uint8_t tiny_state_of(unsigned kind, size_t slack)
-{
-    return (uint8_t)(kind << TINY_KIND_SHIFT | slack);
-}
-
-/* Of a process that is hardened: see above. */
-static inline size_t tiny_slack_hardened(uint8_t state)
-{
-    return (state - 1u) % (TINY_SLACK_MAX + 1) + 1;
-}
-
-/* Of any process. */
-size_t tiny_slack(uint8_t state);
-
-/* SMALL: the state follows from the address, the slab is found by the heap's table of units. */
-
-/* Of the chunk that starts in the same SMALL_GRANULE; no two do. */
-static inline _Atomic uint32_t *small_state(uintptr_t address)
-{
-    uintptr_t base = address & ~(uintptr_t)(SMALL_HEAP_SIZE - 1);
-
-    return (_Atomic uint32_t *)pointer_to(base) + (address - base) / SMALL_GRANULE;
-}
-
-/* The part of a SMALL state that says where in its granule the chunk starts. */
-static inline uint32_t small_state_place(uintptr_t address)
-{
-    return (uint32_t)(address % SMALL_GRANULE / CHUNK_ALIGN) << SMALL_PLACE_SHIFT;
-}
-
-/* Whether this is the state of a live chunk that starts at the address. */
-static inline bool small_state_lives(uint32_t state, uintptr_t address)
-{
-    uint32_t live = (uint32_t)STATE_LIVE << (SMALL_KIND_SHIFT - SMALL_PLACE_SHIFT);
-
-    return (state >> SMALL_PLACE_SHIFT) * CHUNK_ALIGN ==
-           live * CHUNK_ALIGN + address % SMALL_GRANULE;
-}
-
-static inline unsigned small_state_class(uint32_t state)
-{
-    return state >> SMALL_CLASS_SHIFT & ((1 << (SMALL_PLACE_SHIFT - SMALL_CLASS_SHIFT)) - 1);
-}
-
-static inline uint32_t small_state_of(unsigned kind, unsigned size_class, uintptr_t address,
-                                      size_t slack)
-{
-    return (uint32_t)kind << SMALL_KIND_SHIFT | small_state_place(address) |
-           (uint32_t)size_class << SMALL_CLASS_SHIFT | (uint32_t)slack;
-}
-
-/* Changes the kind of a state and nothing else, by exclusive or. */
-static inline uint32_t small_kinds(unsigned one, unsigned other)
-{
-    return (uint32_t)(one ^ other) << SMALL_KIND_SHIFT;
-}
+/* SMALL: the slab is found by the heap's table of units. */
 
 static inline _Atomic uint16_t *small_unit_number(uintptr_t address)
 {

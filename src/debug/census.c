@@ -31,13 +31,13 @@ struct slab *census_next_slab(struct heap *heap, unsigned *at, uint64_t *identit
 static size_t live_size(bool small, uintptr_t address, size_t size)
 {
     if (small) {
-        uint32_t state = atomic_load_explicit(small_state(address), memory_order_acquire);
+        uint32_t seen = atomic_load_explicit(small_state(address), memory_order_acquire);
 
-        return (int32_t)state > 0 ? size - (state & SMALL_SLACK_MAX) : SIZE_MAX;
+        return small_lives(seen) ? size - small_slack(seen) : SIZE_MAX;
     } else {
-        uint8_t state = atomic_load_explicit(tiny_state(address), memory_order_acquire);
+        uint8_t seen = atomic_load_explicit(tiny_state(address), memory_order_acquire);
 
-        return (int8_t)state > 0 ? size - tiny_slack(state) : SIZE_MAX;
+        return tiny_lives(seen) ? size - tiny_slack(seen) : SIZE_MAX;
     }
 }
 
@@ -78,11 +78,11 @@ static struct sum sum_tiny(uintptr_t address, const struct size_class *shape)
     struct sum sum = {.chunks = 0};
 
     for (unsigned index = 0; index < shape->chunks; index++, state += step) {
-        uint8_t what = atomic_load_explicit(state, memory_order_acquire);
-        unsigned live = (int8_t)what > 0;
+        uint8_t seen = atomic_load_explicit(state, memory_order_acquire);
+        unsigned live = tiny_lives(seen);
 
         sum.chunks += live;
-        sum.slack += live * tiny_slack(what);
+        sum.slack += live * tiny_slack(seen);
     }
     return sum;
 }
@@ -92,11 +92,11 @@ static struct sum sum_small(uintptr_t address, const struct size_class *shape)
     struct sum sum = {.chunks = 0};
 
     for (unsigned index = 0; index < shape->chunks; index++, address += shape->size) {
-        uint32_t what = atomic_load_explicit(small_state(address), memory_order_acquire);
-        unsigned live = (int32_t)what > 0;
+        uint32_t seen = atomic_load_explicit(small_state(address), memory_order_acquire);
+        unsigned live = small_lives(seen);
 
         sum.chunks += live;
-        sum.slack += (size_t)live * (what & SMALL_SLACK_MAX);
+        sum.slack += live * small_slack(seen);
     }
     return sum;
 }

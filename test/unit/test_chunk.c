@@ -77,12 +77,7 @@ static void check_class(unsigned size_class)
         uintptr_t at = slab_start(slab) + (uintptr_t)index * size_classes[size_class].size;
         struct chunk chunk;
 
-        if (size_class < TINY_CLASSES)
-            tiny_mark_live(&arena->bins.of[size_class], at,
-                           size_classes[size_class].size - index % 9);
-        else
-            small_mark_live(&arena->bins.of[size_class], at,
-                            size_classes[size_class].size - index % 9);
+        bin_mark_live(&arena->bins.of[size_class], at, size_classes[size_class].size - index % 9);
         assert_int_equal(find(at, &chunk), CHUNK_LIVE);
         assert_ptr_equal(chunk.arena, arena);
         assert_int_equal(chunk.zone, size_class < TINY_CLASSES ? ZONE_TINY : ZONE_SMALL);
@@ -159,7 +154,7 @@ static void test_marking_keeps_the_requested_size(void **state)
         struct chunk chunk = unit_chunk(unit_alloc(arena, sizes[i]));
 
         assert_int_equal(chunk.requested, sizes[i]);
-        for (unsigned kind = STATE_FREE; kind <= STATE_REMOTE; kind++) {
+        for (unsigned kind = STATE_REMOTE; kind >= STATE_FREE; kind--) {
             chunk_mark(&chunk, kind);
             chunk = unit_chunk((void *)chunk.start);
             assert_int_equal(chunk.kind, kind);

@@ -150,7 +150,7 @@ static void test_of_the_survivor_only_lost_chunks_are_collected(void **state)
     for (size_t n = 3; n < CHUNKS; n += 5) {
         struct chunk chunk = unit_chunk(chunks[n]);
 
-        arena_free(arena, &chunk);
+        bin_free(&arena->bins.of[chunk.size_class], chunks[n]);
     }
     atomic_store(&arena->survivor, true);
     repair(arena);

@@ -238,6 +238,8 @@ static void rebuild_with_every_third_live(struct arena *arena, unsigned size_cla
 
         (void)chunk_find((uintptr_t)out[at], heap->set->tag, &chunk);
         chunk.requested = chunk.usable;
+        chunk_mark(&chunk, STATE_LIVE);
+        chunk.kind = STATE_LIVE;
         chunk_mark(&chunk, at % 3 == 0 ? STATE_LIVE : at % 3 == 1 ? STATE_FREE : STATE_REMOTE);
         live += at % 3 == 0;
     }
