@@ -53,14 +53,18 @@ def collect(our_library, named_peers):
     if os.path.isfile(our_library):
         found.append(Allocator(OURS, os.path.realpath(our_library)))
     else:
-        notes.append(f"{OURS}: no {our_library}: build it or name it with --lib; only the peers are measured")
+        notes.append(
+            f"{OURS}: no {our_library}: build it or name it with --lib; only the peers are measured"
+        )
     found.append(Allocator(GLIBC, "", "libc6"))
     for name, (package, pattern) in DEBIAN_PEERS.items():
         paths = sorted(glob.glob(pattern))
         if paths:
             found.append(Allocator(name, os.path.realpath(paths[0]), package))
         else:
-            notes.append(f"{name}: package {package} is not installed (--install-peers installs it)")
+            notes.append(
+                f"{name}: package {package} is not installed (--install-peers installs it)"
+            )
     for name, path, variables in named_peers:
         if os.path.isfile(path):
             found.append(Allocator(name, os.path.realpath(path), variables=variables))
@@ -76,7 +80,12 @@ def preload_problem(allocator, whose):
         environment["LD_PRELOAD"] = allocator.library
     try:
         child = subprocess.run(
-            [whose], env=environment, capture_output=True, text=True, check=False, timeout=START_TIMEOUT_S
+            [whose],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=START_TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:
         return f"{allocator.name}: a small program hangs under it."

@@ -8,7 +8,9 @@ KIB, MIB = 1024, 1024 * 1024
 # Powers of 4, and just past the sizes where allocators change their way: from thread caches (1 KiB), from
 # small classes (8 and 32 KiB) and from their heaps to mappings of their own (128 and 256 KiB, 4 and 32 MiB).
 POWERS_OF_4 = tuple(8 * 4**power for power in range(11)) + (64 * MIB,)
-JUST_PAST = tuple(limit + 1 for limit in (KIB, 8 * KIB, 32 * KIB, 128 * KIB, 256 * KIB, 4 * MIB, 32 * MIB))
+JUST_PAST = tuple(
+    limit + 1 for limit in (KIB, 8 * KIB, 32 * KIB, 128 * KIB, 256 * KIB, 4 * MIB, 32 * MIB)
+)
 
 
 def batch_cases():
@@ -30,7 +32,16 @@ def batch_cases():
 
 
 def replace_case(name, live, smallest, largest, about, *options, quick=False):
-    command = ("replace", "--live", str(live), "--min", str(smallest), "--max", str(largest), *options)
+    command = (
+        "replace",
+        "--live",
+        str(live),
+        "--min",
+        str(smallest),
+        "--max",
+        str(largest),
+        *options,
+    )
     return Case(name, command, about, "single", quick=quick)
 
 
@@ -96,7 +107,9 @@ CASES = (
         "random replacement of 1k small chunks: the mix of sizes",
         quick=True,
     ),
-    replace_case("replace-64k-small", 65536, 16, 527, "the same with 64k: caches and partial slabs"),
+    replace_case(
+        "replace-64k-small", 65536, 16, 527, "the same with 64k: caches and partial slabs"
+    ),
     replace_case("replace-1k-medium", 1024, KIB, 16 * KIB, "1k live chunks of 1 to 16 KiB"),
     replace_case("replace-256-large", 256, 16 * KIB, 256 * KIB, "256 live chunks of 16 to 256 KiB"),
     Case(
@@ -107,7 +120,12 @@ CASES = (
         quick=True,
     ),
     Case("tree-build", ("tree",), "binary trees built and torn down", "single", quick=True),
-    Case("tree-search", ("search",), "a search tree with random insertions and removals: locality", "single"),
+    Case(
+        "tree-search",
+        ("search",),
+        "a search tree with random insertions and removals: locality",
+        "single",
+    ),
     Case(
         "strings-split",
         ("strings", "--work", "split"),
@@ -133,8 +151,16 @@ CASES = (
         "one vector grows from 1 MiB to 1 GiB by 10 % at a time, once in a process",
         *("--percent", "10", "--first", str(MIB), "--last", str(1024 * MIB), "--repeat", "no"),
     ),
-    zero_case("zero-small", 1000, 16, KIB, "batches of calloc of 16 to 1,024 bytes: clearing", quick=True),
-    zero_case("zero-large", 16, 64 * KIB, MIB, "batches of calloc of 64 KiB to 1 MiB: clear, or new pages?"),
+    zero_case(
+        "zero-small", 1000, 16, KIB, "batches of calloc of 16 to 1,024 bytes: clearing", quick=True
+    ),
+    zero_case(
+        "zero-large",
+        16,
+        64 * KIB,
+        MIB,
+        "batches of calloc of 64 KiB to 1 MiB: clear, or new pages?",
+    ),
     Case("aligned", ("aligned",), "1k live chunks with alignments of 32 to 4,096 bytes", "single"),
     replace_case(
         "large-churn",
@@ -147,6 +173,8 @@ CASES = (
     ),
     *live_cases(),
     *size_cases(),
-    start_case("start-empty", 0, "a process that allocates nothing: start and end of the allocator"),
+    start_case(
+        "start-empty", 0, "a process that allocates nothing: start and end of the allocator"
+    ),
     start_case("start-1k", 1000, "a process that allocates 1,000 small chunks"),
 )

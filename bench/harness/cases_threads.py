@@ -62,7 +62,9 @@ def prodcons_cases():
     for suffix, threads, quick in (("", 2, True), ("-8t", 8, False)):
         ratio = f"{threads // 2} : {threads // 2} threads"
         burst = f"the same in bursts of 5,000 chunks, each freed before the next, {ratio}"
-        yield prodcons_case(f"prodcons-burst{suffix}", threads, burst, *MIXED_SIZES, *BURSTS, quick=quick)
+        yield prodcons_case(
+            f"prodcons-burst{suffix}", threads, burst, *MIXED_SIZES, *BURSTS, quick=quick
+        )
         backlog = f"the same, each consumer 10,000 chunks behind, {ratio}"
         yield prodcons_case(f"prodcons-backlog{suffix}", threads, backlog, *MIXED_SIZES, *BACKLOG)
     for threads in (4, 8):
@@ -95,7 +97,9 @@ def churn_cases():
 
 SERVER = "1,000 live chunks pass from each thread to a new one, again and again: frees after the owner's end"
 DISJOINT = "each thread replaces random chunks of its own 1,000: what do threads share inside the allocator?"
-STEAL = "random replacement, sizes by a power law; every eighth operation swaps chunks between threads"
+STEAL = (
+    "random replacement, sizes by a power law; every eighth operation swaps chunks between threads"
+)
 
 CASES = (
     *scaling_cases("disjoint", DISJOINT, quick={2}),

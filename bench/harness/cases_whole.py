@@ -24,12 +24,27 @@ def whole(name, script, argument, about, quick=False):
 
 
 CASES = (
-    whole("redis-set", "redis", "set", "a server: 400,000 SETs of 100,000 keys, old values go", quick=True),
-    whole("redis-lpush", "redis", "lpush", "a server: 400,000 LPUSHes on 2,000 lists, which grow by realloc"),
+    whole(
+        "redis-set",
+        "redis",
+        "set",
+        "a server: 400,000 SETs of 100,000 keys, old values go",
+        quick=True,
+    ),
+    whole(
+        "redis-lpush",
+        "redis",
+        "lpush",
+        "a server: 400,000 LPUSHes on 2,000 lists, which grow by realloc",
+    ),
     whole("redis-hset", "redis", "hset", "a server: 400,000 HSETs on 2,000 hashes"),
     whole("redis-lrange", "redis", "lrange", "a server: 60,000 answers of 100 elements each"),
     whole(
-        "sqlite3", "program", "sqlite3", "a database in memory: inserts, indices, joins, groups", quick=True
+        "sqlite3",
+        "program",
+        "sqlite3",
+        "a database in memory: inserts, indices, joins, groups",
+        quick=True,
     ),
     whole(
         "python3",
@@ -39,12 +54,31 @@ CASES = (
         quick=True,
     ),
     whole("perl", "program", "perl", "hashes of arrays, strings, regular expressions, closures"),
-    whole("lua", "program", "lua", "tables, strings, closures, coroutines, a garbage collector", quick=True),
-    whole("gcc", "program", "gcc", "g++ compiles a source with many templates: driver, compiler, assembler"),
+    whole(
+        "lua",
+        "program",
+        "lua",
+        "tables, strings, closures, coroutines, a garbage collector",
+        quick=True,
+    ),
+    whole(
+        "gcc",
+        "program",
+        "gcc",
+        "g++ compiles a source with many templates: driver, compiler, assembler",
+    ),
     whole("clang", "program", "clang", "clang++ compiles the same source"),
-    whole("ghostscript", "program", "ghostscript", "12 pages of text, curves and gradients are rendered"),
+    whole(
+        "ghostscript",
+        "program",
+        "ghostscript",
+        "12 pages of text, curves and gradients are rendered",
+    ),
     whole("z3", "program", "z3", "a solver: clauses, integers, bit vectors, arrays"),
     whole(
-        "browser", "browser", "", "WebKit starts, loads and paints a page with 24,000 elements and a script"
+        "browser",
+        "browser",
+        "",
+        "WebKit starts, loads and paints a page with 24,000 elements and a script",
     ),
 )

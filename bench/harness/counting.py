@@ -24,7 +24,10 @@ def strace_problem():
     if not shutil.which("strace"):
         return "strace is not installed (--install-peers installs it): no system calls are counted"
     trial = subprocess.run(
-        ["strace", "-f", "-c", "-o", os.devnull, "true"], capture_output=True, text=True, check=False
+        ["strace", "-f", "-c", "-o", os.devnull, "true"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if trial.returncode != 0:
         return f"strace does not work here: no system calls are counted ({trial.stderr.strip()})"
@@ -65,7 +68,8 @@ def count_program(runner, case, allocator, time_ns):
     if not line.extra.get("ops"):
         raise RunFailure("it does not print its number of operations")
     few, many = (
-        counted_run(runner, case, allocator, rounds) for rounds in rounds_to_count(line.extra["ops"], time_ns)
+        counted_run(runner, case, allocator, rounds)
+        for rounds in rounds_to_count(line.extra["ops"], time_ns)
     )
     operations, *differences = (after - before for before, after in zip(few, many))
     # a difference below 0 is chance: the number of waits of two threads, a page more or less at the start

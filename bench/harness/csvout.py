@@ -48,7 +48,9 @@ def extra_text(extra):
 def raw_rows(results):
     for case in results.cases:
         for allocator in results.allocators:
-            for number, sample in enumerate(results.samples.get((case.name, allocator.name), ()), 1):
+            for number, sample in enumerate(
+                results.samples.get((case.name, allocator.name), ()), 1
+            ):
                 yield (
                     case.name,
                     case.group,
@@ -68,7 +70,8 @@ def raw_rows(results):
 def median_extra(samples):
     keys = sorted({key for sample in samples for key in sample.extra})
     return {
-        key: statistics.median(sample.extra[key] for sample in samples if key in sample.extra) for key in keys
+        key: statistics.median(sample.extra[key] for sample in samples if key in sample.extra)
+        for key in keys
     }
 
 

@@ -28,7 +28,8 @@ def machine_section(results):
         f"| command | `{setting['command']}`, {duration(setting['seconds'])} |",
     ]
     lines += [
-        f"| {allocator.name} | {setting['versions'][allocator.name]} |" for allocator in results.allocators
+        f"| {allocator.name} | {setting['versions'][allocator.name]} |"
+        for allocator in results.allocators
     ]
     return "\n".join(lines) + "\n"
 

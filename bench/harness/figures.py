@@ -22,7 +22,9 @@ def sample_grid(results, cases, pick, reduce):
     for case in cases:
         row = grid[case.name] = {}
         for allocator in results.allocators:
-            values = [pick(sample) for sample in results.samples.get((case.name, allocator.name), ())]
+            values = [
+                pick(sample) for sample in results.samples.get((case.name, allocator.name), ())
+            ]
             known = [value for value in values if value is not None]
             row[allocator.name] = reduce(known) if known else None
     return grid
@@ -65,7 +67,9 @@ def spread(values):
 
 def best(row, without=()):
     """(name, value) of the lowest value of a row, or (None, None)."""
-    known = [(value, name) for name, value in row.items() if value is not None and name not in without]
+    known = [
+        (value, name) for name, value in row.items() if value is not None and name not in without
+    ]
     value, name = min(known) if known else (None, None)
     return name, value
 
@@ -76,8 +80,14 @@ def best_peer(row):
 
 def comparable(grid):
     """The rows in which every allocator has a value; one that has none in the whole grid has no say."""
-    names = [name for name in next(iter(grid.values()), {}) if any(row[name] for row in grid.values())]
-    return [{name: row[name] for name in names} for row in grid.values() if all(row[name] for name in names)]
+    names = [
+        name for name in next(iter(grid.values()), {}) if any(row[name] for row in grid.values())
+    ]
+    return [
+        {name: row[name] for name in names}
+        for row in grid.values()
+        if all(row[name] for name in names)
+    ]
 
 
 def mean_ratios(grid, base):
@@ -96,7 +106,11 @@ def mean_to_best_peer(grid):
 
 def wins(grid):
     """{allocator: in how many rows it is the best}; rows in which only one has a value do not count."""
-    names = [best(row)[0] for row in grid.values() if sum(value is not None for value in row.values()) > 1]
+    names = [
+        best(row)[0]
+        for row in grid.values()
+        if sum(value is not None for value in row.values()) > 1
+    ]
     return {name: names.count(name) for name in next(iter(grid.values()), {})}
 
 

@@ -97,7 +97,10 @@ def heading(title, width, height):
 
 def clear_legend(entries):
     numbers = range(1, len(entries) + 1)
-    return ["unset label 100", *(f"unset object {number}\nunset label {number}" for number in numbers)]
+    return [
+        "unset label 100",
+        *(f"unset object {number}\nunset label {number}" for number in numbers),
+    ]
 
 
 def split_columns(rows):
@@ -226,7 +229,11 @@ def place_names(points, x_range, y_range):
         wide, high = 0.0095 * len(name), 0.03
         places = [(x, y + 0.06), (x, y - 0.06), (x + wide + 0.03, y), (x - wide - 0.03, y)]
         boxes = [(left - wide, low - high, left + wide, low + high) for left, low in places]
-        free = [index for index, box in enumerate(boxes) if not any(overlaps(box, other) for other in taken)]
+        free = [
+            index
+            for index, box in enumerate(boxes)
+            if not any(overlaps(box, other) for other in taken)
+        ]
         best = free[0] if free else 0
         taken.append(boxes[best])
         placed.append((name, *places[best]))
@@ -286,7 +293,12 @@ def log_tics(low, high):
     """Round numbers between low and high: 1, 2, 5 times the powers of ten; more, if that would be too few."""
     steps = (1, 2, 5) if high / low > 6 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
+    return [
+        step * 10.0**power
+        for power in powers
+        for step in steps
+        if low <= step * 10.0**power <= high
+    ]
 
 
 def lines(panels, x_label, names):

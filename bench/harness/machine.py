@@ -37,7 +37,9 @@ def memory_gib():
 def commit(root):
     """The commit that the sources are at, and whether they differ from it."""
     name = output_of("git", "rev-parse", "--short", "HEAD", cwd=root)
-    changed = output_of("git", "status", "--porcelain", "--untracked-files=no", "src", "include", cwd=root)
+    changed = output_of(
+        "git", "status", "--porcelain", "--untracked-files=no", "src", "include", cwd=root
+    )
     return (name or "unknown") + (" with changes" if name and changed else "")
 
 

@@ -47,12 +47,16 @@ def run_rounds(runner, results, cases, rounds, plan, progress):
         for index, case in enumerate(cases):
             shift = (number + index) % len(results.allocators)
             for allocator in results.allocators[shift:] + results.allocators[:shift]:
-                progress.step(f"round {number + 1}: {case.name}, {allocator.name}", plan.run_cost(case))
+                progress.step(
+                    f"round {number + 1}: {case.name}, {allocator.name}", plan.run_cost(case)
+                )
                 key = (case.name, allocator.name)
                 if key in results.failures:
                     continue
                 try:
-                    sample = runner.sample(case, allocator, options_of(case, plan.shape.reps, plan.ms))
+                    sample = runner.sample(
+                        case, allocator, options_of(case, plan.shape.reps, plan.ms)
+                    )
                     results.samples.setdefault(key, []).append(sample)
                 except (RunFailure, RunSkipped) as failure:
                     results.failures[key] = str(failure)
@@ -71,11 +75,15 @@ def run_counts(runner, results, plan, progress):
                 counts = count_case(runner, case, allocator, samples)
                 results.counts[case.name, allocator.name] = counts
             except (RunFailure, RunSkipped) as failure:
-                results.notes.append(f"{case.name} under {allocator.name} could not be counted: {failure}")
+                results.notes.append(
+                    f"{case.name} under {allocator.name} could not be counted: {failure}"
+                )
 
 
 def count_case(runner, case, allocator, samples):
     if is_script(case):
-        return counting.count_script(runner, case, allocator, min(sample.faults for sample in samples))
+        return counting.count_script(
+            runner, case, allocator, min(sample.faults for sample in samples)
+        )
     time_ns = min(sample.time for sample in samples) * NS_OF_UNIT[case.unit]
     return counting.count_program(runner, case, allocator, time_ns)

@@ -36,11 +36,21 @@ def parser(about, root):
         prog="bench/run", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     what = result.add_argument_group("what is measured")
-    what.add_argument("--quick", action="store_true", help="few cases and short runs: under 3 minutes")
-    what.add_argument("--only", type=pattern, metavar="REGEX", help="only the cases whose name matches")
-    what.add_argument("--group", action="append", choices=GROUPS, help="only this group; may be repeated")
-    what.add_argument("--no-scaling", action="store_true", help="leave out the cases of the scaling tables")
-    what.add_argument("--no-counts", action="store_true", help="count no system calls and page faults")
+    what.add_argument(
+        "--quick", action="store_true", help="few cases and short runs: under 3 minutes"
+    )
+    what.add_argument(
+        "--only", type=pattern, metavar="REGEX", help="only the cases whose name matches"
+    )
+    what.add_argument(
+        "--group", action="append", choices=GROUPS, help="only this group; may be repeated"
+    )
+    what.add_argument(
+        "--no-scaling", action="store_true", help="leave out the cases of the scaling tables"
+    )
+    what.add_argument(
+        "--no-counts", action="store_true", help="count no system calls and page faults"
+    )
     what.add_argument("--lib", metavar="PATH", help="our library (default: DIR/libft_malloc.so)")
     what.add_argument(
         "--peer",
@@ -58,7 +68,9 @@ def parser(about, root):
         help="rounds of the scaling cases (default 2; without this option 1, if the budget asks for it)",
     )
     how.add_argument(
-        "--reps", type=positive, help="repetitions in a run of a program (default 5, with --quick 3)"
+        "--reps",
+        type=positive,
+        help="repetitions in a run of a program (default 5, with --quick 3)",
     )
     how.add_argument(
         "--ms",
@@ -67,9 +79,13 @@ def parser(about, root):
         "without this option less, if the budget asks for it)",
     )
     how.add_argument("--budget", type=float, metavar="MINUTES", help="default 40, with --quick 2.5")
-    how.add_argument("--build", default=os.path.join(root, "build"), metavar="DIR", help="build directory")
+    how.add_argument(
+        "--build", default=os.path.join(root, "build"), metavar="DIR", help="build directory"
+    )
     out = result.add_argument_group("what comes out")
-    out.add_argument("--out", metavar="DIR", help="where results and plots go (default: DIR/bench/results)")
+    out.add_argument(
+        "--out", metavar="DIR", help="where results and plots go (default: DIR/bench/results)"
+    )
     out.add_argument(
         "--write-docs", action="store_true", help="write docs/BENCHMARKS.md and docs/bench/*.svg"
     )
@@ -79,19 +95,25 @@ def parser(about, root):
         metavar="FILE",
         help="measure nothing: report on the results.json of an earlier run",
     )
-    out.add_argument("--list", action="store_true", help="print the cases and their commands, run nothing")
+    out.add_argument(
+        "--list", action="store_true", help="print the cases and their commands, run nothing"
+    )
     out.add_argument(
         "--install-peers",
         action="store_true",
         help="first install the Debian packages that are missing: peers, tools, whole programs",
     )
-    out.add_argument("--packages", action="store_true", help="print the names of these packages, run nothing")
+    out.add_argument(
+        "--packages", action="store_true", help="print the names of these packages, run nothing"
+    )
     return result
 
 
 def parse(about, root, words=None):
     arguments = parser(about, root).parse_args(words)
-    arguments.fixed = {name for name in ("ms", "scaling_rounds") if getattr(arguments, name) is not None}
+    arguments.fixed = {
+        name for name in ("ms", "scaling_rounds") if getattr(arguments, name) is not None
+    }
     for name, value in (QUICK if arguments.quick else FULL).items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, value)
@@ -104,7 +126,12 @@ def select(cases, arguments):
     """The cases that the options leave."""
 
     def wanted(case):
-        if arguments.quick and not case.quick or arguments.group and case.group not in arguments.group:
+        if (
+            arguments.quick
+            and not case.quick
+            or arguments.group
+            and case.group not in arguments.group
+        ):
             return False
         if case.scaling_only and (arguments.quick or arguments.no_scaling):
             return False
@@ -117,4 +144,8 @@ def counted(cases, arguments):
     """The cases whose system calls are counted; whole programs take too long under strace for --quick."""
     if arguments.no_counts:
         return []
-    return [case for case in cases if not case.scaling_only and not (arguments.quick and is_script(case))]
+    return [
+        case
+        for case in cases
+        if not case.scaling_only and not (arguments.quick and is_script(case))
+    ]

@@ -30,7 +30,9 @@ def relative_rows(results, cases, pick, reduce, base):
         for name, row in grid.items()
         if row[base]
     ]
-    return [(name, row) for name, row in rows if sum(value is not None for value in row.values()) > 1]
+    return [
+        (name, row) for name, row in rows if sum(value is not None for value in row.values()) > 1
+    ]
 
 
 def bar_plots(results):
@@ -44,7 +46,9 @@ def bar_plots(results):
             rows = relative_rows(results, cases, pick, reduce, base)
             if rows:
                 heading = f"{report.GROUP_TITLES[group]}: {title}, {base} = 1 (shorter is better)"
-                yield f"{what}-{group}", gnuplot.bars(heading.capitalize(), rows, names, base, BAR_LIMIT)
+                yield f"{what}-{group}", gnuplot.bars(
+                    heading.capitalize(), rows, names, base, BAR_LIMIT
+                )
 
 
 def scatter_plot(results):
@@ -66,7 +70,9 @@ def scatter_plot(results):
 def lines_of(grid, cases, names):
     """{allocator: [(x, value)]} without the points that are missing."""
     return {
-        name: [(case.x, grid[case.name][name]) for case in cases if grid.get(case.name, {}).get(name)]
+        name: [
+            (case.x, grid[case.name][name]) for case in cases if grid.get(case.name, {}).get(name)
+        ]
         for name in names
     }
 

@@ -67,7 +67,9 @@ def comparing_table(title, grid, names, about="", with_means=True):
 
 def mean_row(grid, names, bases, compared):
     means = {
-        name: figures.geometric_mean([row[name] for row in figures.comparable(grid) if row.get(name)])
+        name: figures.geometric_mean(
+            [row[name] for row in figures.comparable(grid) if row.get(name)]
+        )
         for name in names
     }
     cells = ["geometric mean", *(number(means[name]) for name in names)]
@@ -159,15 +161,21 @@ def count_tables(results):
     for field, title in COUNT_TITLES:
         for group, cases in grouped(results):
             unit = COUNT_UNITS.get(group, f"{PER_OPERATIONS:,} operations in steady state")
-            grid = figures.count_grid(results, cases, field, PER_OPERATIONS if group == "start" else 1)
+            grid = figures.count_grid(
+                results, cases, field, PER_OPERATIONS if group == "start" else 1
+            )
             if grid:
-                yield plain_table(f"{title}, {GROUP_TITLES[group]}: for {unit}", grid, names_of(results))
+                yield plain_table(
+                    f"{title}, {GROUP_TITLES[group]}: for {unit}", grid, names_of(results)
+                )
 
 
 def extra_tables(results):
     grid = figures.extra_grid(results, results.main_cases())
     if grid:
-        yield plain_table("Further figures that the programs print, median", grid, names_of(results))
+        yield plain_table(
+            "Further figures that the programs print, median", grid, names_of(results)
+        )
 
 
 def sections_to_compare(results):
@@ -206,9 +214,13 @@ def wins_table(results):
     for section, cases in sections_to_compare(results):
         for what, pick, reduce in (("time", time_of, min), ("memory", peak_of, statistics.median)):
             counts = figures.wins(figures.sample_grid(results, cases, pick, reduce))
-            rows.append([f"{section}: {what}", *(str(counts.get(name, 0)) for name in names_of(results))])
+            rows.append(
+                [f"{section}: {what}", *(str(counts.get(name, 0)) for name in names_of(results))]
+            )
     return Table(
-        "Who wins: number of cases in which each allocator is the best", ["group", *names_of(results)], rows
+        "Who wins: number of cases in which each allocator is the best",
+        ["group", *names_of(results)],
+        rows,
     )
 
 
@@ -220,7 +232,10 @@ def summary_tables(results):
 
 def behind_tables(results):
     """The lines in which ours is more than a tenth worse than the best peer."""
-    for what, pick, reduce in (("time", time_of, min), ("peak resident memory", peak_of, statistics.median)):
+    for what, pick, reduce in (
+        ("time", time_of, min),
+        ("peak resident memory", peak_of, statistics.median),
+    ):
         grid = figures.sample_grid(results, results.main_cases(), pick, reduce)
         rows = [
             [case, f"{factor:.2f}", peer, number(grid[case][OURS]), number(grid[case][peer])]
@@ -228,5 +243,7 @@ def behind_tables(results):
         ]
         title = f"Cases in which ours is above {BEHIND_FACTOR:.2f} x the best peer: {what}"
         yield Table(
-            title, ["case", "ours/best", "best peer", "ours", "theirs"], rows or [["none"] + [""] * 4]
+            title,
+            ["case", "ours/best", "best peer", "ours", "theirs"],
+            rows or [["none"] + [""] * 4],
         )

@@ -40,7 +40,9 @@ class Results:
     setting: dict  # of the machine and of the run: text or numbers, by name
     allocators: list  # of Allocator, ours first
     cases: list  # of Case
-    samples: dict = field(default_factory=dict)  # (case name, allocator name): list of Sample, one a round
+    samples: dict = field(
+        default_factory=dict
+    )  # (case name, allocator name): list of Sample, one a round
     counts: dict = field(default_factory=dict)  # (case name, allocator name): Counts
     failures: dict = field(default_factory=dict)  # (case name, allocator name): what went wrong
     notes: list = field(default_factory=list)  # lines on what is missing

@@ -73,7 +73,9 @@ class Runner:
             line = protocol.parse_line(output, case.name)
             cost = protocol.parse_report(report.read())
         if line is None:
-            raise RunFailure("no valid result line: " + (output.strip()[-ERROR_CHARACTERS:] or "no output"))
+            raise RunFailure(
+                "no valid result line: " + (output.strip()[-ERROR_CHARACTERS:] or "no output")
+            )
         if cost is None:
             raise RunFailure("it was not started through measure")
         return line, cost

@@ -28,7 +28,9 @@ def time_grid(results, cases):
 
 
 def memory_grid(results, cases):
-    grid = figures.sample_grid(results, cases, lambda sample: sample.extra.get(MEMORY_KEY), statistics.median)
+    grid = figures.sample_grid(
+        results, cases, lambda sample: sample.extra.get(MEMORY_KEY), statistics.median
+    )
     return {name: row for name, row in grid.items() if any(row.values())}
 
 
@@ -58,5 +60,9 @@ def tables(results):
         memory = memory_grid(results, cases)
         if memory:
             yield series_table(
-                f"Scaling, {series}: resident bytes for each live byte", series, cases, memory, names
+                f"Scaling, {series}: resident bytes for each live byte",
+                series,
+                cases,
+                memory,
+                names,
             )

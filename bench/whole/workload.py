@@ -157,13 +157,19 @@ class Workload:
     def generated(self, name, generator):
         """An input that a script of inputs/ prints."""
         command = [sys.executable, os.path.join(INPUTS, generator)]
-        return self.kept(name, lambda: subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        return self.kept(
+            name, lambda: subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+        )
 
     def environment(self, changes):
         """Nothing of the user's settings, and nothing left in the user's folders."""
         own = {"HOME": self.folder, "TMPDIR": self.folder, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
         inherited = ("PATH", "BENCH_REPORT", "BENCH_TRACE")
-        return {**{key: os.environ[key] for key in inherited if key in os.environ}, **own, **changes}
+        return {
+            **{key: os.environ[key] for key in inherited if key in os.environ},
+            **own,
+            **changes,
+        }
 
     def start(self, command, environment=()):
         """Starts a program on the allocator under test."""

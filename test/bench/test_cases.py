@@ -31,7 +31,9 @@ class Cases(unittest.TestCase):
                 self.assertIn(case.unit, ("ns", "ms"))
                 self.assertTrue(case.about)
                 self.assertTrue(all(isinstance(word, str) for word in case.command))
-                self.assertEqual(cases.is_script(case), case.group == "whole" or "/" in case.command[0])
+                self.assertEqual(
+                    cases.is_script(case), case.group == "whole" or "/" in case.command[0]
+                )
 
     def test_programs_exist(self):
         runner = Runner(os.path.join(support.ROOT, "bench"), os.path.join(support.BUILD, "bench"))

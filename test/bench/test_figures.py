@@ -57,7 +57,9 @@ class Figures(unittest.TestCase):
         self.assertEqual(figures.wins(self.grid), {"ft_malloc": 1, "glibc": 1, "mimalloc": 1})
 
     def test_behind_lists_the_worst_first(self):
-        self.assertEqual(figures.behind(self.grid, 1.1), [(2.0, "app", "mimalloc"), (1.5, "two", "glibc")])
+        self.assertEqual(
+            figures.behind(self.grid, 1.1), [(2.0, "app", "mimalloc"), (1.5, "two", "glibc")]
+        )
         self.assertEqual(figures.behind(self.grid, 1.6), [(2.0, "app", "mimalloc")])
 
     def test_spread(self):

@@ -26,7 +26,15 @@ class Lines(unittest.TestCase):
         self.assertEqual(line, (1000.0, 7, {"ops": 40.0, "rss_per_thread_kib": 2.5}))
 
     def test_no_line(self):
-        for output in ("", "y 1 2\n", "x 1\n", "x one 2\n", "x nan 2\n", "x 1 2 key\n", "x 1 2 key=\n"):
+        for output in (
+            "",
+            "y 1 2\n",
+            "x 1\n",
+            "x one 2\n",
+            "x nan 2\n",
+            "x 1 2 key\n",
+            "x 1 2 key=\n",
+        ):
             self.assertIsNone(protocol.parse_line(output, "x"), output)
 
     def test_reports_of_several_programs_are_added(self):

@@ -43,7 +43,8 @@ class Tables(unittest.TestCase):
     def test_comparison_names_the_winner(self):
         first = next(report.time_tables(self.results))
         self.assertEqual(
-            first.rows[0], ["one", "1.00", "4.00", "2.00", "0.25", "0.50", "0.50", "mimalloc", "ft_malloc"]
+            first.rows[0],
+            ["one", "1.00", "4.00", "2.00", "0.25", "0.50", "0.50", "mimalloc", "ft_malloc"],
         )
         self.assertEqual(first.rows[1][3], tables.MISSING)
 
@@ -110,7 +111,12 @@ class Files(unittest.TestCase):
         with open(self.path("notes.md"), "w", encoding="utf-8") as file:
             file.write("## By hand\n")
         text = document.document(self.results, ["scatter.svg"], self.path("notes.md"))
-        for part in ("## By hand", "commit abc", "bench/scatter.svg", "two under mimalloc: exit status 139"):
+        for part in (
+            "## By hand",
+            "commit abc",
+            "bench/scatter.svg",
+            "two under mimalloc: exit status 139",
+        ):
             self.assertIn(part, text)
         self.assertNotIn("time-single.svg", text)
 
@@ -122,7 +128,15 @@ class Files(unittest.TestCase):
         ]
         names = [name for name, _ in scripts]
         self.assertEqual(
-            names, ["time-single", "memory-single", "time-whole", "memory-whole", "scatter", "scaling-live"]
+            names,
+            [
+                "time-single",
+                "memory-single",
+                "time-whole",
+                "memory-whole",
+                "scatter",
+                "scaling-live",
+            ],
         )
 
     def test_tics(self):

@@ -19,8 +19,23 @@ class Run(unittest.TestCase):
         self.folder = folder.name
 
     def run_quick(self, *options):
-        command = [sys.executable, os.path.join(support.ROOT, "bench", "run"), "--quick", "--rounds", "1"]
-        command += ["--ms", "1", "--only", "^pair-64$", "--build", support.BUILD, "--out", self.folder]
+        command = [
+            sys.executable,
+            os.path.join(support.ROOT, "bench", "run"),
+            "--quick",
+            "--rounds",
+            "1",
+        ]
+        command += [
+            "--ms",
+            "1",
+            "--only",
+            "^pair-64$",
+            "--build",
+            support.BUILD,
+            "--out",
+            self.folder,
+        ]
         return subprocess.run([*command, *options], capture_output=True, text=True, check=False)
 
     def test_quick_run_writes_its_results(self):

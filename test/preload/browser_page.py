@@ -60,7 +60,9 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 @contextlib.contextmanager
 def served_page():
     """The page's address, and the list that its reports arrive in."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=SITE))
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Handler, directory=SITE)
+    )
     server.daemon_threads, server.reports = True, []
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -74,7 +76,8 @@ def served_page():
 def check_report(reports):
     harness.check(reports, "the page's script reported nothing")
     harness.check(
-        reports[0] == expected_report(), f"the page reported {reports[0]!r}, expected {expected_report()!r}"
+        reports[0] == expected_report(),
+        f"the page reported {reports[0]!r}, expected {expected_report()!r}",
     )
 
 
@@ -114,7 +117,8 @@ def png_pixels(path):
             packed += data[at + 8 : at + 8 + length]
         at += 12 + length
     harness.check(
-        depth == 8 and colour in (2, 6), f"unexpected kind of PNG: depth {depth}, colour type {colour}"
+        depth == 8 and colour in (2, 6),
+        f"unexpected kind of PNG: depth {depth}, colour type {colour}",
     )
     step = 3 if colour == 2 else 4
     raw, rows, above = zlib.decompress(packed), [], bytes(width * step)
@@ -134,4 +138,6 @@ def check_screenshot(path):
     corner = tuple(rows[height - 10][(width - 10) * step :][:3])
     harness.check(corner == CORNER, f"the corner of the screenshot has the colour {corner}")
     painted = {tuple(row[x : x + 3]) for row in rows[::7] for x in range(0, width * step, step * 5)}
-    harness.check(BACKGROUND in painted and len(painted) > 20, f"the screenshot shows {len(painted)} colours")
+    harness.check(
+        BACKGROUND in painted and len(painted) > 20, f"the screenshot shows {len(painted)} colours"
+    )

@@ -21,7 +21,9 @@ def test(h):
         dumped = h.run([chromium, *OPTIONS, profile, "--dump-dom", url], seconds=100)
         browser_page.check_report(reports)
         title = f"<title>page {browser_page.expected_report()}</title>"
-        harness.check(title in dumped.stdout, f"the page's title is not there:\n{dumped.stdout[:2000]}")
+        harness.check(
+            title in dumped.stdout, f"the page's title is not there:\n{dumped.stdout[:2000]}"
+        )
         reports.clear()
         h.run([chromium, *OPTIONS, profile, f"--screenshot={picture}", url], seconds=100)
         browser_page.check_report(reports)
@@ -47,7 +49,9 @@ def check_mapped(h, chromium, url, reports):
     pids = harness.descendants(os.getpid())
     for kind in ("--user-data-dir", "--type=renderer"):
         mapped = [
-            pid for pid in pids if kind in harness.read_process_file(pid, "cmdline") and h.maps_library(pid)
+            pid
+            for pid in pids
+            if kind in harness.read_process_file(pid, "cmdline") and h.maps_library(pid)
         ]
         harness.check(mapped, f"no process with {kind} has the library mapped")
     browser.stop()

@@ -30,7 +30,9 @@ def test_c(h):
     binary = compile_on_library(h, gcc, source, ["-O2", "-g"], "cc1")
     h.run([gcc, "-O0", source, "-o", h.path("plain")], preload=False)
     plain = h.run([h.path("plain")], preload=False)
-    harness.check(plain.stdout == h.run([binary]).stdout != "", "the C program prints another number")
+    harness.check(
+        plain.stdout == h.run([binary]).stdout != "", "the C program prints another number"
+    )
     assembly = [h.path("served.s"), h.path("plain.s")]
     for output, preload in zip(assembly, (True, False)):
         h.run([gcc, "-O1", "-S", source, "-o", output], preload=preload)
@@ -44,7 +46,9 @@ def test_cpp(h):
     source = h.write("large.cc", generate_sources.cpp_source(16))
     binary = compile_on_library(h, gxx, source, ["-std=c++17", "-O1", "-pthread"], "cc1plus")
     result = h.run_both([binary])
-    harness.check(result.stdout.endswith(" <17> <4> <9>\n"), f"the C++ program printed {result.stdout}")
+    harness.check(
+        result.stdout.endswith(" <17> <4> <9>\n"), f"the C++ program printed {result.stdout}"
+    )
     h.check_served(result.stats, allocations=100_000)
 
 

@@ -73,7 +73,9 @@ def test(h):
             if "-contentproc" in harness.read_process_file(pid, "cmdline")
         ]
         harness.check(h.maps_library(browser.pid), "the browser has not mapped the library")
-        harness.check(any(map(h.maps_library, content)), "no content process has the library mapped")
+        harness.check(
+            any(map(h.maps_library, content)), "no content process has the library mapped"
+        )
         browser.stop(expected=(0, -15))
 
 

@@ -38,9 +38,12 @@ def import_stream():
         for step in range(3):
             name = (number * 7 + step * 13) % FILES
             text = "".join(
-                f"line {i} of file {name}: {i * (number if i % 17 == step else 1)}\n" for i in range(400)
+                f"line {i} of file {name}: {i * (number if i % 17 == step else 1)}\n"
+                for i in range(400)
             )
-            lines.append(f"M 100644 inline directory{name % 7}/file{name}.txt\ndata {len(text)}\n{text}")
+            lines.append(
+                f"M 100644 inline directory{name % 7}/file{name}.txt\ndata {len(text)}\n{text}"
+            )
     return "".join(lines) + "done\n"
 
 
@@ -53,8 +56,13 @@ def read_history(h, git, repository, preload):
         ["-c", "grep.threads=4", "grep", "-n", "-c", "4.*7"],
         ["ls-tree", "-r", "HEAD"],
     )
-    results = [h.run([git, "--no-pager", *command], preload=preload, cwd=repository) for command in commands]
-    return "".join(result.stdout for result in results), [line for result in results for line in result.stats]
+    results = [
+        h.run([git, "--no-pager", *command], preload=preload, cwd=repository)
+        for command in commands
+    ]
+    return "".join(result.stdout for result in results), [
+        line for result in results for line in result.stats
+    ]
 
 
 def traced_processes(path):
@@ -77,7 +85,9 @@ def test(h):
     )
     repository, clone = h.path("repository"), h.path("clone")
     stats = h.run([git, "init", repository]).stats
-    stats += h.run([git, "fast-import", "--quiet", "--done"], stdin=import_stream(), cwd=repository).stats
+    stats += h.run(
+        [git, "fast-import", "--quiet", "--done"], stdin=import_stream(), cwd=repository
+    ).stats
     stats += h.run([git, "checkout", "-q", "-b", "topic", "main~5"], cwd=repository).stats
     for number in range(3):
         h.write("repository/topic.txt", "".join(f"{i * number}\n" for i in range(3000)))
@@ -100,7 +110,16 @@ def test(h):
     h.run([git, "fsck", "--full"], preload=False, cwd=repository)
 
     processes, names = traced_processes(h.path("trace"))
-    expected = {"fast-import", "gc", "repack", "pack-objects", "fsck", "index-pack", "upload-pack", "rebase"}
+    expected = {
+        "fast-import",
+        "gc",
+        "repack",
+        "pack-objects",
+        "fsck",
+        "index-pack",
+        "upload-pack",
+        "rebase",
+    }
     harness.check(expected <= names, f"git did not run {expected - names}")
     h.check_served(stats + more, processes=len(processes), allocations=50_000)
 

@@ -65,7 +65,9 @@ def parse_stats(text):
 
 
 def without_library_lines(text):
-    return "".join(line for line in text.splitlines(True) if not line.startswith("ft_malloc: stats: "))
+    return "".join(
+        line for line in text.splitlines(True) if not line.startswith("ft_malloc: stats: ")
+    )
 
 
 def free_port():
@@ -139,7 +141,8 @@ class Server:
     def wait_for_port(self, port):
         def ready():
             check(
-                self.process.poll() is None, f"ended early, status {self.process.returncode}:\n{self.log()}"
+                self.process.poll() is None,
+                f"ended early, status {self.process.returncode}:\n{self.log()}",
             )
             return accepts_connections(port)
 
@@ -153,7 +156,9 @@ class Server:
             status = self.process.wait(30)
         except subprocess.TimeoutExpired:
             raise Failed(f"{self.process.args[0]} did not stop:\n{self.log()}") from None
-        check(status in expected, f"{self.process.args[0]} ended with status {status}:\n{self.log()}")
+        check(
+            status in expected, f"{self.process.args[0]} ended with status {status}:\n{self.log()}"
+        )
         self.harness.check_no_complaint(self.log())
         return parse_stats(self.log())
 
@@ -163,8 +168,16 @@ class Harness:
 
     def __init__(self, library, directory):
         self.library, self.directory = library, directory
-        self.environment = dict(os.environ, HOME=directory, TMPDIR=directory, LC_ALL="C.UTF-8", TZ="UTC")
-        for name in ("LD_PRELOAD", "DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "PYTHONMALLOC"):
+        self.environment = dict(
+            os.environ, HOME=directory, TMPDIR=directory, LC_ALL="C.UTF-8", TZ="UTC"
+        )
+        for name in (
+            "LD_PRELOAD",
+            "DISPLAY",
+            "WAYLAND_DISPLAY",
+            "DBUS_SESSION_BUS_ADDRESS",
+            "PYTHONMALLOC",
+        ):
             self.environment.pop(name, None)
         for name in [name for name in self.environment if name.startswith(("FT_MALLOC_", "GIT_"))]:
             del self.environment[name]
@@ -199,7 +212,9 @@ class Harness:
                 preexec_fn=die_with_parent,
             )
         except subprocess.TimeoutExpired as error:
-            raise Failed(f"{command[0]} still ran after {seconds} s; stderr: {error.stderr}") from None
+            raise Failed(
+                f"{command[0]} still ran after {seconds} s; stderr: {error.stderr}"
+            ) from None
         check(
             done.returncode in expected,
             f"{' '.join(command)[:300]}\nended with status {done.returncode}\n"
@@ -213,7 +228,10 @@ class Harness:
         plain = self.run(command, preload=False, **options)
         served = self.run(command, **options)
         check(plain.stdout.strip(), f"{command[0]} printed nothing")
-        check(served.stdout == plain.stdout, f"with the library:\n{served.stdout}\nwithout:\n{plain.stdout}")
+        check(
+            served.stdout == plain.stdout,
+            f"with the library:\n{served.stdout}\nwithout:\n{plain.stdout}",
+        )
         return served
 
     def start(self, command, preload=True, env=None, cwd=None, log="server.log"):
@@ -299,7 +317,9 @@ def interrupted(*_):
 def library_from_arguments():
     library = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("FT_MALLOC_LIB", "")
     if not os.path.isfile(library):
-        sys.exit(f"usage: {sys.argv[0]} LIBFT_MALLOC.SO (or FT_MALLOC_LIB): no such file: {library!r}")
+        sys.exit(
+            f"usage: {sys.argv[0]} LIBFT_MALLOC.SO (or FT_MALLOC_LIB): no such file: {library!r}"
+        )
     return os.path.realpath(library)
 
 

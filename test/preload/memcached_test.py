@@ -66,7 +66,9 @@ def drive(port, number, problems):
             found = client.fetch(asked)
             hits += len(found)
             problems += [
-                f"wrong value of {key}" for key in found if found[key] != value_of(key, versions[key])
+                f"wrong value of {key}"
+                for key in found
+                if found[key] != value_of(key, versions[key])
             ]
             if round_number % 50 == 49:
                 client.close()
@@ -103,7 +105,9 @@ def test(h):
     )
     server.wait_for_port(port)
     problems = []
-    threads = [threading.Thread(target=drive, args=(port, number, problems)) for number in range(CLIENTS)]
+    threads = [
+        threading.Thread(target=drive, args=(port, number, problems)) for number in range(CLIENTS)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -112,11 +116,15 @@ def test(h):
     client = Client(port)
     figures = client.stats()
     client.close()
-    print({name: figures[name] for name in ("cmd_set", "get_hits", "evictions", "threads", "bytes")})
+    print(
+        {name: figures[name] for name in ("cmd_set", "get_hits", "evictions", "threads", "bytes")}
+    )
     harness.check(int(figures["cmd_set"]) == CLIENTS * ROUNDS * BATCH, f"{figures['cmd_set']} sets")
     h.check_served_live(server.pid)
     busiest = h.check_served(server.stop(), allocations=200)
-    harness.check(busiest["bytes"] > int(figures["bytes"]), "the items are not in the library's memory")
+    harness.check(
+        busiest["bytes"] > int(figures["bytes"]), "the items are not in the library's memory"
+    )
 
 
 harness.run_test(test)

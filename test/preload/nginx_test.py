@@ -33,7 +33,9 @@ http {{
 
 
 def text_file(number):
-    return "".join(hashlib.sha256(f"{number}/{i}".encode()).hexdigest() + "\n" for i in range(4**number))
+    return "".join(
+        hashlib.sha256(f"{number}/{i}".encode()).hexdigest() + "\n" for i in range(4**number)
+    )
 
 
 def get(port, path, headers=None):
@@ -58,9 +60,19 @@ def check_files(port, files):
 
 def load(h, wrk, port, path):
     result = h.run(
-        [wrk, "-t2", "-c30", "-d2s", "-H", "Accept-Encoding: gzip", f"http://127.0.0.1:{port}{path}"]
+        [
+            wrk,
+            "-t2",
+            "-c30",
+            "-d2s",
+            "-H",
+            "Accept-Encoding: gzip",
+            f"http://127.0.0.1:{port}{path}",
+        ]
     )
-    harness.check("Non-2xx" not in result.stdout and "Socket errors" not in result.stdout, result.stdout)
+    harness.check(
+        "Non-2xx" not in result.stdout and "Socket errors" not in result.stdout, result.stdout
+    )
     requests = int(result.stdout.partition(" requests in ")[0].split()[-1])
     harness.check(requests > 100, f"only {requests} requests:\n{result.stdout}")
     print(f"{path}: {requests} requests")
@@ -71,9 +83,15 @@ def workers(master):
     """The two running workers, once those of before a reload are gone."""
 
     def running():
-        titles = {pid: harness.read_process_file(pid, "cmdline") for pid in harness.descendants(master)}
+        titles = {
+            pid: harness.read_process_file(pid, "cmdline") for pid in harness.descendants(master)
+        }
         found = [pid for pid, title in titles.items() if "worker process" in title]
-        return found if len(found) == 2 and not any("shutting down" in titles[pid] for pid in found) else None
+        return (
+            found
+            if len(found) == 2 and not any("shutting down" in titles[pid] for pid in found)
+            else None
+        )
 
     return harness.wait_until(running, 20, "two workers")
 
@@ -85,7 +103,9 @@ def test(h):
     for name, text in files.items():
         h.write(f"files/{name}", text)
     user = "user root;" if os.geteuid() == 0 else ""
-    configuration = h.write("nginx.conf", CONFIGURATION.format(root=h.directory, port=port, user=user))
+    configuration = h.write(
+        "nginx.conf", CONFIGURATION.format(root=h.directory, port=port, user=user)
+    )
     server = h.start([nginx, "-p", h.directory, "-e", "stderr", "-c", configuration])
     server.wait_for_port(port)
     check_files(port, files)

@@ -10,7 +10,9 @@ WORKLOAD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "workloads",
 def test(h):
     result = h.run_both([harness.program("perl"), WORKLOAD], env={"PERL_HASH_SEED": "0"})
     closures = 3 * sum(i % 40 for i in range(1, 20001))
-    harness.check(result.stdout.endswith(f"closures {closures}\n"), f"unexpected output:\n{result.stdout}")
+    harness.check(
+        result.stdout.endswith(f"closures {closures}\n"), f"unexpected output:\n{result.stdout}"
+    )
     h.check_served(result.stats, allocations=500_000)
 
 

@@ -51,10 +51,14 @@ class Redis:
             log=f"redis{self.port}.log",
         )
         self.server.wait_for_port(self.port)
-        harness.wait_until(lambda: "Ready to accept" in self.server.log(), 30, "redis-server's start")
+        harness.wait_until(
+            lambda: "Ready to accept" in self.server.log(), 30, "redis-server's start"
+        )
 
     def ask(self, *words, stdin=""):
-        return self.h.run([self.cli, "-p", str(self.port), *words], preload=False, stdin=stdin).stdout.strip()
+        return self.h.run(
+            [self.cli, "-p", str(self.port), *words], preload=False, stdin=stdin
+        ).stdout.strip()
 
     def memory(self):
         lines = (line.partition(":") for line in self.ask("INFO", "memory").splitlines())
@@ -67,7 +71,9 @@ class Redis:
 def check_allocator(redis):
     memory = redis.memory()
     used, jemalloc = int(memory["used_memory"]), int(memory["allocator_allocated"])
-    print(f"used_memory {used}, built with {memory['mem_allocator']}, allocator_allocated {jemalloc}")
+    print(
+        f"used_memory {used}, built with {memory['mem_allocator']}, allocator_allocated {jemalloc}"
+    )
     harness.check(used > 10_000_000, f"only {used} bytes used")
     if memory["mem_allocator"].startswith("jemalloc"):
         harness.check(jemalloc < used // 10, f"jemalloc itself served {jemalloc} of {used} bytes")
@@ -109,7 +115,9 @@ def test(h):
     loaded = redis.ask("--pipe", stdin="\r\n".join(dataset()) + "\r\n")
     harness.check("errors: 0" in loaded, loaded)
     check_allocator(redis)
-    script = "local t = {} for i = 1, 20000 do t[i] = tostring(i * 7) end return #table.concat(t, ',')"
+    script = (
+        "local t = {} for i = 1, 20000 do t[i] = tostring(i * 7) end return #table.concat(t, ',')"
+    )
     length = len(",".join(str(i * 7) for i in range(1, 20001)))
     harness.check(redis.ask("EVAL", script, "0") == str(length), "another result of a Lua script")
     benchmark(h, redis)
@@ -121,12 +129,15 @@ def test(h):
     harness.wait_until(
         lambda: "rdb_bgsave_in_progress:0" in redis.ask("INFO", "persistence"), 60, "the snapshot"
     )
-    harness.check("rdb_last_bgsave_status:ok" in redis.ask("INFO", "persistence"), "the snapshot failed")
+    harness.check(
+        "rdb_last_bgsave_status:ok" in redis.ask("INFO", "persistence"), "the snapshot failed"
+    )
     h.check_served(redis.stop(), allocations=500_000)
     for preload in (True, False):
         redis = Redis(h, preload)
         harness.check(
-            redis.ask("DEBUG", "DIGEST") == digest, f"other data after a restart, library: {preload}"
+            redis.ask("DEBUG", "DIGEST") == digest,
+            f"other data after a restart, library: {preload}",
         )
         redis.stop()
 

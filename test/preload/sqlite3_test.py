@@ -14,13 +14,18 @@ def test(h):
     plain = h.run([sqlite, ":memory:"], stdin=script, preload=False)
     served = h.run([sqlite, ":memory:"], stdin=script)
     harness.check(
-        served.stdout == plain.stdout, f"with the library:\n{served.stdout}\nwithout:\n{plain.stdout}"
+        served.stdout == plain.stdout,
+        f"with the library:\n{served.stdout}\nwithout:\n{plain.stdout}",
     )
     amounts = sum(i * 7919 % 10007 for i in range(1, 200001))
     harness.check(f"rows|200000|{amounts}|" in served.stdout, f"wrong sums:\n{served.stdout}")
-    harness.check(served.stdout.endswith("check|ok\n"), f"the integrity check failed:\n{served.stdout}")
+    harness.check(
+        served.stdout.endswith("check|ok\n"), f"the integrity check failed:\n{served.stdout}"
+    )
     on_file = h.run([sqlite, h.path("test.db")], stdin=script)
-    harness.check(on_file.stdout == plain.stdout, f"from a file:\n{on_file.stdout}\nwithout:\n{plain.stdout}")
+    harness.check(
+        on_file.stdout == plain.stdout, f"from a file:\n{on_file.stdout}\nwithout:\n{plain.stdout}"
+    )
     h.check_served(served.stats + on_file.stats, processes=2, allocations=100_000)
 
 

@@ -46,7 +46,9 @@ class Origin(http.server.BaseHTTPRequestHandler):
 
 
 def get(port, url):
-    with contextlib.closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as connection:
+    with contextlib.closing(
+        socket.create_connection(("127.0.0.1", port), timeout=20)
+    ) as connection:
         connection.sendall(f"GET {url} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
         answer = b""
         while piece := connection.recv(65536):
@@ -79,7 +81,9 @@ def test(h):
     name = f"ft{os.getpid()}"
     configuration = h.write("squid.conf", CONFIGURATION.format(root=h.directory, port=port))
     h.run([squid, "-k", "parse", "-f", configuration])
-    with contextlib.ExitStack() as stack, http.server.ThreadingHTTPServer(("127.0.0.1", 0), Origin) as origin:
+    with contextlib.ExitStack() as stack, http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), Origin
+    ) as origin:
         stack.callback(remove_segments, name)
         threading.Thread(target=origin.serve_forever, daemon=True).start()
         # The segments of shared memory have names for all the machine.

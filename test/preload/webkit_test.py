@@ -12,7 +12,8 @@ import harness
 def by_name(pids):
     """Of several processes of one name, the last."""
     return {
-        os.path.basename(harness.read_process_file(pid, "cmdline").partition("\0")[0]): pid for pid in pids
+        os.path.basename(harness.read_process_file(pid, "cmdline").partition("\0")[0]): pid
+        for pid in pids
     }
 
 
@@ -28,7 +29,9 @@ def render(h, url, reports, env):
         "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1",
     }
     cog = h.start(
-        [harness.program("cog"), "--platform=headless", url], env=dict(display, **env), log="cog.log"
+        [harness.program("cog"), "--platform=headless", url],
+        env=dict(display, **env),
+        log="cog.log",
     )
 
     def reported():
@@ -42,7 +45,9 @@ def render(h, url, reports, env):
         harness.check(name in processes, f"no {name}: {processes}")
         h.check_served_live(processes[name])
     cog.stop()
-    harness.wait_until(lambda: not harness.descendants(os.getpid()), 20, "the end of WebKit's processes")
+    harness.wait_until(
+        lambda: not harness.descendants(os.getpid()), 20, "the end of WebKit's processes"
+    )
     # cog and the two others; no other process of WebKit's comes near the web process.
     return h.check_served(harness.parse_stats(cog.log()), processes=3, allocations=50_000)
 

@@ -21,7 +21,9 @@ class Judge(unittest.TestCase):
 
     def test_noise_and_peaks_are_no_growth(self):
         chooser = random.Random(1)
-        values = [50_000 + chooser.randrange(20_000) + 90_000 * (n % 50 == 0) for n in range(self.seconds)]
+        values = [
+            50_000 + chooser.randrange(20_000) + 90_000 * (n % 50 == 0) for n in range(self.seconds)
+        ]
         self.assertIsNone(series(values).growth())
 
     def test_a_warm_up_is_no_growth(self):

@@ -10,7 +10,9 @@ import threading
 import time
 import traceback
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "preload"))
+sys.path.insert(
+    0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "preload")
+)
 import harness
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
@@ -41,10 +43,14 @@ class Side(harness.Harness):
     def require_served(self, *names):
         """On our side these programs must have run with our malloc; on the other none may."""
         if not self.is_ours:
-            harness.check(not self.served, f"on glibc's side the library was in {sorted(self.served)}")
+            harness.check(
+                not self.served, f"on glibc's side the library was in {sorted(self.served)}"
+            )
             return
         missing = [name for name in names if name not in self.served]
-        harness.check(not missing, f"not seen on the library: {missing}; seen: {sorted(self.served)}")
+        harness.check(
+            not missing, f"not seen on the library: {missing}; seen: {sorted(self.served)}"
+        )
 
 
 class Watcher:

@@ -12,13 +12,20 @@ class Order:
     def __init__(self, number):
         self.number = number
         self.customer = f"customer-{number * 7919 % CUSTOMERS}"
-        self.lines = [(f"item{(number * k) % 977}", k, k * number % 101) for k in range(1, 2 + number % 7)]
+        self.lines = [
+            (f"item{(number * k) % 977}", k, k * number % 101) for k in range(1, 2 + number % 7)
+        ]
 
     def total(self):
         return sum(count * price for _, count, price in self.lines)
 
     def as_dict(self):
-        return {"number": self.number, "customer": self.customer, "lines": self.lines, "total": self.total()}
+        return {
+            "number": self.number,
+            "customer": self.customer,
+            "lines": self.lines,
+            "total": self.total(),
+        }
 
 
 class Node:
@@ -54,11 +61,15 @@ def group_orders():
 
 def json_and_back(by_customer):
     text = json.dumps(
-        {name: [order.as_dict() for order in orders] for name, orders in by_customer.items()}, sort_keys=True
+        {name: [order.as_dict() for order in orders] for name, orders in by_customer.items()},
+        sort_keys=True,
     )
     loaded = json.loads(text)
     print(
-        "json", len(text), checksum(text), sum(order["total"] for list_ in loaded.values() for order in list_)
+        "json",
+        len(text),
+        checksum(text),
+        sum(order["total"] for list_ in loaded.values() for order in list_),
     )
     return text
 

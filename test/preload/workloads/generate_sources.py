@@ -6,7 +6,8 @@ def c_source(functions):
     lines = ["#include <stdint.h>", "#include <stdio.h>", "#include <string.h>", ""]
     for n in range(functions):
         cases = "\n".join(
-            f"        case {k}: x ^= (x << {1 + (n + k) % 13}) + {n * 31 + k}u; break;" for k in range(12)
+            f"        case {k}: x ^= (x << {1 + (n + k) % 13}) + {n * 31 + k}u; break;"
+            for k in range(12)
         )
         lines.append(
             f"""struct s{n} {{ uint32_t a[{4 + n % 9}]; char name[{8 + n % 5}]; }};
@@ -23,7 +24,9 @@ static uint32_t f{n}(uint32_t x) {{
 }}"""
         )
     lines.append(
-        "static uint32_t (*const table[])(uint32_t) = {" + ", ".join(f"f{n}" for n in range(functions)) + "};"
+        "static uint32_t (*const table[])(uint32_t) = {"
+        + ", ".join(f"f{n}" for n in range(functions))
+        + "};"
     )
     lines.append(
         """int main(void) {

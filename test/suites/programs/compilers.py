@@ -30,7 +30,9 @@ def write_tree(side):
     for number in range(FILES):
         side.write(f"c{number}.c", generate_sources.c_source(40 + 20 * number))
         side.write(f"cc{number}.cc", generate_sources.cpp_source(1 + number))
-    objects = {f"{kind}_objects": " ".join(f"{kind}{n}.o" for n in range(FILES)) for kind in ("c", "cc")}
+    objects = {
+        f"{kind}_objects": " ".join(f"{kind}{n}.o" for n in range(FILES)) for kind in ("c", "cc")
+    }
     side.write("Makefile", MAKEFILE.format(**objects))
 
 

@@ -10,7 +10,14 @@ from compare import Check
 
 # Sockets of virtual machines: where there are any, tests of two processes get in each other's way, or hang.
 ARGUMENTS = {"test_socket": ["-i", "*VSOCK*"]}
-WANTED = ("test_threading", "test_multiprocessing_fork", "test_json", "test_gc", "test_sqlite3", "test_ssl")
+WANTED = (
+    "test_threading",
+    "test_multiprocessing_fork",
+    "test_json",
+    "test_gc",
+    "test_sqlite3",
+    "test_ssl",
+)
 RAN = re.compile(r"^Ran (\d+) tests? in", re.MULTILINE)
 FAILED = re.compile(r"^(?:FAIL|ERROR): (\S+)", re.MULTILINE)
 LIMIT_S = 400
@@ -46,14 +53,17 @@ def run_file(name, side):
 
 
 def missing(name, _):
-    raise harness.Skipped(f"python3 -m test lacks {name}: not in libpython3.11-testsuite, or not installed")
+    raise harness.Skipped(
+        f"python3 -m test lacks {name}: not in libpython3.11-testsuite, or not installed"
+    )
 
 
 def checks():
     """Of those that are asked for by name, the ones that cannot be had are listed, too."""
     listed, seconds = files(), LIMIT_S + 20
     found = [
-        Check("CPython", name, functools.partial(run_file, name), ["python3.11"], seconds) for name in listed
+        Check("CPython", name, functools.partial(run_file, name), ["python3.11"], seconds)
+        for name in listed
     ]
     for name in WANTED:
         if name not in listed:

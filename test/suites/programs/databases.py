@@ -48,7 +48,9 @@ class Postgres:
 
     def __init__(self, side):
         self.side, self.server, self.starts = side, None, 0
-        homes = sorted(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: int(path.split("/")[-2]))
+        homes = sorted(
+            glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: int(path.split("/")[-2])
+        )
         if not homes or not os.path.exists(os.path.join(homes[-1], "initdb")):
             raise harness.Skipped("PostgreSQL's server is not installed")
         self.home = homes[-1]
@@ -90,11 +92,15 @@ class Postgres:
     def wait(self):
         ready = self.client("pg_isready", "-q")
         harness.wait_until(
-            lambda: self.side.run(ready, preload=False, expected=(0, 1, 2)).status == 0, 60, "the server"
+            lambda: self.side.run(ready, preload=False, expected=(0, 1, 2)).status == 0,
+            60,
+            "the server",
         )
 
     def ask(self, text):
-        result = self.run(self.client("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", "bench"), stdin=text)
+        result = self.run(
+            self.client("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", "bench"), stdin=text
+        )
         return result.stdout + result.stderr
 
     def start_bench(self):
@@ -105,7 +111,9 @@ class Postgres:
 
     def require_sums(self):
         answer = self.ask(SUMS).strip()
-        harness.check(answer == "t", f"pgbench's sums differ ({answer}):\n{self.server.log()[-3000:]}")
+        harness.check(
+            answer == "t", f"pgbench's sums differ ({answer}):\n{self.server.log()[-3000:]}"
+        )
 
     def require_no_crash(self):
         log = self.server.log()
@@ -126,7 +134,9 @@ def postgres_bench(side):
     postgres = created(side)
     for mode in ("simple", "extended", "prepared"):
         result = postgres.run(postgres.bench("-M", mode, "-t", str(TRANSACTIONS)), seconds=120)
-        wanted = f"transactions actually processed: {CLIENTS * TRANSACTIONS}/{CLIENTS * TRANSACTIONS}"
+        wanted = (
+            f"transactions actually processed: {CLIENTS * TRANSACTIONS}/{CLIENTS * TRANSACTIONS}"
+        )
         harness.check(wanted in result.stdout, result.stdout + result.stderr)
     postgres.require_sums()
     postgres.require_no_crash()
@@ -145,7 +155,9 @@ def postgres_queries(side):
 
 def wait_for_transactions(postgres):
     count = "SELECT count(*) > 100 FROM pgbench_history"
-    harness.wait_until(lambda: postgres.ask(count).strip() == "t", 30, "pgbench's first transactions")
+    harness.wait_until(
+        lambda: postgres.ask(count).strip() == "t", 30, "pgbench's first transactions"
+    )
 
 
 def end_bench(bench):
@@ -196,7 +208,14 @@ def checks():
     return [
         Check("sqlite3", "a script, integrity check, dump", sqlite, ["sqlite3"]),
         Check("PostgreSQL", "initdb, pgbench -c 16, three protocols", postgres_bench, served),
-        Check("PostgreSQL", "sorts, joins, parallel queries, vacuum", postgres_queries, ["postgres", "psql"]),
+        Check(
+            "PostgreSQL",
+            "sorts, joins, parallel queries, vacuum",
+            postgres_queries,
+            ["postgres", "psql"],
+        ),
         Check("PostgreSQL", "kill -9 of a backend, crash restart", postgres_backend_killed, served),
-        Check("PostgreSQL", "immediate stop under load, recovery", postgres_stopped_at_once, served),
+        Check(
+            "PostgreSQL", "immediate stop under load, recovery", postgres_stopped_at_once, served
+        ),
     ]

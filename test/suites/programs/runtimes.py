@@ -18,7 +18,14 @@ def java(side):
     """From source: the compiler, itself threaded and large, runs on the library as well."""
     compiler, java_program = harness.program("javac"), harness.program("java")
     side.run([compiler, "-d", side.directory, os.path.join(INPUTS, "Threads.java")])
-    command = [java_program, "-Xmx256m", "-XX:MaxDirectMemorySize=128m", "-cp", side.directory, "Threads"]
+    command = [
+        java_program,
+        "-Xmx256m",
+        "-XX:MaxDirectMemorySize=128m",
+        "-cp",
+        side.directory,
+        "Threads",
+    ]
     result = side.run(command, seconds=150)
     harness.check(result.stdout.endswith("finished\n"), result.stdout + result.stderr)
     return result.stdout
@@ -27,9 +34,13 @@ def java(side):
 def numpy(side):
     """The modules that allocate most, with their C code's own realloc and aligned buffers."""
     python = harness.program("python3")
-    probe = side.run([python, "-c", "import numpy, pytest, hypothesis"], preload=False, expected=(0, 1))
+    probe = side.run(
+        [python, "-c", "import numpy, pytest, hypothesis"], preload=False, expected=(0, 1)
+    )
     if probe.status != 0:
-        raise harness.Skipped("python3-numpy, python3-pytest or python3-hypothesis is not installed")
+        raise harness.Skipped(
+            "python3-numpy, python3-pytest or python3-hypothesis is not installed"
+        )
     command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-x", "--pyargs"]
     core = ("multiarray", "nditer", "mem_policy", "numeric")
     command += [*(f"numpy.core.tests.test_{name}" for name in core), "numpy.linalg"]

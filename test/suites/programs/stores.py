@@ -10,7 +10,15 @@ REDIS_TESTS = 20  # the lines that redis-benchmark prints without -t
 
 def start_redis(side):
     port = harness.free_port()
-    command = [harness.program("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    command = [
+        harness.program("redis-server"),
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+    ]
     command += ["--io-threads", "2", "--io-threads-do-reads", "yes", "--dir", side.directory]
     server = side.start(command, log="redis.log")
     server.wait_for_port(port)
@@ -21,10 +29,27 @@ def start_redis(side):
 def redis(requests, options, side):
     program, cli = harness.program("redis-benchmark"), harness.program("redis-cli")
     server, port = start_redis(side)
-    command = [program, "-p", str(port), "--csv", "-n", str(requests), "-c", "50", "-r", "10000", "-d", "200"]
+    command = [
+        program,
+        "-p",
+        str(port),
+        "--csv",
+        "-n",
+        str(requests),
+        "-c",
+        "50",
+        "-r",
+        "10000",
+        "-d",
+        "200",
+    ]
     result = side.run([*command, *options], seconds=240)
-    lines = [line for line in result.stdout.splitlines() if line.startswith('"') and '"rps"' not in line]
-    harness.check(len(lines) >= REDIS_TESTS - 1, f"only {len(lines)} tests:\n{result.stdout}{result.stderr}")
+    lines = [
+        line for line in result.stdout.splitlines() if line.startswith('"') and '"rps"' not in line
+    ]
+    harness.check(
+        len(lines) >= REDIS_TESTS - 1, f"only {len(lines)} tests:\n{result.stdout}{result.stderr}"
+    )
     harness.check("rror" not in result.stderr, result.stderr)
     stats = side.run([cli, "-p", str(port), "INFO", "errorstats"], preload=False).stdout
     harness.check("errorstat_" not in stats, f"the server counted errors: {stats}")
@@ -34,7 +59,17 @@ def redis(requests, options, side):
 
 def start_memcached(side):
     port = harness.free_port()
-    command = [harness.program("memcached"), "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-t", "4"]
+    command = [
+        harness.program("memcached"),
+        "-l",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "-U",
+        "0",
+        "-t",
+        "4",
+    ]
     server = side.start([*command, "-u", "root", "-m", "64"], log="memcached.log")
     server.wait_for_port(port)
     return server, port
@@ -55,7 +90,20 @@ def memcached_protocol(side):
 def memcached_load(side):
     program = harness.program("memcaslap")
     server, port = start_memcached(side)
-    command = [program, "-s", f"127.0.0.1:{port}", "-T", "2", "-c", "16", "-x", "60000", "-v", "0.5", "-B"]
+    command = [
+        program,
+        "-s",
+        f"127.0.0.1:{port}",
+        "-T",
+        "2",
+        "-c",
+        "16",
+        "-x",
+        "60000",
+        "-v",
+        "0.5",
+        "-B",
+    ]
     result = side.run(command, seconds=100)
     harness.check("cmd_get: " in result.stdout, f"no figures:\n{result.stdout}\n{result.stderr}")
     misses = [line for line in result.stdout.splitlines() if line.startswith("verify_failed:")]
@@ -66,7 +114,13 @@ def memcached_load(side):
 def checks():
     redis_served, memcached_served = ["redis-server", "redis-benchmark"], ["memcached"]
     return [
-        Check("redis", "redis-benchmark, all tests", functools.partial(redis, 4000, []), redis_served, 300),
+        Check(
+            "redis",
+            "redis-benchmark, all tests",
+            functools.partial(redis, 4000, []),
+            redis_served,
+            300,
+        ),
         Check(
             "redis",
             "redis-benchmark -P 16 --threads 2",

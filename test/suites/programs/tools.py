@@ -8,7 +8,16 @@ from compare import Check
 
 COMMITS, FILES = 300, 50
 WHO = "A U Thor <author@example.com>"
-GIT = ["-c", "pack.threads=4", "-c", "index.threads=4", "-c", "grep.threads=4", "-c", "gc.autoDetach=false"]
+GIT = [
+    "-c",
+    "pack.threads=4",
+    "-c",
+    "index.threads=4",
+    "-c",
+    "grep.threads=4",
+    "-c",
+    "gc.autoDetach=false",
+]
 
 
 def history():
@@ -16,7 +25,9 @@ def history():
     lines = []
     for number in range(COMMITS):
         message = f"commit {number}\n"
-        lines.append(f"commit refs/heads/main\ncommitter {WHO} {1_600_000_000 + number * 60} +0000\n")
+        lines.append(
+            f"commit refs/heads/main\ncommitter {WHO} {1_600_000_000 + number * 60} +0000\n"
+        )
         lines.append(f"data {len(message)}\n{message}")
         for step in range(2):
             name = (number * 7 + step * 13) % FILES
@@ -31,7 +42,9 @@ def git(side):
     side.run([program, "init", "-q", "-b", "main", repository])
 
     def ask(*arguments, stdin=""):
-        return side.run([program, *GIT, "--no-pager", *arguments], cwd=repository, stdin=stdin).stdout
+        return side.run(
+            [program, *GIT, "--no-pager", *arguments], cwd=repository, stdin=stdin
+        ).stdout
 
     ask("fast-import", "--done", "--quiet", stdin=history())
     ask("reset", "-q", "--hard")
@@ -59,18 +72,33 @@ def openssl_keys(side):
     key, certificate = side.path("key.pem"), side.path("certificate.pem")
     for algorithm in (["RSA"], ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"], ["ED25519"]):
         side.run([program, "genpkey", "-out", key, "-algorithm", *algorithm])
-        side.run([program, "req", "-x509", "-key", key, "-out", certificate, "-subj", "/CN=localhost"])
+        side.run(
+            [program, "req", "-x509", "-key", key, "-out", certificate, "-subj", "/CN=localhost"]
+        )
         side.run([program, "verify", "-CAfile", certificate, certificate])
     plain = side.write("plain.txt", "some text\n" * 100_000)
     for direction, source, target in (("-e", plain, "secret"), ("-d", side.path("secret"), "back")):
-        command = [program, "enc", direction, "-aes-256-cbc", "-pbkdf2", "-pass", "pass:word", "-in", source]
+        command = [
+            program,
+            "enc",
+            direction,
+            "-aes-256-cbc",
+            "-pbkdf2",
+            "-pass",
+            "pass:word",
+            "-in",
+            source,
+        ]
         side.run([*command, "-out", side.path(target)])
     with open(side.path("back"), encoding="utf-8") as file:
         harness.check(file.read() == "some text\n" * 100_000, "deciphered to something else")
 
 
 def shell_pipeline(script, side):
-    side.write("words.txt", "".join(f"{n * 7919 % 100003} {n * 31 % 977} word{n}\n" for n in range(150_000)))
+    side.write(
+        "words.txt",
+        "".join(f"{n * 7919 % 100003} {n * 31 % 977} word{n}\n" for n in range(150_000)),
+    )
     return side.run([harness.program("bash"), "-euo", "pipefail", "-c", script]).stdout
 
 

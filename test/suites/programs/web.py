@@ -73,7 +73,9 @@ def make_files(side):
 def check_files(port, texts):
     for name, text in texts.items():
         for prefix in ("", "proxy/"):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{prefix}{name}", timeout=20) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{port}/{prefix}{name}", timeout=20
+            ) as answer:
                 harness.check(answer.read() == text.encode(), f"{prefix}{name} has another content")
 
 
@@ -112,7 +114,9 @@ def nginx(side):
     harness.program("wrk"), harness.program("ab")
     texts = make_files(side)
     user = "user root;" if os.geteuid() == 0 else ""
-    configuration = side.write("nginx.conf", NGINX.format(root=side.directory, port=port, user=user))
+    configuration = side.write(
+        "nginx.conf", NGINX.format(root=side.directory, port=port, user=user)
+    )
     server = side.start([program, "-p", side.directory, "-e", "stderr", "-c", configuration])
     server.wait_for_port(port)
     load_and_reload(side, server, port, texts, signal.SIGHUP)
@@ -120,7 +124,11 @@ def nginx(side):
 
 
 def apache(side):
-    program, port, modules = harness.program("apache2"), harness.free_port(), "/usr/lib/apache2/modules"
+    program, port, modules = (
+        harness.program("apache2"),
+        harness.free_port(),
+        "/usr/lib/apache2/modules",
+    )
     harness.program("wrk"), harness.program("ab")
     texts = make_files(side)
     user = "User www-data\nGroup www-data" if os.geteuid() == 0 else ""
