@@ -1,6 +1,6 @@
 /*
- * aligned_alloc, memalign, posix_memalign, valloc and pvalloc: every power of two up to 1 GiB,
- * refused alignments.
+ * aligned_alloc, memalign, posix_memalign, valloc and pvalloc: every power of two up to 1 GiB, and
+ * the alignments that they refuse.
  */
 #include "bins/size_class.h"
 #include "os/os.h"
@@ -125,8 +125,8 @@ static void test_posix_memalign_without_memory(void **state)
 }
 
 /*
- * As glibc: memalign and aligned_alloc round an alignment up to a power of two; what cannot be
- * rounded is EINVAL.
+ * As on glibc, memalign and aligned_alloc round an alignment up to a power of two, and return
+ * EINVAL for one that cannot be rounded.
  */
 static void test_odd_alignments_are_rounded_up(void **state)
 {
@@ -193,8 +193,8 @@ static void test_page_functions(void **state)
 }
 
 /*
- * Up to 256 KiB they lie side by side in the heaps: a mapping for each would be too many for the
- * kernel.
+ * Alignments up to 256 KiB are served side by side in the heaps. A mapping for each would exceed
+ * the kernel's limit.
  */
 static void test_many_chunks_of_large_alignment_make_few_system_calls(void **state)
 {

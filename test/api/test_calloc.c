@@ -1,6 +1,6 @@
 /*
- * calloc: zero whether the memory is fresh or was dirtied by a former owner, and overflow of the
- * product.
+ * calloc: its memory is zero, whether it is fresh or was written to by a former owner; and a
+ * product that overflows is refused.
  */
 #include "bins/size_class.h"
 #include "support/pattern.h"
@@ -57,8 +57,8 @@ static void test_recycled_memory_is_zero(void **state)
 }
 
 /*
- * Memory changes its size class when its slab is emptied: dirty it in one class, take it zeroed in
- * others.
+ * Memory changes its size class when its slab is emptied. Write to it in one class, and calloc it
+ * in others.
  */
 static void test_memory_that_changed_its_class_is_zero(void **state)
 {

@@ -159,13 +159,13 @@ static void test_unbuffered_file(void **state)
     assert_true(is_well_formed(text));
 }
 
-/* Of a stream whose buffer has no room: what was there stays, and nothing is written elsewhere. */
+/* The stream's buffer has no room: its contents stay, and nothing is written elsewhere. */
 static void require_a_clean_error(FILE *stream)
 {
     int ends[2] = {-1, -1}, saved = dup(STDIN_FILENO);
     char byte;
 
-    /* Descriptor 0 is what a stream without a file says it has. */
+    /* A stream without a file claims to have descriptor 0. */
     assert_true(saved >= 0 && pipe(ends) == 0 && dup2(ends[1], STDIN_FILENO) == 0);
     errno = 0;
     assert_int_equal(ft_malloc_info(0, stream), -1);
@@ -183,7 +183,7 @@ static void test_a_memory_stream_without_room(void **state)
     FILE *stream = open_memstream(&text, &length);
 
     assert_non_null(stream);
-    /* Its buffer grows when it is full; before that there is a moment with hardly any room. */
+    /* The stream's buffer grows when it is full; just before that there is hardly any room. */
     for (; put < 8100; put += 10)
         assert_true(fputs("0123456789", stream) >= 0);
     require_a_clean_error(stream);

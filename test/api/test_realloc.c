@@ -1,6 +1,6 @@
 /*
- * realloc and reallocarray: the rules for NULL and 0, contents across every zone border, failures
- * that leave the old block as it was.
+ * realloc and reallocarray: the rules for NULL and 0, contents across every zone border, and
+ * failures that leave the old block unchanged.
  */
 #include "bins/size_class.h"
 #include "os/os.h"
@@ -107,7 +107,7 @@ static void test_growth_step_by_step(void **state)
     ft_free(block);
 }
 
-/* Many blocks that grow by turns: growth in place must not run into a neighbour. */
+/* Many blocks grow in turn. Growth in place must not run into a neighbour. */
 static void test_neighbours_that_grow_by_turns(void **state)
 {
     (void)state;
@@ -158,8 +158,8 @@ static void test_a_vector_that_grows_for_long_moves_a_few_times(void **state)
     }
     assert_true(steps > 40);
     /*
-     * Out of its first mapping, unless there happens to be room behind it, and once more to where
-     * it is ample.
+     * Moves out of the first mapping, unless there happens to be room behind it, and once more to
+     * where there is ample room.
      */
     assert_true(moves <= 2);
     ft_free(block);
@@ -194,14 +194,14 @@ static void test_a_large_block_that_shrinks_a_little_stays_without_a_system_call
 {
     (void)state;
     for (size_t size = 300000; size < (size_t)30 << 20; size += size / 2) {
-        /* Without a cached mapping that is larger than it has to be. */
+        /* No cached mapping that is larger than necessary is there. */
         (void)ft_malloc_trim(0);
         char *block = ft_malloc(size);
         assert_non_null(block);
         size_t usable = ft_malloc_usable_size(block);
         pattern_write(block, 0, size, 5);
         struct os_counters before = os_counted();
-        /* A sixteenth is what any rounding leaves, be it of the old size or of the new. */
+        /* Rounding leaves up to a sixteenth, of the old size or of the new. */
         for (size_t next = usable; next > usable - usable / 16; next -= 1021)
             assert_ptr_equal(ft_realloc(block, next), block);
         assert_int_equal(os_counted().mmap + os_counted().munmap, before.mmap + before.munmap);

@@ -1,5 +1,6 @@
 /*
- * realloc of buffers that flip between two sizes: they keep their room. What shrinks once does not.
+ * realloc of buffers that flip between two sizes: these keep their room. A buffer that shrinks once
+ * does not.
  */
 #include "os/os.h"
 #include "support/pattern.h"
@@ -14,7 +15,8 @@
 #include <cmocka.h>
 
 /*
- * SMALL, SMALL and LARGE, LARGE. The smaller one is more than a quarter of the larger one's room.
+ * Pairs of sizes within SMALL, from SMALL to LARGE, and within LARGE. The smaller size is more than
+ * a quarter of the larger one's room.
  */
 static const size_t pairs[][2] = {{1500, 4000},     {20000, 60000},   {50000, 120000},
                                   {100000, 300000}, {200000, 270000}, {300000, 600000}};
@@ -28,7 +30,7 @@ static char *resize(char *block, size_t size)
     return block;
 }
 
-/* One round: to the larger size and back. */
+/* One round: grows to the larger size and shrinks back. */
 static char *flip(char *block, const size_t pair[2])
 {
     return resize(resize(block, pair[1]), pair[0]);
@@ -52,12 +54,12 @@ static void test_a_buffer_that_flips_stays_where_it_is(void **state)
         struct os_counters after = os_counted();
         assert_int_equal(after.mmap + after.munmap, before.mmap + before.munmap);
         assert_int_equal(pattern_mismatch(block, pair[0], n), pair[0]);
-        /* Its size is the one that was asked for last. */
+        /* The reported size is the one that was requested last. */
         ft_free_sized(block, pair[0]);
     }
 }
 
-/* Others flip, so that nothing is known of the addresses that are reused. */
+/* Other buffers flip, so that nothing is remembered of the addresses that are reused. */
 static void forget(void)
 {
     enum { OTHERS = 40 };
@@ -70,7 +72,7 @@ static void forget(void)
         ft_free_sized(others[n], pair[0]);
 }
 
-/* As a vector does that is done with growing. */
+/* As a vector does when it is complete (shrink_to_fit). */
 static void test_what_shrinks_once_gives_its_room_back(void **state)
 {
     (void)state;
@@ -96,7 +98,7 @@ static void test_what_flips_gives_back_what_is_far_too_much(void **state)
     }
 }
 
-/* At the latest when others have done the same after it. */
+/* It does so at the latest after other buffers have flipped, too. */
 static void test_only_the_last_few_are_remembered(void **state)
 {
     (void)state;

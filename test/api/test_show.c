@@ -1,6 +1,6 @@
 /*
- * show_alloc_mem: the format to the letter, sizes to the byte, zones by size, order, total; what is
- * freed is gone.
+ * show_alloc_mem: the exact format, sizes to the byte, zones by size, order and total; a freed
+ * chunk is not listed.
  */
 #include "bins/size_class.h"
 #include "support/capture.h"

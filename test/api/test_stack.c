@@ -1,5 +1,5 @@
 /*
- * How much stack each public function takes: a thread may have no more than 16 KiB, of which the
+ * How much stack each public function takes. A thread may have no more than 16 KiB, of which the
  * kernel and the C library take a part.
  */
 #include "support/prefixed.h"
@@ -26,7 +26,7 @@ static void nothing(void)
 {
 }
 
-/* Stacks of free chunks overflow, slabs come and go. */
+/* Stacks of free chunks overflow, and slabs are created and returned. */
 static void many_chunks(void)
 {
     static void *chunks[MANY];
@@ -102,7 +102,7 @@ static void *call(void *argument)
     return NULL;
 }
 
-/* How much of a thread's stack is not as it was painted. */
+/* Returns how much of a thread's stack was overwritten. */
 static size_t depth_of(void (*function)(void))
 {
     unsigned char *stack =

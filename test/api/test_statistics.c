@@ -1,5 +1,5 @@
 /*
- * mallinfo, mallinfo2, malloc_stats, malloc_trim, mallopt: figures that follow what the program
+ * mallinfo, mallinfo2, malloc_stats, malloc_trim, mallopt: their figures follow what the program
  * holds.
  */
 #include "support/capture.h"
@@ -171,7 +171,7 @@ static void use_four_threads(void)
         pthread_join(threads[t], NULL);
 }
 
-/* Runs first: the number of arenas can be limited only before there are several. */
+/* Runs first, because the number of arenas can be limited only before there are several. */
 static void test_mallopt_limits_arenas_in_time(void **state)
 {
     (void)state;

@@ -1,8 +1,8 @@
 /*
- * In a coverage build, part of every program and of the shared library: counters are also written
- * when a process ends by _exit(), as children of fork do, or by SIGABRT, as misuse does. Each
- * program and library has counters of its own, so _exit() is handed on to the next one that defines
- * it.
+ * In a coverage build this is part of every program and of the shared library: counters are also
+ * written when a process ends by _exit(), as children of fork do, or by SIGABRT, as misuse does.
+ * Each program and library has counters of its own, so _exit() is passed on to the next one that
+ * defines it.
  */
 #define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include <dlfcn.h>

@@ -1,7 +1,7 @@
 /*
- * More heaps of each zone than the own-heap tables have places: the chunks of those that are not in
- * them are freed, resized and measured as all others are, also by another thread, and found out
- * when they are freed twice.
+ * More heaps of each zone than the own-heap tables have entries. The chunks of heaps that are not
+ * in the tables are freed, resized and measured like all others, also by another thread, and double
+ * frees of them are detected.
  */
 #include "base/options.h"
 #include "bins/heap.h"
@@ -62,7 +62,7 @@ static void use_many_heaps(size_t size, size_t heap_size)
     assert_non_null(chunks);
     for (size_t n = 0; n < count; n++)
         assert_non_null(chunks[n] = ft_malloc(size));
-    /* One that has lost its heap's place in the table, and one that has it. */
+    /* One heap that has lost its entry in the table, and one that has it. */
     require_usual(chunks[0], size);
     require_usual(chunks[count - 1], size);
 

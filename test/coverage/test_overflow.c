@@ -1,6 +1,6 @@
 /*
- * Hardened (FT_MALLOC_HARDEN=1, from the environment): a byte written behind a chunk's end is
- * reported when the chunk is freed, of whatever zone it is, and whoever frees it.
+ * Hardened mode (FT_MALLOC_HARDEN=1, from the environment): a byte written behind a chunk's end is
+ * reported when the chunk is freed, whatever its zone and whoever frees it.
  */
 #include "base/options.h"
 #include "support/capture.h"
@@ -65,7 +65,7 @@ static void check(void (*release)(void))
 
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         assert_string_equal(message_of(release, sizes[i], false), "");
-        /* An empty chunk may not be touched at all: there the write itself ends the process. */
+        /* An empty chunk may not be touched at all, so the write itself ends the process. */
         if (sizes[i] > 0)
             assert_non_null(strstr(message_of(release, sizes[i], true), "written past the end"));
     }

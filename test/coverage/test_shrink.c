@@ -1,6 +1,6 @@
 /*
- * A realloc to less where there is no memory for a smaller chunk: it succeeds, the chunk stays
- * where it is, and afterwards it is as long as the caller has said, for whoever asks.
+ * realloc to a smaller size when there is no memory for a smaller chunk: it succeeds, the chunk
+ * stays where it is, and afterwards every caller sees the new size.
  */
 #include "api/api.h"
 #include "base/options.h"
@@ -27,7 +27,7 @@ static void free_shrunk(void)
     ft_free_sized(shrunk, AFTER);
 }
 
-/* A list of all chunks of the smallest class that are to be had. */
+/* A list of all chunks of the smallest class that the process can get. */
 static void *exhaust(void)
 {
     void *list = NULL, **chunk;
@@ -92,7 +92,7 @@ static void test_shrinking_keeps_every_size(void **state)
 
 int main(void)
 {
-    /* In case of a report the test goes on to say so. */
+    /* If there is a report, the test goes on to print it. */
     options.report_only = true;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sized_free_after_shrinking_without_memory),

@@ -1,5 +1,5 @@
 /*
- * A program with a malloc of its own and no operators: those that it gets call its functions, as
+ * A program that defines malloc and no operators. The operators that it gets call its functions, as
  * libstdc++'s do.
  */
 #include "support/require.h"

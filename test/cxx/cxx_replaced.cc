@@ -1,6 +1,6 @@
 /*
- * All forms of operator new and delete where some are replaced: each has to reach the replacement
- * that the standard builds it on, and no other.
+ * All forms of operator new and delete where some are replaced. Each form has to reach the
+ * replacement that the standard builds it on, and no other.
  */
 #include "cxx/replacements.h"
 
@@ -58,7 +58,7 @@ const ending endings[] = {
     {true, true, [](void *block, size_t) { ::operator delete[](block, to, nothrow); }},
 };
 
-/* The replacement that a form ends in; -1: none. */
+/* The replacement that a form ends in, or -1 for none. */
 int expected(bool array, bool aligned)
 {
     const int first = aligned ? 2 : 0;
@@ -92,7 +92,10 @@ void check_pair(size_t make, size_t destroy, size_t size)
                 "new %zu, delete %zu of %zu: live of %d", make, destroy, size, i);
 }
 
-/* Twice: what the thread's stacks have then must not be served past a replacement. */
+/*
+ * Done twice, because chunks that are in the thread's stacks after the first time must not be
+ * handed out past a replacement.
+ */
 void check_pairs()
 {
     static const size_t sizes[] = {1, 40, 64, 960, 961, 5000, 262144, 300032};
@@ -106,7 +109,7 @@ void check_pairs()
                                    forms[make].aligned ? (size + 63) / 64 * 64 : size);
 }
 
-/* What a replacement throws reaches the caller, or becomes NULL. */
+/* An exception of a replacement reaches the caller, or becomes NULL. */
 void check_refusals()
 {
     for (const form &form : forms) {

@@ -23,7 +23,7 @@ struct header {
     return 0xabcdef00 + static_cast<std::size_t>(form);
 }
 
-/* What is thrown is the program's own, too. */
+/* The exception is the program's own, too. */
 [[maybe_unused]] void *make(int form, std::size_t size, std::size_t align)
 {
     if (size > PTRDIFF_MAX / 2)

@@ -1,7 +1,7 @@
 /*
- * Definitions of operator new and delete, those of a set: REPLACE says which, a bit for each of the
- * forms that others are built on. With HEADER there are 16 bytes before each block, which say whose
- * it is. They count what is live.
+ * Definitions of operator new and delete. REPLACE says which ones, with a bit for each of the forms
+ * that others are built on. With HEADER, 16 bytes before each block say whose it is. The
+ * definitions count what is live.
  */
 #ifndef FT_TEST_CXX_REPLACEMENTS_H
 #define FT_TEST_CXX_REPLACEMENTS_H
@@ -12,8 +12,8 @@
 #define REPLACES_ARRAY_ALIGNED 8
 
 /*
- * How many calls of each replacement were made, and how many blocks of them are live; 0 for what is
- * not replaced.
+ * The number of calls of each replacement, and of live blocks from it; 0 for a form that is not
+ * replaced.
  */
 struct replacement {
     long made;
@@ -21,7 +21,7 @@ struct replacement {
 };
 
 extern "C" {
-/* By REPLACES_... as bit numbers: 0 to 3. */
+/* Indexed by the REPLACES_... constants as bit numbers, 0 to 3. */
 extern struct replacement replacements[4];
 extern const int replaced;
 }

@@ -1,6 +1,6 @@
 /*
- * The look-up of show_alloc_mem and of what it shows. The same program runs preloaded, with the
- * shared library and with the static one, so the symbol is looked up by name.
+ * Looks up show_alloc_mem and reads what it lists. The same program runs with the library
+ * preloaded, shared and static, so the symbol is looked up by name.
  */
 #include "cxx/served.h"
 

@@ -1,5 +1,5 @@
 /*
- * Whether a block comes from the library under test: show_alloc_mem, looked up at run time, shows
+ * Whether a block comes from the library under test: show_alloc_mem, looked up at run time, lists
  * it with its size.
  */
 #ifndef FT_TEST_CXX_SERVED_H

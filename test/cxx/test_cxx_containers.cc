@@ -1,6 +1,6 @@
 /*
- * Containers of the standard library in several threads, which pass them to each other: filled
- * here, read and destroyed there.
+ * Containers of the standard library in several threads, which pass them to each other: one thread
+ * fills a container, another reads and destroys it.
  */
 #include "cxx/served.h"
 

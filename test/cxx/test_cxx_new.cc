@@ -1,6 +1,6 @@
 /*
- * operator new and delete in every form: plain, array, sized, aligned, nothrow; std::bad_alloc; the
- * new_handler.
+ * operator new and delete in every form (plain, array, sized, aligned, nothrow), std::bad_alloc,
+ * and the new_handler.
  */
 #include "cxx/served.h"
 
@@ -21,7 +21,7 @@ namespace
 
 const std::size_t sizes[] = {0, 1, 24, 512, 513, 960, 961, 5000, 262144, 262145, 1000000};
 
-/* One form of new with the deletes that fit it. */
+/* One form of new, with the forms of delete that fit it. */
 struct form {
     void *(*make)(std::size_t size, std::align_val_t alignment);
     void (*destroy)(void *block, std::size_t size, std::align_val_t alignment);
@@ -61,7 +61,7 @@ const form aligned_forms[] = {
      [](void *block, size_t, align_val_t to) { ::operator delete[](block, to, nothrow); }},
 };
 
-/* The nothrow form comes last but one and last in each table. */
+/* The nothrow forms are the last two of each table. */
 bool is_nothrow(size_t index)
 {
     return index >= 4;
@@ -234,7 +234,7 @@ void raise_limit()
     set_address_space(RLIM_INFINITY);
 }
 
-/* The request fails at first; the handler makes room, and it is tried again. */
+/* The request fails at first. The handler makes room, and the request is tried again. */
 void test_handler_that_makes_room(void **)
 {
     const size_t size = size_t{1} << 30;

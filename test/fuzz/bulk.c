@@ -59,7 +59,7 @@ void command_free_all(void)
     }
 }
 
-/* A chunk that comes and goes in one place, as in a loop. */
+/* Allocates and frees a chunk in one slot again and again, as a loop does. */
 void command_pairs(void)
 {
     unsigned count = input_byte();

@@ -1,5 +1,5 @@
 /*
- * The table of commands: as often in it as they are to come in random inputs.
+ * The table of commands. Each stands in it as often as it is to occur in random inputs.
  */
 #include "fuzz/fuzz.h"
 
@@ -26,7 +26,7 @@ static void command_no_faults(void)
     fuzz_faults_off();
 }
 
-/* Time passes: before the next commands. */
+/* Lets time pass before the next commands. */
 static void command_tick(void)
 {
     fuzz.ticking = input_byte() % 64 + 1;
@@ -47,7 +47,7 @@ static command *const commands[] = {
     command_leave,      command_leave,     command_fork,      command_wrong_size,
 };
 
-/* A tick comes when it is asked for and at no other time: the clock is no part of the input. */
+/* A tick happens only when the input asks for it, because the clock is no part of the input. */
 static void set_clock(void)
 {
     if (thread_self.home != NULL)

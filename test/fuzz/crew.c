@@ -1,7 +1,7 @@
 /*
- * The threads, and the baton. The thread that runs the input starts and joins the others, and waits
- * meanwhile: a thread is joined before anything else happens, so its end is part of the input, too.
- * The child of a fork goes on with the same input in the same way, alone at first.
+ * The threads and the baton. The thread that runs the input starts and joins the others and waits
+ * meanwhile. A thread is joined before anything else happens, so its end is part of the input, too.
+ * The child of a fork continues with the same input in the same way, alone at first.
  */
 #define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "fuzz/fuzz.h"
@@ -32,7 +32,7 @@ static bool stopping;
 static unsigned leaver = RUNNER;
 static pthread_key_t late_key;
 
-/* Where the coverage of a child is left for the fuzzer. */
+/* Where the fuzzer finds the coverage of a child. */
 extern uint8_t coverage_start[] __asm__("__start___sancov_cntrs")
     __attribute__((weak, visibility("hidden")));
 extern uint8_t coverage_stop[] __asm__("__stop___sancov_cntrs")
@@ -73,7 +73,8 @@ static void run_some(unsigned count)
 }
 
 /*
- * After the library's own destructor, which was made first: the thread has handed back its arena.
+ * Runs after the library's own destructor, which was created first, so the thread has handed back
+ * its arena.
  */
 static void late_commands(void *value)
 {
@@ -84,7 +85,7 @@ static void late_commands(void *value)
     run_some(count);
 }
 
-/* Returns when the thread is to end. */
+/* Returns when the thread has to end. */
 static void hold_baton(unsigned self)
 {
     for (;;) {
@@ -195,7 +196,7 @@ static void coverage_share(void)
     memset(child_coverage, 0, coverage_size());
 }
 
-/* The larger count of each place, a child's and its children's. */
+/* Takes the larger count of each place, of a child and its children. */
 static void coverage_merge(uint8_t *into, const uint8_t *from)
 {
     for (size_t i = 0; i < coverage_size(); i++)
@@ -203,7 +204,7 @@ static void coverage_merge(uint8_t *into, const uint8_t *from)
             into[i] = from[i];
 }
 
-/* Alone for a few commands, then with a new crew. */
+/* Runs a few commands alone, then with a new crew. */
 static void live_in_child(unsigned alone)
 {
     struct sigaction standard = {.sa_handler = SIG_DFL};
@@ -231,7 +232,7 @@ void command_fork(void)
     int status = 0;
     pid_t child;
 
-    /* Expensive, so rare. */
+    /* Rare, because it is expensive. */
     if (fuzz.forks == 0 || alone % 4 != 0)
         return;
     fuzz.forks--;

@@ -1,6 +1,6 @@
 /*
- * The library's own figures against the model: the census, mallinfo, malloc_info, malloc_stats,
- * show_alloc_mem.
+ * Compares the library's own figures with the model: the census, mallinfo, malloc_info,
+ * malloc_stats, show_alloc_mem.
  */
 #define _GNU_SOURCE 1 // NOLINT: the C library asks for this name
 #include "fuzz/fuzz.h"
@@ -18,7 +18,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Streams on a file of memory: the library writes past the buffer of the second. */
+/* Streams on a memory file. The library writes past the buffer of the second one. */
 static FILE *streams[2];
 
 void figures_open(void)
@@ -70,7 +70,7 @@ void figures_require_exact(void)
             held.chunks, held.requested);
 }
 
-/* Hardened, a chunk's slack is not for use: there is a canary in it. */
+/* In hardened mode a chunk's slack may not be used, because a canary is in it. */
 static bool usable_agrees(size_t shown, size_t held)
 {
     return options.harden ? shown >= held : shown == held;
@@ -97,7 +97,7 @@ static void require_mallinfo(void)
             "mallinfo is not mallinfo2");
 }
 
-/* The sum of the numbers behind `name`. */
+/* Returns the sum of the numbers that follow `name`. */
 static size_t sum_of(const char *text, const char *name)
 {
     size_t sum = 0;
@@ -138,7 +138,7 @@ static void require_info(FILE *stream)
     require_info_text(text);
 }
 
-/* Its buffer may be too short, and it has no file. */
+/* The stream's buffer may be too short, and it has no file. */
 static void require_info_in_memory(void)
 {
     char text[4096] = "";

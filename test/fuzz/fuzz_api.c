@@ -1,5 +1,5 @@
 /*
- * One input: a new crew runs it; then everything is freed, and the allocator must be as empty as
+ * Runs one input with a new crew. Then everything is freed, and the allocator must be as empty as
  * before.
  */
 #include "fuzz/fuzz.h"
@@ -47,7 +47,7 @@ void fuzz_finish(void)
     output_require_none();
 }
 
-/* Its type is the fuzzer's. */
+/* The fuzzer prescribes its type. */
 int LLVMFuzzerInitialize(int *argc, char ***argv) // NOLINT(readability-non-const-parameter)
 {
     (void)argc;

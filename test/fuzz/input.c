@@ -1,5 +1,5 @@
 /*
- * Decoding: every string of bytes is a valid input, and a changed byte changes little of what
+ * Decoding: every string of bytes is a valid input, and changing a byte changes little of what
  * follows.
  */
 #include "fuzz/fuzz.h"

@@ -1,6 +1,6 @@
 /*
- * Misuse, with FT_MALLOC_ON_ERROR=report: one line that names the function and the pointer, and
- * nothing has changed.
+ * Misuse with FT_MALLOC_ON_ERROR=report: one line names the function and the pointer, and nothing
+ * changes.
  */
 #include "fuzz/fuzz.h"
 
@@ -52,7 +52,7 @@ static void *foreign(void)
     }
 }
 
-/* NULL: there is none such now. */
+/* NULL if there is no such chunk now. */
 static void *wrong_pointer(void)
 {
     unsigned kind = input_byte();
@@ -64,7 +64,10 @@ static void *wrong_pointer(void)
     case 0:
         return foreign();
     case 1:
-        /* Freed, in which way ever; what has taken its place is no misuse. */
+        /*
+         * A chunk that was freed, in any way. If another chunk has taken its place, freeing it is
+         * no misuse.
+         */
         address = fuzz.freed_count == 0 ? 0 : fuzz.freed[distance % FREED];
         break;
     case 2:
@@ -72,7 +75,7 @@ static void *wrong_pointer(void)
             slot->start == NULL || slot->size < 2 ? 0 : address + 1 + distance % (slot->size - 1);
         break;
     default:
-        /* Somewhere near: another chunk's inside, a free one, a heap's header. */
+        /* An address somewhere near: inside another chunk, in a free one, or in a heap's header. */
         if (slot->start != NULL)
             address += kind & 128 ? distance * 16 : 0 - distance * 64;
     }
@@ -150,7 +153,8 @@ static const char *free_with_wrong_size(unsigned function, const struct held *ol
 }
 
 /*
- * A state that tells all the slack that it can may stand for more: smaller sizes are believed then.
+ * A state with the largest slack that it can express may stand for more. Then smaller sizes are
+ * accepted.
  */
 static bool smaller_believed(const void *start)
 {
@@ -160,7 +164,7 @@ static bool smaller_believed(const void *start)
            chunk.usable - chunk.requested == TINY_SLACK_MAX;
 }
 
-/* Reported, and freed nevertheless: it is what was meant. */
+/* The library reports the call and frees the chunk nevertheless, which is what the caller meant. */
 void command_wrong_size(void)
 {
     unsigned function = input_byte();

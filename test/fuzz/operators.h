@@ -1,6 +1,7 @@
 /*
- * Names for operator new and delete of src/api/operator_new.c, which is compiled once more with
- * them, so that they are the library's beside those of the C++ runtime that the fuzzer itself uses.
+ * Names for operator new and delete of src/api/operator_new.c. That file is compiled once more with
+ * these names, so that the library's operators exist beside those of the C++ runtime, which the
+ * fuzzer itself uses.
  */
 #ifndef FT_TEST_FUZZ_OPERATORS_H
 #define FT_TEST_FUZZ_OPERATORS_H

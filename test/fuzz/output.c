@@ -1,7 +1,8 @@
 /*
- * The library's messages and listings. The linker leads all calls of write() here (--wrap), so
- * listening takes no system call. Its messages are always caught, by how they begin: what a failed
- * requirement or a sanitizer has to say still comes out.
+ * The library's messages and listings. The linker redirects all calls of write() to this file
+ * (--wrap), so capturing takes no system call. Messages of the library are always captured,
+ * recognised by how they begin; those of a failed requirement or of a sanitizer still reach the
+ * terminal.
  */
 #include "fuzz/fuzz.h"
 
@@ -17,7 +18,7 @@ static bool listening;
 ssize_t __real_write(int descriptor, const void *text, size_t length);
 ssize_t __wrap_write(int descriptor, const void *text, size_t length);
 
-/* Of descriptor 1 what comes while one listens, of descriptor 2 messages. */
+/* Captures what is written to descriptor 1 after output_listen(), and messages on descriptor 2. */
 static bool caught(int descriptor, const void *text, size_t length)
 {
     static const char message[] = "ft_malloc:";

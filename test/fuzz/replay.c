@@ -1,7 +1,7 @@
 /*
- * Runs inputs without a fuzzer: the files that are named, or all of a folder; then as many random
- * ones as are asked for. `replay [-n COUNT] [-s SEED] FILE-OR-FOLDER...`. The name or the seed of
- * an input is printed before it runs, and stays in view if it fails.
+ * Runs inputs without a fuzzer: the files that are named, or all files of a folder; then as many
+ * random inputs as are asked for. `replay [-n COUNT] [-s SEED] FILE-OR-FOLDER...`. Prints the name
+ * or the seed of an input before it runs, so that it stays in view if the input fails.
  */
 #include "fuzz/fuzz.h"
 

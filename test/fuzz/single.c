@@ -1,5 +1,5 @@
 /*
- * Commands on one chunk: each draws its arguments, calls the library, and checks what the contract
+ * Commands on one chunk. Each draws its arguments, calls the library, and checks what the contract
  * says.
  */
 #include "fuzz/fuzz.h"
@@ -19,7 +19,7 @@ static void release_plainly(struct held *slot)
         ft_free(held_leave(slot));
 }
 
-/* What was in the slot is freed first, so that every command does something. */
+/* Frees what was in the slot first, so that every command does something. */
 static struct held *drawn_empty(void)
 {
     struct held *slot = &fuzz.slots[input_byte() % SINGLE_SLOTS];
@@ -74,7 +74,7 @@ void command_reallocarray(void)
                  size_impossible(size) ? size : count * size);
 }
 
-/* Again and again, by a half or by a fixed step, as strings and arrays grow. */
+/* Grows again and again, by half or by a fixed step, as strings and arrays do. */
 void command_grow(void)
 {
     struct held *slot = drawn();
@@ -171,7 +171,7 @@ void (*fuzz_get_new_handler(void))(void)
     return memory_again;
 }
 
-/* Never NULL: without memory the handler is called, and mends it. */
+/* Never NULL: without memory the new_handler is called and makes memory available. */
 void command_new(void)
 {
     struct held *slot = drawn_empty();

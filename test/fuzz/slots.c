@@ -1,6 +1,6 @@
 /*
- * The model: what is held, and what must hold for it. Long chunks are filled in stripes, or filling
- * would take the time that the commands are to have.
+ * The model: what is held, and what must be true of it. Long chunks are filled in stripes, because
+ * filling them wholly would take the time of the commands.
  */
 #include "fuzz/fuzz.h"
 
@@ -18,7 +18,7 @@ struct stripe {
     size_t to;
 };
 
-/* From {0, 0} on: both ends, and a little at each step in between. */
+/* Iterates from {0, 0} on: both ends of the chunk, and a little at each step in between. */
 static bool stripe_next(struct stripe *stripe, size_t size)
 {
     size_t next = stripe->from / STEP * STEP + STEP;
@@ -92,8 +92,8 @@ void held_require_disjoint(void)
 }
 
 /*
- * With its neighbours among the slots: all of them are compared when many were allocated, and at
- * the end.
+ * Compares the chunk with its neighbours among the slots. All slots are compared when many were
+ * allocated, and at the end.
  */
 static void require_apart_from_some(const struct held *slot)
 {
@@ -132,8 +132,8 @@ bool held_enter(struct held *slot, void *start, size_t size, size_t alignment)
 }
 
 /*
- * Without memory, a chunk that is to shrink stays where it is, and may stay as it is: then there
- * was no way to say how much less is wanted.
+ * Without memory, a chunk that is to shrink stays where it is, and may keep its size if its state
+ * cannot express the smaller one.
  */
 static void look_at_shown(struct held *slot, size_t before)
 {

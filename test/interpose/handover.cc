@@ -1,6 +1,7 @@
 /*
- * Threads that make chunks by every function and operator, and leave each for the next thread to
- * free. Nothing here asks whose the chunks are, so it must pass with any allocators in force.
+ * Threads that allocate by every function and operator, and leave each chunk for the next thread to
+ * free. Nothing here asks whose the chunks are, so the program must pass with any allocators in
+ * force.
  */
 #include "support/require.h"
 
@@ -113,7 +114,7 @@ struct left {
 left table[count];
 std::mutex lock;
 
-/* What was exchanged for null at the end is nobody's. */
+/* The chunk that the last exchange returned has no next owner. */
 void hand_over(size_t number, void *block, size_t size)
 {
     left other{};

@@ -49,7 +49,7 @@ void free(void *pointer)
     static int looking;
 
     counts[FREE]++;
-    /* The look itself frees something. */
+    /* The check itself frees something. */
     if (next == NULL && looking++ == 0)
         next = NEXT(free);
     if (next != NULL)
@@ -243,7 +243,10 @@ static void use_memstream(void)
     free(text);
 }
 
-/* On a partial set of its own, the C library's aligned chunks are not for the program's free(). */
+/*
+ * In a program with a partial set, the C library's aligned chunks must not go to the program's
+ * free().
+ */
 static void use_aligned(void)
 {
 #if SET != 10 && SET != 12
@@ -272,7 +275,7 @@ static void require_same_figures(void)
 
     if (info.uordblks + info.hblkhd < 300000)
         fail("__libc_mallinfo tells of another heap");
-    /* Ours takes it as long as there is one thread. */
+    /* Our library accepts it as long as there is one thread. */
     if (__libc_mallopt(M_ARENA_MAX, 100) != 1)
         fail("__libc_mallopt refuses");
 }
@@ -289,7 +292,7 @@ static void use_libc_names(void)
     __libc_free(chunk);
     chunk = __libc_malloc(100);
 #if SET < 10
-    /* They are one heap with the public names. */
+    /* These names and the public ones share one heap. */
     free(chunk);
     chunk = malloc(300000);
     require_same_figures();
@@ -312,11 +315,11 @@ static void use_thread(void)
         fail("a thread");
 }
 
-/* C23's and an old one: the C library of today may have neither. */
+/* C23's function and an old one, which today's C library may lack. */
 static void use_others(void)
 {
     unsigned before[FUNCTIONS];
-    /* Looking for what is not there allocates, too. */
+    /* Looking for a symbol that does not exist allocates, too. */
     const void *kept = memcpy(before, counts, sizeof before);
     void (*sized)(void *, size_t) = (void (*)(void *, size_t))dlsym(RTLD_DEFAULT, "free_sized");
     void (*aligned)(void *, size_t, size_t) =
@@ -336,11 +339,11 @@ static void use_others(void)
     (void)aligned, (void)kept;
     if (SET >= 9 && (sized != NULL || old != NULL) && counts[FREE] == before[FREE])
         fail("free_sized and cfree did not go by the program's free");
-    /* Not the same with every C library, so it is not printed. */
+    /* Not printed, because it differs between C libraries. */
     memcpy(counts, before, sizeof before);
 }
 
-/* With an argument, without the C library's other names: another allocator may lack them. */
+/* With an argument, runs without the C library's other names, which another allocator may lack. */
 int main(int argc, char **argv)
 {
     static const struct {

@@ -1,6 +1,6 @@
 /*
- * Chunks of the program's own, each with a header before it: whose free() or realloc() gets one
- * unknown to them fails. Their memory is a mapping of the program's, or comes from the C library's
+ * Chunks of the program's own, each with a header before it. free() and realloc() fail on a chunk
+ * without that header. The memory is a mapping of the program's, or comes from the C library's
  * other names.
  */
 #ifndef FT_TEST_INTERPOSE_OWN_MEMORY_H
@@ -22,7 +22,7 @@ void __libc_free(void *pointer);  // NOLINT: as above
 enum { OWN_MAGIC = 0x5eed, OWN_SPACE = 64 << 20 };
 
 struct own_header {
-    void *start; /* of the memory that the chunk lies in */
+    void *start; /* of the memory that holds the chunk */
     size_t size;
     size_t unused;
     size_t magic;

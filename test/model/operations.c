@@ -1,5 +1,5 @@
 /*
- * The model's operations: each draws its arguments, calls the allocator, and checks what the
+ * The model's operations. Each draws its arguments, calls the allocator, and checks what the
  * contract says.
  */
 #include "model/model.h"

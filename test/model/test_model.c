@@ -1,5 +1,5 @@
 /*
- * The model test in one thread: after every operation, or every 50, show_alloc_mem shows exactly
+ * The model test in one thread: after every operation, or every 50, show_alloc_mem lists exactly
  * what the model holds.
  */
 #include "model/model.h"

@@ -1,7 +1,7 @@
 /*
- * The model test in several threads: each drives a model of its own, and passes chunks to the
- * others through queues; the receiver verifies them and keeps, resizes or frees them. Between waves
- * of threads, and in the end, show_alloc_mem must show exactly what is held.
+ * The model test in several threads. Each drives a model of its own and passes chunks to the others
+ * through queues; the receiver verifies them and keeps, resizes or frees them. Between waves of
+ * threads and in the end, show_alloc_mem must list exactly what is held.
  */
 #include "model/model.h"
 #include "support/capture.h"
@@ -114,7 +114,7 @@ static void run_wave(struct crew *crew)
         pthread_join(threads[t], NULL);
 }
 
-/* What is still in the queues is freed here, by a thread that allocated none of it. */
+/* A thread that allocated none of it frees what is still in the queues. */
 static void drain(struct crew *crew)
 {
     struct chunk chunk;

@@ -1,8 +1,8 @@
 /*
- * show_alloc_mem in two threads while others allocate and free at full speed. Each output must
- * parse and be sorted; a chunk that was held during the whole call must be in it with its exact
- * size. One more thread holds and releases sets of chunks of sizes that nobody else uses: shown
- * completely while held, not at all while released.
+ * Two threads call show_alloc_mem while others allocate and free at full speed. Each listing must
+ * parse and be sorted. A chunk that was held during the whole call must be listed with its exact
+ * size. One more thread holds and releases sets of chunks, of sizes that nobody else uses: a set
+ * must be listed completely while it is held, and not at all while it is released.
  */
 #include "bins/size_class.h"
 #include "support/capture.h"
@@ -23,7 +23,7 @@
 
 enum { WORKERS = 4, WATCHERS = 2, SLOTS = 400, SET = 60, SHOWS = 250, SHOWS_MAX = 100 * SHOWS };
 
-/* A slot's turn is odd while its chunk is held, even while its owner changes it. */
+/* A slot's turn is odd while its chunk is held, and even while its owner changes it. */
 struct slot {
     atomic_ulong turn;
     _Atomic(void *) start;
@@ -57,7 +57,7 @@ static void *slot_withdraw(struct slot *slot)
     return atomic_load(&slot->start);
 }
 
-/* Even, so never one of the set's. */
+/* Even sizes, so never one of the set's. */
 static size_t random_even_size(struct rng *rng)
 {
     size_t kind = rng_below(rng, 200);
@@ -66,7 +66,7 @@ static size_t random_even_size(struct rng *rng)
 }
 
 /*
- * Most slots change rarely, so that their chunks are held during whole calls; the others change all
+ * Most slots change rarely, so that their chunks are held during whole calls. The others change all
  * the time.
  */
 static size_t random_slot(struct rng *rng)
@@ -100,7 +100,10 @@ static void wait_for_shows(void)
         usleep(500);
 }
 
-/* set_turn modulo 4: 0 nothing is held, 2 everything is; odd: changing. */
+/*
+ * set_turn modulo 4: 0 means that nothing is held, 2 that everything is; odd values mean that the
+ * set is changing.
+ */
 static void *hold_and_release(void *unused)
 {
     (void)unused;
@@ -189,7 +192,8 @@ static void *watch(void *unused)
     size_t held = 0;
     size_t quiet = 0;
     /*
-     * On a busy machine all shows may be over before a worker has run at all: then there are more.
+     * On a busy machine all listings may be over before a worker has run at all. Then more are
+     * made.
      */
     for (size_t n = 0; n < SHOWS || ((held == 0 || quiet == 0) && n < SHOWS_MAX); n++)
         held += watch_once(&capture, seen, &quiet);

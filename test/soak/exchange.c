@@ -1,7 +1,7 @@
 /*
- * Chunks on their way from one thread to another. A cell holds a finished chunk, described by a
- * chunk of its own; whoever takes it out owns both. So the child of a fork can go on with the cells
- * at any moment.
+ * The exchange of chunks between threads. A cell holds a finished chunk, described by a chunk of
+ * its own; whoever takes it out owns both. So the child of a fork can continue with the cells at
+ * any moment.
  */
 #include "soak/soak.h"
 

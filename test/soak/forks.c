@@ -1,7 +1,7 @@
 /*
- * The fork storm: one thread forks while all others are somewhere in the allocator. Children go on
- * with the exchange, with a model of their own, with threads, with children of theirs, or exec;
- * each must end with status 0.
+ * The fork storm: one thread forks while all others are somewhere in the allocator. Children
+ * continue with the exchange, with a model of their own, with threads, with children of theirs, or
+ * exec. Each must end with status 0.
  */
 #include "soak/soak.h"
 
@@ -61,8 +61,8 @@ static void run_program(void)
 }
 
 /*
- * A child, its child and so on: each goes on allocating while those below it live, and waits for
- * the next.
+ * A child, its child and so on. Each goes on allocating while its descendants live, and waits for
+ * the next one.
  */
 static void fork_on(struct rng *rng)
 {
@@ -104,8 +104,8 @@ static void *storm(void *unused)
             live_as_child(&rng);
         atomic_fetch_add(&counts.forks, 1);
         /*
-         * The children's numbers are drawn from where the parent's generator stands, so it must
-         * move on.
+         * The children's random numbers start from the parent's generator, so the parent must
+         * advance it.
          */
         rng_next(&rng);
         if (++running == CHILDREN) {

@@ -1,7 +1,8 @@
 /*
- * Included before everything in the soak's load: the prefixed functions, which the model calls, are
- * the shared library's. Names of the linker, not macros: a compiler that read malloc() would warn
- * of the sizes that the model asks for in order to be refused.
+ * Included before everything in the soak's load. It makes the prefixed functions, which the model
+ * calls, those of the shared library. It uses names of the linker instead of macros, because a
+ * compiler that read malloc() would warn of the sizes that the model requests in order to be
+ * refused.
  */
 #ifndef FT_TEST_SOAK_OWN_NAMES_H
 #define FT_TEST_SOAK_OWN_NAMES_H

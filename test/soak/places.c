@@ -1,7 +1,7 @@
 /*
- * Thread churn: each place has a keeper, who starts a worker, waits for its end, and starts the
- * next, which goes on with the model of the last one. Some models are instead emptied by the
- * keeper, who allocated none of it.
+ * Thread churn: each place has a keeper thread, which starts a worker, waits for its end, and
+ * starts the next, which continues with the model of the previous one. The keeper empties some
+ * models itself, although it allocated none of the chunks.
  */
 #include "soak/soak.h"
 
@@ -13,7 +13,7 @@
 struct place {
     pthread_t keeper;
     struct model *model;
-    size_t steps; /* how long the next worker lives */
+    size_t steps; /* how long the next worker runs */
     _Atomic pid_t thread;
 };
 
@@ -37,7 +37,7 @@ static void *work(void *argument)
     return NULL;
 }
 
-/* Most lives are short, a few long. */
+/* Most workers run shortly, a few run long. */
 static size_t random_life(struct rng *rng)
 {
     return rng_below(rng, 10) == 0 ? rng_below(rng, 50000) : rng_below(rng, 1500);

@@ -1,7 +1,7 @@
 /*
- * Signals at random moments: SIGPROF by the processor time of the process, SIGUSR1 and SIGUSR2
- * aimed at the workers. Their handlers do nothing, or what a handler may do. SIGSTOP and SIGCONT
- * come from outside.
+ * Signals at random moments: SIGPROF by the processor time of the process, SIGUSR1 and SIGUSR2 sent
+ * to the workers. Their handlers do nothing, or what a handler may do. SIGSTOP and SIGCONT come
+ * from outside.
  */
 #include "soak/soak.h"
 
@@ -44,7 +44,7 @@ static void handle(int number, void (*handler)(int))
     REQUIRE(sigaction(number, &action, NULL) == 0, "sigaction failed");
 }
 
-/* A thread that has ended meanwhile is no error. */
+/* It is no error if the thread has ended meanwhile. */
 static void *send(void *unused)
 {
     struct rng rng = soak_rng();

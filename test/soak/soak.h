@@ -1,7 +1,7 @@
 /*
  * What the parts of the soak's load share. The load runs until its time is over: workers drive
- * models and exchange chunks, threads end and others go on with their models, processes fork, and
- * signals interrupt all of them.
+ * models and exchange chunks, threads end and others continue with their models, processes fork,
+ * and signals interrupt all of them.
  */
 #ifndef FT_TEST_SOAK_SOAK_H
 #define FT_TEST_SOAK_SOAK_H
@@ -26,20 +26,20 @@ struct counts {
 extern struct counts counts;
 extern uint64_t soak_seed;
 
-/* Set once, when the time is over; everything then ends at its next look. */
+/* Set once, when the time is over. Everything ends at its next look. */
 extern atomic_bool soak_over;
 
-/* A generator, or a model, of its own for whoever asks. */
+/* Returns a new generator, or a new model, for the caller alone. */
 struct rng soak_rng(void);
 struct model *soak_model(void);
 
 void soak_pause_us(size_t microseconds);
 
-/* The exchange: cells that hold a chunk each, for whoever takes it out. */
+/* The exchange: cells that hold a chunk each, which any thread may take out. */
 void exchange_step(struct model *model);
 void exchange_empty(void);
 
-/* A place is filled by one worker after the other; the next one goes on with the model. */
+/* One worker after the other runs in a place; the next one continues with the model. */
 void places_start(void);
 void places_join(void);
 

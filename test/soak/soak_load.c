@@ -1,7 +1,6 @@
 /*
- * `soak_load SECONDS SEED`: the load of test/soak/soak, which samples its memory. Everything that
- * it finds wrong ends it with a message; in the end all is freed, which the library's own figures
- * must confirm.
+ * `soak_load SECONDS SEED`: the load of test/soak/soak, which samples its memory. Any fault ends it
+ * with a message. In the end everything is freed, which the library's own figures must confirm.
  */
 #include "soak/soak.h"
 
@@ -47,7 +46,7 @@ static size_t live_bytes(void)
     return info.uordblks + info.hblkhd;
 }
 
-/* Listings, figures and trims while all others run. */
+/* Makes listings, figures and trims while all others run. */
 static void *look(void *unused)
 {
     struct rng rng = soak_rng();
@@ -83,7 +82,7 @@ static void wait_s(double seconds)
         ;
 }
 
-/* The listings go nowhere; what is to be read goes to the descriptor that this gives. */
+/* Discards the listings; what is to be read goes to the descriptor that this returns. */
 static FILE *divert_stdout(void)
 {
     int kept = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);

@@ -1,6 +1,7 @@
 /*
- * Descriptor capture through a memfd. Its memory comes from mmap: the allocator under test may be
- * the one of this process, and what it shows must not be changed by the capture.
+ * Captures a descriptor through a memfd. The capture's memory comes from mmap, because the
+ * allocator under test may be the one of this process, and the capture must not change what it
+ * lists.
  */
 #include "support/capture.h"
 
@@ -13,8 +14,8 @@
 #include <unistd.h>
 
 /*
- * Not through libc's functions: ThreadSanitizer watches those, and believes that all threads share
- * one table of descriptors, which is not so after capture_private_descriptors().
+ * Calls the kernel directly. ThreadSanitizer watches libc's functions and assumes that all threads
+ * share one table of descriptors, which is not so after capture_private_descriptors().
  */
 static int duplicate(int from, int to)
 {

@@ -1,6 +1,6 @@
 /*
- * Captures what a function writes to a descriptor (show_alloc_mem writes to descriptor 1, with no
- * stdio), in a file of memory. capture_private_descriptors() gives the calling thread a descriptor
+ * Captures what a function writes to a descriptor in a memory file (show_alloc_mem writes to
+ * descriptor 1 without stdio). capture_private_descriptors() gives the calling thread a descriptor
  * table of its own, so that several threads can capture at the same time.
  */
 #ifndef FT_TEST_SUPPORT_CAPTURE_H
@@ -9,9 +9,9 @@
 #include <stddef.h>
 
 struct capture {
-    int descriptor; /* the one that is captured: 1 or 2 */
+    int descriptor; /* the descriptor that is captured: 1 or 2 */
     int file;
-    char *text; /* what the last call wrote, with a '\0' behind it; in memory from mmap */
+    char *text; /* what the last call wrote, followed by a '\0'; in memory from mmap */
     size_t length;
     size_t capacity;
 };

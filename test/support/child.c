@@ -1,5 +1,5 @@
 /*
- * fork + exec with stdout and stderr in files of memory, so that no pipe can fill up and no reader
+ * fork and exec with stdout and stderr in memory files, so that no pipe can fill up and no reader
  * is needed.
  */
 #include "support/child.h"
@@ -39,8 +39,8 @@ static void become_child(const struct child_spec *spec, int out, int err)
     if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
         _exit(126);
     /*
-     * A group of its own, so that what hangs is killed with all its children; and none outlives the
-     * test.
+     * The child gets a process group of its own, so that a hanging child is killed with all its
+     * children and none outlives the test.
      */
     if (setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
         _exit(126);
@@ -151,7 +151,7 @@ static void store_figure(struct child_stats *stats, const char *name, unsigned l
     }
 }
 
-/* " name number" pairs up to the line's end, among them all that we want to know. */
+/* Reads " name number" pairs up to the end of the line, among them all that we need. */
 bool child_read_stats(const struct child_result *result, struct child_stats *stats)
 {
     const char *at = find_stats_line(result->err);

@@ -11,17 +11,18 @@
 struct child_spec {
     const char *const *argv; /* argv[0] is the program's path; ends with NULL */
     const char *const
-        *environment;     /* "NAME=VALUE" lines added to ours; ends with NULL; may be NULL */
+        /* "NAME=VALUE" lines that are added to our environment; ends with NULL; may be NULL */
+        *environment;
     const char *preload;  /* LD_PRELOAD, or NULL */
-    size_t address_space; /* RLIMIT_AS in bytes, 0: none */
-    unsigned timeout_s;   /* 0: a minute */
+    size_t address_space; /* RLIMIT_AS in bytes, or 0 for none */
+    unsigned timeout_s;   /* 0 means a minute */
 };
 
 struct child_result {
     bool timed_out;
     int exit_code; /* -1 if a signal ended it */
     int signal;    /* 0 if it exited */
-    char *out;     /* what it wrote to stdout, and to stderr; each with a '\0' behind it */
+    char *out;     /* what it wrote to stdout and to stderr, each followed by a '\0' */
     char *err;
     size_t out_length;
     size_t err_length;
@@ -40,10 +41,10 @@ struct child_stats {
 void child_run(const struct child_spec *spec, struct child_result *result);
 void child_free(struct child_result *result);
 
-/* Prints the child's end and output when it did not exit with 0; returns whether it did. */
+/* Prints the child's end and output if it did not exit with 0. Returns whether it did. */
 bool child_succeeded(const struct child_result *result);
 
-/* False when stderr does not hold exactly one well-formed statistics line. */
+/* Returns false if stderr does not hold exactly one well-formed statistics line. */
 bool child_read_stats(const struct child_result *result, struct child_stats *stats);
 
 /*

@@ -1,6 +1,6 @@
 /*
  * The size of the pages that the library under test sees: the kernel's pages, or the larger ones
- * that FT_TEST_PAGE lets the prefixed library see (src/os/larger_pages.c).
+ * that FT_TEST_PAGE makes the prefixed library see (src/os/larger_pages.c).
  */
 #ifndef FT_TEST_SUPPORT_PAGE_H
 #define FT_TEST_SUPPORT_PAGE_H

@@ -1,5 +1,5 @@
 /*
- * The pattern is a word per 8 bytes, so that long blocks are quick to write and to check.
+ * The pattern is one word per 8 bytes, so that long blocks are quick to write and to check.
  */
 #include "support/pattern.h"
 

@@ -1,6 +1,6 @@
 /*
- * The failure path of REQUIRE: one line on stderr built in a buffer on the stack, so that it also
- * works when the allocator under test is the process's own and is broken.
+ * The failure path of REQUIRE. It builds one line in a buffer on the stack and writes it to stderr,
+ * so that it also works when the allocator under test is the process's own and is broken.
  */
 #include "support/require.h"
 

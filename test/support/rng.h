@@ -1,5 +1,5 @@
 /*
- * A small seeded random number generator (splitmix64) and the seed of a test run, which is printed
+ * A small seeded random number generator (splitmix64), and the seed of a test run, which is printed
  * so that a failing run can be repeated: FT_TEST_SEED=N in the environment, or N as the program's
  * first argument.
  */
@@ -21,19 +21,22 @@ static inline uint64_t rng_next(struct rng *rng)
     return mixed ^ (mixed >> 31);
 }
 
-/* A number in [0, limit); limit must not be 0. */
+/* Returns a number in [0, limit). `limit` must not be 0. */
 static inline size_t rng_below(struct rng *rng, size_t limit)
 {
     return (size_t)(rng_next(rng) % limit);
 }
 
-/* A number in [low, high]. */
+/* Returns a number in [low, high]. */
 static inline size_t rng_between(struct rng *rng, size_t low, size_t high)
 {
     return low + rng_below(rng, high - low + 1);
 }
 
-/* A generator for one thread or one test, independent of the others drawn from the same seed. */
+/*
+ * Returns a generator for one thread or one test, independent of the others drawn from the same
+ * seed.
+ */
 static inline struct rng rng_stream(uint64_t seed, uint64_t stream)
 {
     struct rng rng = {seed ^ (stream * 0xD1342543DE82EF95U)};

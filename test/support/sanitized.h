@@ -1,6 +1,6 @@
 /*
- * Whether this is a build with AddressSanitizer or ThreadSanitizer: their memory, mappings and
- * locks are then among what a test measures.
+ * Whether this is a build with AddressSanitizer or ThreadSanitizer, whose own memory, mappings and
+ * locks are then part of what a test measures.
  */
 #ifndef FT_TEST_SUPPORT_SANITIZED_H
 #define FT_TEST_SUPPORT_SANITIZED_H

@@ -1,5 +1,5 @@
 /*
- * The parser of show_alloc_mem's output. It knows the format of the mission and nothing of the
+ * The parser of show_alloc_mem's output. It knows the prescribed format and nothing of the
  * allocator.
  */
 #include "support/shown.h"

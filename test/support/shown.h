@@ -1,7 +1,7 @@
 /*
- * What show_alloc_mem wrote, parsed to the letter: zones, chunks, total. Parsing fails on any
- * deviation from the format, on zones or chunks out of order, on chunks that overlap or start
- * before their zone, and on a wrong total.
+ * What show_alloc_mem wrote, parsed strictly: zones, chunks, total. Parsing fails on any deviation
+ * from the format, on zones or chunks out of order, on chunks that overlap or start before their
+ * zone, and on a wrong total.
  */
 #ifndef FT_TEST_SUPPORT_SHOWN_H
 #define FT_TEST_SUPPORT_SHOWN_H

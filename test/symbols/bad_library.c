@@ -1,6 +1,6 @@
 /*
- * A library that does all that the symbol checks forbid: exports a name of its own, imports printf
- * and a function of libm, has much thread-local storage. The checks must refuse it.
+ * A library that does all that the symbol checks forbid: it exports a name of its own, imports
+ * printf and a function of libm, and has much thread-local storage. The checks must refuse it.
  */
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /*
  * Forks in a signal handler that interrupts the library at a place where the models (locks.pml,
- * large.pml) found the child in danger. The interrupted call goes on in the child, and must come to
- * its end.
+ * large.pml) found the child in danger. The interrupted call continues in the child and must
+ * return.
  */
 #include "unit/unit.h"
 
@@ -29,7 +29,7 @@ static void fork_now(int signal)
     (void)signal;
     child = fork();
     forked = 1;
-    /* What waits for ever is ended. */
+    /* A child that waits for ever is killed. */
     if (child == 0)
         alarm(GIVE_UP_S);
 }
@@ -40,8 +40,8 @@ static void wait_a_moment(void)
 }
 
 /*
- * While this thread holds a lock, the other one waits for it soon; where it does not yet, the test
- * is easier.
+ * While this thread holds a lock, the other one soon waits for it. If it does not yet, the test is
+ * easier.
  */
 static void interrupt_the_other(void)
 {
@@ -53,12 +53,12 @@ static void interrupt_the_other(void)
 static void prepare(void **chunks)
 {
     assert_non_null(ft_malloc(1));
-    unit_arena(); /* there is more than one: the child has something to repair */
+    unit_arena(); /* there is more than one arena, so the child has something to repair */
     signal(SIGUSR1, fork_now);
     interrupted = pthread_self();
     forked = 0;
     atomic_store(&holding, false);
-    /* Touched, so that unmapping them takes a while: the other thread has to come in between. */
+    /* Written to, so that unmapping them takes a while: the other thread has to run in between. */
     for (unsigned i = 0; chunks != NULL && i < CHUNKS; i++)
         chunks[i] = memset(ft_malloc(CHUNK_BYTES), 1, CHUNK_BYTES);
     for (unsigned i = 0; chunks != NULL && i < CHUNKS; i++)
@@ -104,7 +104,7 @@ static void test_a_wait_for_a_walker(void **state)
     child_must_succeed(walker);
 }
 
-/* Freed, in the cache no more, and not unmapped yet: the other thread is about to do that. */
+/* Freed, not in the cache any more, and not unmapped yet, which the other thread is about to do. */
 static void interrupt_when_evicted(void *context, struct large *large)
 {
     bool *done = context;
@@ -128,7 +128,7 @@ static void *look(void *chunk)
     return chunk;
 }
 
-/* All chunks at once: none is the mapping of another, and none is missing. */
+/* All chunks at once, to show that none is the mapping of another and none is missing. */
 static bool chunks_are_sound(void **chunks)
 {
     for (unsigned i = 0; i < CHUNKS; i++) {
@@ -143,7 +143,7 @@ static bool chunks_are_sound(void **chunks)
     return true;
 }
 
-/* Whether the other thread came in between. */
+/* Whether the other thread ran in between. */
 static bool trim_and_fork(void **chunks)
 {
     pthread_t looker;

@@ -1,6 +1,7 @@
 /*
- * Every size with every alignment, through the API: the chunk is aligned, large enough, and of the
- * first class that can be; what test_size_class.c says of the tables alone is not repeated.
+ * Every size with every alignment, through the public functions: the chunk is aligned, large
+ * enough, and of the first possible class. What test_size_class.c checks of the tables alone is not
+ * repeated.
  */
 #include "unit/unit.h"
 
@@ -9,13 +10,16 @@
 
 enum { ALIGN_MAX = 1 << 16 };
 
-/* Written another way than in the library: the smallest chunk of all that serve the request. */
+/*
+ * Computed in another way than in the library: the smallest of all chunks that can serve the
+ * request.
+ */
 static size_t smallest_chunk(size_t align, size_t size)
 {
     for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
         size_t chunk = size_classes[size_class].size;
 
-        /* 63 bytes: what a TINY state can tell. */
+        /* 63 bytes, the largest slack that a TINY state can express. */
         if (chunk >= size && chunk >= align && chunk % align == 0 &&
             (chunk > TINY_MAX || chunk - size <= 63))
             return chunk;
@@ -24,8 +28,8 @@ static size_t smallest_chunk(size_t align, size_t size)
 }
 
 /*
- * Sizes between two that differ in their chunk ask for the same one, so the search is made once for
- * each step of 16.
+ * Two sizes with the same rounded size request the same chunk, so the search is made once for each
+ * step of 16.
  */
 static size_t wrong_with(size_t align)
 {
@@ -53,7 +57,7 @@ static void test_every_size_with_every_alignment(void **state)
         assert_int_equal(wrong_with(align), 0);
 }
 
-/* Each of these is a mapping of its own: only some of the sizes. */
+/* Each of these is a mapping of its own, so only some of the sizes are tried. */
 static void test_alignments_above_a_unit(void **state)
 {
     (void)state;
