@@ -3,6 +3,8 @@
 import csv
 import statistics
 
+from results import summarise
+
 RAW_HEADS = (
     "case",
     "group",
@@ -67,16 +69,9 @@ def raw_rows(results):
                 )
 
 
-def median_extra(samples):
-    keys = sorted({key for sample in samples for key in sample.extra})
-    return {
-        key: statistics.median(sample.extra[key] for sample in samples if key in sample.extra)
-        for key in keys
-    }
-
-
 def summary_row(case, allocator, samples, counts):
     times = [sample.time for sample in samples]
+    summary = summarise(samples)
     known = counts or (None, None, None)
     return (
         case.name,
@@ -84,14 +79,14 @@ def summary_row(case, allocator, samples, counts):
         allocator.name,
         len(samples),
         case.unit,
-        decimals(min(times)),
-        decimals(statistics.median(times)),
+        decimals(summary.min_time),
+        decimals(summary.median_time),
         decimals(max(times)),
-        decimals(min(sample.cpu for sample in samples)),
-        decimals(statistics.median(sample.peak_kib for sample in samples), 0),
+        decimals(summary.cpu),
+        decimals(summary.peak_kib, 0),
         decimals(statistics.median(sample.faults for sample in samples), 0),
         *(decimals(value) for value in known),
-        extra_text(median_extra(samples)),
+        extra_text(summary.extra),
         "",
     )
 

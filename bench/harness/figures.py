@@ -1,9 +1,10 @@
-"""From samples to figures. A grid has a row for each case and in it a value for each allocator, None where
-there is none. Less is better in all of them.
+"""Turns summaries into figures.
+
+A grid is a dictionary of rows, one for each case. A row holds a value for each allocator, or None
+where there is none. In every grid less is better.
 """
 
 import math
-import statistics
 
 from allocators import OURS
 
@@ -16,17 +17,14 @@ def ratio(value, base):
     return value / base if value and base else None
 
 
-def sample_grid(results, cases, pick, reduce):
-    """reduce() of the pick() of each round's sample."""
+def grid_of(results, cases, pick):
+    """Returns pick() of the summary of each case under each allocator."""
     grid = {}
     for case in cases:
         row = grid[case.name] = {}
         for allocator in results.allocators:
-            values = [
-                pick(sample) for sample in results.samples.get((case.name, allocator.name), ())
-            ]
-            known = [value for value in values if value is not None]
-            row[allocator.name] = reduce(known) if known else None
+            summary = results.summary(case.name, allocator.name)
+            row[allocator.name] = pick(summary) if summary else None
     return grid
 
 
@@ -45,24 +43,22 @@ def count_grid(results, cases, field, divisor=1):
 
 
 def extra_grid(results, cases):
-    """A row for each further figure that a case prints, under "case: key"."""
+    """Returns a row for each further figure that a case prints, under "case: key"."""
     grid = {}
     for case in cases:
         for allocator in results.allocators:
-            samples = results.samples.get((case.name, allocator.name), ())
-            for key in sorted({key for sample in samples for key in sample.extra}):
-                values = [sample.extra[key] for sample in samples if key in sample.extra]
-                row = grid.setdefault(f"{case.name}: {key}", {})
-                row[allocator.name] = statistics.median(values)
+            summary = results.summary(case.name, allocator.name)
+            for key, value in summary.extra.items() if summary else ():
+                grid.setdefault(f"{case.name}: {key}", {})[allocator.name] = value
     return {
         name: {allocator.name: row.get(allocator.name) for allocator in results.allocators}
         for name, row in grid.items()
     }
 
 
-def spread(values):
-    """How far the median lies above the minimum: 0.05 is 5 %."""
-    return statistics.median(values) / min(values) - 1
+def spread(summary):
+    """Returns how far the median time lies above the minimum: 0.05 is 5 %."""
+    return summary.median_time / summary.min_time - 1
 
 
 def best(row, without=()):

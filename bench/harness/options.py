@@ -87,7 +87,14 @@ def parser(about, root):
         "--out", metavar="DIR", help="where results and plots go (default: DIR/bench/results)"
     )
     out.add_argument(
-        "--write-docs", action="store_true", help="write docs/BENCHMARKS.md and docs/bench/*.svg"
+        "--write-docs",
+        action="store_true",
+        help="write docs/BENCHMARKS.md, its plots, and the record of the run in docs/bench/",
+    )
+    out.add_argument(
+        "--rewrite-docs",
+        action="store_true",
+        help="measure nothing: write docs/BENCHMARKS.md again from docs/bench/results.json",
     )
     out.add_argument(
         "--from",

@@ -5,7 +5,6 @@ Lines: the scaling series.
 """
 
 import os
-import statistics
 
 import figures
 import gnuplot
@@ -22,9 +21,9 @@ def base_of(results):
     return next((name for name in (MIMALLOC, GLIBC) if name in names), names[0])
 
 
-def relative_rows(results, cases, pick, reduce, base):
+def relative_rows(results, cases, pick, base):
     """(case, {allocator: ratio}) for the cases in which the base has a value."""
-    grid = figures.sample_grid(results, cases, pick, reduce)
+    grid = figures.grid_of(results, cases, pick)
     rows = [
         (name, {allocator: figures.ratio(value, row[base]) for allocator, value in row.items()})
         for name, row in grid.items()
@@ -39,11 +38,11 @@ def bar_plots(results):
     base = base_of(results)
     names = [name for name in report.names_of(results) if name != base]
     for group, cases in report.grouped(results):
-        for what, title, pick, reduce in (
-            ("time", "time", report.time_of, min),
-            ("memory", "peak memory", report.peak_of, statistics.median),
+        for what, title, pick in (
+            ("time", "time", report.time_of),
+            ("memory", "peak memory", report.peak_of),
         ):
-            rows = relative_rows(results, cases, pick, reduce, base)
+            rows = relative_rows(results, cases, pick, base)
             if rows:
                 heading = f"{report.GROUP_TITLES[group]}: {title}, {base} = 1 (shorter is better)"
                 yield f"{what}-{group}", gnuplot.bars(
@@ -56,10 +55,8 @@ def scatter_plot(results):
     base = (report.bases_of(results) or report.names_of(results))[0]
     panels = []
     for title, cases in report.sections_to_compare(results):
-        times = figures.mean_ratios(figures.sample_grid(results, cases, report.time_of, min), base)
-        peaks = figures.mean_ratios(
-            figures.sample_grid(results, cases, report.peak_of, statistics.median), base
-        )
+        times = figures.mean_ratios(figures.grid_of(results, cases, report.time_of), base)
+        peaks = figures.mean_ratios(figures.grid_of(results, cases, report.peak_of), base)
         points = [(name, times[name], peaks[name]) for name in times if name in peaks]
         if len(points) > 1:
             panels.append((title.capitalize(), points))
@@ -104,3 +101,8 @@ def draw(results, folder):
                 return drawn, f"gnuplot failed on {name}: {failure}"
             drawn.append(name + ".svg")
     return drawn, None
+
+
+def existing(folder):
+    """Returns the names of the plots that an earlier run left in the folder."""
+    return sorted(name for name in os.listdir(folder) if name.endswith(".svg"))

@@ -1,7 +1,5 @@
 """The tables of a run: what each group took, who wins, what memory and system calls it cost."""
 
-import statistics
-
 import figures
 from allocators import GLIBC, MIMALLOC, OURS
 from cases import GROUPS
@@ -17,12 +15,12 @@ GROUP_TITLES = {
 }
 
 
-def time_of(sample):
-    return sample.time
+def time_of(summary):
+    return summary.min_time
 
 
-def peak_of(sample):
-    return sample.peak_kib
+def peak_of(summary):
+    return summary.peak_kib
 
 
 def grouped(results):
@@ -97,7 +95,7 @@ def time_tables(results):
     rounds = results.setting.get("rounds")
     for group, cases in grouped(results):
         units = ", ".join(sorted({case.unit for case in cases}))
-        grid = figures.sample_grid(results, cases, time_of, min)
+        grid = figures.grid_of(results, cases, time_of)
         yield comparing_table(
             f"Time, {GROUP_TITLES[group]}: {units} per operation, minimum of {rounds} rounds",
             grid,
@@ -112,10 +110,10 @@ def median_tables(results):
         for case in cases:
             cells = [case.name]
             for name in names_of(results):
-                times = [sample.time for sample in results.samples.get((case.name, name), ())]
+                summary = results.summary(case.name, name)
                 cells.append(
-                    f"{number(statistics.median(times))} (+{percent(figures.spread(times))})"
-                    if times
+                    f"{number(summary.median_time)} (+{percent(figures.spread(summary))})"
+                    if summary
                     else MISSING
                 )
             rows.append(cells)
@@ -128,7 +126,7 @@ def median_tables(results):
 
 def memory_tables(results):
     for group, cases in grouped(results):
-        grid = figures.sample_grid(results, cases, peak_of, statistics.median)
+        grid = figures.grid_of(results, cases, peak_of)
         yield comparing_table(
             f"Peak resident memory, {GROUP_TITLES[group]}: KiB, median", grid, names_of(results)
         )
@@ -138,7 +136,7 @@ def processor_tables(results):
     """Not for one thread, where it is the time."""
     for group, cases in grouped(results):
         if group != "single":
-            grid = figures.sample_grid(results, cases, lambda sample: sample.cpu, min)
+            grid = figures.grid_of(results, cases, lambda summary: summary.cpu)
             yield comparing_table(
                 f"Processor time, {GROUP_TITLES[group]}: per operation, minimum",
                 grid,
@@ -154,7 +152,7 @@ COUNT_TITLES = (
 )
 
 # Of what the counts are, where it is not many operations: there an operation is a process.
-COUNT_UNITS = {"start": "a process", "whole": "a run"}
+COUNT_UNITS = {"start": "process", "whole": "run"}
 
 
 def count_tables(results):
@@ -166,7 +164,7 @@ def count_tables(results):
             )
             if grid:
                 yield plain_table(
-                    f"{title}, {GROUP_TITLES[group]}: for {unit}", grid, names_of(results)
+                    f"{title}, {GROUP_TITLES[group]}: per {unit}", grid, names_of(results)
                 )
 
 
@@ -186,7 +184,7 @@ def sections_to_compare(results):
     return sections
 
 
-def summary_table(results, title, pick, reduce):
+def summary_table(results, title, pick):
     """Geometric means for each group, all allocators relative to one."""
     names, bases = names_of(results), bases_of(results)
     base = bases[0] if bases else names[0]
@@ -195,7 +193,7 @@ def summary_table(results, title, pick, reduce):
         heads += [*(f"ours/{name}" for name in bases), "ours/best of each line"]
     rows = []
     for section, cases in sections_to_compare(results):
-        grid = figures.sample_grid(results, cases, pick, reduce)
+        grid = figures.grid_of(results, cases, pick)
         means = figures.mean_ratios(grid, base)
         cells = [
             section,
@@ -212,8 +210,8 @@ def summary_table(results, title, pick, reduce):
 def wins_table(results):
     rows = []
     for section, cases in sections_to_compare(results):
-        for what, pick, reduce in (("time", time_of, min), ("memory", peak_of, statistics.median)):
-            counts = figures.wins(figures.sample_grid(results, cases, pick, reduce))
+        for what, pick in (("time", time_of), ("memory", peak_of)):
+            counts = figures.wins(figures.grid_of(results, cases, pick))
             rows.append(
                 [f"{section}: {what}", *(str(counts.get(name, 0)) for name in names_of(results))]
             )
@@ -225,23 +223,20 @@ def wins_table(results):
 
 
 def summary_tables(results):
-    yield summary_table(results, "Time", time_of, min)
-    yield summary_table(results, "Peak resident memory", peak_of, statistics.median)
+    yield summary_table(results, "Time", time_of)
+    yield summary_table(results, "Peak resident memory", peak_of)
     yield wins_table(results)
 
 
 def behind_tables(results):
     """The lines in which ours is more than a tenth worse than the best peer."""
-    for what, pick, reduce in (
-        ("time", time_of, min),
-        ("peak resident memory", peak_of, statistics.median),
-    ):
-        grid = figures.sample_grid(results, results.main_cases(), pick, reduce)
+    for what, pick in (("time", time_of), ("peak resident memory", peak_of)):
+        grid = figures.grid_of(results, results.main_cases(), pick)
         rows = [
             [case, f"{factor:.2f}", peer, number(grid[case][OURS]), number(grid[case][peer])]
             for factor, case, peer in figures.behind(grid, BEHIND_FACTOR)
         ]
-        title = f"Cases in which ours is above {BEHIND_FACTOR:.2f} x the best peer: {what}"
+        title = f"Cases in which ours takes more than {BEHIND_FACTOR:.2f} × the best peer: {what}"
         yield Table(
             title,
             ["case", "ours/best", "best peer", "ours", "theirs"],

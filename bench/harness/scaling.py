@@ -1,7 +1,5 @@
 """Series of cases that differ in one number: threads, live chunks, the size of a chunk."""
 
-import statistics
-
 import figures
 from tables import Table, number
 
@@ -24,13 +22,11 @@ def series_of(cases):
 
 
 def time_grid(results, cases):
-    return figures.sample_grid(results, cases, lambda sample: sample.time, min)
+    return figures.grid_of(results, cases, lambda summary: summary.min_time)
 
 
 def memory_grid(results, cases):
-    grid = figures.sample_grid(
-        results, cases, lambda sample: sample.extra.get(MEMORY_KEY), statistics.median
-    )
+    grid = figures.grid_of(results, cases, lambda summary: summary.extra.get(MEMORY_KEY))
     return {name: row for name, row in grid.items() if any(row.values())}
 
 

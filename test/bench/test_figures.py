@@ -4,16 +4,17 @@ import unittest
 
 import support
 import figures
+from results import summarise
 
 
-def time_of(sample):
-    return sample.time
+def time_of(summary):
+    return summary.min_time
 
 
 class Figures(unittest.TestCase):
     def setUp(self):
         self.results = support.made_up_results()
-        self.grid = figures.sample_grid(self.results, self.results.main_cases(), time_of, min)
+        self.grid = figures.grid_of(self.results, self.results.main_cases(), time_of)
 
     def test_geometric_mean(self):
         self.assertAlmostEqual(figures.geometric_mean([1, 4, 16]), 4)
@@ -63,7 +64,9 @@ class Figures(unittest.TestCase):
         self.assertEqual(figures.behind(self.grid, 1.6), [(2.0, "app", "mimalloc")])
 
     def test_spread(self):
-        self.assertAlmostEqual(figures.spread([2.0, 2.2, 9.0]), 0.1)
+        self.assertAlmostEqual(
+            figures.spread(summarise([support.sample(time) for time in (2.0, 9.0, 2.2)])), 0.1
+        )
 
     def test_extra_figures_are_medians(self):
         grid = figures.extra_grid(self.results, self.results.main_cases())

@@ -107,12 +107,56 @@ class Files(unittest.TestCase):
         loaded = storage.load(self.path("results.json"))
         self.assertEqual(loaded, self.results)
 
+    def test_the_record_of_a_run_gives_the_same_document(self):
+        storage.save_record(self.results, self.path("record.json"))
+        loaded = storage.load(self.path("record.json"))
+        self.assertEqual(loaded.samples, {})
+        drawn = ["scatter.svg", "time-single.svg", "scaling-live.svg"]
+        texts = [document.document(one, drawn, "") for one in (self.results, loaded)]
+        self.assertEqual(*texts)
+        self.assertIn("crashed", texts[0])
+
+    def test_the_committed_document_is_that_of_its_record(self):
+        folder = os.path.join(support.ROOT, "docs", "bench")
+        results = storage.load(os.path.join(folder, "results.json"))
+        with open(os.path.join(support.ROOT, "docs", "BENCHMARKS.md"), encoding="utf-8") as file:
+            committed = file.read()
+        written = document.document(
+            results, plots.existing(folder), os.path.join(folder, "notes.md")
+        )
+        self.assertTrue(written == committed, "run bench/run --rewrite-docs")
+        prose = [line for line in committed.splitlines() if not line.startswith(("|", "!", "#"))]
+        self.assertLessEqual(max(map(len, prose)), 100)
+
+    def test_document_opens_with_the_plots_and_what_they_say(self):
+        text = document.document(self.results, ["scatter.svg", "scaling-live.svg"], "")
+        places = [
+            text.index(part)
+            for part in (
+                "## Time against memory",
+                "bench/scatter.svg",
+                "ft_malloc takes 0.50 × the time and 1.00 × the memory of glibc",
+                "bench/scaling-live.svg",
+                "1.00 ns at 10 and 2.00 ns at 1,000 (live chunks)",
+                "## Machine and versions",
+                "## Summary",
+            )
+        ]
+        self.assertEqual(places, sorted(places))
+
+    def test_bars_say_where_ours_is_behind(self):
+        text = document.document(self.results, ["time-single.svg", "time-whole.svg"], "")
+        text = " ".join(text.split())
+        self.assertIn("ft_malloc is the best in 1 of 2 cases", text)
+        self.assertIn("furthest behind in two: 1.50 × glibc", text)
+        self.assertIn("best in none of 1 cases", text)
+
     def test_document(self):
         with open(self.path("notes.md"), "w", encoding="utf-8") as file:
-            file.write("## By hand\n")
+            file.write("## By hand [link](../OTHER.md)\n")
         text = document.document(self.results, ["scatter.svg"], self.path("notes.md"))
         for part in (
-            "## By hand",
+            "## By hand [link](OTHER.md)",
             "commit abc",
             "bench/scatter.svg",
             "two under mimalloc: exit status 139",
