@@ -13,7 +13,15 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, MIB = 1 << 20, FAR = 1 << 30, PAIRS = 1024, MANY = 3000 };
+enum {
+    PAGE = 4096,
+    MIB = 1 << 20,
+    FAR = 1 << 30,
+    PAIRS = 1024,
+    MANY = 3000,
+    AMONG = 64,
+    FORGED = 32
+};
 
 static volatile unsigned char sink;
 
@@ -152,6 +160,26 @@ static void free_reused(size_t size, size_t far)
     free(chunk), free(other); // NOLINT: wrong on purpose
 }
 
+/* Frees many chunks, then one of them again. An allocator that checks only the last few misses it. */
+static void free_among(size_t size, size_t many)
+{
+    unsigned char **chunks = (unsigned char **)allocate(many * sizeof *chunks);
+    for (size_t n = 0; n < many; n++)
+        chunks[n] = allocate(size);
+    for (size_t n = 0; n < many; n++)
+        free(chunks[n]);
+    free(chunks[many / 2]); // NOLINT: wrong on purpose
+}
+
+/* Frees an address inside a chunk, behind a number that looks like the header of a glibc chunk. */
+static void free_forged(size_t size, size_t forged)
+{
+    size_t *chunk = (size_t *)allocate(size + 4 * forged);
+    for (size_t n = 0; n < 4 * forged / sizeof *chunk; n++)
+        chunk[n] = forged | 1;
+    free(chunk + 2); // NOLINT: wrong on purpose
+}
+
 static void free_inside(size_t size, size_t far)
 {
     free(allocate(size) + far);
@@ -277,6 +305,8 @@ static const struct {
     {"free-twice-later", free_twice, PAIRS},
     {"free-interleaved", free_interleaved, 0},
     {"free-reused", free_reused, 0},
+    {"free-among", free_among, AMONG},
+    {"free-forged", free_forged, FORGED},
     {"free-inside-1", free_inside, 1},
     {"free-inside-word", free_inside, 8},
     {"free-inside-16", free_inside, 16},

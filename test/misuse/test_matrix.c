@@ -50,6 +50,7 @@ static const struct {
     {"free-reused", "...", "xxx"},          {"free-inside-1", "xxx", "xxx"},
     {"free-inside-word", "xxx", "xxx"},     {"free-inside-16", "xxx", "xxx"},
     {"free-page-away", "xxx", "xxx"},       {"free-gib-away", "xxx", "xxx"},
+    {"free-among", "xxx", "xxx"},           {"free-forged", "xxx", "xxx"},
     {"free-stack", "x--", "x--"},           {"free-1", "x--", "x--"},
     {"realloc-freed", "xxx", "xxx"},        {"empty-read-malloc", ".--", "x--"},
     {"empty-read-calloc", ".--", "x--"},    {"empty-read-aligned", ".--", "x--"},
