@@ -108,7 +108,7 @@ static void test_growth_step_by_step(void **state)
 }
 
 /* Many blocks grow in turn. Growth in place must not run into a neighbour. */
-static void test_neighbours_that_grow_by_turns(void **state)
+static void test_neighbours_that_grow_in_turn(void **state)
 {
     (void)state;
     enum { COUNT = 12, STEPS = 120 };
@@ -136,7 +136,7 @@ static void assert_refused(void *result)
     errno = 0;
 }
 
-static void test_a_vector_that_grows_for_long_moves_a_few_times(void **state)
+static void test_a_growing_vector_moves_a_few_times(void **state)
 {
     (void)state;
     static const size_t first = (size_t)1 << 20, last = (size_t)64 << 20;
@@ -277,8 +277,8 @@ int main(void)
         cmocka_unit_test(test_zero_frees),
         cmocka_unit_test(test_contents_across_all_borders),
         cmocka_unit_test(test_growth_step_by_step),
-        cmocka_unit_test(test_neighbours_that_grow_by_turns),
-        cmocka_unit_test(test_a_vector_that_grows_for_long_moves_a_few_times),
+        cmocka_unit_test(test_neighbours_that_grow_in_turn),
+        cmocka_unit_test(test_a_growing_vector_moves_a_few_times),
         cmocka_unit_test(test_a_vector_that_grows_again_finds_the_mapping_of_the_first),
         cmocka_unit_test(test_a_large_block_that_shrinks_a_little_stays_without_a_system_call),
         cmocka_unit_test(test_failure_keeps_the_old_block),

@@ -73,7 +73,7 @@ static void forget(void)
 }
 
 /* As a vector does when it is complete (shrink_to_fit). */
-static void test_what_shrinks_once_gives_its_room_back(void **state)
+static void test_a_buffer_that_shrinks_once_gives_its_room_back(void **state)
 {
     (void)state;
     for (size_t n = 0; n < PAIRS; n++) {
@@ -86,7 +86,7 @@ static void test_what_shrinks_once_gives_its_room_back(void **state)
     }
 }
 
-static void test_what_flips_gives_back_what_is_far_too_much(void **state)
+static void test_a_flipping_buffer_gives_excessive_room_back(void **state)
 {
     (void)state;
     for (size_t n = 0; n < PAIRS; n++) {
@@ -115,8 +115,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_buffer_that_flips_stays_where_it_is),
-        cmocka_unit_test(test_what_shrinks_once_gives_its_room_back),
-        cmocka_unit_test(test_what_flips_gives_back_what_is_far_too_much),
+        cmocka_unit_test(test_a_buffer_that_shrinks_once_gives_its_room_back),
+        cmocka_unit_test(test_a_flipping_buffer_gives_excessive_room_back),
         cmocka_unit_test(test_only_the_last_few_are_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

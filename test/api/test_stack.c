@@ -124,7 +124,7 @@ static size_t depth_of(void (*function)(void))
     return STACK - untouched;
 }
 
-static void test_no_function_takes_much(void **state)
+static void test_no_function_uses_much_stack(void **state)
 {
     (void)state;
     static const struct {
@@ -175,7 +175,7 @@ static void test_no_function_takes_much(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_no_function_takes_much),
+        cmocka_unit_test(test_no_function_uses_much_stack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,7 @@ static void free_all(void)
         ft_free(blocks[n]);
 }
 
-static void test_uordblks_follows_what_is_held(void **state)
+static void test_uordblks_follows_live_bytes(void **state)
 {
     (void)state;
     static const size_t largest[] = {500, 5000, 20000};
@@ -201,7 +201,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mallopt_limits_arenas_in_time),
-        cmocka_unit_test(test_uordblks_follows_what_is_held),
+        cmocka_unit_test(test_uordblks_follows_live_bytes),
         cmocka_unit_test(test_arena_is_used_plus_free),
         cmocka_unit_test(test_large_chunks_are_counted_as_mapped),
         cmocka_unit_test(test_mallinfo_agrees_with_mallinfo2),

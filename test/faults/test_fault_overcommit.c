@@ -89,7 +89,7 @@ static void test_hardened(void **state)
 }
 
 /* Kills the process that has set the limit. The settings must be restored. */
-static void test_the_settings_are_put_back_whatever_happens(void **state)
+static void test_the_settings_are_always_restored(void **state)
 {
     (void)state;
     int ready[2];
@@ -121,7 +121,7 @@ static int leave_out(const char *why)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_settings_are_put_back_whatever_happens),
+        cmocka_unit_test(test_the_settings_are_always_restored),
         cmocka_unit_test(test_by_default),
         cmocka_unit_test(test_hardened),
     };

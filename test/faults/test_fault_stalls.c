@@ -189,7 +189,7 @@ static void require_no_waits(const char *when)
         assert_int_equal(sum.waited_for_none, 0);
 }
 
-static void test_workers_wait_for_nobody(void **state)
+static void test_workers_never_wait(void **state)
 {
     (void)state;
     run(0);
@@ -198,7 +198,7 @@ static void test_workers_wait_for_nobody(void **state)
     require_no_waits("watched");
 }
 
-static void test_nor_with_many_large_chunks(void **state)
+static void test_workers_never_wait_with_many_large_chunks(void **state)
 {
     (void)state;
     size_t count = setting("FT_FAULT_LARGE", LARGE);
@@ -230,8 +230,8 @@ int main(int argc, char **argv)
     seed = rng_seed_of_run(argc, argv);
     steps = setting("FT_FAULT_STEPS", 20000) * setting("FT_FAULT_SCALE", 1);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_workers_wait_for_nobody),
-        cmocka_unit_test(test_nor_with_many_large_chunks),
+        cmocka_unit_test(test_workers_never_wait),
+        cmocka_unit_test(test_workers_never_wait_with_many_large_chunks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

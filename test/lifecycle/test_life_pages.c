@@ -36,7 +36,7 @@ static long faults(const char *mode)
     return least;
 }
 
-static void test_what_a_mib_in_small_chunks_touches(void **state)
+static void test_pages_touched_by_a_mib_in_small_chunks(void **state)
 {
     (void)state;
     long none = faults("none"), kept = faults("kept"), freed = faults("freed");
@@ -51,7 +51,7 @@ static void test_what_a_mib_in_small_chunks_touches(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_a_mib_in_small_chunks_touches),
+        cmocka_unit_test(test_pages_touched_by_a_mib_in_small_chunks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,7 +67,7 @@ static void require_options(const char *plugin)
     child_free(&result);
 }
 
-static void test_an_environment_that_is_not_the_kernels(void **state)
+static void test_an_environment_that_the_program_made(void **state)
 {
     (void)state;
     require_options(FT_PLUGIN);
@@ -95,7 +95,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_sandbox_that_allows_what_libc_needs),
         cmocka_unit_test(test_without_the_processors_counter),
-        cmocka_unit_test(test_an_environment_that_is_not_the_kernels),
+        cmocka_unit_test(test_an_environment_that_the_program_made),
         cmocka_unit_test(test_a_constructor_that_comes_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

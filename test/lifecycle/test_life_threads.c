@@ -59,7 +59,7 @@ static void test_arena_maximum(void **state)
     }
 }
 
-static void test_memory_of_ended_threads_goes_back(void **state)
+static void test_memory_of_ended_threads_is_given_back(void **state)
 {
     (void)state;
     struct child_result result;
@@ -78,7 +78,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory_is_bounded_over_10000_threads),
         cmocka_unit_test(test_arena_maximum),
-        cmocka_unit_test(test_memory_of_ended_threads_goes_back),
+        cmocka_unit_test(test_memory_of_ended_threads_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

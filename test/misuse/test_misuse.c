@@ -235,7 +235,7 @@ static void test_wrong_sizes_when_hardened(void **state)
 }
 
 /* Invalid pointers and double frees end the process, whatever the option says about sizes. */
-static void test_other_misuse_is_not_meant(void **state)
+static void test_the_option_does_not_cover_other_misuse(void **state)
 {
     (void)state;
     check_once((const char *[]){FT_MISUSE_CASE, "delete-sized", "freed:tiny", NULL},
@@ -248,7 +248,7 @@ static void test_other_misuse_is_not_meant(void **state)
  * What programs do in practice: the size is wrong, or not the one that was requested. The C
  * library's allocator does not check it.
  */
-static void test_programs_that_live_by_it(void **state)
+static void test_programs_that_pass_wrong_sizes_on_purpose(void **state)
 {
     (void)state;
     for (int mode = '0'; mode <= '6'; mode++) {
@@ -317,7 +317,7 @@ static void test_foreign_memory(void **state)
     check_all(all_functions, pointers);
 }
 
-static void test_addresses_of_nothing(void **state)
+static void test_unmapped_addresses(void **state)
 {
     (void)state;
     static const char *const pointers[] = {"one",
@@ -358,10 +358,10 @@ int main(void)
         cmocka_unit_test(test_wrong_sizes),
         cmocka_unit_test(test_wrong_alignments),
         cmocka_unit_test(test_wrong_sizes_when_hardened),
-        cmocka_unit_test(test_other_misuse_is_not_meant),
-        cmocka_unit_test(test_programs_that_live_by_it),
+        cmocka_unit_test(test_the_option_does_not_cover_other_misuse),
+        cmocka_unit_test(test_programs_that_pass_wrong_sizes_on_purpose),
         cmocka_unit_test(test_foreign_memory),
-        cmocka_unit_test(test_addresses_of_nothing),
+        cmocka_unit_test(test_unmapped_addresses),
         cmocka_unit_test(test_abort_is_the_default),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

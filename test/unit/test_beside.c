@@ -105,7 +105,7 @@ static void look_at_those_on_their_way(void *unused)
         REQUIRE(look(chunks[i]) == BESIDE_CLEAN, "a neighbour on its way home");
 }
 
-static void test_neighbours_on_their_way_are_left_alone(void **state)
+static void test_remote_neighbours_are_left_alone(void **state)
 {
     (void)state;
     run(look_at_those_on_their_way);
@@ -137,7 +137,7 @@ static void look_quickly(void *unused)
     }
 }
 
-static void test_the_quick_look_misses_nothing(void **state)
+static void test_the_quick_check_misses_nothing(void **state)
 {
     (void)state;
     run(look_quickly);
@@ -148,8 +148,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_free_memory_on_both_sides),
         cmocka_unit_test(test_live_neighbours_are_left_alone),
-        cmocka_unit_test(test_neighbours_on_their_way_are_left_alone),
-        cmocka_unit_test(test_the_quick_look_misses_nothing),
+        cmocka_unit_test(test_remote_neighbours_are_left_alone),
+        cmocka_unit_test(test_the_quick_check_misses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

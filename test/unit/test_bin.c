@@ -32,7 +32,7 @@ static void test_tiny_sizes_find_their_bin(void **state)
     }
 }
 
-static void test_the_stacks_of_all_bins_are_apart(void **state)
+static void test_the_stacks_of_bins_do_not_overlap(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -65,7 +65,7 @@ static void lengthen_to_the_last(struct arena *arena, struct bin *bin)
     assert_int_equal(bin_limit(bin), bin_limit_max(bin));
 }
 
-static void test_the_longest_stacks_of_all_bins_are_apart(void **state)
+static void test_the_longest_stacks_of_bins_do_not_overlap(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -107,7 +107,7 @@ static void test_a_refill_hands_out_ascending_addresses(void **state)
     }
 }
 
-static void test_a_freed_chunk_is_the_next_one(void **state)
+static void test_a_freed_chunk_is_handed_out_next(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -216,7 +216,7 @@ static void test_a_flush_returns_everything(void **state)
     assert_null(arena->small.heaps);
 }
 
-static void test_at_a_tick_what_was_not_used_goes_back(void **state)
+static void test_a_tick_flushes_unused_stacks(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -339,7 +339,7 @@ static void fill_and_drain(struct arena *arena, unsigned size_class)
     unit_check_bin(arena, bin, 0);
 }
 
-static void test_one_short_empty_slab_is_kept_and_no_long_one(void **state)
+static void test_only_a_short_empty_slab_is_kept(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -394,19 +394,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_tiny_sizes_find_their_bin, unit_flush_all),
-        cmocka_unit_test_teardown(test_the_stacks_of_all_bins_are_apart, unit_flush_all),
-        cmocka_unit_test_teardown(test_the_longest_stacks_of_all_bins_are_apart, unit_flush_all),
+        cmocka_unit_test_teardown(test_the_stacks_of_bins_do_not_overlap, unit_flush_all),
+        cmocka_unit_test_teardown(test_the_longest_stacks_of_bins_do_not_overlap, unit_flush_all),
         cmocka_unit_test_teardown(test_a_refill_hands_out_ascending_addresses, unit_flush_all),
-        cmocka_unit_test_teardown(test_a_freed_chunk_is_the_next_one, unit_flush_all),
+        cmocka_unit_test_teardown(test_a_freed_chunk_is_handed_out_next, unit_flush_all),
         cmocka_unit_test_teardown(test_a_full_stack_grows_then_spills_its_older_half,
                                   unit_flush_all),
         cmocka_unit_test_teardown(test_nothing_is_lost_in_any_order, unit_flush_all),
         cmocka_unit_test_teardown(test_a_flush_returns_everything, unit_flush_all),
-        cmocka_unit_test_teardown(test_at_a_tick_what_was_not_used_goes_back, unit_flush_all),
+        cmocka_unit_test_teardown(test_a_tick_flushes_unused_stacks, unit_flush_all),
         cmocka_unit_test_teardown(test_a_flush_keeps_what_is_live, unit_flush_all),
         cmocka_unit_test_teardown(test_the_fullest_partial_slab_comes_first, unit_flush_all),
-        cmocka_unit_test_teardown(test_one_short_empty_slab_is_kept_and_no_long_one,
-                                  unit_flush_all),
+        cmocka_unit_test_teardown(test_only_a_short_empty_slab_is_kept, unit_flush_all),
         cmocka_unit_test_teardown(test_a_chunk_for_calloc_knows_whether_it_is_clean,
                                   unit_flush_all),
         cmocka_unit_test_teardown(test_without_memory_a_bin_stays_as_it_is, unit_flush_all),

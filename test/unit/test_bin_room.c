@@ -89,7 +89,7 @@ static size_t taken_from_common(const struct arena *arena, size_t room)
     return bytes - own;
 }
 
-static void test_a_small_stack_doubles_when_it_is_too_short_both_ways(void **state)
+static void test_a_small_stack_doubles_when_it_underflows_and_overflows(void **state)
 {
     (void)state;
     for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++) {
@@ -139,7 +139,7 @@ static void test_a_bulk_of_frees_lengthens_no_small_stack(void **state)
     }
 }
 
-static void test_small_stacks_grow_as_long_as_there_is_room(void **state)
+static void test_small_stacks_grow_while_there_is_room(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -164,7 +164,7 @@ static void test_small_stacks_grow_as_long_as_there_is_room(void **state)
                     room + ROOM_COMMON);
 }
 
-static void test_arenas_share_what_room_there_is(void **state)
+static void test_arenas_share_the_common_room(void **state)
 {
     (void)state;
     struct arena *first = unit_arena(), *second = unit_arena();
@@ -204,7 +204,7 @@ static void test_a_reset_gives_room_back(void **state)
     assert_int_equal(taken_from_common(second, room), common);
 }
 
-static void test_room_goes_from_stacks_at_rest_to_busy_ones(void **state)
+static void test_idle_stacks_give_room_to_busy_ones(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -237,13 +237,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_a_first_stack_that_is_often_empty_grows, unit_flush_all),
-        cmocka_unit_test_teardown(test_a_small_stack_doubles_when_it_is_too_short_both_ways,
+        cmocka_unit_test_teardown(test_a_small_stack_doubles_when_it_underflows_and_overflows,
                                   unit_flush_all),
         cmocka_unit_test_teardown(test_a_bulk_of_frees_lengthens_no_small_stack, unit_flush_all),
-        cmocka_unit_test_teardown(test_small_stacks_grow_as_long_as_there_is_room, unit_flush_all),
-        cmocka_unit_test_teardown(test_arenas_share_what_room_there_is, unit_flush_all),
+        cmocka_unit_test_teardown(test_small_stacks_grow_while_there_is_room, unit_flush_all),
+        cmocka_unit_test_teardown(test_arenas_share_the_common_room, unit_flush_all),
         cmocka_unit_test_teardown(test_a_reset_gives_room_back, unit_flush_all),
-        cmocka_unit_test_teardown(test_room_goes_from_stacks_at_rest_to_busy_ones, unit_flush_all),
+        cmocka_unit_test_teardown(test_idle_stacks_give_room_to_busy_ones, unit_flush_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

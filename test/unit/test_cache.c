@@ -81,7 +81,7 @@ static size_t mapping_of(size_t size)
     return large_mapping_size(round_up(size, os_page_size()));
 }
 
-static void test_a_freed_mapping_serves_requests_of_about_its_size(void **state)
+static void test_a_freed_mapping_serves_similar_sizes(void **state)
 {
     (void)state;
     for (size_t size = 300000; size < 30 * MIB; size += size / 3) {
@@ -133,7 +133,7 @@ static void test_a_mapping_that_is_much_too_large_is_not_taken(void **state)
     }
 }
 
-static void test_no_more_than_its_bytes_and_the_oldest_go_first(void **state)
+static void test_bytes_are_bounded_and_the_oldest_is_evicted(void **state)
 {
     (void)state;
     enum { COUNT = 48 };
@@ -163,7 +163,7 @@ static void test_a_very_large_mapping_is_not_kept(void **state)
     assert_true(cached(chunk));
 }
 
-static void test_neither_is_one_that_had_headroom(void **state)
+static void test_a_mapping_with_long_headroom_is_not_kept(void **state)
 {
     (void)state;
     char *chunk = large_alloc_growing(CHUNK_MAX + os_page_size(), &(bool){false});
@@ -192,7 +192,7 @@ static void put_in(size_t size, uint64_t freed_at)
     registry_unlock();
 }
 
-static void test_what_is_old_goes_with_a_later_free(void **state)
+static void test_a_later_free_evicts_old_mappings(void **state)
 {
     (void)state;
     char *young;
@@ -207,7 +207,7 @@ static void test_what_is_old_goes_with_a_later_free(void **state)
     assert_true(cached(young));
 }
 
-static void test_what_is_old_goes_with_a_later_mapping(void **state)
+static void test_a_later_mapping_evicts_old_ones(void **state)
 {
     (void)state;
     uint64_t now = clock_now();
@@ -225,7 +225,7 @@ static void test_what_is_old_goes_with_a_later_mapping(void **state)
     release(chunk);
 }
 
-static void test_fresh_memory_elsewhere_takes_its_place(void **state)
+static void test_fresh_memory_elsewhere_evicts_mappings(void **state)
 {
     (void)state;
     char *first = allocate(2 * MIB), *second = allocate(3 * MIB);
@@ -351,7 +351,7 @@ static void test_sizes_at_the_borders_of_the_lists(void **state)
     registry_unlock();
 }
 
-static void test_aligned_requests_take_what_lies_right(void **state)
+static void test_aligned_requests_take_aligned_mappings(void **state)
 {
     (void)state;
     enum { ALIGN = 2 << 20 };
@@ -379,16 +379,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_a_freed_mapping_serves_the_next_request, empty),
         cmocka_unit_test_setup(test_the_best_fit_is_taken, empty),
-        cmocka_unit_test_setup(test_aligned_requests_take_what_lies_right, empty),
+        cmocka_unit_test_setup(test_aligned_requests_take_aligned_mappings, empty),
         cmocka_unit_test_setup(test_the_best_fit_in_a_list_is_taken, empty),
-        cmocka_unit_test_setup(test_a_freed_mapping_serves_requests_of_about_its_size, empty),
+        cmocka_unit_test_setup(test_a_freed_mapping_serves_similar_sizes, empty),
         cmocka_unit_test_setup(test_a_mapping_that_is_much_too_large_is_not_taken, empty),
-        cmocka_unit_test_setup(test_no_more_than_its_bytes_and_the_oldest_go_first, empty),
+        cmocka_unit_test_setup(test_bytes_are_bounded_and_the_oldest_is_evicted, empty),
         cmocka_unit_test_setup(test_a_very_large_mapping_is_not_kept, empty),
-        cmocka_unit_test_setup(test_neither_is_one_that_had_headroom, empty),
-        cmocka_unit_test_setup(test_what_is_old_goes_with_a_later_free, empty),
-        cmocka_unit_test_setup(test_what_is_old_goes_with_a_later_mapping, empty),
-        cmocka_unit_test_setup(test_fresh_memory_elsewhere_takes_its_place, empty),
+        cmocka_unit_test_setup(test_a_mapping_with_long_headroom_is_not_kept, empty),
+        cmocka_unit_test_setup(test_a_later_free_evicts_old_mappings, empty),
+        cmocka_unit_test_setup(test_a_later_mapping_evicts_old_ones, empty),
+        cmocka_unit_test_setup(test_fresh_memory_elsewhere_evicts_mappings, empty),
         cmocka_unit_test_setup(test_a_vector_gets_a_mapping_that_has_grown_before, empty),
         cmocka_unit_test_setup(test_a_trim_empties_it, empty),
         cmocka_unit_test_setup(test_what_the_kernel_refuses_to_unmap_stays, empty),

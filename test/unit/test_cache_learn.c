@@ -40,7 +40,7 @@ static void release_all(char *chunks[COUNT])
 }
 
 /* Later calls may all be such that none looks at the cache. So the cache must be small at once. */
-static void test_what_was_never_wanted_again_goes_at_once(void **state)
+static void test_an_unwanted_mapping_is_unmapped_at_once(void **state)
 {
     (void)state;
     char *chunks[COUNT];
@@ -53,7 +53,7 @@ static void test_what_was_never_wanted_again_goes_at_once(void **state)
     assert_in_range(large_cached_bytes(), MIB / 2, AT_FIRST);
 }
 
-static void test_what_is_wanted_again_stays_the_next_time(void **state)
+static void test_a_wanted_mapping_is_kept_the_next_time(void **state)
 {
     (void)state;
     char *chunks[COUNT];
@@ -88,7 +88,7 @@ static void test_a_request_of_another_size_teaches_nothing(void **state)
         }
 }
 
-static void test_what_is_too_large_does_not_push_out_the_others(void **state)
+static void test_a_mapping_too_large_to_keep_evicts_nothing(void **state)
 {
     (void)state;
     char *small = allocate(MIB), *large = allocate(4 * MIB);
@@ -111,7 +111,7 @@ static void put_in(size_t size, uint64_t freed_at)
     registry_unlock();
 }
 
-static void test_what_waits_in_vain_is_kept_no_longer(void **state)
+static void test_a_mapping_that_waits_in_vain_is_evicted(void **state)
 {
     (void)state;
     learn(8 * MIB);
@@ -156,7 +156,7 @@ static void test_a_period_without_requests_halves_what_was_learned(void **state)
     assert_int_equal(large_cached_bytes(), 8 * MIB);
 }
 
-static void test_a_long_pause_lets_it_forget_everything(void **state)
+static void test_a_long_pause_makes_it_forget_everything(void **state)
 {
     (void)state;
     uint64_t now = clock_now();
@@ -186,7 +186,7 @@ static size_t usable(const char *chunk)
 }
 
 /* Chunks that stay small must not hold mappings that grew before, however many there are. */
-static void test_live_chunks_hold_a_bounded_part_of_what_has_grown(void **state)
+static void test_live_chunks_hold_a_bounded_part_of_grown_mappings(void **state)
 {
     (void)state;
     enum { MANY = 200, SIZE = 20000 };
@@ -211,7 +211,7 @@ static void test_live_chunks_hold_a_bounded_part_of_what_has_grown(void **state)
         release(chunks[n]);
 }
 
-static void test_what_a_chunk_grows_into_counts_no_more(void **state)
+static void test_room_that_a_chunk_grows_into_is_not_counted(void **state)
 {
     (void)state;
     enum { MANY = 20, SIZE = 20000 };
@@ -231,7 +231,7 @@ static void test_what_a_chunk_grows_into_counts_no_more(void **state)
 }
 
 /* The growing buffer is small when it asks, and no request has found a cached mapping yet. */
-static void test_what_grows_again_teaches_too(void **state)
+static void test_a_buffer_that_grows_again_teaches_too(void **state)
 {
     (void)state;
     char *chunk = large_alloc_growing(8 * MIB, &(bool){false});
@@ -248,16 +248,16 @@ static void test_what_grows_again_teaches_too(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_what_was_never_wanted_again_goes_at_once, unlearned),
-        cmocka_unit_test_setup(test_what_is_wanted_again_stays_the_next_time, unlearned),
+        cmocka_unit_test_setup(test_an_unwanted_mapping_is_unmapped_at_once, unlearned),
+        cmocka_unit_test_setup(test_a_wanted_mapping_is_kept_the_next_time, unlearned),
         cmocka_unit_test_setup(test_a_request_of_another_size_teaches_nothing, unlearned),
-        cmocka_unit_test_setup(test_what_is_too_large_does_not_push_out_the_others, unlearned),
-        cmocka_unit_test_setup(test_what_waits_in_vain_is_kept_no_longer, unlearned),
+        cmocka_unit_test_setup(test_a_mapping_too_large_to_keep_evicts_nothing, unlearned),
+        cmocka_unit_test_setup(test_a_mapping_that_waits_in_vain_is_evicted, unlearned),
         cmocka_unit_test_setup(test_a_period_without_requests_halves_what_was_learned, unlearned),
-        cmocka_unit_test_setup(test_a_long_pause_lets_it_forget_everything, unlearned),
-        cmocka_unit_test_setup(test_live_chunks_hold_a_bounded_part_of_what_has_grown, unlearned),
-        cmocka_unit_test_setup(test_what_a_chunk_grows_into_counts_no_more, unlearned),
-        cmocka_unit_test_setup(test_what_grows_again_teaches_too, unlearned),
+        cmocka_unit_test_setup(test_a_long_pause_makes_it_forget_everything, unlearned),
+        cmocka_unit_test_setup(test_live_chunks_hold_a_bounded_part_of_grown_mappings, unlearned),
+        cmocka_unit_test_setup(test_room_that_a_chunk_grows_into_is_not_counted, unlearned),
+        cmocka_unit_test_setup(test_a_buffer_that_grows_again_teaches_too, unlearned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,7 @@ static void forget(void)
     learn(SIZE_MAX / 2);
 }
 
-static void test_what_was_live_at_once_stays_and_half_of_it_more(void **state)
+static void test_the_limit_is_one_and_a_half_of_the_live_bytes(void **state)
 {
     (void)state;
     enum { COUNT = 30 };
@@ -45,7 +45,7 @@ static void test_what_was_live_at_once_stays_and_half_of_it_more(void **state)
 }
 
 /* A high amount of live bytes raises the limit, and is forgotten after two periods without it. */
-static void test_what_was_live_long_ago_counts_no_more(void **state)
+static void test_bytes_live_long_ago_are_forgotten(void **state)
 {
     (void)state;
     static const size_t sizes[] = {5 * MIB, 9 * MIB, 10 * MIB};
@@ -70,8 +70,8 @@ static void test_what_was_live_long_ago_counts_no_more(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_what_was_live_at_once_stays_and_half_of_it_more, empty),
-        cmocka_unit_test_setup(test_what_was_live_long_ago_counts_no_more, empty),
+        cmocka_unit_test_setup(test_the_limit_is_one_and_a_half_of_the_live_bytes, empty),
+        cmocka_unit_test_setup(test_bytes_live_long_ago_are_forgotten, empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,7 +95,7 @@ static void test_a_chunk_of_many_pages_is_wiped(void **state)
 }
 
 /* Two canaries that leak do not reveal the keys, because only half of the hash is stored. */
-static void test_half_of_a_canary_is_kept_back(void **state)
+static void test_a_canary_reveals_only_half_of_the_hash(void **state)
 {
     (void)state;
     for (uintptr_t chunk = 4096; chunk < 8192; chunk += 16)
@@ -109,7 +109,7 @@ static void test_canaries_of_chunks_differ(void **state)
         assert_int_not_equal(canary_word(chunk), canary_word(chunk + 16));
 }
 
-static void test_every_byte_is_looked_at_before_it_is_handed_out(void **state)
+static void test_every_byte_is_checked_before_reuse(void **state)
 {
     (void)state;
     static _Alignas(16) char chunk[2 * CANARY_ZERO_MAX];
@@ -129,9 +129,9 @@ int main(void)
         cmocka_unit_test(test_every_byte_of_a_canary_counts),
         cmocka_unit_test(test_the_slack_behind_a_canary_is_zero),
         cmocka_unit_test(test_a_chunk_of_many_pages_is_wiped),
-        cmocka_unit_test(test_half_of_a_canary_is_kept_back),
+        cmocka_unit_test(test_a_canary_reveals_only_half_of_the_hash),
         cmocka_unit_test(test_canaries_of_chunks_differ),
-        cmocka_unit_test(test_every_byte_is_looked_at_before_it_is_handed_out),
+        cmocka_unit_test(test_every_byte_is_checked_before_reuse),
     };
 
     thread_runtime_init(NULL);

@@ -65,7 +65,7 @@ static void test_the_sums_of_each_zone(void **state)
     assert_true(before.cached > after.cached);
 }
 
-static void test_what_is_not_live_is_vacant(void **state)
+static void test_chunks_that_are_not_live_are_vacant(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -83,7 +83,7 @@ static void test_what_is_not_live_is_vacant(void **state)
     assert_int_equal(after.zone[ZONE_TINY].slabs, before.zone[ZONE_TINY].slabs);
 }
 
-static void test_slabs_come_in_the_order_of_addresses(void **state)
+static void test_slabs_are_visited_in_address_order(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -110,7 +110,7 @@ static void test_slabs_come_in_the_order_of_addresses(void **state)
     assert_int_equal(seen, SIZE_CLASSES - TINY_CLASSES);
 }
 
-static void test_a_slab_that_is_another_by_now_has_no_chunks(void **state)
+static void test_a_slab_that_was_replaced_has_no_chunks(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -140,7 +140,7 @@ static struct large *pretend(uintptr_t address, size_t requested)
  * A walk may see places that overlap, because memory was unmapped and mapped elsewhere meanwhile,
  * and something else is in the old place by then.
  */
-static void test_of_places_with_addresses_in_common_the_lower_one_is_shown(void **state)
+static void test_of_overlapping_places_the_lower_is_listed(void **state)
 {
     (void)state;
     static const uintptr_t at = (uintptr_t)1 << 44; /* an address far from where the kernel maps */
@@ -227,7 +227,7 @@ static size_t find_in_heap(struct heap *heap, const struct census_chunk *sorted,
     return found;
 }
 
-static void test_what_is_live_all_the_time_is_seen_every_time(void **state)
+static void test_chunks_live_throughout_are_always_seen(void **state)
 {
     (void)state;
     static struct census_chunk stable[STABLE];
@@ -272,11 +272,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_sums_of_each_zone),
-        cmocka_unit_test(test_what_is_not_live_is_vacant),
-        cmocka_unit_test(test_slabs_come_in_the_order_of_addresses),
-        cmocka_unit_test(test_a_slab_that_is_another_by_now_has_no_chunks),
-        cmocka_unit_test(test_of_places_with_addresses_in_common_the_lower_one_is_shown),
-        cmocka_unit_test(test_what_is_live_all_the_time_is_seen_every_time),
+        cmocka_unit_test(test_chunks_that_are_not_live_are_vacant),
+        cmocka_unit_test(test_slabs_are_visited_in_address_order),
+        cmocka_unit_test(test_a_slab_that_was_replaced_has_no_chunks),
+        cmocka_unit_test(test_of_overlapping_places_the_lower_is_listed),
+        cmocka_unit_test(test_chunks_live_throughout_are_always_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -156,7 +156,7 @@ static void test_one_repair_in_each_child(void **state)
 }
 
 /* In a new PID namespace the thread has the same number as in the parent. */
-static void test_a_child_that_looks_like_its_parent(void **state)
+static void test_a_child_with_its_parents_thread_number(void **state)
 {
     (void)state;
     unsigned before = fork_generation;
@@ -177,7 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_repair_in_each_child),
-        cmocka_unit_test(test_a_child_that_looks_like_its_parent),
+        cmocka_unit_test(test_a_child_with_its_parents_thread_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -163,7 +163,7 @@ static void test_marking_keeps_the_requested_size(void **state)
     }
 }
 
-static void test_resizing_as_far_as_the_state_can_tell(void **state)
+static void test_resizing_within_the_range_of_the_state(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -245,13 +245,13 @@ static void check_headers(bool elsewhere)
     assert_int_equal(end.err_lines, SMALL_FIRST_UNIT * UNIT_SIZE / CHUNK_ALIGN);
 }
 
-static void test_free_refuses_what_a_heap_keeps_for_itself(void **state)
+static void test_free_refuses_addresses_in_a_heaps_header(void **state)
 {
     (void)state;
     check_headers(false);
 }
 
-static void test_free_by_another_thread_refuses_it_too(void **state)
+static void test_free_by_another_thread_refuses_them_too(void **state)
 {
     (void)state;
     check_headers(true);
@@ -264,9 +264,9 @@ int main(void)
         cmocka_unit_test(test_where_there_is_no_slab),
         cmocka_unit_test(test_a_freed_chunk_whose_slab_is_gone_is_none),
         cmocka_unit_test(test_marking_keeps_the_requested_size),
-        cmocka_unit_test(test_resizing_as_far_as_the_state_can_tell),
-        cmocka_unit_test(test_free_refuses_what_a_heap_keeps_for_itself),
-        cmocka_unit_test(test_free_by_another_thread_refuses_it_too),
+        cmocka_unit_test(test_resizing_within_the_range_of_the_state),
+        cmocka_unit_test(test_free_refuses_addresses_in_a_heaps_header),
+        cmocka_unit_test(test_free_by_another_thread_refuses_them_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -139,7 +139,7 @@ static void take_again(void *unused)
     }
 }
 
-static void test_what_was_freed_waits(void **state)
+static void test_freed_addresses_wait(void **state)
 {
     (void)state;
     run(take_again);
@@ -160,7 +160,7 @@ static void refuse(void *unused)
     take_empty(1);
 }
 
-static void test_where_memory_is_refused(void **state)
+static void test_without_memory(void **state)
 {
     (void)state;
     run(refuse);
@@ -192,7 +192,7 @@ static void take_and_free_in_threads(void *unused)
     REQUIRE(!atomic_load(&failed), "two threads had the same chunk");
 }
 
-static void test_threads_do_not_share_one(void **state)
+static void test_threads_get_different_chunks(void **state)
 {
     (void)state;
     run(take_and_free_in_threads);
@@ -238,7 +238,7 @@ static void walk(void *unused)
     REQUIRE(seen.regions == 1 && seen.chunks == SOME - (SOME + 2) / 3, "%u chunks", seen.chunks);
 }
 
-static void test_a_walk_sees_what_is_live(void **state)
+static void test_a_walk_sees_live_chunks(void **state)
 {
     (void)state;
     run(walk);
@@ -251,10 +251,10 @@ int main(void)
         cmocka_unit_test(test_nobody_can_touch_it),
         cmocka_unit_test(test_any_alignment),
         cmocka_unit_test(test_when_a_region_is_full_there_is_another),
-        cmocka_unit_test(test_what_was_freed_waits),
-        cmocka_unit_test(test_where_memory_is_refused),
-        cmocka_unit_test(test_threads_do_not_share_one),
-        cmocka_unit_test(test_a_walk_sees_what_is_live),
+        cmocka_unit_test(test_freed_addresses_wait),
+        cmocka_unit_test(test_without_memory),
+        cmocka_unit_test(test_threads_get_different_chunks),
+        cmocka_unit_test(test_a_walk_sees_live_chunks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

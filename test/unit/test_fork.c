@@ -139,7 +139,7 @@ static void test_an_arena_is_rebuilt_from_its_states(void **state)
     use_and_empty(arena, chunks);
 }
 
-static void test_of_the_survivor_only_lost_chunks_are_collected(void **state)
+static void test_only_lost_chunks_of_the_survivor_are_collected(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -204,7 +204,7 @@ static void test_a_heap_can_be_unmapped_after_a_repair(void **state)
     assert_null(arena->small.heaps);
 }
 
-static void test_no_time_passes_during_a_repair(void **state)
+static void test_nothing_ages_during_a_repair(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -256,10 +256,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_arena_is_rebuilt_from_its_states),
-        cmocka_unit_test(test_of_the_survivor_only_lost_chunks_are_collected),
+        cmocka_unit_test(test_only_lost_chunks_of_the_survivor_are_collected),
         cmocka_unit_test(test_a_repaired_arena_can_survive_the_next_fork),
         cmocka_unit_test(test_a_heap_can_be_unmapped_after_a_repair),
-        cmocka_unit_test(test_no_time_passes_during_a_repair),
+        cmocka_unit_test(test_nothing_ages_during_a_repair),
         cmocka_unit_test(test_a_longer_stack_is_used_whole_after_a_repair),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -270,7 +270,7 @@ static void come_home(void *unused)
     }
 }
 
-static void test_what_comes_home_is_zero_and_waits(void **state)
+static void test_returned_chunks_are_zero_and_wait(void **state)
 {
     (void)state;
     run(come_home);
@@ -394,7 +394,7 @@ int main(void)
         cmocka_unit_test(test_the_quarantine_is_bounded_in_bytes),
         cmocka_unit_test(test_the_order_is_random),
         cmocka_unit_test(test_reuse_is_random),
-        cmocka_unit_test(test_what_comes_home_is_zero_and_waits),
+        cmocka_unit_test(test_returned_chunks_are_zero_and_wait),
         cmocka_unit_test(test_wiping_touches_no_new_memory),
         cmocka_unit_test(test_misuse_is_reported),
     };

@@ -44,7 +44,7 @@ static void run_out_of_memory(void *unused)
     in_thread(allocate_without_memory, unused);
 }
 
-static void test_the_quarantine_is_there_when_memory_is_short(void **state)
+static void test_the_quarantine_is_used_when_memory_is_short(void **state)
 {
     (void)state;
     run(run_out_of_memory);
@@ -102,7 +102,7 @@ static void test_remote_frees_are_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_quarantine_is_there_when_memory_is_short),
+        cmocka_unit_test(test_the_quarantine_is_used_when_memory_is_short),
         cmocka_unit_test(test_remote_frees_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -183,7 +183,7 @@ static bool is_clean(struct heap_set *set, unsigned units, unsigned expected)
     return clean;
 }
 
-static void test_long_runs_that_stay_free_go_back_at_the_second_tick(void **state)
+static void test_the_second_tick_purges_long_free_runs(void **state)
 {
     (void)state;
     struct heap_set *set = &unit_arena()->small;
@@ -218,7 +218,7 @@ static void test_long_runs_that_stay_free_go_back_at_the_second_tick(void **stat
     assert_int_equal(*address_of(heap, short_run), (char)0xee);
 }
 
-static void test_a_unit_in_use_at_the_first_tick_stays_at_the_second(void **state)
+static void test_a_unit_used_at_the_first_tick_is_kept_at_the_second(void **state)
 {
     (void)state;
     struct heap_set *set = &unit_arena()->small;
@@ -304,7 +304,7 @@ static void test_a_heap_with_lost_units_is_never_unmapped(void **state)
     assert_false(heap_claim(heap, lost, 1));
 }
 
-static void test_after_a_reset_what_is_claimed_is_taken(void **state)
+static void test_units_claimed_after_a_reset_are_taken(void **state)
 {
     (void)state;
     struct heap_set *set = &unit_arena()->small;
@@ -338,12 +338,12 @@ int main(void)
         cmocka_unit_test(test_one_empty_heap_is_kept_and_the_second_unmapped),
         cmocka_unit_test(test_an_empty_heap_waits_for_the_end_of_a_walk),
         cmocka_unit_test(test_trim_unmaps_empty_heaps_and_purges_the_rest),
-        cmocka_unit_test(test_long_runs_that_stay_free_go_back_at_the_second_tick),
-        cmocka_unit_test(test_a_unit_in_use_at_the_first_tick_stays_at_the_second),
+        cmocka_unit_test(test_the_second_tick_purges_long_free_runs),
+        cmocka_unit_test(test_a_unit_used_at_the_first_tick_is_kept_at_the_second),
         cmocka_unit_test(test_without_memory_for_a_heap),
         cmocka_unit_test(test_a_heap_that_the_kernel_keeps_stays_usable),
         cmocka_unit_test(test_a_heap_with_lost_units_is_never_unmapped),
-        cmocka_unit_test(test_after_a_reset_what_is_claimed_is_taken),
+        cmocka_unit_test(test_units_claimed_after_a_reset_are_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -173,7 +173,7 @@ static void race(void *argument)
     REQUIRE(pthread_join(holder, NULL) == 0, "cannot join");
 }
 
-static void test_a_heap_goes_while_a_chunk_behind_it_is_used(void **state)
+static void test_a_heap_is_unmapped_while_a_chunk_behind_it_is_used(void **state)
 {
     (void)state;
     assert_true(unit_child_succeeds(race, NULL));
@@ -183,7 +183,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_header_is_read_for_a_chunk_behind_the_guard),
-        cmocka_unit_test(test_a_heap_goes_while_a_chunk_behind_it_is_used),
+        cmocka_unit_test(test_a_heap_is_unmapped_while_a_chunk_behind_it_is_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,7 +36,7 @@ static void commit_in_steps(void *unused)
     check_steps(&arena->small);
 }
 
-static void test_what_nobody_has_used_is_no_memory(void **state)
+static void test_unused_units_have_no_memory(void **state)
 {
     (void)state;
     run(commit_in_steps);
@@ -100,7 +100,7 @@ static void refuse_a_step(void *unused)
     REQUIRE(!bit_get(heap->lost, first) && !bit_get(heap->lost, other), "a lost unit is used");
 }
 
-static void test_where_a_step_is_refused(void **state)
+static void test_the_kernel_refuses_a_step(void **state)
 {
     (void)state;
     run(refuse_a_step);
@@ -156,7 +156,7 @@ static void use_up_guards(void *unused)
     REQUIRE(unit_take_heap(&arena->small)->guard_units > 0, "none any more");
 }
 
-static void test_there_are_not_too_many_guards(void **state)
+static void test_the_number_of_guards_is_bounded(void **state)
 {
     (void)state;
     run(use_up_guards);
@@ -165,11 +165,11 @@ static void test_there_are_not_too_many_guards(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_nobody_has_used_is_no_memory),
+        cmocka_unit_test(test_unused_units_have_no_memory),
         cmocka_unit_test(test_guards_are_less_than_a_mib_apart),
-        cmocka_unit_test(test_where_a_step_is_refused),
+        cmocka_unit_test(test_the_kernel_refuses_a_step),
         cmocka_unit_test(test_repair_keeps_the_guards),
-        cmocka_unit_test(test_there_are_not_too_many_guards),
+        cmocka_unit_test(test_the_number_of_guards_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,7 +39,7 @@ static void leave(uintptr_t base, size_t size)
     structure_unlock();
 }
 
-static void test_values_that_are_no_heap(void **state)
+static void test_values_outside_of_all_heaps(void **state)
 {
     (void)state;
     int on_the_stack = 0;
@@ -58,7 +58,7 @@ static void test_values_that_are_no_heap(void **state)
         assert_int_equal(heap_map_tag(values[i]), TAG_NONE);
     assert_int_equal(heap_map_tag((uintptr_t)&on_the_stack), TAG_NONE);
     assert_int_equal(heap_map_tag((uintptr_t)&heap_map), TAG_NONE);
-    assert_int_equal(heap_map_tag((uintptr_t)(void *)test_values_that_are_no_heap), TAG_NONE);
+    assert_int_equal(heap_map_tag((uintptr_t)(void *)test_values_outside_of_all_heaps), TAG_NONE);
     for (uintptr_t bit = 1; bit != 0; bit <<= 1)
         assert_int_equal(heap_map_tag(bit), TAG_NONE);
 }
@@ -197,7 +197,7 @@ static void test_without_memory_for_a_leaf_nothing_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values_that_are_no_heap),
+        cmocka_unit_test(test_values_outside_of_all_heaps),
         cmocka_unit_test(test_a_tag_covers_its_heap_and_nothing_else),
         cmocka_unit_test(test_a_tag_ends_with_the_units),
         cmocka_unit_test(test_neighbours_keep_their_own_tags),

@@ -97,13 +97,13 @@ static void neighbours_stay(struct heap_set *set)
     assert_int_equal(unit_count_heaps(set), 1);
 }
 
-static void test_what_is_live_beside_free_units_stays_in_tiny_heaps(void **state)
+static void test_live_units_beside_free_ones_stay_in_tiny_heaps(void **state)
 {
     (void)state;
     neighbours_stay(&unit_arena()->tiny);
 }
 
-static void test_what_is_live_beside_free_units_stays_in_small_heaps(void **state)
+static void test_live_units_beside_free_ones_stay_in_small_heaps(void **state)
 {
     (void)state;
     neighbours_stay(&unit_arena()->small);
@@ -142,7 +142,7 @@ static void check_run_given_back(struct heap *heap, unsigned first, unsigned uni
     assert_true(heap_claim(heap, first, units));
 }
 
-static void test_of_a_run_at_any_place_the_whole_pages_go_back(void **state)
+static void test_whole_pages_of_any_run_are_purged(void **state)
 {
     (void)state;
     struct heap *heap = unit_take_heap(&unit_arena()->small);
@@ -156,7 +156,7 @@ static void test_of_a_run_at_any_place_the_whole_pages_go_back(void **state)
  * A page is purged once all of it is free, in whatever order its units were freed, and even if some
  * were never touched.
  */
-static void test_a_page_goes_back_when_its_last_unit_is_free(void **state)
+static void test_a_page_is_purged_when_its_last_unit_is_free(void **state)
 {
     (void)state;
     struct heap_set *set = &unit_arena()->small;
@@ -174,7 +174,7 @@ static void test_a_page_goes_back_when_its_last_unit_is_free(void **state)
 }
 
 /* The header's last units share a page with the first units that slabs get. */
-static void test_the_header_stays_when_the_first_units_go_back(void **state)
+static void test_the_header_stays_when_the_first_units_are_purged(void **state)
 {
     (void)state;
     enum { END = 256 }; /* units of that page which no slab uses yet */
@@ -221,11 +221,11 @@ static void test_a_page_that_cannot_be_renewed_is_lost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_live_beside_free_units_stays_in_tiny_heaps),
-        cmocka_unit_test(test_what_is_live_beside_free_units_stays_in_small_heaps),
-        cmocka_unit_test(test_of_a_run_at_any_place_the_whole_pages_go_back),
-        cmocka_unit_test(test_a_page_goes_back_when_its_last_unit_is_free),
-        cmocka_unit_test(test_the_header_stays_when_the_first_units_go_back),
+        cmocka_unit_test(test_live_units_beside_free_ones_stay_in_tiny_heaps),
+        cmocka_unit_test(test_live_units_beside_free_ones_stay_in_small_heaps),
+        cmocka_unit_test(test_whole_pages_of_any_run_are_purged),
+        cmocka_unit_test(test_a_page_is_purged_when_its_last_unit_is_free),
+        cmocka_unit_test(test_the_header_stays_when_the_first_units_are_purged),
         cmocka_unit_test(test_a_page_that_cannot_be_renewed_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

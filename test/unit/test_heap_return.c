@@ -102,7 +102,7 @@ static void test_a_heap_that_is_too_much_for_one_call(void **state)
 }
 
 /* What was purged before is not lost. */
-static void test_a_heap_that_leaves_is_used_again(void **state)
+static void test_a_heap_to_be_unmapped_is_used_again(void **state)
 {
     struct heap_set *set = &unit_arena()->small;
     struct heap *heaps[2];
@@ -180,7 +180,7 @@ static void test_a_round_over_small_heaps_in_pieces(void **state)
 }
 
 /* The heap that the round would visit next is unmapped, and the round goes on. */
-static void test_heaps_go_while_a_round_is_under_way(void **state)
+static void test_heaps_are_unmapped_during_a_round(void **state)
 {
     struct heap_set *set = &unit_arena()->small;
     struct heap *heaps[HEAPS];
@@ -294,7 +294,7 @@ static void purge_in_child(void *argument)
     REQUIRE(os_counted().mmap > before.mmap, "nothing is renewed though the account allows it");
 }
 
-static void test_in_the_child_of_a_fork_purging_is_on_the_account(void **state)
+static void test_purging_in_a_forks_child_is_accounted(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -311,13 +311,13 @@ static void test_in_the_child_of_a_fork_purging_is_on_the_account(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_the_child_of_a_fork_purging_is_on_the_account),
+        cmocka_unit_test(test_purging_in_a_forks_child_is_accounted),
         cmocka_unit_test(test_many_heaps_that_get_empty_at_once),
         cmocka_unit_test(test_a_heap_that_is_too_much_for_one_call),
-        cmocka_unit_test(test_a_heap_that_leaves_is_used_again),
+        cmocka_unit_test(test_a_heap_to_be_unmapped_is_used_again),
         cmocka_unit_test(test_a_round_over_tiny_heaps_in_pieces),
         cmocka_unit_test(test_a_round_over_small_heaps_in_pieces),
-        cmocka_unit_test(test_heaps_go_while_a_round_is_under_way),
+        cmocka_unit_test(test_heaps_are_unmapped_during_a_round),
         cmocka_unit_test(test_trim_in_pieces),
         cmocka_unit_test(test_a_piece_that_the_kernel_refuses),
         cmocka_unit_test(test_a_heap_that_the_kernel_does_not_unmap_waits),

@@ -87,7 +87,7 @@ static void test_the_lowest_run_of_any_length_is_found(void **state)
     }
 }
 
-static void test_a_run_that_is_too_short_is_passed_over(void **state)
+static void test_a_run_that_is_too_short_is_skipped(void **state)
 {
     (void)state;
     struct heap_set *set = &unit_arena()->small;
@@ -141,7 +141,7 @@ static void test_every_address_of_a_heap_is_owned_and_no_other(void **state)
         }
 }
 
-static void test_an_entry_whose_heap_is_gone_owns_nothing(void **state)
+static void test_an_entry_of_an_unmapped_heap_owns_nothing(void **state)
 {
     (void)state;
     struct heap_set *set = &unit_arena()->tiny;
@@ -165,9 +165,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_neighbouring_runs_join),
         cmocka_unit_test(test_the_lowest_run_of_any_length_is_found),
-        cmocka_unit_test(test_a_run_that_is_too_short_is_passed_over),
+        cmocka_unit_test(test_a_run_that_is_too_short_is_skipped),
         cmocka_unit_test(test_every_address_of_a_heap_is_owned_and_no_other),
-        cmocka_unit_test(test_an_entry_whose_heap_is_gone_owns_nothing),
+        cmocka_unit_test(test_an_entry_of_an_unmapped_heap_owns_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@ static size_t make_heaps(struct heap_set *set, struct heap **heaps, size_t count
     return count;
 }
 
-static void test_each_heap_comes_once(void **state)
+static void test_each_heap_is_visited_once(void **state)
 {
     struct heap_set *set = &unit_arena()->tiny;
     struct heap *heaps[HEAPS], *heap;
@@ -174,7 +174,7 @@ static void test_heaps_come_and_go_around_walkers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_heap_comes_once),
+        cmocka_unit_test(test_each_heap_is_visited_once),
         cmocka_unit_test(test_no_lock_is_held_inside_a_heap),
         cmocka_unit_test(test_the_heap_that_a_walker_is_in_stays),
         cmocka_unit_test(test_two_walkers_in_one_heap),

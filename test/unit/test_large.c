@@ -116,7 +116,7 @@ static void test_a_chunk_may_use_all_of_its_mapping(void **state)
     }
 }
 
-static void test_where_the_rounding_does_not_fit_the_pages_still_do(void **state)
+static void test_a_refused_rounded_mapping_is_tried_unrounded(void **state)
 {
     (void)state;
     struct large_info info;
@@ -206,7 +206,7 @@ static void test_a_chunk_is_found_from_inside(void **state)
     large_trim();
 }
 
-static void test_a_mapping_that_is_not_kept_goes_at_once(void **state)
+static void test_a_mapping_that_is_not_kept_is_unmapped_at_once(void **state)
 {
     (void)state;
     size_t before = large_cached_bytes();
@@ -268,7 +268,7 @@ static void test_without_memory_for_the_mapping(void **state)
     release(allocate(MIB, 1));
 }
 
-static void test_a_failure_that_goes_by_is_survived(void **state)
+static void test_a_single_failure_is_survived(void **state)
 {
     (void)state;
     /* The cached mappings are unmapped, and that is enough for the request. */
@@ -283,7 +283,7 @@ static void test_a_failure_that_goes_by_is_survived(void **state)
     large_trim();
 }
 
-static void test_without_memory_for_a_descriptor_the_mapping_goes_back(void **state)
+static void test_without_a_descriptor_the_mapping_is_unmapped(void **state)
 {
     (void)state;
     static char *chunks[5000];
@@ -340,7 +340,7 @@ static void test_with_many_mappings_there_is_no_headroom(void **state)
     assert_in_range(mappings_used(), before, before + 1);
 }
 
-static void test_refused_headroom_is_counted_no_longer(void **state)
+static void test_refused_headroom_is_not_counted(void **state)
 {
     (void)state;
     unsigned before;
@@ -361,7 +361,7 @@ static void test_refused_headroom_is_counted_no_longer(void **state)
 }
 
 /* However many and however large the chunks are, each takes a part of the headroom that is left. */
-static void test_headroom_takes_a_part_of_the_address_space(void **state)
+static void test_headroom_takes_a_bounded_part_of_the_address_space(void **state)
 {
     (void)state;
     static const size_t mapped = (size_t)256 << 20;
@@ -389,21 +389,21 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_with_many_mappings_there_is_no_headroom),
-        cmocka_unit_test(test_refused_headroom_is_counted_no_longer),
-        cmocka_unit_test(test_headroom_takes_a_part_of_the_address_space),
+        cmocka_unit_test(test_refused_headroom_is_not_counted),
+        cmocka_unit_test(test_headroom_takes_a_bounded_part_of_the_address_space),
         cmocka_unit_test(test_the_requested_size_is_known_to_the_byte),
         cmocka_unit_test(test_mappings_are_rounded_up_by_at_most_an_eighth),
         cmocka_unit_test(test_a_chunk_may_use_all_of_its_mapping),
-        cmocka_unit_test(test_where_the_rounding_does_not_fit_the_pages_still_do),
+        cmocka_unit_test(test_a_refused_rounded_mapping_is_tried_unrounded),
         cmocka_unit_test(test_alignment_up_to_a_gigabyte),
         cmocka_unit_test(test_impossible_sizes),
         cmocka_unit_test(test_only_a_live_chunk_can_be_freed),
         cmocka_unit_test(test_a_chunk_is_found_from_inside),
-        cmocka_unit_test(test_a_mapping_that_is_not_kept_goes_at_once),
+        cmocka_unit_test(test_a_mapping_that_is_not_kept_is_unmapped_at_once),
         cmocka_unit_test(test_a_walk_sees_live_and_cached_chunks),
         cmocka_unit_test(test_without_memory_for_the_mapping),
-        cmocka_unit_test(test_a_failure_that_goes_by_is_survived),
-        cmocka_unit_test(test_without_memory_for_a_descriptor_the_mapping_goes_back),
+        cmocka_unit_test(test_a_single_failure_is_survived),
+        cmocka_unit_test(test_without_a_descriptor_the_mapping_is_unmapped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

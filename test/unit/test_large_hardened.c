@@ -180,7 +180,7 @@ static void refuse_headroom(void *unused)
     }
 }
 
-static void test_without_headroom_it_is_a_chunk_like_others(void **state)
+static void test_without_headroom_a_chunk_is_ordinary(void **state)
 {
     (void)state;
     run(refuse_headroom);
@@ -211,7 +211,7 @@ static void refuse_to_grow(void *unused)
     require_gone(chunk, reserved);
 }
 
-static void test_where_memory_is_refused_a_chunk_does_not_grow(void **state)
+static void test_without_memory_a_chunk_does_not_grow(void **state)
 {
     (void)state;
     run(refuse_to_grow);
@@ -233,7 +233,7 @@ static void refuse_to_shrink(void *unused)
     require_gone(chunk, reserved);
 }
 
-static void test_where_the_kernel_refuses_a_chunk_shrinks_nevertheless(void **state)
+static void test_a_chunk_shrinks_although_the_kernel_refuses(void **state)
 {
     (void)state;
     run(refuse_to_shrink);
@@ -264,9 +264,9 @@ int main(void)
         cmocka_unit_test(test_growing_moves_the_guard),
         cmocka_unit_test(test_shrinking_moves_the_guard),
         cmocka_unit_test(test_aligned_chunks_stay_in_their_pages),
-        cmocka_unit_test(test_without_headroom_it_is_a_chunk_like_others),
-        cmocka_unit_test(test_where_memory_is_refused_a_chunk_does_not_grow),
-        cmocka_unit_test(test_where_the_kernel_refuses_a_chunk_shrinks_nevertheless),
+        cmocka_unit_test(test_without_headroom_a_chunk_is_ordinary),
+        cmocka_unit_test(test_without_memory_a_chunk_does_not_grow),
+        cmocka_unit_test(test_a_chunk_shrinks_although_the_kernel_refuses),
         cmocka_unit_test(test_no_headroom_under_a_limit_of_address_space),
     };
 

@@ -45,7 +45,7 @@ static void test_a_used_chunk_of_a_larger_class_serves(void **state)
     }
 }
 
-static void test_not_if_it_is_much_larger(void **state)
+static void test_a_much_larger_chunk_is_not_lent(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -67,7 +67,7 @@ static void test_the_nearest_class_lends(void **state)
     assert_null(arena->bins.of[BORROWER].current);
 }
 
-static void test_what_was_never_touched_is_not_lent(void **state)
+static void test_untouched_chunks_are_not_lent(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -83,7 +83,7 @@ static void test_what_was_never_touched_is_not_lent(void **state)
     unit_free(arena, live);
 }
 
-static void test_what_the_own_class_has_used_comes_first(void **state)
+static void test_used_chunks_of_the_own_class_are_preferred(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -97,7 +97,7 @@ static void test_what_the_own_class_has_used_comes_first(void **state)
     unit_free(arena, own[1]);
 }
 
-static void test_slabs_lend_what_their_stack_has_not(void **state)
+static void test_slabs_lend_when_the_stack_is_empty(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -111,7 +111,7 @@ static void test_slabs_lend_what_their_stack_has_not(void **state)
     unit_free(arena, live);
 }
 
-static void test_a_lent_chunk_keeps_its_class_and_tells_the_request(void **state)
+static void test_a_lent_chunk_keeps_its_class_and_the_requested_size(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -180,7 +180,7 @@ static void test_zones_do_not_lend_to_each_other(void **state)
     assert_ptr_not_equal(alloc(arena, TINY_MAX), used);
 }
 
-static void test_the_largest_class_has_nobody_to_ask(void **state)
+static void test_the_largest_class_has_no_lender(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -188,7 +188,7 @@ static void test_the_largest_class_has_nobody_to_ask(void **state)
     assert_int_equal(unit_chunk(alloc(arena, SMALL_MAX)).size_class, SIZE_CLASSES - 1);
 }
 
-static void test_an_alignment_is_not_lent_away(void **state)
+static void test_aligned_requests_do_not_borrow(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -204,7 +204,7 @@ static void test_an_alignment_is_not_lent_away(void **state)
  * A partial slab with used chunks is preferred to the rest of the current slab, if nothing in that
  * rest was ever handed out.
  */
-static void test_partial_slabs_come_before_fresh_memory(void **state)
+static void test_partial_slabs_are_preferred_to_fresh_memory(void **state)
 {
     (void)state;
     enum { CLASS = 15, MOST = 64 };
@@ -236,19 +236,19 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_a_used_chunk_of_a_larger_class_serves, unit_flush_all),
-        cmocka_unit_test_teardown(test_not_if_it_is_much_larger, unit_flush_all),
+        cmocka_unit_test_teardown(test_a_much_larger_chunk_is_not_lent, unit_flush_all),
         cmocka_unit_test_teardown(test_the_nearest_class_lends, unit_flush_all),
-        cmocka_unit_test_teardown(test_what_was_never_touched_is_not_lent, unit_flush_all),
-        cmocka_unit_test_teardown(test_what_the_own_class_has_used_comes_first, unit_flush_all),
-        cmocka_unit_test_teardown(test_slabs_lend_what_their_stack_has_not, unit_flush_all),
-        cmocka_unit_test_teardown(test_a_lent_chunk_keeps_its_class_and_tells_the_request,
+        cmocka_unit_test_teardown(test_untouched_chunks_are_not_lent, unit_flush_all),
+        cmocka_unit_test_teardown(test_used_chunks_of_the_own_class_are_preferred, unit_flush_all),
+        cmocka_unit_test_teardown(test_slabs_lend_when_the_stack_is_empty, unit_flush_all),
+        cmocka_unit_test_teardown(test_a_lent_chunk_keeps_its_class_and_the_requested_size,
                                   unit_flush_all),
         cmocka_unit_test_teardown(test_tiny_does_not_borrow, unit_flush_all),
         cmocka_unit_test_teardown(test_without_memory_the_next_classes_are_used_up, unit_flush_all),
         cmocka_unit_test_teardown(test_zones_do_not_lend_to_each_other, unit_flush_all),
-        cmocka_unit_test_teardown(test_the_largest_class_has_nobody_to_ask, unit_flush_all),
-        cmocka_unit_test_teardown(test_an_alignment_is_not_lent_away, unit_flush_all),
-        cmocka_unit_test_teardown(test_partial_slabs_come_before_fresh_memory, unit_flush_all),
+        cmocka_unit_test_teardown(test_the_largest_class_has_no_lender, unit_flush_all),
+        cmocka_unit_test_teardown(test_aligned_requests_do_not_borrow, unit_flush_all),
+        cmocka_unit_test_teardown(test_partial_slabs_are_preferred_to_fresh_memory, unit_flush_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

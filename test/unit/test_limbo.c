@@ -76,7 +76,7 @@ static void test_a_wrong_pointer_into_it_is_no_chunk(void **state)
     assert_int_equal(*(uint64_t *)chunk, 0); // NOLINT: an address becomes a pointer
 }
 
-static void test_it_goes_when_it_is_old(void **state)
+static void test_an_old_heap_leaves_limbo(void **state)
 {
     (void)state;
     uintptr_t chunk = lose_a_heap(unit_arena());
@@ -89,7 +89,7 @@ static void test_it_goes_when_it_is_old(void **state)
     assert_false(limbo_any());
 }
 
-static void test_what_the_kernel_keeps_stays_in_it(void **state)
+static void test_a_heap_that_cannot_be_unmapped_stays_in_limbo(void **state)
 {
     (void)state;
     uintptr_t chunk = lose_a_heap(unit_arena());
@@ -103,7 +103,7 @@ static void test_what_the_kernel_keeps_stays_in_it(void **state)
 }
 
 /* The range may be a hole, so nobody touches it and nobody unmaps it. */
-static void test_what_is_not_renewed_is_left_alone(void **state)
+static void test_a_heap_that_cannot_be_renewed_is_left_alone(void **state)
 {
     (void)state;
     uintptr_t chunk;
@@ -133,7 +133,7 @@ static void under_a_limit(void *argument)
         __builtin_trap();
 }
 
-static void test_under_a_limit_nothing_is_kept(void **state)
+static void test_limbo_is_off_under_a_limit(void **state)
 {
     (void)state;
     assert_true(unit_child_succeeds(under_a_limit, NULL));
@@ -143,10 +143,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_wrong_pointer_into_it_is_no_chunk, use, leave),
-        cmocka_unit_test_setup_teardown(test_it_goes_when_it_is_old, use, leave),
-        cmocka_unit_test_setup_teardown(test_what_the_kernel_keeps_stays_in_it, use, leave),
-        cmocka_unit_test_setup_teardown(test_what_is_not_renewed_is_left_alone, use, leave),
-        cmocka_unit_test_setup_teardown(test_under_a_limit_nothing_is_kept, use, leave),
+        cmocka_unit_test_setup_teardown(test_an_old_heap_leaves_limbo, use, leave),
+        cmocka_unit_test_setup_teardown(test_a_heap_that_cannot_be_unmapped_stays_in_limbo, use,
+                                        leave),
+        cmocka_unit_test_setup_teardown(test_a_heap_that_cannot_be_renewed_is_left_alone, use,
+                                        leave),
+        cmocka_unit_test_setup_teardown(test_limbo_is_off_under_a_limit, use, leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

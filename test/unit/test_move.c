@@ -68,7 +68,7 @@ static void test_only_what_was_written_is_copied(void **state)
  * Refuses each system call for memory in turn. Nothing is lost, and what could not be unmapped
  * waits in the cache.
  */
-static void test_the_kernel_takes_nothing_back(void **state)
+static void test_the_kernel_refuses_every_unmapping(void **state)
 {
     (void)state;
     for (unsigned refused = 1; refused <= 8; refused++) {
@@ -85,7 +85,7 @@ static void test_the_kernel_takes_nothing_back(void **state)
     }
 }
 
-static void test_it_must_be_live(void **state)
+static void test_only_a_live_chunk_is_moved(void **state)
 {
     (void)state;
     char *from = allocate(SIZE), *to = allocate(SIZE);
@@ -127,8 +127,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_only_what_was_written_is_copied),
-        cmocka_unit_test(test_the_kernel_takes_nothing_back),
-        cmocka_unit_test(test_it_must_be_live),
+        cmocka_unit_test(test_the_kernel_refuses_every_unmapping),
+        cmocka_unit_test(test_only_a_live_chunk_is_moved),
         cmocka_unit_test(test_realloc_takes_little_more_than_the_chunk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

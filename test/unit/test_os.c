@@ -42,7 +42,7 @@ static void test_rounding(void **state)
     assert_int_equal(round_up(OS_PAGE + 1, OS_PAGE), 2 * OS_PAGE);
 }
 
-static void test_mappings_are_zero_and_go_away(void **state)
+static void test_mappings_are_zero_and_can_be_unmapped(void **state)
 {
     (void)state;
     char *memory = os_map(MIB);
@@ -234,7 +234,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_page),
         cmocka_unit_test(test_rounding),
-        cmocka_unit_test(test_mappings_are_zero_and_go_away),
+        cmocka_unit_test(test_mappings_are_zero_and_can_be_unmapped),
         cmocka_unit_test(test_aligned_mappings_leave_nothing_over),
         cmocka_unit_test(test_mapping_at_an_address),
         cmocka_unit_test(test_reserved_space_is_committed_piece_by_piece),

@@ -99,7 +99,7 @@ static void one_arena_for_all(void *argument)
     REQUIRE(arenas_there() == there + 1, "%u arenas", arenas_there());
 }
 
-static void test_a_limit_of_one(void **state)
+static void test_a_limit_of_one_arena(void **state)
 {
     (void)state;
     assert_true(unit_child_succeeds(one_arena_for_all, NULL));
@@ -201,7 +201,7 @@ static void put_sends_and_receives(void *argument)
     REQUIRE(unit_chunk((void *)incoming.start).kind == STATE_FREE, "not home");
 }
 
-static void test_an_arena_goes_into_the_pool_with_nothing_under_way(void **state)
+static void test_an_arena_enters_the_pool_with_nothing_pending(void **state)
 {
     (void)state;
     assert_true(unit_child_succeeds(put_sends_and_receives, NULL));
@@ -294,7 +294,7 @@ static void age_in_pool(void *argument)
     REQUIRE(locked->small.heaps == NULL, "an arena was forgotten because it was locked once");
 }
 
-static void test_an_arena_that_nobody_wants_is_given_back(void **state)
+static void test_the_memory_of_an_unwanted_arena_is_given_back(void **state)
 {
     (void)state;
     assert_true(unit_child_succeeds(age_in_pool, NULL));
@@ -329,7 +329,7 @@ static void leave_many(void *argument)
             "what arenas kept that are in use again still counts");
 }
 
-static void test_what_all_ended_threads_leave_is_bounded(void **state)
+static void test_memory_of_all_ended_threads_is_bounded(void **state)
 {
     (void)state;
     assert_true(unit_child_succeeds(leave_many, NULL));
@@ -383,13 +383,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_past_the_limit_arenas_are_shared),
         cmocka_unit_test(test_shared_arenas_are_given_in_turn),
-        cmocka_unit_test(test_a_limit_of_one),
+        cmocka_unit_test(test_a_limit_of_one_arena),
         cmocka_unit_test(test_without_memory_the_limit_is_not_used_up),
         cmocka_unit_test(test_a_new_thread_adopts_the_arena_of_an_ended_one),
-        cmocka_unit_test(test_an_arena_goes_into_the_pool_with_nothing_under_way),
+        cmocka_unit_test(test_an_arena_enters_the_pool_with_nothing_pending),
         cmocka_unit_test(test_trimming_other_arenas),
-        cmocka_unit_test(test_an_arena_that_nobody_wants_is_given_back),
-        cmocka_unit_test(test_what_all_ended_threads_leave_is_bounded),
+        cmocka_unit_test(test_the_memory_of_an_unwanted_arena_is_given_back),
+        cmocka_unit_test(test_memory_of_all_ended_threads_is_bounded),
         cmocka_unit_test(test_many_threads_over_few_arenas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

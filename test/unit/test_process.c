@@ -30,7 +30,7 @@ static char **at_the_end_of_a_page(char *memory, size_t page)
     return made;
 }
 
-static void test_another_environment_is_none(void **state)
+static void test_another_environment_is_refused(void **state)
 {
     (void)state;
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -86,7 +86,7 @@ static void refusals(void *argument)
     REQUIRE(os_memory_limit() <= (size_t)128 << 20, "the refusal went unnoticed");
 }
 
-static void test_a_refusal_tells_of_a_limit(void **state)
+static void test_a_refused_mapping_reveals_a_limit(void **state)
 {
     (void)state;
     assert_true(unit_child_succeeds(refusals, NULL));
@@ -106,9 +106,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_kernels_environment_is_known),
-        cmocka_unit_test(test_another_environment_is_none),
+        cmocka_unit_test(test_another_environment_is_refused),
         cmocka_unit_test(test_limits_are_asked_for_once),
-        cmocka_unit_test(test_a_refusal_tells_of_a_limit),
+        cmocka_unit_test(test_a_refused_mapping_reveals_a_limit),
         cmocka_unit_test(test_processors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,7 +53,7 @@ static void keep_many(void *unused)
     REQUIRE(unit_address_space() == before, "not given back");
 }
 
-static void test_there_are_not_more_than_so_many(void **state)
+static void test_the_number_of_ranges_is_bounded(void **state)
 {
     (void)state;
     run(keep_many);
@@ -71,7 +71,7 @@ static void keep_long(void *unused)
     REQUIRE(quarantine_empty() == QUARANTINE_RANGE_BYTES, "all of it is kept");
 }
 
-static void test_of_a_long_range_the_beginning_is_kept(void **state)
+static void test_only_the_beginning_of_a_long_range_is_kept(void **state)
 {
     (void)state;
     run(keep_long);
@@ -91,7 +91,7 @@ static void keep_what_is_taken(void *unused)
     REQUIRE(quarantine_empty() == 0, "it was kept");
 }
 
-static void test_what_others_have_stays(void **state)
+static void test_mappings_of_others_stay(void **state)
 {
     (void)state;
     run(keep_what_is_taken);
@@ -128,7 +128,7 @@ static void refuse_unmapping(void *unused)
     REQUIRE(unit_address_space() == before, "something was forgotten");
 }
 
-static void test_where_the_kernel_refuses(void **state)
+static void test_the_kernel_refuses(void **state)
 {
     (void)state;
     run(refuse_reserving);
@@ -145,7 +145,7 @@ static void limited(void *unused)
     REQUIRE(quarantine_empty() == 0, "address space is kept from who has little");
 }
 
-static void test_not_under_a_limit(void **state)
+static void test_nothing_is_kept_under_a_limit(void **state)
 {
     (void)state;
     run(limited);
@@ -155,11 +155,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_range_is_kept_and_given_back),
-        cmocka_unit_test(test_there_are_not_more_than_so_many),
-        cmocka_unit_test(test_of_a_long_range_the_beginning_is_kept),
-        cmocka_unit_test(test_what_others_have_stays),
-        cmocka_unit_test(test_where_the_kernel_refuses),
-        cmocka_unit_test(test_not_under_a_limit),
+        cmocka_unit_test(test_the_number_of_ranges_is_bounded),
+        cmocka_unit_test(test_only_the_beginning_of_a_long_range_is_kept),
+        cmocka_unit_test(test_mappings_of_others_stay),
+        cmocka_unit_test(test_the_kernel_refuses),
+        cmocka_unit_test(test_nothing_is_kept_under_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -103,7 +103,7 @@ static void test_a_step_is_bounded(void **state)
     }
 }
 
-static void test_what_is_freed_in_front_of_the_place_is_used_again(void **state)
+static void test_chunks_freed_in_front_of_the_place_are_reused(void **state)
 {
     (void)state;
     struct rng rng = rng_stream(1, 2);
@@ -185,7 +185,7 @@ static bool in_turn(unsigned fork)
     return fork % 2 == 0;
 }
 
-static void test_everything_between_the_pieces(void **state)
+static void test_everything_between_the_steps(void **state)
 {
     (void)state;
     static bool (*const survives[])(unsigned fork) = {always, never, after_the_first, in_turn};
@@ -212,7 +212,7 @@ static void test_the_heap_of_the_place_is_not_unmapped(void **state)
     assert_int_equal(unit_count_heaps(&arena->small), 0);
 }
 
-static void test_a_remote_free_is_sent_again_behind_the_repair(void **state)
+static void test_remote_frees_are_sent_after_the_repair(void **state)
 {
     (void)state;
     struct rng rng = rng_stream(1, 3);
@@ -238,10 +238,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_step_is_bounded),
-        cmocka_unit_test(test_what_is_freed_in_front_of_the_place_is_used_again),
-        cmocka_unit_test(test_everything_between_the_pieces),
+        cmocka_unit_test(test_chunks_freed_in_front_of_the_place_are_reused),
+        cmocka_unit_test(test_everything_between_the_steps),
         cmocka_unit_test(test_the_heap_of_the_place_is_not_unmapped),
-        cmocka_unit_test(test_a_remote_free_is_sent_again_behind_the_repair),
+        cmocka_unit_test(test_remote_frees_are_sent_after_the_repair),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,7 +89,7 @@ static void visit_one(void *context, struct large *large)
  * Chunks come and go between the steps of the walk. Every third is removed, whether it was visited
  * or not; others are added, in used and in new descriptors; and blocks of descriptors are added.
  */
-static void test_in_pieces_those_that_stay_are_seen_once(void **state)
+static void test_a_walk_in_steps_sees_lasting_chunks_once(void **state)
 {
     (void)state;
     enum { STAY = ENTRIES / 2 };
@@ -211,7 +211,7 @@ static void test_without_memory_chains_get_longer(void **state)
     registry_unlock();
 }
 
-static void test_what_is_gone_is_remembered_for_a_while(void **state)
+static void test_freed_chunks_are_remembered_for_a_while(void **state)
 {
     (void)state;
     struct large_info info;
@@ -235,12 +235,12 @@ static void test_what_is_gone_is_remembered_for_a_while(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_pieces_those_that_stay_are_seen_once),
+        cmocka_unit_test(test_a_walk_in_steps_sees_lasting_chunks_once),
         cmocka_unit_test(test_without_memory_chains_get_longer),
         cmocka_unit_test(test_a_hundred_thousand_entries),
         cmocka_unit_test(test_descriptors_are_used_again),
         cmocka_unit_test(test_a_rebuild_finds_everything),
-        cmocka_unit_test(test_what_is_gone_is_remembered_for_a_while),
+        cmocka_unit_test(test_freed_chunks_are_remembered_for_a_while),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,7 +54,7 @@ static void check_class(struct arena *self, struct arena *owner, unsigned size_c
         assert_true(unit_chunk(chunks[n]).kind == STATE_FREE || unit_chunk(chunks[n]).kind == 0);
 }
 
-static void test_chunks_of_every_class_come_home(void **state)
+static void test_the_owner_gets_chunks_of_every_class(void **state)
 {
     (void)state;
     struct arena *self = unit_arena(), *owner = unit_arena();
@@ -98,7 +98,7 @@ static void test_a_batch_is_sent_as_one(void **state)
     assert_true(pushes >= 1 && pushes <= MANY / 16);
 }
 
-static void test_much_memory_is_not_kept_back(void **state)
+static void test_a_batch_holds_little_memory(void **state)
 {
     (void)state;
     struct arena *self = unit_arena(), *owner = unit_arena();
@@ -200,7 +200,7 @@ static void test_the_inbox_of_a_pooled_arena_is_unpacked_by_the_pusher(void **st
     assert_int_equal(unit_count_state(owner, STATE_LIVE), 0);
 }
 
-static void test_what_is_forgotten_is_not_sent(void **state)
+static void test_forgotten_chunks_are_not_sent(void **state)
 {
     (void)state;
     struct arena *self = unit_arena(), *owner = unit_arena();
@@ -222,7 +222,7 @@ static void test_what_is_forgotten_is_not_sent(void **state)
 /*
  * A program that reads freed memory learns no address from it, and finds no small number to change.
  */
-static void test_parcels_do_not_tell_addresses(void **state)
+static void test_parcels_do_not_reveal_addresses(void **state)
 {
     (void)state;
     struct arena *self = unit_arena(), *owner = unit_arena();
@@ -348,7 +348,7 @@ static void corrupt_and_go_on(void *argument)
         memset(unit_alloc(owner, 64), 0, 64);
 }
 
-static void test_in_report_mode_the_rest_comes_home(void **state)
+static void test_in_report_mode_the_owner_gets_the_rest(void **state)
 {
     (void)state;
     /* An address; the number of addresses. */
@@ -398,19 +398,19 @@ static void test_a_chunk_freed_by_two_threads_at_once_is_reported(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_chunks_of_every_class_come_home),
+        cmocka_unit_test(test_the_owner_gets_chunks_of_every_class),
         cmocka_unit_test(test_chunks_of_mixed_sizes_in_one_batch),
         cmocka_unit_test(test_a_batch_is_sent_as_one),
-        cmocka_unit_test(test_much_memory_is_not_kept_back),
+        cmocka_unit_test(test_a_batch_holds_little_memory),
         cmocka_unit_test(test_batches_for_many_owners),
         cmocka_unit_test(test_a_thread_without_arena_sends_each_chunk),
         cmocka_unit_test(test_a_bin_that_runs_empty_takes_what_has_arrived),
         cmocka_unit_test(test_a_long_backlog_is_received_in_steps),
         cmocka_unit_test(test_the_inbox_of_a_pooled_arena_is_unpacked_by_the_pusher),
-        cmocka_unit_test(test_what_is_forgotten_is_not_sent),
-        cmocka_unit_test(test_parcels_do_not_tell_addresses),
+        cmocka_unit_test(test_forgotten_chunks_are_not_sent),
+        cmocka_unit_test(test_parcels_do_not_reveal_addresses),
         cmocka_unit_test(test_a_parcel_that_was_written_to_is_reported),
-        cmocka_unit_test(test_in_report_mode_the_rest_comes_home),
+        cmocka_unit_test(test_in_report_mode_the_owner_gets_the_rest),
         cmocka_unit_test(test_a_chunk_freed_by_two_threads_at_once_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

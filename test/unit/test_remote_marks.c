@@ -21,7 +21,7 @@ static struct parcel *inbox(struct arena *arena)
     return atomic_load(&arena->inbox);
 }
 
-static void test_a_damaged_arena_only_gets_marks(void **state)
+static void test_chunks_of_a_damaged_arena_are_only_marked(void **state)
 {
     (void)state;
     struct arena *self = unit_arena(), *owner = unit_arena();
@@ -40,7 +40,7 @@ static void test_a_damaged_arena_only_gets_marks(void **state)
     assert_null(inbox(owner));
 }
 
-static void test_the_short_way(void **state)
+static void test_remote_free_by_address(void **state)
 {
     (void)state;
     struct arena *self = unit_arena(), *owner = unit_arena();
@@ -117,8 +117,8 @@ static void test_at_worst_a_free_is_one_atomic_operation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_damaged_arena_only_gets_marks),
-        cmocka_unit_test(test_the_short_way),
+        cmocka_unit_test(test_chunks_of_a_damaged_arena_are_only_marked),
+        cmocka_unit_test(test_remote_free_by_address),
         cmocka_unit_test(test_with_a_backlog_one_atomic_operation_serves_many_frees),
         cmocka_unit_test(test_at_worst_a_free_is_one_atomic_operation),
     };

@@ -207,7 +207,7 @@ static void test_shrinking_inside_the_rounding_costs_nothing(void **state)
     }
 }
 
-static void test_what_a_chunk_shrinks_to_is_rounded_up_too(void **state)
+static void test_the_size_after_shrinking_is_rounded_up_too(void **state)
 {
     (void)state;
     bool clean;
@@ -258,7 +258,7 @@ static void test_shrinking_takes_the_headroom_too(void **state)
     release_and_trim(chunk);
 }
 
-static void test_growing_into_what_is_free_behind(void **state)
+static void test_growing_into_free_space_behind(void **state)
 {
     (void)state;
     bool clean;
@@ -286,7 +286,7 @@ static void test_growing_into_what_is_free_behind(void **state)
     munmap(in_the_way, os_page_size());
 }
 
-static void test_when_the_headroom_cannot_be_committed(void **state)
+static void test_headroom_that_cannot_be_committed(void **state)
 {
     (void)state;
     char *chunk = large_alloc_growing(MIB, &(bool){false});
@@ -308,7 +308,7 @@ static void test_when_the_headroom_cannot_be_committed(void **state)
     release_and_trim(chunk);
 }
 
-static void test_when_the_kernel_keeps_what_is_given_back(void **state)
+static void test_the_kernel_refuses_to_unmap_the_rest(void **state)
 {
     (void)state;
     bool clean;
@@ -324,7 +324,7 @@ static void test_when_the_kernel_keeps_what_is_given_back(void **state)
     assert_false(is_mapped(chunk + 3 * MIB));
 }
 
-static void test_headroom_that_the_kernel_keeps_goes_with_the_chunk(void **state)
+static void test_kept_headroom_is_unmapped_with_the_chunk(void **state)
 {
     (void)state;
     char *chunk = large_alloc_growing(MIB, &(bool){false});
@@ -354,7 +354,7 @@ int __wrap_munmap(void *address, size_t size) // NOLINT
 }
 
 /* From then on the chunk's old end may be another thread's chunk. A listing must not show both. */
-static void test_a_chunk_is_smaller_before_its_pages_go(void **state)
+static void test_the_size_shrinks_before_the_pages_are_unmapped(void **state)
 {
     (void)state;
     bool clean;
@@ -368,7 +368,7 @@ static void test_a_chunk_is_smaller_before_its_pages_go(void **state)
     release_and_trim(chunk);
 }
 
-static void test_what_is_no_chunk_and_sizes_that_are_none(void **state)
+static void test_wrong_pointers_and_impossible_sizes(void **state)
 {
     (void)state;
     bool clean;
@@ -392,15 +392,15 @@ int main(void)
         cmocka_unit_test(test_no_headroom_under_a_limit_of_address_space),
         cmocka_unit_test(test_sizes_within_the_mapping),
         cmocka_unit_test(test_shrinking_inside_the_rounding_costs_nothing),
-        cmocka_unit_test(test_what_a_chunk_shrinks_to_is_rounded_up_too),
+        cmocka_unit_test(test_the_size_after_shrinking_is_rounded_up_too),
         cmocka_unit_test(test_shrinking_gives_the_pages_back),
         cmocka_unit_test(test_shrinking_takes_the_headroom_too),
-        cmocka_unit_test(test_growing_into_what_is_free_behind),
-        cmocka_unit_test(test_when_the_headroom_cannot_be_committed),
-        cmocka_unit_test(test_when_the_kernel_keeps_what_is_given_back),
-        cmocka_unit_test(test_headroom_that_the_kernel_keeps_goes_with_the_chunk),
-        cmocka_unit_test(test_a_chunk_is_smaller_before_its_pages_go),
-        cmocka_unit_test(test_what_is_no_chunk_and_sizes_that_are_none),
+        cmocka_unit_test(test_growing_into_free_space_behind),
+        cmocka_unit_test(test_headroom_that_cannot_be_committed),
+        cmocka_unit_test(test_the_kernel_refuses_to_unmap_the_rest),
+        cmocka_unit_test(test_kept_headroom_is_unmapped_with_the_chunk),
+        cmocka_unit_test(test_the_size_shrinks_before_the_pages_are_unmapped),
+        cmocka_unit_test(test_wrong_pointers_and_impossible_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,7 +73,7 @@ static void test_it_needs_no_auxiliary_vector(void **state)
 }
 
 /* The C library makes its stack guard of the same bytes. */
-static void test_it_is_not_what_the_kernel_gave(void **state)
+static void test_the_secret_is_not_the_kernels_bytes(void **state)
 {
     (void)state;
     uint64_t words[2];
@@ -163,7 +163,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_processes_differ),
         cmocka_unit_test(test_only_the_first_call_counts),
         cmocka_unit_test(test_it_needs_no_auxiliary_vector),
-        cmocka_unit_test(test_it_is_not_what_the_kernel_gave),
+        cmocka_unit_test(test_the_secret_is_not_the_kernels_bytes),
         cmocka_unit_test(test_the_auxiliary_vector_is_found),
         cmocka_unit_test(test_scrambling_loses_nothing),
         cmocka_unit_test(test_scrambling_spreads_each_bit),

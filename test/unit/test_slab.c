@@ -42,7 +42,7 @@ static unsigned vacant_bits(const struct slab *slab)
     return count;
 }
 
-static void test_a_new_slab_is_vacant_and_says_who_it_is(void **state)
+static void test_a_new_slab_is_vacant_and_has_an_identity(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -62,7 +62,7 @@ static void test_a_new_slab_is_vacant_and_says_who_it_is(void **state)
     }
 }
 
-static void test_chunks_come_in_the_order_of_addresses(void **state)
+static void test_chunks_are_taken_in_address_order(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -108,7 +108,7 @@ static void test_all_chunks_at_once(void **state)
     }
 }
 
-static void test_the_lowest_vacant_chunk_comes_first_again(void **state)
+static void test_the_lowest_vacant_chunk_is_taken_first_again(void **state)
 {
     (void)state;
     struct slab *slab = create(unit_arena(), 2);
@@ -170,7 +170,7 @@ static void test_a_slab_in_used_memory_has_no_clean_chunks(void **state)
     assert_false(clean);
 }
 
-static void test_a_destroyed_slab_is_found_no_more(void **state)
+static void test_a_destroyed_slab_is_not_found(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -263,7 +263,7 @@ static void test_rebuilding_from_the_states(void **state)
         rebuild_with_every_third_live(unit_arena(), some_classes[i]);
 }
 
-static void test_what_is_no_slab_is_not_rebuilt(void **state)
+static void test_units_without_a_slab_are_not_rebuilt(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
@@ -282,17 +282,17 @@ static void test_what_is_no_slab_is_not_rebuilt(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_new_slab_is_vacant_and_says_who_it_is),
-        cmocka_unit_test(test_chunks_come_in_the_order_of_addresses),
+        cmocka_unit_test(test_a_new_slab_is_vacant_and_has_an_identity),
+        cmocka_unit_test(test_chunks_are_taken_in_address_order),
         cmocka_unit_test(test_all_chunks_at_once),
-        cmocka_unit_test(test_the_lowest_vacant_chunk_comes_first_again),
+        cmocka_unit_test(test_the_lowest_vacant_chunk_is_taken_first_again),
         cmocka_unit_test(test_only_chunks_that_were_never_out_are_clean),
         cmocka_unit_test(test_a_slab_in_used_memory_has_no_clean_chunks),
-        cmocka_unit_test(test_a_destroyed_slab_is_found_no_more),
+        cmocka_unit_test(test_a_destroyed_slab_is_not_found),
         cmocka_unit_test(test_small_slabs_are_found_from_all_their_units),
         cmocka_unit_test(test_a_heap_full_of_the_shortest_slabs),
         cmocka_unit_test(test_rebuilding_from_the_states),
-        cmocka_unit_test(test_what_is_no_slab_is_not_rebuilt),
+        cmocka_unit_test(test_units_without_a_slab_are_not_rebuilt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

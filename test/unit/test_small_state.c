@@ -43,7 +43,7 @@ static void check_state(unsigned kind, unsigned size_class, uintptr_t address, s
     check_lives(what, address, kind == STATE_LIVE);
 }
 
-static void test_a_small_state_gives_back_what_was_put_in(void **state)
+static void test_a_small_state_returns_what_was_stored(void **state)
 {
     (void)state;
     static const size_t slacks[] = {0, 1, 511, 512, SMALL_SLACK_MAX - 1, SMALL_SLACK_MAX};
@@ -176,7 +176,7 @@ static void test_the_states_of_an_earlier_slab_are_forgotten(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_small_state_gives_back_what_was_put_in),
+        cmocka_unit_test(test_a_small_state_returns_what_was_stored),
         cmocka_unit_test(test_only_the_starts_of_small_chunks_are_live),
         cmocka_unit_test(test_no_two_small_chunks_share_a_state),
         cmocka_unit_test(test_the_states_of_an_earlier_slab_are_forgotten),

@@ -152,7 +152,7 @@ static void check_hardened(void *argument)
     REQUIRE(sanitized || far > HEAPS / 2, "only %u heaps are far from the one before", far);
 }
 
-static void test_hardened_heaps_lie_anywhere(void **state)
+static void test_hardened_heaps_have_random_places(void **state)
 {
     (void)state;
     bool deadly = false;
@@ -397,7 +397,7 @@ static void fail_each_call(void *argument)
     check_guards(&arena->tiny);
 }
 
-static void test_when_a_call_fails_nothing_is_left_over(void **state)
+static void test_a_failed_call_leaves_nothing_behind(void **state)
 {
     (void)state;
     assert_true(unit_child_succeeds(fail_each_call, NULL));
@@ -407,10 +407,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_heap_has_guards),
-        cmocka_unit_test(test_hardened_heaps_lie_anywhere),
+        cmocka_unit_test(test_hardened_heaps_have_random_places),
         cmocka_unit_test(test_under_a_limit_heaps_are_smaller),
         cmocka_unit_test(test_behind_the_end_of_a_heap_there_may_be_others),
-        cmocka_unit_test(test_when_a_call_fails_nothing_is_left_over),
+        cmocka_unit_test(test_a_failed_call_leaves_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

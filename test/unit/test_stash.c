@@ -61,7 +61,7 @@ static void test_it_needs_no_lock(void **state)
     assert_true(cached(chunk));
 }
 
-static void test_only_what_fits_is_taken(void **state)
+static void test_only_a_fitting_chunk_is_taken(void **state)
 {
     (void)state;
     char *chunk = handed_out(512 << 10);
@@ -90,7 +90,7 @@ static void test_a_second_free_is_refused(void **state)
     assert_int_equal(large_free((uintptr_t)chunk, true), LARGE_UNKNOWN);
 }
 
-static void test_what_was_handed_out_elsewhere_is_not_known(void **state)
+static void test_chunks_allocated_elsewhere_are_unknown(void **state)
 {
     (void)state;
     static struct large_stash other;
@@ -126,7 +126,7 @@ static void test_it_is_bounded(void **state)
     }
 }
 
-static void test_what_is_too_large_is_not_kept(void **state)
+static void test_large_mappings_are_not_kept(void **state)
 {
     (void)state;
     char *chunk = handed_out(2 * MIB);
@@ -151,7 +151,7 @@ static void look(uint64_t now)
     registry_unlock();
 }
 
-static void test_what_nobody_takes_leaves_it(void **state)
+static void test_unused_chunks_leave_the_stash(void **state)
 {
     (void)state;
     uint64_t now = clock_now();
@@ -168,7 +168,7 @@ static void test_what_nobody_takes_leaves_it(void **state)
     assert_false(cached(idle) || cached(used));
 }
 
-static void test_what_is_taken_now_and_then_stays(void **state)
+static void test_chunks_used_now_and_then_stay(void **state)
 {
     (void)state;
     uint64_t now = clock_now();
@@ -225,13 +225,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_it_needs_no_lock, empty),
-        cmocka_unit_test_setup(test_only_what_fits_is_taken, empty),
+        cmocka_unit_test_setup(test_only_a_fitting_chunk_is_taken, empty),
         cmocka_unit_test_setup(test_a_second_free_is_refused, empty),
-        cmocka_unit_test_setup(test_what_was_handed_out_elsewhere_is_not_known, empty),
+        cmocka_unit_test_setup(test_chunks_allocated_elsewhere_are_unknown, empty),
         cmocka_unit_test_setup(test_it_is_bounded, empty),
-        cmocka_unit_test_setup(test_what_is_too_large_is_not_kept, empty),
-        cmocka_unit_test_setup(test_what_nobody_takes_leaves_it, empty),
-        cmocka_unit_test_setup(test_what_is_taken_now_and_then_stays, empty),
+        cmocka_unit_test_setup(test_large_mappings_are_not_kept, empty),
+        cmocka_unit_test_setup(test_unused_chunks_leave_the_stash, empty),
+        cmocka_unit_test_setup(test_chunks_used_now_and_then_stay, empty),
         cmocka_unit_test_setup(test_others_may_empty_it_at_any_time, empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,7 +56,7 @@ static void test_the_table_is_the_one_that_the_code_checks(void **state)
                 fail_msg("%u to %u", from, to);
 }
 
-static void test_a_tiny_state_gives_back_what_was_put_in(void **state)
+static void test_a_tiny_state_returns_what_was_stored(void **state)
 {
     (void)state;
     for (unsigned kind = STATE_LIVE; kind < KINDS; kind++)
@@ -222,7 +222,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_table_is_the_one_that_the_code_checks),
-        cmocka_unit_test(test_a_tiny_state_gives_back_what_was_put_in),
+        cmocka_unit_test(test_a_tiny_state_returns_what_was_stored),
         cmocka_unit_test(test_small_tests_tell_the_kinds_apart),
         cmocka_unit_test(test_handing_out_stores_the_size),
         cmocka_unit_test(test_each_change_of_the_table_changes_the_kind_only),

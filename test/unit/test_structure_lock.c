@@ -105,7 +105,7 @@ static void check_wait(void (*first)(void), void (*second)(void))
     finish(&waiter);
 }
 
-static void test_who_waits_sleeps(void **state)
+static void test_a_waiting_thread_sleeps(void **state)
 {
     (void)state;
     check_wait(structure_lock_write, structure_lock_write);
@@ -113,7 +113,7 @@ static void test_who_waits_sleeps(void **state)
     check_wait(structure_lock_write, structure_lock_read);
 }
 
-static void test_readers_are_in_it_together(void **state)
+static void test_readers_share_the_lock(void **state)
 {
     struct taker readers[READERS];
 
@@ -208,7 +208,7 @@ static void *read_often(void *unused)
     return unused;
 }
 
-static void test_nobody_else_is_in_it_with_a_writer(void **state)
+static void test_a_writer_excludes_everybody(void **state)
 {
     pthread_t threads[WRITERS + READERS];
 
@@ -238,7 +238,7 @@ static void made_new(void *argument)
     }
 }
 
-static void test_made_new_nobody_holds_it(void **state)
+static void test_a_renewed_lock_is_free(void **state)
 {
     struct taker holder;
 
@@ -261,13 +261,13 @@ static void test_made_new_nobody_holds_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_who_waits_sleeps),
-        cmocka_unit_test(test_readers_are_in_it_together),
+        cmocka_unit_test(test_a_waiting_thread_sleeps),
+        cmocka_unit_test(test_readers_share_the_lock),
         cmocka_unit_test(test_more_readers_than_there_is_room_for),
         cmocka_unit_test(test_a_writer_that_waits_goes_before_new_readers),
         cmocka_unit_test(test_a_try_that_fails_leaves_no_trace),
-        cmocka_unit_test(test_nobody_else_is_in_it_with_a_writer),
-        cmocka_unit_test(test_made_new_nobody_holds_it),
+        cmocka_unit_test(test_a_writer_excludes_everybody),
+        cmocka_unit_test(test_a_renewed_lock_is_free),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,7 +75,7 @@ static void release_rest(void)
         assert_false(registered(n));
 }
 
-static void test_the_memory_goes_and_the_place_stays(void **state)
+static void test_memory_is_given_back_and_the_place_stays(void **state)
 {
     (void)state;
     struct large_info info;
@@ -114,7 +114,7 @@ static void test_it_serves_requests_that_it_fits(void **state)
 /*
  * The range may be a hole that somebody else has taken, so it is never touched nor unmapped again.
  */
-static void test_what_is_not_renewed_is_lost(void **state)
+static void test_a_range_that_cannot_be_renewed_is_lost(void **state)
 {
     (void)state;
     allocate_all();
@@ -130,7 +130,7 @@ static void test_what_is_not_renewed_is_lost(void **state)
     assert_int_equal(munmap(chunks[0], SIZE), 0);
 }
 
-static void test_a_run_that_the_kernel_keeps(void **state)
+static void test_a_run_that_the_kernel_does_not_renew(void **state)
 {
     (void)state;
     size_t vacated;
@@ -164,7 +164,7 @@ static void in_child(void *argument)
         REQUIRE(chunks[n][SIZE - 1] == 'x', "a live chunk was changed");
 }
 
-static void test_in_the_child_of_a_fork_mappings_stay(void **state)
+static void test_mappings_stay_in_a_forks_child(void **state)
 {
     (void)state;
     allocate_all();
@@ -177,11 +177,11 @@ static void test_in_the_child_of_a_fork_mappings_stay(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_memory_goes_and_the_place_stays),
+        cmocka_unit_test(test_memory_is_given_back_and_the_place_stays),
         cmocka_unit_test(test_it_serves_requests_that_it_fits),
-        cmocka_unit_test(test_what_is_not_renewed_is_lost),
-        cmocka_unit_test(test_a_run_that_the_kernel_keeps),
-        cmocka_unit_test(test_in_the_child_of_a_fork_mappings_stay),
+        cmocka_unit_test(test_a_range_that_cannot_be_renewed_is_lost),
+        cmocka_unit_test(test_a_run_that_the_kernel_does_not_renew),
+        cmocka_unit_test(test_mappings_stay_in_a_forks_child),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
