@@ -1,5 +1,5 @@
 /*
- * Bit maps: the units of a heap. Pure functions; internal to src/bins.
+ * Bit maps. Heaps keep one of their units. Pure functions.
  */
 #ifndef FT_BASE_BITS_H
 #define FT_BASE_BITS_H
@@ -24,8 +24,8 @@ static inline int bit_get(const uint64_t *map, unsigned bit)
 }
 
 /*
- * The first bit at or after `from` that is set (or clear, with `flip` all ones); `end` if there is
- * none.
+ * Returns the first bit at or after `from` that is set, or `end` if there is none. If `flip` is all
+ * ones, looks for a bit that is clear.
  */
 static inline unsigned bit_next(const uint64_t *map, unsigned from, unsigned end, uint64_t flip)
 {
@@ -41,7 +41,10 @@ static inline unsigned bit_next(const uint64_t *map, unsigned from, unsigned end
     return from < end ? from : end;
 }
 
-/* Keeps the bits of aligned groups of `group` bits, a power of two below 64, that are all set. */
+/*
+ * Clears each aligned group of `group` bits in which any bit is clear. `group` is a power of two
+ * below 64.
+ */
 static inline uint64_t bits_whole(uint64_t word, unsigned group)
 {
     uint64_t firsts = ~UINT64_C(0) / ((UINT64_C(1) << group) - 1);
@@ -55,14 +58,14 @@ static inline uint64_t bits_whole(uint64_t word, unsigned group)
 }
 
 /*
- * Where in the low word runs of `units` set bits begin; they may go on in the high word. `units` is
- * at most 64.
+ * Returns a word with a bit set for each place in `low` where a run of `units` set bits begins. A
+ * run may continue in `high`. `units` is at most 64.
  */
 static inline uint64_t run_starts(uint64_t low, uint64_t high, unsigned units)
 {
     unsigned __int128 bits = (unsigned __int128)high << 64 | low;
 
-    /* After each step, a bit is set where a run of that many more begins. */
+    /* After each step, the set bits mark the beginnings of runs that are `step` longer. */
     for (unsigned step; units > 1; units -= step) {
         step = units / 2;
         bits &= bits >> step;
@@ -71,8 +74,8 @@ static inline uint64_t run_starts(uint64_t low, uint64_t high, unsigned units)
 }
 
 /*
- * The lowest run of `units` set bits that begins at a multiple of `align`, a power of two below 64;
- * or `end`. The last word of a map is followed by no run.
+ * Returns the place of the lowest run of `units` set bits that begins at a multiple of `align`, a
+ * power of two below 64. Returns `end` if there is none. A run ends with the last word of the map.
  */
 static inline unsigned run_find(const uint64_t *map, unsigned end, unsigned units, unsigned align)
 {

@@ -1,12 +1,12 @@
 /*
- * For FT_MALLOC_HARDEN: the bytes behind a request, up to the end of its chunk, hold a pattern that
- * others cannot guess; whoever writes past the end of what was asked for destroys it, which is seen
- * when the chunk is freed. And free memory is zero: whoever writes after free() is found when the
- * chunk is handed out again.
+ * Canaries and cleared memory, for hardened mode. The bytes from the end of a request to the end of
+ * its chunk hold a pattern that others cannot guess. A write past the end of the request destroys
+ * the pattern, and this is detected when the chunk is freed. Free memory is zero, so a write after
+ * free() is detected when the chunk is handed out again.
  *
- * Chunks begin and end at multiples of 16, so all is done in words at multiples of 8: which byte of
- * the pattern is where follows from the address. Of the word that the request ends in, the bytes
- * behind it count.
+ * Chunks begin and end at multiples of 16, so everything is done in words at multiples of 8: a
+ * byte's address determines which byte of the pattern it holds. In the word that contains the end
+ * of the request, only the bytes behind the request belong to the canary.
  */
 #ifndef FT_BASE_CANARY_H
 #define FT_BASE_CANARY_H
@@ -21,31 +21,31 @@
 
 enum {
     /*
-     * Of more slack than this, the first bytes hold the pattern; the next ones, up to that, are
-     * zero.
+     * If the slack is larger than CANARY_MAX, its first bytes hold the pattern, and the bytes after
+     * them are zero and are checked up to CANARY_SLACK_MAX.
      */
     CANARY_MAX = 64,
     CANARY_SLACK_MAX = 1024,
-    /* Of a larger chunk, the first bytes are looked at when it is handed out. */
+    /* Of a chunk larger than this, only the first bytes are checked when it is handed out. */
     CANARY_ZERO_MAX = 1024,
     CANARY_WORD = sizeof(uint64_t),
-    /* Up to this, a chunk is cleared without a call. */
+    /* A chunk of up to this size is cleared without a call. */
     CANARY_CLEAR_MAX = 256,
-    /* From this on, only those of its pages are cleared that were written to. */
+    /* From this size on, only the pages that were written to are cleared. */
     CANARY_PAGES_FROM = 2 * OS_PAGE,
 };
 
-/* Two words, as one value where the processor has such registers. */
+/* Two words, which are one value on processors that have such registers. */
 typedef uint64_t canary_pair __attribute__((vector_size(2 * CANARY_WORD)));
 
-/* Up to 64 bytes, to a multiple of 8. */
+/* Returns how many bytes of the slack hold the pattern: up to 64, ending at a multiple of 8. */
 static inline size_t canary_length(size_t requested, size_t usable)
 {
     return usable - requested <= CANARY_MAX ? usable - requested
                                             : CANARY_MAX - requested % CANARY_WORD;
 }
 
-/* The end of the slack that is looked at. */
+/* Returns the end of the part of the slack that is checked. */
 static inline const char *canary_end(uintptr_t chunk, size_t requested, size_t usable)
 {
     size_t end = round_up(requested, CANARY_WORD) + CANARY_SLACK_MAX;
@@ -54,8 +54,8 @@ static inline const char *canary_end(uintptr_t chunk, size_t requested, size_t u
 }
 
 /*
- * Half of it is thrown away, so that who reads one cannot compute others. No byte is zero: strings
- * end in one.
+ * Keeps only half of the hash, so that a leaked canary does not reveal others. No byte is zero,
+ * because a string ends with a zero byte and could then overwrite it unnoticed.
  */
 static inline uint64_t canary_word(uintptr_t chunk)
 {
@@ -67,8 +67,8 @@ static inline uint64_t canary_word(uintptr_t chunk)
 }
 
 /*
- * The bytes of a word that lie behind the request's end in it; both processors have the lowest byte
- * first.
+ * Returns a mask of the bytes that come after the end of the request in its last word. Both
+ * supported processors store the lowest byte first.
  */
 static inline uint64_t canary_mask(size_t requested)
 {
@@ -96,7 +96,7 @@ static inline canary_pair canary_load(const char *at)
     return pair;
 }
 
-/* Whether all words from `at` to `end` are zero. */
+/* Returns true if all words from `at` to `end` are zero. */
 static inline bool canary_zero_words(const char *at, const char *end)
 {
     canary_pair found = {0};
@@ -125,7 +125,7 @@ static inline bool canary_intact(uintptr_t chunk, size_t requested, size_t usabl
                           canary_zero_words(end, canary_end(chunk, requested, usable)));
 }
 
-/* For those who go on with a chunk of which canary_intact() is false. */
+/* Restores the canary after canary_intact() returned false, for callers that continue. */
 static inline void canary_mend(uintptr_t chunk, size_t requested, size_t usable)
 {
     char *from = (char *)pointer_to(chunk) + requested;
@@ -134,7 +134,7 @@ static inline void canary_mend(uintptr_t chunk, size_t requested, size_t usable)
     canary_set(chunk, requested, usable);
 }
 
-/* A chunk of up to CANARY_CLEAR_MAX bytes becomes zero. */
+/* Clears a chunk of up to CANARY_CLEAR_MAX bytes. */
 static inline void canary_clear(uintptr_t chunk, size_t usable)
 {
     char *at = pointer_to(chunk), *last = at + usable - sizeof(canary_pair);
@@ -148,14 +148,14 @@ static inline void canary_clear(uintptr_t chunk, size_t usable)
 }
 
 /*
- * Clears up to the next multiple of a page's size, if anything is there to be cleared; returns
- * where that is.
+ * Clears memory from `at` up to the next page boundary, if any of it is not zero. Returns that
+ * boundary.
  */
 static inline char *canary_clear_page(char *at)
 {
     char *next = pointer_to(((uintptr_t)at | (OS_PAGE - 1)) + 1);
 
-    /* In short steps: mostly the first one tells. */
+    /* Look in short steps, because the first one usually tells. */
     for (const char *seen = at, *step; seen < next; seen = step) {
         step = next - seen > CANARY_MAX ? seen + CANARY_MAX : next;
         if (!canary_zero_words(seen, step)) {
@@ -167,9 +167,9 @@ static inline char *canary_clear_page(char *at)
 }
 
 /*
- * The chunk becomes zero again, and its canary with it; behind that it is, if the canary was
- * intact. Who asks for many pages often uses few: what was never written to is read, which takes no
- * memory, and left as it is.
+ * Clears the request and its canary. The rest of the slack is zero already if the canary was
+ * intact. A program that asks for many pages often uses few of them, so pages that were never
+ * written to are only read, which takes no memory.
  */
 static inline void canary_wipe(uintptr_t chunk, size_t requested, size_t usable)
 {
@@ -182,7 +182,7 @@ static inline void canary_wipe(uintptr_t chunk, size_t requested, size_t usable)
     memset(at, 0, (size_t)(end - at));
 }
 
-/* Whether a chunk is zero, as far as it is looked at. */
+/* Returns true if the checked part of a chunk is zero. */
 static inline bool canary_zero(uintptr_t chunk, size_t usable)
 {
     const char *at = pointer_to(chunk);

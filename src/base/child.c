@@ -1,5 +1,6 @@
 /*
- * Which process is this? Only the thread that forks asks, and only between its handlers.
+ * Tells whether this is the parent or the child. Only a thread that forks asks, between its
+ * handlers.
  */
 #include "base/child.h"
 
@@ -14,8 +15,11 @@ void child_watch(void (*repair)(void))
     repair_child = repair;
 }
 
-/* The C library computes it from the number that it keeps, without a call of the kernel. */
-static clockid_t me(void)
+/*
+ * The C library computes this clock from the thread's number, which it keeps, without a system
+ * call.
+ */
+static clockid_t own_clock(void)
 {
     clockid_t clock = 0;
 
@@ -32,7 +36,7 @@ static void repair(clockid_t now)
 
 void child_look(void)
 {
-    clockid_t now = me();
+    clockid_t now = own_clock();
 
     if (now != child_self.parent)
         repair(now);
@@ -40,9 +44,9 @@ void child_look(void)
 
 void child_prepare(void)
 {
-    /* A handler of the child may fork itself, before ours has run. */
+    /* A handler of the child may itself fork before our handler has run there. */
     child_check();
-    child_self.parent = me();
+    child_self.parent = own_clock();
     child_self.repaired_before = child_self.repaired;
     child_self.repaired = 0;
     child_self.forking++;
@@ -56,12 +60,12 @@ void child_parent(void)
 }
 
 /*
- * Asks whether the repair was made, and not whether the thread's number is another one: in a new
- * name space of processes the child may have the number that its parent has elsewhere.
+ * Compares with the last repair, not with the parent: in a new PID namespace, the child may have
+ * the number that its parent has in another one.
  */
 void child_begin(void)
 {
-    clockid_t now = me();
+    clockid_t now = own_clock();
 
     if (child_self.repaired != now)
         repair(now);

@@ -1,12 +1,13 @@
 /*
- * The child of a fork, before the library's own handler has run there. The C library calls the
- * handlers of the child in the order of their registration. One that was registered before ours may
- * allocate, and would wait for a lock whose holder does not exist in the child. So whoever takes a
- * lock of ours asks here first, and the repair is made then.
+ * Repairs the library in the child of a fork if it is used before our own fork handler has run. The
+ * C library calls the child's handlers in the order of their registration. A handler that was
+ * registered before ours may allocate, and would then wait for a lock whose holder does not exist
+ * in the child. So every function that takes one of our locks calls child_check() first, and the
+ * repair is made there.
  *
- * The kernel's number of the thread tells parent and child apart: the C library keeps it, and
- * changes it in the child before it calls any handler. A thread that is not forking asks for one
- * word of its own.
+ * The kernel's number of the thread tells parent and child apart. The C library keeps this number,
+ * and updates it in the child before it calls any handler. A thread that is not forking only reads
+ * one word of its own.
  */
 #ifndef FT_BASE_CHILD_H
 #define FT_BASE_CHILD_H
@@ -16,34 +17,34 @@
 #include <time.h>
 
 struct child {
-    /* Forks of this thread that have begun and not ended. */
+    /* How many forks of this thread have begun and not ended. */
     unsigned forking;
     /*
-     * Who this thread was when the last of them began: a clock, which has the thread's number in
-     * it.
+     * Identity of this thread when the last of these forks began: a clock, which contains the
+     * thread's number.
      */
     clockid_t parent;
     /*
-     * Who it was when the last repair was made, if no fork has begun since; and before the fork
-     * that has.
+     * Identity at the last repair, or 0 if a fork has begun since; `repaired_before` keeps the
+     * value from before that fork.
      */
     clockid_t repaired, repaired_before;
 };
 
 extern _Thread_local struct child child_self;
 
-/* What has to be done in each child; it is the same function always. */
+/* Registers the repair to make in each child. It is always the same function. */
 void child_watch(void (*repair)(void));
 
-/* The handlers: before a fork, in the parent after it, in the child. */
+/* The fork handlers: before the fork, in the parent after it, and in the child. */
 void child_prepare(void);
 void child_parent(void);
 void child_begin(void);
 
-/* For a thread that is forking: makes the repair if this is the child already. */
+/* Called by a thread that is forking: makes the repair if this already is the child. */
 void child_look(void);
 
-/* Before any lock of ours is taken. */
+/* Must be called before any of our locks is taken. */
 static inline void child_check(void)
 {
     if (unlikely(child_self.forking != 0))

@@ -1,8 +1,9 @@
 /*
- * The clock. The kernel maps a library of its own into each process, the vDSO, whose clock is read
- * without a system call. The coarse clock does not read the processor's counter either: a process
- * may be forbidden to read that, it may jump when the machine sleeps or the process moves to
- * another one, and its rate differs. Where there is no vDSO, the calls themselves are counted.
+ * The clock. The kernel maps a small library, the vDSO, into each process; its clock is read
+ * without a system call. The coarse clock does not read the processor's counter either. A process
+ * may be forbidden to read that counter, its rate differs between machines, and it may jump when
+ * the machine sleeps or the process moves to another machine. If there is no vDSO, the calls
+ * themselves are counted.
  */
 #include "base/clock.h"
 
@@ -24,19 +25,20 @@ static const char clock_name[] = "__kernel_clock_gettime";
 #endif
 
 /*
- * The address of the kernel's function, combined with the secret, or 0. A program that writes
- * where it should not must not be able to choose what is called. Written before there is a second
- * thread that allocates, or later by the constructor; relaxed: it is one word, and both do.
+ * The address of the kernel's function, combined with the secret, or 0. A program that writes to a
+ * wrong address must not be able to choose what is called. It is written before a second thread can
+ * allocate, or later by the constructor. Relaxed: it is one word, and both the old and the new
+ * value work.
  */
 static _Atomic uintptr_t encoded_clock;
 
 struct image {
     const char *base;
-    uintptr_t bias; /* from an address in the file to one in memory */
+    uintptr_t bias; /* added to an address in the file, gives the address in memory */
     const Elf64_Dyn *dynamic;
 };
 
-static const void *at(const struct image *image, Elf64_Sxword tag)
+static const void *dynamic_entry(const struct image *image, Elf64_Sxword tag)
 {
     for (const Elf64_Dyn *entry = image->dynamic; entry->d_tag != DT_NULL; entry++)
         if (entry->d_tag == tag)
@@ -62,7 +64,10 @@ static bool read_image(struct image *image, const char *base)
     return loaded && image->dynamic != NULL;
 }
 
-/* Symbols are hashed in order, so the last one of the last chain is the last of all. */
+/*
+ * Symbols are numbered in the order of their buckets, so the last symbol of the last chain is the
+ * last of all.
+ */
 static uint32_t count_in_chains(const uint32_t *hash)
 {
     uint32_t buckets = hash[0], first = hash[1], words = hash[2];
@@ -81,15 +86,15 @@ static uint32_t count_in_chains(const uint32_t *hash)
 
 static uint32_t count_symbols(const struct image *image)
 {
-    const uint32_t *hash = at(image, DT_HASH);
+    const uint32_t *hash = dynamic_entry(image, DT_HASH);
 
     if (hash != NULL)
         return hash[1];
-    hash = at(image, DT_GNU_HASH);
+    hash = dynamic_entry(image, DT_GNU_HASH);
     return hash != NULL ? count_in_chains(hash) : 0;
 }
 
-static bool same(const char *a, const char *b)
+static bool same_string(const char *a, const char *b)
 {
     while (*a != '\0' && *a == *b) {
         a++;
@@ -107,11 +112,11 @@ static uintptr_t find_function(const char *base, const char *name)
 
     if (!read_image(&image, base))
         return 0;
-    symbols = at(&image, DT_SYMTAB);
-    names = at(&image, DT_STRTAB);
+    symbols = dynamic_entry(&image, DT_SYMTAB);
+    names = dynamic_entry(&image, DT_STRTAB);
     count = symbols != NULL && names != NULL ? count_symbols(&image) : 0;
     for (uint32_t n = 0; n < count; n++)
-        if (symbols[n].st_shndx != SHN_UNDEF && same(names + symbols[n].st_name, name))
+        if (symbols[n].st_shndx != SHN_UNDEF && same_string(names + symbols[n].st_name, name))
             return image.bias + symbols[n].st_value;
     return 0;
 }
@@ -128,13 +133,13 @@ void clock_init(char **environment)
         atomic_store_explicit(&encoded_clock, function ^ secret_word, memory_order_relaxed);
 }
 
-/* A call for each microsecond or so is what a busy program makes: its memory ages, too. */
+/* A busy program makes about one call each microsecond, so its free memory ages, too. */
 static uint64_t count_calls(void)
 {
     enum { NANOSECONDS_PER_CALL = 1000 };
     static _Atomic uint64_t counted;
 
-    /* Relaxed: any order will do. */
+    /* Relaxed: any order of the counts will do. */
     return atomic_fetch_add_explicit(&counted, NANOSECONDS_PER_CALL, memory_order_relaxed);
 }
 

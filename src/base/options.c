@@ -1,6 +1,6 @@
 /*
- * Options: a table of names, and what each may be. Nothing here allocates; it may run before the C
- * library's own constructors.
+ * Options: a table of names and of the values that each accepts. Must not allocate; may run before
+ * the C library's own constructors.
  */
 #include "base/options.h"
 
@@ -15,7 +15,7 @@
 
 struct options options;
 
-/* Each sets an option and returns true, or leaves it and returns false. */
+/* Each of these sets an option and returns true, or returns false and leaves it as it was. */
 static bool set_on_error(const char *value);
 static bool set_on_wrong_size(const char *value);
 static bool set_stats(const char *value);
@@ -34,7 +34,7 @@ static const struct {
     {"FT_MALLOC_ARENA_MAX", "a number from 1 to 32766", set_arena_max},
 };
 
-static bool equal(const char *a, const char *b)
+static bool same_string(const char *a, const char *b)
 {
     while (*a != '\0' && *a == *b) {
         a++;
@@ -43,8 +43,8 @@ static bool equal(const char *a, const char *b)
     return *a == *b;
 }
 
-/* What follows `prefix` in text, or NULL. */
-static const char *after(const char *text, const char *prefix)
+/* Returns what comes after `prefix` in `text`, or NULL if `text` does not begin with it. */
+static const char *after_prefix(const char *text, const char *prefix)
 {
     while (*prefix != '\0')
         if (*text++ != *prefix++)
@@ -54,9 +54,9 @@ static const char *after(const char *text, const char *prefix)
 
 static bool set_bool(bool *option, const char *value, const char *off, const char *on)
 {
-    if (!equal(value, off) && !equal(value, on))
+    if (!same_string(value, off) && !same_string(value, on))
         return false;
-    *option = equal(value, on);
+    *option = same_string(value, on);
     return true;
 }
 
@@ -67,11 +67,11 @@ static bool set_on_error(const char *value)
 
 static bool set_on_wrong_size(const char *value)
 {
-    if (equal(value, "abort"))
+    if (same_string(value, "abort"))
         options.on_wrong_size = WRONG_SIZE_ABORT;
-    else if (equal(value, "report"))
+    else if (same_string(value, "report"))
         options.on_wrong_size = WRONG_SIZE_REPORT;
-    else if (equal(value, "ignore"))
+    else if (same_string(value, "ignore"))
         options.on_wrong_size = WRONG_SIZE_IGNORE;
     else
         return false;
@@ -115,10 +115,10 @@ static void complain(const char *variable, const char *why, const char *expected
     text_flush(&text);
 }
 
-static void set(const char *variable)
+static void set_option(const char *variable)
 {
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        const char *rest = after(variable, table[i].name);
+        const char *rest = after_prefix(variable, table[i].name);
 
         if (rest != NULL && *rest == '=') {
             if (!table[i].set(rest + 1))
@@ -139,9 +139,9 @@ void options_load(char **initial)
     if (os_auxiliary(initial, AT_SECURE) != 0)
         return;
     for (char **variable = initial; *variable != NULL; variable++)
-        if (after(*variable, "FT_MALLOC_") != NULL)
-            set(*variable);
-    /* What was handed out before has no canary. */
+        if (after_prefix(*variable, "FT_MALLOC_") != NULL)
+            set_option(*variable);
+    /* Chunks that were handed out before this moment have no canaries. */
     if (options.harden && os_counted().mmap > 0) {
         options.harden = false;
         complain("FT_MALLOC_HARDEN", " ignored: memory was allocated before it could be read", "");

@@ -1,5 +1,5 @@
 /*
- * Wording and writing of reports.
+ * The wording of reports, and how they are written.
  */
 #include "base/report_line.h"
 

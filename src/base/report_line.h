@@ -1,8 +1,7 @@
 /*
- * The line on standard error that every report is, and what follows it: SIGABRT, or nothing with
- * FT_MALLOC_ON_ERROR=report. Also the reports of damage to memory, whose callers know the chunk.
- * Which chunk a wrong pointer means is debug/report.h's business. Any thread may report; no lock
- * is taken here.
+ * Reports: one line on standard error, then SIGABRT unless FT_MALLOC_ON_ERROR=report is set. The
+ * reports of damaged memory are here as well, since their callers know the chunk; debug/report.h
+ * finds out which chunk a wrong pointer refers to. Any thread may report. No lock is taken here.
  */
 #ifndef FT_BASE_REPORT_LINE_H
 #define FT_BASE_REPORT_LINE_H
@@ -20,26 +19,29 @@ void report_begin(struct text *text, const char *function);
 /* Adds " (ZONE, N bytes)". */
 void report_put_size(struct text *text, enum zone zone, size_t requested);
 
-/* Ends and writes the line; the second also ends the process, unless the options say otherwise. */
+/* Both write the line. report_end() also aborts the process, unless the options say otherwise. */
 void report_end_line(struct text *text);
 void report_end(struct text *text);
 
-/* A live chunk, as far as reports name it. */
+/* What a report says of a live chunk. */
 struct reported_chunk {
     uintptr_t start;
     enum zone zone;
     size_t requested;
 };
 
-/* Something was written behind the end of a live chunk. */
+/* Reports that something was written behind the end of a live chunk. */
 void report_overflow(const char *function, const struct reported_chunk *chunk);
 
-/* Free memory in front of a chunk that is being freed was written to, or else behind it. */
+/*
+ * Reports that free memory was written to, in front of (`front`) or behind a chunk that is being
+ * freed.
+ */
 void report_beside(bool front, const struct reported_chunk *chunk);
 
 /*
- * Free memory was written to, or a chunk was freed twice at once. `what` ends in the word that the
- * address follows.
+ * Reports that free memory was written to, or that a chunk was freed by two calls at once. `what`
+ * is the sentence up to the address.
  */
 void report_corruption(const char *what, uintptr_t address);
 

@@ -1,5 +1,5 @@
 /*
- * Where the secret comes from.
+ * How the secret is made.
  */
 #include "base/secret.h"
 
@@ -17,15 +17,18 @@ void secret_init(char **environment)
     uintptr_t random = environment == NULL ? 0 : os_auxiliary(environment, AT_RANDOM);
     static uint64_t calls;
     /*
-     * Where the kernel put the thread, its stack and the library; and what differs from call to
-     * call.
+     * The places where the kernel put the thread, its stack and the library, and a counter that
+     * differs from call to call.
      */
     uint64_t words[2] = {(uintptr_t)pthread_self() ^ ++calls << 56,
                          (uintptr_t)words ^ (uintptr_t)&secret_word << 16};
 
     if (secret_word != 0)
         return;
-    /* The C library takes its stack guard from these 16 bytes: what we hold must not tell them. */
+    /*
+     * The C library takes its stack guard from these 16 bytes, so what we store must not reveal
+     * them.
+     */
     if (random != 0)
         memcpy(words, pointer_to(random), sizeof words);
     secret_word = secret_scramble(words[0] ^ secret_scramble(words[1] + 1)) | 1;

@@ -1,7 +1,8 @@
 /*
- * A number that others cannot guess, the same for the life of the process: what free chunks hold is
- * encoded with it, and random choices begin with it. From the kernel (AT_RANDOM), or where the
- * auxiliary vector is out of reach, from where the kernel put the stack and the library.
+ * A number that others cannot guess, constant for the life of the process. It encodes what free
+ * chunks hold, and seeds random choices. It is computed from the kernel's random bytes (AT_RANDOM).
+ * If the auxiliary vector is out of reach, it is computed from the places where the kernel put the
+ * stack and the library.
  */
 #ifndef FT_BASE_SECRET_H
 #define FT_BASE_SECRET_H
@@ -9,17 +10,21 @@
 #include <stdint.h>
 
 /*
- * Written once by secret_init(), before there is an arena; constant afterwards. The keys of
- * canaries are others: who reads a canary must not know what parcels are encoded with.
+ * Written once by secret_init(), before there is an arena; constant afterwards. Canaries have keys
+ * of their own, so that a leaked canary does not reveal how parcels are encoded.
  */
 extern uint64_t secret_word;
 extern uint64_t secret_canary_keys[2];
 
-/* `environment`: as the kernel laid it on the stack, or NULL. Only the first call does anything. */
+/*
+ * `environment` is the environment as the kernel laid it on the stack, or NULL. Only the first call
+ * has an effect.
+ */
 void secret_init(char **environment);
 
 /*
- * Spreads each bit of the value over all bits of the result, and back: no two values give the same.
+ * Spreads each bit of the value over all bits of the result. It is one-to-one: two values never
+ * give the same result.
  */
 static inline uint64_t secret_scramble(uint64_t value)
 {
@@ -28,7 +33,7 @@ static inline uint64_t secret_scramble(uint64_t value)
     return value ^ value >> 32;
 }
 
-/* The next of a row of numbers that begins with `state`. */
+/* Returns the next number of the random sequence whose state is `state`. */
 static inline uint64_t secret_random(uint64_t *state)
 {
     *state += UINT64_C(0x9e3779b97f4a7c15);

@@ -1,16 +1,16 @@
 /*
- * The structure lock, made of plain mutexes. A writer holds the gate and all rooms; a reader passes
- * through the gate and holds one room. So several readers walk at once, and while a writer waits in
- * the gate, no new reader comes in: a program that calls show_alloc_mem() in a loop does not keep
- * the others from growing.
+ * The structure lock, made of plain mutexes. A writer holds the gate and all rooms. A reader passes
+ * through the gate and then holds one room. So several readers can walk at once; and while a writer
+ * holds the gate and waits for the rooms, no new reader comes in. A program that calls
+ * show_alloc_mem() in a loop therefore does not keep the others from adding heaps.
  *
- * Whoever waits, sleeps in pthread_mutex_lock(): a thread of high priority that waits for one of
- * low priority leaves the processor to it.
+ * A thread that waits sleeps in pthread_mutex_lock(), so a thread of high priority leaves the
+ * processor to a holder of low priority.
  *
- * In the child of a fork all of them are made new, whatever the surviving thread was doing: a
- * thread that a signal handler interrupted while it waited for a mutex finds it free when it looks
- * again, and giving back a mutex that is free already changes nothing. (The C library's lock for
- * readers and writers is not like that: whoever waits in its queue would never be woken.)
+ * In the child of a fork all mutexes are made new, whatever the surviving thread was doing. If a
+ * signal handler interrupted that thread while it waited for a mutex, it finds the mutex free when
+ * it looks again; and unlocking a mutex that is free already changes nothing. A pthread_rwlock_t is
+ * not like that: a thread that waits in its queue would never be woken.
  */
 #include "base/structure_lock.h"
 
@@ -18,18 +18,18 @@
 
 #include <pthread.h>
 
-/* How many readers can walk at once; a writer takes as many mutexes. */
+/* How many readers can walk at once; a writer takes all of these mutexes. */
 enum { ROOMS = 4 };
 
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t rooms[ROOMS] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
                                        PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
 
-/* How the calling thread holds the lock: a room, or all of them. */
+/* How the calling thread holds the lock: the number of its room, or HOLDS_ALL. */
 enum { HOLDS_ALL = ROOMS };
 static _Thread_local unsigned held;
 
-/* Written in the child of a fork, while that has one thread. */
+/* Written in the child of a fork, while it has one thread. */
 static unsigned renewals;
 
 void structure_lock_write(void)
@@ -62,7 +62,10 @@ bool structure_lock_try_write(void)
     return true;
 }
 
-/* A room that is free, or, with the gate in hand, one that will be: nobody else can wait for it. */
+/*
+ * Returns a room that is free. If there is none, waits for the first one; the caller holds the
+ * gate, so no other thread can wait for it.
+ */
 static unsigned take_room(void)
 {
     for (unsigned room = 0; room < ROOMS; room++)

@@ -1,11 +1,12 @@
 /*
- * The read-write lock over the structure that walkers follow: the list of arenas, the lists of
- * heaps, and the heap map. Writers are those that add or remove; readers are those that walk.
+ * The read-write lock over the structures that walkers follow: the list of arenas, the lists of
+ * heaps, and the heap map. Code that adds or removes entries is a writer; code that walks is a
+ * reader.
  *
- * Lock order, for the whole library (take from the left to the right, never the reverse):
+ * Lock order of the whole library (take from the left to the right, never the reverse):
  *     arena pool -> an arena's own lock -> its repair lock -> structure lock -> LARGE registry
- * Nothing is allocated and nothing is written to a file descriptor while the structure lock is
- * held. fork() takes none of them: the child makes them new (arena/fork.c).
+ * Nothing is allocated, and nothing is written to a file descriptor, while the structure lock is
+ * held. fork() takes none of these locks: the child makes them new (arena/fork.c).
  */
 #ifndef FT_BASE_STRUCTURE_LOCK_H
 #define FT_BASE_STRUCTURE_LOCK_H
@@ -15,18 +16,24 @@
 void structure_lock_write(void);
 void structure_lock_read(void);
 
-/* False if somebody has it: for what can as well be done another time. Never waits. */
+/*
+ * Returns false, without waiting, if another thread holds the lock; for work that can be done
+ * later.
+ */
 bool structure_lock_try_write(void);
 void structure_unlock(void);
 
 /*
- * In the child of a fork: nobody holds it. The surviving thread may go on with what it did under
- * the lock when a signal handler forked, and give the lock back: until that call has ended there is
- * no second thread in the child.
+ * Called in the child of a fork: makes the lock new and free. If a signal handler forked, the
+ * surviving thread may continue with what it did under the lock, and then unlock it. That is
+ * harmless: until that call has ended, there is no second thread in the child.
  */
 void structure_lock_renew(void);
 
-/* How often that was done: what others noted under the lock before, they will not take back. */
+/*
+ * Returns how often the lock was made new. What other threads noted under the lock before that,
+ * they will not take back.
+ */
 unsigned structure_lock_renewals(void);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * The formatting behind every message of the library.
+ * Formats every message of the library.
  */
 #include "base/text.h"
 
@@ -12,7 +12,7 @@ void text_flush(struct text *text)
     text->length = 0;
 }
 
-static void put(struct text *text, char character)
+static void put_character(struct text *text, char character)
 {
     if (text->length == sizeof text->buffer) {
         if (text->fd < 0)
@@ -25,7 +25,7 @@ static void put(struct text *text, char character)
 void text_string(struct text *text, const char *string)
 {
     for (; *string != '\0'; string++)
-        put(text, *string);
+        put_character(text, *string);
 }
 
 static void put_digits(struct text *text, uint64_t number, unsigned base, const char *digits)
@@ -38,7 +38,7 @@ static void put_digits(struct text *text, uint64_t number, unsigned base, const 
         number /= base;
     } while (number > 0);
     while (count > 0)
-        put(text, reversed[--count]);
+        put_character(text, reversed[--count]);
 }
 
 void text_number(struct text *text, uint64_t number)

@@ -1,7 +1,7 @@
 /*
- * Text without stdio: a buffer that formats what our messages need and writes it out when it is
- * full, or by text_flush(). Lives on the stack of whoever writes; allocates nothing; errors of
- * write() are ignored.
+ * Text without stdio: a buffer that formats our messages, and writes them when it is full or when
+ * text_flush() is called. It is a variable on the caller's stack. It allocates nothing and ignores
+ * errors of write().
  */
 #ifndef FT_BASE_TEXT_H
 #define FT_BASE_TEXT_H
@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 struct text {
-    int fd; /* -1: what does not fit is dropped */
+    int fd; /* if -1, text that does not fit is dropped */
     size_t length;
     char buffer[4096];
 };
@@ -19,7 +19,9 @@ void text_flush(struct text *text);
 void text_string(struct text *text, const char *string);
 void text_number(struct text *text, uint64_t number);
 
-/* 0x and capitals or small letters, without leading zeros. */
+/*
+ * Add a hexadecimal number with the prefix 0x, without leading zeros, in capitals or small letters.
+ */
 void text_hex_upper(struct text *text, uintptr_t number);
 void text_hex_lower(struct text *text, uintptr_t number);
 

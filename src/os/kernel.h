@@ -1,7 +1,7 @@
 /*
- * The kernel's two calls for memory, as os.c makes them. In the build for tests, the environment
- * variable FT_TEST_PAGE=16384 or 65536 makes them behave as on a kernel with larger pages.
- * Only os.c calls them.
+ * The kernel's two calls for memory, as os.c makes them; nothing else calls them. In the build for
+ * tests, the environment variable FT_TEST_PAGE=16384 or 65536 makes them behave as on a kernel with
+ * larger pages.
  */
 #ifndef FT_OS_KERNEL_H
 #define FT_OS_KERNEL_H
@@ -10,10 +10,10 @@
 
 #ifdef FT_MALLOC_PREFIXED
 
-/* The page's size: what FT_TEST_PAGE says, or the kernel's own. */
+/* Returns the size of a page: that of FT_TEST_PAGE, or the kernel's own. */
 size_t os_kernel_page(void);
 
-/* As mmap() of private memory, and munmap(). */
+/* Behave like mmap() of private anonymous memory, and like munmap(). */
 void *os_kernel_map(void *address, size_t size, int protection, int flags);
 int os_kernel_unmap(void *address, size_t size);
 

@@ -1,11 +1,11 @@
 /*
  * For tests, in the prefixed build only: imitates a kernel with pages of 16 or 64 KiB on one with
  * smaller pages. It places mappings at multiples of its page, rounds lengths up to its page, and
- * refuses unaligned addresses where a real kernel does. If the library renews or unmaps a part of
- * a page, it loses the rest of that page, as it would on the real kernel.
+ * refuses unaligned addresses where a real kernel does. If the library renews or unmaps a part of a
+ * page, it loses the rest of that page, as it would on the real kernel.
  *
- * Each call makes one call of mmap() or munmap(), which tests count and refuse. Everything else
- * uses syscall(), which they do not see.
+ * Each function makes one call of mmap() or munmap(), which tests count and refuse. The other calls
+ * are made by syscall(), which the tests do not see.
  */
 #include "os/kernel.h"
 
@@ -25,7 +25,7 @@ size_t os_kernel_page(void)
     size_t own = (size_t)sysconf(_SC_PAGESIZE);
     size_t page = wanted == NULL ? own : strtoul(wanted, NULL, 10);
 
-    /* A test that is registered with a wrong size must not pass. */
+    /* A test that is registered with a wrong page size must not pass. */
     if (page < own || page > LARGEST_PAGE || (page & (page - 1)) != 0)
         os_abort();
     return page;
@@ -43,8 +43,8 @@ static void unmap_quietly(void *address, size_t size)
 }
 
 /*
- * Finds a place for whole pages that is free at this moment: `wanted`, or else the upper end of
- * where the kernel has room, so that neighbours leave no gap. NULL if there is none.
+ * Finds a place for whole pages that is free at this moment: `wanted`, or else the upper end of the
+ * range where the kernel has room, so that neighbours leave no gap. Returns NULL if there is none.
  */
 static void *find_place(void *wanted, size_t size)
 {
@@ -75,7 +75,7 @@ static void *map_somewhere(void *wanted, size_t size, int protection, int flags)
     if (os_page_size() == (size_t)sysconf(_SC_PAGESIZE))
         return mmap(wanted, size, protection, flags, -1, 0);
 
-    /* Another thread may take the place that was found. */
+    /* Another thread may take the place between the search and the mapping. */
     for (unsigned tries = 0; tries < TRIES; tries++) {
         mapping = mmap(find_place(wanted, size), size, protection, flags, -1, 0);
         if (mapping == MAP_FAILED || (uintptr_t)mapping % os_page_size() == 0)

@@ -1,7 +1,7 @@
 /*
  * The kernel calls. Every mapping of memory has the same protection and flags, so that the kernel
- * merges neighbours into one VMA: a process may hold a hundred thousand LARGE chunks and stay below
- * its limit.
+ * merges neighbours into one VMA. A process may hold a hundred thousand LARGE chunks and still stay
+ * below its limit of mappings.
  */
 #include "os/os.h"
 
@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Written by any thread, relaxed: they are only ever read for statistics. */
+/* Written by any thread; relaxed, because they are only figures for the statistics. */
 static _Atomic uint64_t mmap_calls, munmap_calls;
 #ifdef FT_MALLOC_COUNT_RMW
 static _Atomic uint64_t rmw_count;
@@ -55,7 +55,7 @@ static inline bool fault_due(void)
 }
 #endif
 
-static void *map(void *address, size_t size, int protection, int flags)
+static void *map_private(void *address, size_t size, int protection, int flags)
 {
     int saved_errno = errno;
     void *mapping = MAP_FAILED;
@@ -72,13 +72,13 @@ static void *map(void *address, size_t size, int protection, int flags)
 
 void *os_map(size_t size)
 {
-    return map(NULL, size, PROT_READ | PROT_WRITE, 0);
+    return map_private(NULL, size, PROT_READ | PROT_WRITE, 0);
 }
 
 /*
- * Mappings of ours that are in the wrong place and that the kernel would not take back: at its
- * limit of mappings, none may be cut in two. Each has its size in itself and waits for the next
- * request that could leave another one.
+ * Mappings that lie in the wrong place and that the kernel refused to unmap: at its limit of
+ * mappings, no mapping may be cut in two. Each stores its own size, and waits until the next
+ * request that could leave another one behind.
  */
 struct unwanted {
     struct unwanted *next;
@@ -94,21 +94,24 @@ static void unmap_or_keep(void *address, size_t size)
     if (os_unmap(address, size))
         return;
     mapping->size = size;
-    mapping->next =
-        atomic_load_explicit(&unwanted, memory_order_relaxed); /* checked by the exchange */
-    /* Release: who takes the list finds the sizes. */
+    /* Relaxed: the exchange checks it. */
+    mapping->next = atomic_load_explicit(&unwanted, memory_order_relaxed);
+    /* Release: the thread that takes the list sees the sizes. */
     while (!atomic_compare_exchange_weak_explicit(&unwanted, &mapping->next, mapping,
                                                   memory_order_release, memory_order_relaxed))
         ;
 }
 
-/* False when there are still some: then no more must be risked. */
+/*
+ * Tries to unmap the unwanted mappings. Returns false if some are left; then the caller must not
+ * risk leaving more.
+ */
 static bool unwanted_gone(void)
 {
     struct unwanted *next;
 
-    if (likely(atomic_load_explicit(&unwanted, memory_order_relaxed) ==
-               NULL)) /* it is read below */
+    /* Relaxed: it only tells whether there is a list to take; the exchange below acquires it. */
+    if (likely(atomic_load_explicit(&unwanted, memory_order_relaxed) == NULL))
         return true;
     for (struct unwanted *mapping = atomic_exchange_explicit(&unwanted, NULL, memory_order_acquire);
          mapping != NULL; mapping = next) {
@@ -124,14 +127,14 @@ bool os_map_at(void *address, size_t size)
 
     if (!unwanted_gone())
         return false;
-    /* A hint, not MAP_FIXED: whatever is mapped there already stays untouched. */
-    mapping = map(address, size, PROT_READ | PROT_WRITE, 0);
+    /* The address is a hint, without MAP_FIXED, so whatever is mapped there already stays. */
+    mapping = map_private(address, size, PROT_READ | PROT_WRITE, 0);
     if (mapping != NULL && mapping != address)
         unmap_or_keep(mapping, size);
     return mapping != NULL && mapping == address;
 }
 
-/* With a surplus that is cut off again. */
+/* Maps more than needed and cuts the surplus off again. */
 static char *map_padded(size_t size, size_t before, size_t align)
 {
     size_t padded = size + align - os_page_size();
@@ -149,9 +152,9 @@ static char *map_padded(size_t size, size_t before, size_t align)
 }
 
 /*
- * A mapping in which the byte number `before` lies at a multiple of `align`. The kernel says where
- * it has room; the next such place below is mostly free, and then the surplus is not needed, for
- * which there may be no room.
+ * Returns a mapping whose byte number `before` lies at a multiple of `align`. First maps `size`
+ * bytes wherever the kernel has room, then tries the next such places below, which are usually
+ * free. Only then maps with a surplus, for which there may be no room.
  */
 static char *map_placed(size_t size, size_t before, size_t align)
 {
@@ -179,12 +182,12 @@ void *os_map_aligned(size_t size, size_t align)
 
 bool os_forbid(void *address, size_t size)
 {
-    return map(address, size, PROT_NONE, MAP_FIXED | MAP_NORESERVE) != NULL;
+    return map_private(address, size, PROT_NONE, MAP_FIXED | MAP_NORESERVE) != NULL;
 }
 
 /*
- * Makes the first page and the last `after` bytes of a mapping guards. A guard that cannot be made
- * may be a hole: it is not ours any more, but all else is, and goes.
+ * Turns the first page and the last `after` bytes of a mapping into guards. If that fails for one
+ * of them, its place may be a hole, which is not ours any more; everything else is unmapped.
  */
 static void *between_guards(char *mapping, size_t size, size_t after)
 {
@@ -229,17 +232,17 @@ bool os_unmap_guarded(void *address, size_t size)
 
 void *os_reserve(size_t size)
 {
-    return map(NULL, size, PROT_NONE, MAP_NORESERVE);
+    return map_private(NULL, size, PROT_NONE, MAP_NORESERVE);
 }
 
 void *os_reserve_near(void *address, size_t size)
 {
-    return map(address, size, PROT_NONE, MAP_NORESERVE | MAP_FIXED_NOREPLACE);
+    return map_private(address, size, PROT_NONE, MAP_NORESERVE | MAP_FIXED_NOREPLACE);
 }
 
 bool os_renew(void *address, size_t size)
 {
-    return map(address, size, PROT_READ | PROT_WRITE, MAP_FIXED) != NULL;
+    return map_private(address, size, PROT_READ | PROT_WRITE, MAP_FIXED) != NULL;
 }
 
 bool os_unmap(void *address, size_t size)
@@ -257,7 +260,10 @@ void os_write(int fd, const char *text, size_t length)
 {
     int saved_errno = errno, cancel_state;
 
-    /* write() is a point where a thread can be cancelled: what its callers hold would stay held. */
+    /*
+     * write() is a cancellation point. If the thread were cancelled here, locks that its callers
+     * hold would stay locked.
+     */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     while (length > 0) {
         ssize_t written = write(fd, text, length);
@@ -277,7 +283,7 @@ _Noreturn void os_abort(void)
 {
     sigset_t abort_only = {0};
 
-    /* The first word of a sigset_t holds signals 1 to 64; sigaddset() would be one more import. */
+    /* The first word of a sigset_t holds signals 1 to 64. sigaddset() would be one more import. */
     *(unsigned long *)(void *)&abort_only = 1UL << (SIGABRT - 1);
     pthread_sigmask(SIG_UNBLOCK, &abort_only, NULL);
     pthread_kill(pthread_self(), SIGABRT);
@@ -288,8 +294,8 @@ _Noreturn void os_abort(void)
 size_t os_page_size(void)
 {
     static _Atomic size_t page_size;
-    size_t size =
-        atomic_load_explicit(&page_size, memory_order_relaxed); /* all who ask find the same */
+    /* Relaxed: every thread computes the same value. */
+    size_t size = atomic_load_explicit(&page_size, memory_order_relaxed);
 
     if (size == 0) {
         size = os_kernel_page();

@@ -1,7 +1,7 @@
 /*
  * The operating system, behind a dozen functions: the only part of the library that calls the
- * kernel. Memory comes from mmap and goes back by munmap; nothing else is used. Every function may
- * be called by any thread at any time and keeps errno as it was, success or not.
+ * kernel. Memory comes from mmap() and is returned by munmap(); nothing else is used. Any thread
+ * may call any function at any time. Each leaves errno as it was, whether it succeeds or not.
  */
 #ifndef FT_OS_OS_H
 #define FT_OS_OS_H
@@ -11,15 +11,15 @@
 #include <stdint.h>
 
 /*
- * The smallest page that there is. What the kernel maps, renews and unmaps is measured by
- * os_page_size().
+ * The smallest page of any supported kernel. Ranges that the kernel maps, renews or unmaps are
+ * multiples of os_page_size() instead.
  */
 enum { OS_PAGE_SHIFT = 12, OS_PAGE = 1 << OS_PAGE_SHIFT };
 
 #define likely(condition) __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
-/* Rounds up to a multiple of `unit`, a power of two; the caller excludes overflow. */
+/* Rounds up to a multiple of `unit`, a power of two. The caller excludes overflow. */
 static inline size_t round_up(size_t size, size_t unit)
 {
     return (size + unit - 1) & ~(unit - 1);
@@ -32,8 +32,8 @@ static inline void *pointer_to(uintptr_t address)
 }
 
 /*
- * System calls made so far, for the statistics; in a counting build also atomic read-modify-writes,
- * else 0.
+ * System calls made so far, for the statistics. `rmw` counts atomic read-modify-writes in a
+ * counting build, and is 0 otherwise.
  */
 struct os_counters {
     uint64_t mmap;
@@ -42,8 +42,9 @@ struct os_counters {
 };
 
 /*
- * One more atomic read-modify-write on a way that chunks go; locking a mutex is one, unlocking it
- * another. Counted in the build for tests and with -DFT_MALLOC_COUNT_RMW, elsewhere nothing.
+ * Counts one atomic read-modify-write in code that handles chunks. Locking a mutex is one, and
+ * unlocking it is another. Counts in the build for tests and with -DFT_MALLOC_COUNT_RMW; does
+ * nothing otherwise.
  */
 #if defined(FT_MALLOC_PREFIXED) && !defined(FT_MALLOC_COUNT_RMW)
 #define FT_MALLOC_COUNT_RMW
@@ -57,8 +58,8 @@ static inline void os_count_rmw(void)
 #endif
 
 /*
- * The size of the kernel's page: 4 KiB on x86-64; 4, 16 or 64 KiB on AArch64, as the kernel was
- * built. The build for tests can pretend that it is larger: see os/kernel.h.
+ * Returns the size of the kernel's page: 4 KiB on x86-64; 4, 16 or 64 KiB on AArch64, depending on
+ * how the kernel was built. The build for tests can pretend that it is larger: see os/kernel.h.
  */
 #if defined(__x86_64__) && !defined(FT_MALLOC_PREFIXED)
 #define FT_OS_PAGE_CONSTANT
@@ -70,92 +71,98 @@ static inline size_t os_page_size(void)
 size_t os_page_size(void);
 #endif
 
-/* `size` bytes (a multiple of the page) of zero-filled memory, or NULL. */
+/* Returns `size` bytes of zero-filled memory, or NULL. `size` is a multiple of the page. */
 void *os_map(size_t size);
 
 /*
- * The same, at `address` if the kernel has it free there; else nothing is mapped and false
- * returned.
+ * Maps zero-filled memory at `address` if the kernel has no mapping there. Returns false otherwise,
+ * and then nothing is mapped.
  */
 bool os_map_at(void *address, size_t size);
 
-/* The same as os_map, aligned to `align`, a power of two of at least a page. */
+/* Like os_map(), but aligned to `align`, a power of two of at least a page. */
 void *os_map_aligned(size_t size, size_t align);
 
-/* Address space without memory behind it, to be committed piece by piece; or NULL. */
+/* Returns address space without memory behind it, to be committed piece by piece; or NULL. */
 void *os_reserve(size_t size);
 
 /*
- * The same as os_map, between guards, pages that nobody may touch: one before it and one behind it.
- * And its end: false when the kernel refuses, and then all of it is still there.
+ * Like os_map(), but with a guard, a page that cannot be touched, in front of the memory and
+ * another behind it. os_unmap_guarded() unmaps the memory and its guards. It returns false if the
+ * kernel refuses, and then all of it is still mapped.
  */
 void *os_map_guarded(size_t size);
 bool os_unmap_guarded(void *address, size_t size);
 
 /*
- * The same for memory at a multiple of `align`, or at an address, if the kernel has all of it free
- * there; the guard behind it has `after` bytes. They go back by os_unmap(), together with their
- * guards.
+ * Map guarded memory at a multiple of `align`, or at `address` if the kernel has no mapping in the
+ * whole range. The guard in front has one page, the guard behind has `after` bytes. Return NULL on
+ * failure. os_unmap() unmaps these, in a range that includes the guards.
  */
 void *os_map_guarded_aligned(size_t size, size_t after, size_t align);
 void *os_map_guarded_at(uintptr_t address, size_t size, size_t after);
 
 /*
- * Address space at `address` if the kernel has it free there, else elsewhere; or NULL. An older
- * kernel takes the address for a hint, so the caller compares.
+ * Returns address space at `address` if the kernel has no mapping there, else at another place; or
+ * NULL. An older kernel takes the address for a hint, so the caller has to compare.
  */
 void *os_reserve_near(void *address, size_t size);
 
 /*
- * Replaces a range of a mapping of ours by zero-filled memory: commits reserved address space, and
- * gives back the pages of memory in use. On false, the range may have become a hole: it must never
- * be touched nor unmapped again.
+ * Replaces a range of one of our mappings by zero-filled memory. This commits reserved address
+ * space, and gives back pages that were in use. If it returns false, the range may have become a
+ * hole: it must never be touched or unmapped again.
  */
 bool os_renew(void *address, size_t size);
 
 /*
- * The other way round: what was memory is gone, and nobody may touch its place. On false as above.
+ * Replaces a range of one of our mappings by address space that cannot be touched, and gives its
+ * memory back. If it returns false, the range may have become a hole: it must never be touched or
+ * unmapped again.
  */
 bool os_forbid(void *address, size_t size);
 
-/* False when the kernel refuses (its limit of mappings): then the range is as it was. */
+/*
+ * Returns false if the kernel refuses, as it does at its limit of mappings. The range is then as it
+ * was.
+ */
 bool os_unmap(void *address, size_t size);
 
-/* Writes all of it, whatever it takes; gives up at an error. */
+/* Writes the whole text, by as many calls as it takes; gives up at an error. */
 void os_write(int fd, const char *text, size_t length);
 
-/* Stops the process by SIGABRT. */
+/* Ends the process by SIGABRT. */
 _Noreturn void os_abort(void);
 
 /*
- * Asks the kernel for the limits and the processors of the process. Called once, early: a sandbox
- * may forbid these questions later.
+ * Asks the kernel for the limits and the processors of the process. Called once, early, because a
+ * sandbox may forbid these questions later.
  */
 void os_look_at_process(void);
 
-/* How many processors the process may use. */
+/* Returns how many processors the process may use. */
 unsigned os_processors(void);
 
 /*
- * The lower one of the limits of address space and of data (RLIMIT_AS, RLIMIT_DATA), in bytes, when
- * the process was looked at; SIZE_MAX: there was none. Reserving would use up the first, and get
- * round the second. Since then the kernel may have refused a mapping of a moderate size: then there
- * may be a limit now, and it is taken to be a small one.
+ * Returns the lower of the limits RLIMIT_AS and RLIMIT_DATA in bytes, as they were in
+ * os_look_at_process(), or SIZE_MAX if there was none. Reserving address space would use up the
+ * first limit and evade the second. If the kernel has refused a mapping of a moderate size since
+ * then, a limit may have been set, and a small one is assumed.
  */
 size_t os_memory_limit(void);
 
-/* A mapping of so many bytes was refused. */
+/* Notes that the kernel refused a mapping of `size` bytes. */
 void os_note_refusal(size_t size);
 
 /*
- * `environment` if it is certain that the kernel laid it on the stack, with the auxiliary vector
- * behind it; else NULL. For the time before our constructor is told where it lies.
+ * Returns `environment` if it is certain that the kernel laid it on the stack, with the auxiliary
+ * vector behind it; else NULL. For the time before our constructor is given the environment.
  */
 char **os_kernel_environment(char **environment);
 
 /*
- * The value of an entry of the auxiliary vector, which the kernel lays behind the initial
- * environment. Returns 0 if there is no such entry.
+ * Returns the value of an entry of the auxiliary vector, which the kernel lays behind the initial
+ * environment, or 0 if there is no such entry.
  */
 unsigned long os_auxiliary(char **environment, unsigned long type);
 
@@ -163,8 +170,8 @@ struct os_counters os_counted(void);
 
 #ifdef FT_MALLOC_PREFIXED
 /*
- * For tests: the n-th system call for memory from now on fails, and all after it while `sticky`. 0
- * = none.
+ * For tests: makes the n-th system call for memory from now on fail, and with `sticky` all later
+ * ones too. 0 switches this off.
  */
 void os_fail_after(unsigned long n, bool sticky);
 #endif

@@ -1,6 +1,7 @@
 /*
- * What the kernel says of the process: where it laid the environment, which limits and how many
- * processors the process has. Asked once, early, since a sandbox may forbid these questions later.
+ * What the kernel says about the process: where it laid the environment, the process's limits, and
+ * how many processors it may use. Asked once, early, because a sandbox may forbid these questions
+ * later.
  */
 #include "os/os.h"
 
@@ -13,16 +14,16 @@
 #include <sys/resource.h>
 
 /*
- * Written by the first call that allocates; the limit also by whoever was refused a mapping,
- * relaxed: a figure.
+ * Written by the first call that allocates. Any thread whose mapping is refused also writes the
+ * limit; relaxed, because it is only a figure.
  */
 static _Atomic size_t memory_limit = SIZE_MAX;
 static unsigned processors = 1;
 
 /*
- * The kernel lays, upward from the initial thread's stack pointer: argc, the arguments, NULL, the
- * environment, NULL, the auxiliary vector. All between a frame of this thread and the environment
- * is stack, and can be read.
+ * Upward from the initial thread's stack pointer, the kernel lays: argc, the arguments, NULL, the
+ * environment, NULL, the auxiliary vector. Everything between a frame of this thread and the
+ * environment is stack, so it can be read.
  */
 char **os_kernel_environment(char **environment)
 {
@@ -58,7 +59,7 @@ static rlim_t limit_of(int resource)
     return getrlimit(resource, &limit) == 0 ? limit.rlim_cur : 0;
 }
 
-/* Those that this thread may run on: what the C library's malloc asks for, too. */
+/* Counts the processors that this thread may run on, as the C library's malloc does. */
 static unsigned count_processors(void)
 {
     enum { SETS = 8 };
@@ -96,7 +97,7 @@ size_t os_memory_limit(void)
 
 void os_note_refusal(size_t size)
 {
-    /* Larger ones are refused without a limit, too: a program may ask for anything. */
+    /* Larger mappings are refused even without a limit: a program may ask for any size. */
     static const size_t moderate = (size_t)64 << 20, small = (size_t)128 << 20;
 
     if (size <= moderate && os_memory_limit() > small)
