@@ -43,7 +43,8 @@ endforeach()
 # find_package(): for the installed tree, and with ft_malloc_DIR for the build directory.
 include(CMakePackageConfigHelpers)
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/ft_malloc)
-configure_file(${CMAKE_SOURCE_DIR}/cmake/package/ft_malloc-config.cmake ${CMAKE_BINARY_DIR} COPYONLY)
+configure_file(${CMAKE_SOURCE_DIR}/cmake/package/ft_malloc-config.cmake ${CMAKE_BINARY_DIR}
+    COPYONLY)
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/ft_malloc-config-version.cmake
     COMPATIBILITY SameMajorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/ft_malloc-config.cmake

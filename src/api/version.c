@@ -1,4 +1,6 @@
-/* The version of the library at run time. The header holds the number, and the build reads it there. */
+/*
+ * The version of the library at run time. The header holds the number, and the build reads it there.
+ */
 #include "ft_malloc.h"
 
 const char *ft_malloc_version(void)

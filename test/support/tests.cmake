@@ -1,9 +1,11 @@
-# What the test directories have in common: a program that sees test/support, registered with ctest or run by a test.
+# What the test directories have in common: a program that sees test/support, registered with ctest
+# or run by a test.
 include_guard(GLOBAL)
 
 set(FT_TEST_ROOT ${CMAKE_CURRENT_LIST_DIR}/..)
 
-# ft_test_program(NAME SOURCE...): a program (or the helper of a test) linked to the support library.
+# ft_test_program(NAME SOURCE...): a program (or the helper of a test) linked to the support
+# library.
 function(ft_test_program name)
     add_executable(${name} ${ARGN})
     target_include_directories(${name} PRIVATE ${FT_TEST_ROOT})
