@@ -31,10 +31,7 @@ def pattern(argument):
         raise argparse.ArgumentTypeError(f"{argument!r}: {error}") from error
 
 
-def parser(about, root):
-    result = argparse.ArgumentParser(
-        prog="bench/run", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_what(result):
     what = result.add_argument_group("what is measured")
     what.add_argument(
         "--quick", action="store_true", help="few cases and short runs: under 3 minutes"
@@ -60,12 +57,16 @@ def parser(about, root):
         metavar="NAME=PATH.so[,VARIABLE=VALUE...]",
         help="another allocator, or one with other settings; may be repeated",
     )
+
+
+def add_how(result, root):
     how = result.add_argument_group("how")
     how.add_argument("--rounds", type=positive, help="rounds (default 7, with --quick 2)")
     how.add_argument(
         "--scaling-rounds",
         type=positive,
-        help="rounds of the scaling cases (default 2; without this option 1, if the budget asks for it)",
+        help="rounds of the scaling cases (default 2; "
+        "without this option 1, if the budget asks for it)",
     )
     how.add_argument(
         "--reps",
@@ -82,6 +83,9 @@ def parser(about, root):
     how.add_argument(
         "--build", default=os.path.join(root, "build"), metavar="DIR", help="build directory"
     )
+
+
+def add_out(result):
     out = result.add_argument_group("what comes out")
     out.add_argument(
         "--out", metavar="DIR", help="where results and plots go (default: DIR/bench/results)"
@@ -113,6 +117,15 @@ def parser(about, root):
     out.add_argument(
         "--packages", action="store_true", help="print the names of these packages, run nothing"
     )
+
+
+def parser(about, root):
+    result = argparse.ArgumentParser(
+        prog="bench/run", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_what(result)
+    add_how(result, root)
+    add_out(result)
     return result
 
 
