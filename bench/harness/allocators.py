@@ -1,4 +1,5 @@
-"""Which allocators take part: ours, the installed peers, those that the user names; does a preload work?"""
+"""Which allocators take part: ours, the installed peers, those that the user names; does a preload
+work?"""
 
 import glob
 import os
@@ -74,7 +75,8 @@ def collect(our_library, named_peers):
 
 
 def preload_problem(allocator, whose):
-    """Asks a child (the program `whose`) which object serves malloc; returns what is wrong, or None."""
+    """Asks a child (the program `whose`) which object serves malloc; returns what is wrong, or
+    None."""
     environment = {**clean_environment(), **allocator.environment()}
     if allocator.library:
         environment["LD_PRELOAD"] = allocator.library
@@ -104,7 +106,8 @@ def preload_problem(allocator, whose):
 
 
 def select(our_library, named_peers, whose):
-    """The allocators that are there and that really serve a program; and notes on those that are left out."""
+    """The allocators that are there and that really serve a program; and notes on those that are
+    left out."""
     found, notes = collect(our_library, named_peers)
     working = []
     for allocator in found:

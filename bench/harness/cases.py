@@ -1,4 +1,5 @@
-"""All benchmark cases, in the order of the tables. A case is added in the cases_*.py of its group."""
+"""All benchmark cases, in the order of the tables. A case is added in the cases_*.py of its
+group."""
 
 import cases_single
 import cases_threads

@@ -5,8 +5,9 @@ from case import Case
 LIVE_CHUNKS = (1000, 10000, 100000, 1000000, 10000000)
 KIB, MIB = 1024, 1024 * 1024
 
-# Powers of 4, and just past the sizes where allocators change their way: from thread caches (1 KiB), from
-# small classes (8 and 32 KiB) and from their heaps to mappings of their own (128 and 256 KiB, 4 and 32 MiB).
+# Powers of 4, and just past the sizes where allocators change their way: from thread caches (1
+# KiB), from small classes (8 and 32 KiB) and from their heaps to mappings of their own (128 and 256
+# KiB, 4 and 32 MiB).
 POWERS_OF_4 = tuple(8 * 4**power for power in range(11)) + (64 * MIB,)
 JUST_PAST = tuple(
     limit + 1 for limit in (KIB, 8 * KIB, 32 * KIB, 128 * KIB, 256 * KIB, 4 * MIB, 32 * MIB)

@@ -1,4 +1,5 @@
-"""Whole programs: each case is one run of a script of bench/whole/, and its time is that of the run."""
+"""Whole programs: each case is one run of a script of bench/whole/, and its time is that of the
+run."""
 
 from case import Case
 

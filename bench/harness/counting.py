@@ -1,8 +1,9 @@
 """Counts system calls and page faults of a case in steady state.
 
-A program of build/bench/ runs twice, with few and with many rounds: the difference holds neither the start of
-the process nor the program's preparations, only operations in the middle of its work. Page faults come from
-runs of their own, since strace's would be among them. A whole program is counted as it is, once.
+A program of build/bench/ runs twice, with few and with many rounds: the difference holds neither
+the start of the process nor the program's preparations, only operations in the middle of its work.
+Page faults come from runs of their own, since strace's would be among them. A whole program is
+counted as it is, once.
 """
 
 import math
@@ -72,7 +73,8 @@ def count_program(runner, case, allocator, time_ns):
         for rounds in rounds_to_count(line.extra["ops"], time_ns)
     )
     operations, *differences = (after - before for before, after in zip(few, many))
-    # a difference below 0 is chance: the number of waits of two threads, a page more or less at the start
+    # a difference below 0 is chance: the number of waits of two threads, a page more or less at the
+    # start
     return Counts(*(max(0, value) * PER_OPERATIONS / operations for value in differences))
 
 

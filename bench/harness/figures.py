@@ -75,7 +75,8 @@ def best_peer(row):
 
 
 def comparable(grid):
-    """The rows in which every allocator has a value; one that has none in the whole grid has no say."""
+    """The rows in which every allocator has a value; one that has none in the whole grid has no
+    say."""
     names = [
         name for name in next(iter(grid.values()), {}) if any(row[name] for row in grid.values())
     ]
@@ -87,7 +88,8 @@ def comparable(grid):
 
 
 def mean_ratios(grid, base):
-    """{allocator: geometric mean of its ratios to the allocator `base`} over the comparable rows."""
+    """{allocator: geometric mean of its ratios to the allocator `base`} over the comparable
+    rows."""
     rows = comparable(grid)
     if not rows or base not in rows[0]:
         return {}
@@ -101,7 +103,8 @@ def mean_to_best_peer(grid):
 
 
 def wins(grid):
-    """{allocator: in how many rows it is the best}; rows in which only one has a value do not count."""
+    """{allocator: in how many rows it is the best}; rows in which only one has a value do not
+    count."""
     names = [
         best(row)[0]
         for row in grid.values()
@@ -111,7 +114,8 @@ def wins(grid):
 
 
 def behind(grid, factor):
-    """(ratio, row, best peer) where ours is worse than `factor` times the best peer, worst first."""
+    """(ratio, row, best peer) where ours is worse than `factor` times the best peer, worst
+    first."""
     found = []
     for name, row in grid.items():
         peer, value = best_peer(row)

@@ -1,6 +1,8 @@
-"""Scripts for gnuplot: horizontal bars, scatter, lines. Takes numbers and names, knows nothing of benchmarks.
+"""Scripts for gnuplot: horizontal bars, scatter, lines. Takes numbers and names, knows nothing of
+benchmarks.
 
-White background, and colours that differ in lightness as well as in hue; ours is the strongest of them.
+White background, and colours that differ in lightness as well as in hue; ours is the strongest of
+them.
 """
 
 import math
@@ -215,8 +217,8 @@ def overlaps(one, other):
 
 
 def place_names(points, x_range, y_range):
-    """Puts each point's name beside it where it covers no other name or point: [(name, x, y)], x and y of the
-    name's centre in shares of the panel.
+    """Puts each point's name beside it where it covers no other name or point: [(name, x, y)], x
+    and y of the name's centre in shares of the panel.
     """
 
     def share(value, limits):
@@ -290,7 +292,8 @@ def thinned(places, most=8):
 
 
 def log_tics(low, high):
-    """Round numbers between low and high: 1, 2, 5 times the powers of ten; more, if that would be too few."""
+    """Round numbers between low and high: 1, 2, 5 times the powers of ten; more, if that would be
+    too few."""
     steps = (1, 2, 5) if high / low > 6 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     return [

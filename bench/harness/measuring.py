@@ -1,4 +1,5 @@
-"""The phases of a run: warm-up, interleaved rounds, counting. Each fills its part of the results."""
+"""The phases of a run: warm-up, interleaved rounds, counting. Each fills its part of the
+results."""
 
 import time
 
@@ -18,8 +19,9 @@ def options_of(case, reps, ms):
 def warm_up(runner, cases, allocator, reps, ms, progress):
     """Runs each case once, untimed: files come into memory, scripts make their inputs.
 
-    Returns {case: seconds} of those that work, and two lists of lines: on cases that cannot run here, and on
-    cases that are broken, since they fail even under the allocator that everything else is compared with.
+    Returns {case: seconds} of those that work, and two lists of lines: on cases that cannot run
+    here, and on cases that are broken, since they fail even under the allocator that everything
+    else is compared with.
     """
     seconds, skipped, broken = {}, [], []
     for case in cases:
@@ -39,9 +41,9 @@ def warm_up(runner, cases, allocator, reps, ms, progress):
 
 
 def run_rounds(runner, results, cases, rounds, plan, progress):
-    """Interleaved rounds. The order of the allocators rotates from round to round and from case to case, so
-    that a disturbance of the machine hits none of them more than the others. An allocator that failed a case
-    does not get that case again.
+    """Interleaved rounds. The order of the allocators rotates from round to round and from case to
+    case, so that a disturbance of the machine hits none of them more than the others. An allocator
+    that failed a case does not get that case again.
     """
     for number in range(rounds):
         for index, case in enumerate(cases):

@@ -107,7 +107,8 @@ def scatter_section(results, drawn):
 
 
 def standing(results, cases, pick):
-    """Says where ours stands in a group: how often it is the best or near it, and where it is not."""
+    """Says where ours stands in a group: how often it is the best or near it, and where it is
+    not."""
     grid = figures.grid_of(results, cases, pick)
     rows = {name: row for name, row in grid.items() if row.get(OURS)}
     won = figures.wins(rows).get(OURS, 0)

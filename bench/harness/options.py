@@ -161,7 +161,8 @@ def select(cases, arguments):
 
 
 def counted(cases, arguments):
-    """The cases whose system calls are counted; whole programs take too long under strace for --quick."""
+    """The cases whose system calls are counted; whole programs take too long under strace for
+    --quick."""
     if arguments.no_counts:
         return []
     return [

@@ -1,4 +1,5 @@
-"""The Debian packages that the benchmarks can use: peers, tools, programs of the whole-program cases."""
+"""The Debian packages that the benchmarks can use: peers, tools, programs of the whole-program
+cases."""
 
 import allocators
 import cases_whole

@@ -1,4 +1,5 @@
-"""How long a run will take, and how to shorten it to its budget; the rounds of the main cases stay."""
+"""How long a run will take, and how to shorten it to its budget; the rounds of the main cases
+stay."""
 
 from typing import NamedTuple
 
@@ -37,7 +38,8 @@ class Plan:
         self.scaling_rounds = shape.scaling_rounds  # as they will be run
 
     def run_cost(self, case):
-        """Seconds of one run; a program with a fixed amount of work takes long and does not get shorter."""
+        """Seconds of one run; a program with a fixed amount of work takes long and does not get
+        shorter."""
         measured = self.warm_up[case]
         full = calibrated_s(self.shape.reps, self.shape.ms)
         if is_script(case) or measured > 3 * full:

@@ -1,7 +1,7 @@
 """Plots as SVG files, drawn by gnuplot: what to draw. gnuplot.py knows how.
 
-Bars: time and peak memory of each case, relative to a peer. Scatter: time against memory, geometric means.
-Lines: the scaling series.
+Bars: time and peak memory of each case, relative to a peer. Scatter: time against memory, geometric
+means. Lines: the scaling series.
 """
 
 import os
@@ -51,7 +51,8 @@ def bar_plots(results):
 
 
 def scatter_plot(results):
-    """A panel for each group and one for all: x is time, y is memory, both relative to the first base."""
+    """A panel for each group and one for all: x is time, y is memory, both relative to the first
+    base."""
     base = (report.bases_of(results) or report.names_of(results))[0]
     panels = []
     for title, cases in report.sections_to_compare(results):

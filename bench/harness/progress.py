@@ -12,7 +12,8 @@ def duration(seconds):
 
 
 class Progress:
-    """Steps have a cost, the seconds they are estimated to take; the bar shows the share that is done."""
+    """Steps have a cost, the seconds they are estimated to take; the bar shows the share that is
+    done."""
 
     def __init__(self, total):
         self.total = max(total, 0.001)

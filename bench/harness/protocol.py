@@ -1,4 +1,5 @@
-"""What the programs print, what `measure` reports, what strace counts: parsing only, no processes."""
+"""What the programs print, what `measure` reports, what strace counts: parsing only, no
+processes."""
 
 import re
 from typing import NamedTuple
@@ -25,7 +26,8 @@ def parse_number(text):
 
 
 def parse_line(output, name):
-    """The line `name time peak_rss_kib [key=value ...]` of the output, or None if there is no valid one."""
+    """The line `name time peak_rss_kib [key=value ...]` of the output, or None if there is no valid
+    one."""
     for text in output.splitlines():
         fields = text.split()
         if len(fields) < 3 or fields[0] != name:
@@ -39,7 +41,8 @@ def parse_line(output, name):
 
 
 def parse_report(text):
-    """Sums the lines that `measure` left (a case may measure several programs); None if there is none."""
+    """Sums the lines that `measure` left (a case may measure several programs); None if there is
+    none."""
     lines = [[int(field) for field in line.split()] for line in text.splitlines()]
     if not lines:
         return None

@@ -41,7 +41,8 @@ def bases_of(results):
 
 
 def comparing_table(title, grid, names, about="", with_means=True):
-    """Allocators side by side; ours over glibc, over mimalloc, over the best peer of the line; who wins."""
+    """Allocators side by side; ours over glibc, over mimalloc, over the best peer of the line; who
+    wins."""
     bases = [name for name in (GLIBC, MIMALLOC) if name in names] if OURS in names else []
     compared = OURS in names and len(names) > 1
     heads = ["case", *names, *(f"ours/{base}" for base in bases)]

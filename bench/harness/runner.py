@@ -1,7 +1,7 @@
 """Runs one case once under one allocator, in a process group of its own, and reads what it reports.
 
-Every program is started through `measure`, which preloads the allocator into that program alone; scripts of
-whole programs call it themselves.
+Every program is started through `measure`, which preloads the allocator into that program alone;
+scripts of whole programs call it themselves.
 """
 
 import contextlib
@@ -88,7 +88,8 @@ class Runner:
 
 
 def run_group(command, environment, directory):
-    """Runs a command and whatever it starts; returns its standard output. None of it outlives this call."""
+    """Runs a command and whatever it starts; returns its standard output. None of it outlives this
+    call."""
     try:
         child = subprocess.Popen(
             command,

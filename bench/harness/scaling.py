@@ -40,7 +40,8 @@ def series_table(title, series, cases, grid, names):
 
 
 def tables(results):
-    """For each series the time of an operation and, where it is printed, memory for each live byte."""
+    """For each series the time of an operation and, where it is printed, memory for each live
+    byte."""
     names = [allocator.name for allocator in results.allocators]
     for series, cases in series_of(results.cases).items():
         table = series_table(

@@ -1,8 +1,9 @@
-"""What the scripts of whole programs share: the environment they are called with, inputs, measured processes.
+"""What the scripts of whole programs share: the environment they are called with, inputs, measured
+processes.
 
-A script is a `with Workload() as workload:` block. It starts programs with start() or run(), checks what
-they did with check(), and ends with report(). Nothing that it started, and no file outside BENCH_WORK,
-is left when the block ends, however it ends.
+A script is a `with Workload() as workload:` block. It starts programs with start() or run(), checks
+what they did with check(), and ends with report(). Nothing that it started, and no file outside
+BENCH_WORK, is left when the block ends, however it ends.
 """
 
 import argparse
@@ -39,7 +40,8 @@ def check(condition, problem):
 
 
 def program(name):
-    """The distribution's own program of that name, whatever else PATH may hold. None: the script ends."""
+    """The distribution's own program of that name, whatever else PATH may hold. None: the script
+    ends."""
     path = shutil.which(name, path="/usr/bin:/usr/sbin:/bin:/sbin")
     if path is None:
         print(f"{name} is not installed", file=sys.stderr)
@@ -113,13 +115,15 @@ class Measured:
 
 class Workload:
     def __init__(self, **positional):
-        """The script's command line: --name NAME, then the arguments named here, each with its choices."""
+        """The script's command line: --name NAME, then the arguments named here, each with its
+        choices."""
         parser = argparse.ArgumentParser()
         parser.add_argument("--name", default=os.path.basename(sys.argv[0]))
         for argument, choices in positional.items():
             parser.add_argument(argument, choices=choices)
         self.arguments = parser.parse_args()
-        # The C library has to go first too: some programs are linked with an allocator of their own.
+        # The C library has to go first too: some programs are linked with an allocator of their
+        # own.
         self.preload = os.environ.get("BENCH_PRELOAD") or C_LIBRARY
         pairs = os.environ.get("BENCH_TUNING", "").split(",")
         self.tuning = dict(pair.split("=", 1) for pair in pairs if pair)
@@ -146,7 +150,8 @@ class Workload:
         return os.path.join(self.folder, name)
 
     def kept(self, name, make):
-        """A file of BENCH_WORK, whose content make() returns when it is asked for the first time."""
+        """A file of BENCH_WORK, whose content make() returns when it is asked for the first
+        time."""
         path = os.path.join(self.work, name)
         if not os.path.exists(path):
             with open(self.path(name), "wb") as file:

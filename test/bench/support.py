@@ -1,4 +1,5 @@
-"""What the tests of the runner share: its modules, results that are made up, the build directory."""
+"""What the tests of the runner share: its modules, results that are made up, the build
+directory."""
 
 import os
 import sys

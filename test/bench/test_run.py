@@ -1,4 +1,5 @@
-"""One short run of bench/run, and the launcher that it starts everything with. Nothing looks at times."""
+"""One short run of bench/run, and the launcher that it starts everything with. Nothing looks at
+times."""
 
 import csv
 import os

@@ -1,4 +1,5 @@
-"""Real programs with FT_MALLOC_HARDEN=1: they print what they print without the library, and nothing is reported."""
+"""Real programs with FT_MALLOC_HARDEN=1: they print what they print without the library, and
+nothing is reported."""
 
 import os
 import sys

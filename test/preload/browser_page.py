@@ -1,4 +1,5 @@
-"""For the browser tests: serves the page of site/ on localhost and waits for what its script reports.
+"""For the browser tests: serves the page of site/ on localhost and waits for what its script
+reports.
 
 Also reads screenshots (PNG), to see that the page's colours were really painted.
 """
@@ -104,7 +105,8 @@ def unfilter(kind, line, above, step):
 
 
 def png_pixels(path):
-    """Width, height and the rows of an 8-bit RGB or RGBA image, with the number of bytes of a pixel."""
+    """Width, height and the rows of an 8-bit RGB or RGBA image, with the number of bytes of a
+    pixel."""
     with open(path, "rb") as file:
         data = file.read()
     harness.check(data[:8] == b"\x89PNG\r\n\x1a\n", f"{path} is no PNG file")

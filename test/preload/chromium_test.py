@@ -1,4 +1,5 @@
-"""chromium, headless: it brings an allocator of its own, and is unharmed by the preloaded library."""
+"""chromium, headless: it brings an allocator of its own, and is unharmed by the preloaded
+library."""
 
 import os
 

@@ -1,4 +1,5 @@
-"""firefox-esr, headless: it brings an allocator of its own, and is unharmed by the preloaded library."""
+"""firefox-esr, headless: it brings an allocator of its own, and is unharmed by the preloaded
+library."""
 
 import os
 

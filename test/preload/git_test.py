@@ -1,4 +1,5 @@
-"""git: a generated repository is imported, rebased, packed with threads, checked, cloned and read."""
+"""git: a generated repository is imported, rebased, packed with threads, checked, cloned and
+read."""
 
 import json
 

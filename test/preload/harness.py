@@ -1,9 +1,10 @@
 """Shared by the preload tests: runs real programs on the library and looks after what they leave.
 
-A test is a function that takes a Harness; run_test() gives it a temporary directory, a time limit and the
-exit status that ctest expects (0 passed, 1 failed, 77 skipped). A program counts as served when its exit line
-of FT_MALLOC_STATS=1 shows enough calls; a live one, when its memory map holds the library and no brk() heap.
-Every process below the test is stopped at the end, daemons and orphans too, by its id and only if it is ours.
+A test is a function that takes a Harness; run_test() gives it a temporary directory, a time limit
+and the exit status that ctest expects (0 passed, 1 failed, 77 skipped). A program counts as served
+when its exit line of FT_MALLOC_STATS=1 shows enough calls; a live one, when its memory map holds
+the library and no brk() heap. Every process below the test is stopped at the end, daemons and
+orphans too, by its id and only if it is ours.
 """
 
 import contextlib
@@ -116,7 +117,8 @@ def descendants(root):
 
 
 class Result:
-    """What a finished program left: exit status, output, and the statistics of it and its children."""
+    """What a finished program left: exit status, output, and the statistics of it and its
+    children."""
 
     def __init__(self, command, status, stdout, stderr):
         self.command, self.status, self.stdout = command, status, stdout
@@ -125,7 +127,8 @@ class Result:
 
 
 class Server:
-    """A program that runs until it is stopped; its output goes to a file in the test's directory."""
+    """A program that runs until it is stopped; its output goes to a file in the test's
+    directory."""
 
     def __init__(self, harness, process, log_path):
         self.harness, self.process, self.log_path = harness, process, log_path
@@ -197,7 +200,8 @@ class Harness:
         return environment
 
     def run(self, command, preload=True, env=None, stdin="", seconds=120, cwd=None, expected=(0,)):
-        """Runs a program to its end; checks its exit status and that the library did not complain."""
+        """Runs a program to its end; checks its exit status and that the library did not
+        complain."""
         try:
             done = subprocess.run(
                 command,
@@ -224,7 +228,8 @@ class Harness:
         return Result(command, done.returncode, done.stdout, done.stderr)
 
     def run_both(self, command, **options):
-        """Runs a program without and with the library; both must print the same; gives the second result."""
+        """Runs a program without and with the library; both must print the same; gives the second
+        result."""
         plain = self.run(command, preload=False, **options)
         served = self.run(command, **options)
         check(plain.stdout.strip(), f"{command[0]} printed nothing")
@@ -256,7 +261,8 @@ class Harness:
         return os.path.basename(self.library) in read_process_file(pid, "maps")
 
     def check_served_live(self, pid):
-        """A process whose malloc is ours has the library mapped, and nothing in it ever called brk()."""
+        """A process whose malloc is ours has the library mapped, and nothing in it ever called
+        brk()."""
         check(self.maps_library(pid), f"process {pid}: the library is not mapped")
         check(
             "[heap]" not in read_process_file(pid, "maps"),
@@ -264,7 +270,8 @@ class Harness:
         )
 
     def check_served(self, stats, processes=1, allocations=1):
-        """At least that many processes left a statistics line, the busiest with that many allocations."""
+        """At least that many processes left a statistics line, the busiest with that many
+        allocations."""
         check(
             len(stats) >= processes,
             f"{len(stats)} processes left a statistics line, expected {processes}: {stats}",
@@ -292,7 +299,8 @@ def reap():
 
 
 def stop_descendants():
-    """Processes that lost their parent have become children of this one, so a few rounds reach them all."""
+    """Processes that lost their parent have become children of this one, so a few rounds reach them
+    all."""
     for stop_signal in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
         for pid in descendants(os.getpid()):
             with contextlib.suppress(ProcessLookupError):

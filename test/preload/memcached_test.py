@@ -1,4 +1,5 @@
-"""memcached with four worker threads, under clients that verify every value; some items are evicted."""
+"""memcached with four worker threads, under clients that verify every value; some items are
+evicted."""
 
 import hashlib
 import random
@@ -53,7 +54,8 @@ class Client:
 
 
 def drive(port, number, problems):
-    """Keys are the client's own, so what comes back is the latest version or, once evicted, nothing."""
+    """Keys are the client's own, so what comes back is the latest version or, once evicted,
+    nothing."""
     try:
         chooser, versions, hits = random.Random(number), {}, 0
         client = Client(port)

@@ -1,4 +1,5 @@
-"""nginx, a master and two workers, under wrk: files, gzip, a listing, a proxy to itself, and a reload."""
+"""nginx, a master and two workers, under wrk: files, gzip, a listing, a proxy to itself, and a
+reload."""
 
 import gzip
 import hashlib

@@ -1,4 +1,5 @@
-"""Debian's python3 with PYTHONMALLOC=malloc: threads, big dicts, forked processes; then all in one arena."""
+"""Debian's python3 with PYTHONMALLOC=malloc: threads, big dicts, forked processes; then all in one
+arena."""
 
 import os
 

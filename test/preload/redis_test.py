@@ -1,8 +1,10 @@
-"""redis-server with I/O threads under redis-benchmark, a snapshot by a forked child, and a restart from it.
+"""redis-server with I/O threads under redis-benchmark, a snapshot by a forked child, and a restart
+from it.
 
-Debian's server is linked to libjemalloc.so, whose malloc() has no prefix, so the preloaded one goes first.
-The server names the allocator that it was built with all the same; what counts is jemalloc's own count of
-allocated bytes (mallctl, shown by INFO), which stays near zero while the server uses many megabytes.
+Debian's server is linked to libjemalloc.so, whose malloc() has no prefix, so the preloaded one goes
+first. The server names the allocator that it was built with all the same; what counts is jemalloc's
+own count of allocated bytes (mallctl, shown by INFO), which stays near zero while the server uses
+many megabytes.
 """
 
 import harness

@@ -1,4 +1,5 @@
-"""squid, which deletes addresses by another size than it allocated them: it starts, serves, and stops cleanly."""
+"""squid, which deletes addresses by another size than it allocated them: it starts, serves, and
+stops cleanly."""
 
 import contextlib
 import glob
@@ -59,7 +60,8 @@ def get(port, url):
 
 
 class Squid(harness.Harness):
-    """By default the library tells the first wrong size, and goes on: that one line is no complaint."""
+    """By default the library tells the first wrong size, and goes on: that one line is no
+    complaint."""
 
     def check_no_complaint(self, text):
         told = WRONG_SIZE.findall(text)

@@ -1,6 +1,7 @@
 """WebKit: WPE's cog renders a page without a display; its web process allocates from the library.
 
-Malloc=1 makes WebKit's own allocator pass its calls on to malloc. cog's sandbox is off unless asked for.
+Malloc=1 makes WebKit's own allocator pass its calls on to malloc. cog's sandbox is off unless asked
+for.
 """
 
 import os

@@ -1,4 +1,5 @@
-"""Says whether memory went on growing after a program's warm-up. Nothing here depends on how it was sampled."""
+"""Says whether memory went on growing after a program's warm-up. Nothing here depends on how it was
+sampled."""
 
 import statistics
 
@@ -8,7 +9,8 @@ FACTOR = 1.10
 
 
 class Series:
-    """One figure, sampled once a second; `slack` is how much more it may become on top of the factor."""
+    """One figure, sampled once a second; `slack` is how much more it may become on top of the
+    factor."""
 
     def __init__(self, name, unit, slack):
         self.name, self.unit, self.slack, self.values = name, unit, slack, []

@@ -19,7 +19,8 @@ class Check:
 
 
 class Row:
-    """A check and its two outcomes; ours is None where it was not run, since glibc's did not pass."""
+    """A check and its two outcomes; ours is None where it was not run, since glibc's did not
+    pass."""
 
     def __init__(self, check, glibc, ours=None, excuse=""):
         self.check, self.glibc, self.ours, self.excuse = check, glibc, ours, excuse
@@ -45,7 +46,8 @@ def compare(check, library):
 
 
 def excuse_for(check, ours):
-    """A test that glibc does not always pass proves nothing; one that it always passes is our failure."""
+    """A test that glibc does not always pass proves nothing; one that it always passes is our
+    failure."""
     if ours.status == PASSED or "ft_malloc: " in ours.detail:
         return ""
     for number in range(MORE_RUNS_ON_GLIBC):

@@ -1,4 +1,5 @@
-"""One run of one check on one of the two allocators: a directory, an environment, proof of who served it."""
+"""One run of one check on one of the two allocators: a directory, an environment, proof of who
+served it."""
 
 import contextlib
 import os
@@ -20,14 +21,16 @@ FIRST_SECOND_PAUSE_S, PAUSE_S = 0.005, 0.1
 
 
 class Outcome:
-    """How a check ended. The answer is what a check returns of what must not depend on the allocator."""
+    """How a check ended. The answer is what a check returns of what must not depend on the
+    allocator."""
 
     def __init__(self, status, seconds=0.0, detail="", answer=None):
         self.status, self.seconds, self.detail, self.answer = status, seconds, detail, answer
 
 
 class Side(harness.Harness):
-    """The preload tests' harness on either allocator; without statistics, since some tests read stderr."""
+    """The preload tests' harness on either allocator; without statistics, since some tests read
+    stderr."""
 
     def __init__(self, library, directory, served):
         super().__init__(library or "", directory)
@@ -54,9 +57,11 @@ class Side(harness.Harness):
 
 
 class Watcher:
-    """Sees which programs below this process have the library mapped and no brk() heap: malloc is ours.
+    """Sees which programs below this process have the library mapped and no brk() heap: malloc is
+    ours.
 
-    It looks often at first, since programs may be short, and a fork's child keeps its parent's name.
+    It looks often at first, since programs may be short, and a fork's child keeps its parent's
+    name.
     """
 
     def __init__(self, name):

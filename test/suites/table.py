@@ -1,4 +1,5 @@
-"""What is printed: a line for each check as it ends, the whole as Markdown, the counts of each program."""
+"""What is printed: a line for each check as it ends, the whole as Markdown, the counts of each
+program."""
 
 from side import PASSED, SKIPPED
 
@@ -31,7 +32,8 @@ def markdown_table(head, rows):
 
 
 def counts(rows):
-    """For each program: checks, passed with glibc, of those with ours, left out, seconds of both."""
+    """For each program: checks, passed with glibc, of those with ours, left out, seconds of
+    both."""
     found = {}
     for row in rows:
         count = found.setdefault(row.check.program, [0, 0, 0, 0, 0.0, 0.0])
@@ -56,7 +58,8 @@ def summary(rows):
 
 
 def reason(detail):
-    """One line of a failure's text: its first, or after a command line its last: there programs say why."""
+    """One line of a failure's text: its first, or after a command line its last: there programs say
+    why."""
     lines = [line.strip() for line in detail.splitlines() if line.strip()]
     if not lines:
         return ""

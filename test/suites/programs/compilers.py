@@ -1,4 +1,5 @@
-"""gcc and clang build a generated tree of C and C++ with make -j4; both sides must write the same objects."""
+"""gcc and clang build a generated tree of C and C++ with make -j4; both sides must write the same
+objects."""
 
 import functools
 import hashlib
@@ -49,7 +50,8 @@ def build(compilers, flags, side, same_objects=True):
     outputs = [side.run([side.path(program)]).stdout for program in ("c_program", "cc_program")]
     objects = sorted(name for name in os.listdir(side.directory) if name.endswith(".o"))
     harness.check(len(objects) == 2 * FILES, f"only {objects}")
-    # Objects for link-time optimisation tell the folder that they were made in, which is another on each side.
+    # Objects for link-time optimisation tell the folder that they were made in, which is another on
+    # each side.
     return outputs, {name: digest(side.path(name)) for name in objects if same_objects}
 
 

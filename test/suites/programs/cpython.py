@@ -1,4 +1,5 @@
-"""CPython's own tests, a check for each file, with every allocation of the interpreter going to malloc."""
+"""CPython's own tests, a check for each file, with every allocation of the interpreter going to
+malloc."""
 
 import functools
 import os
@@ -8,7 +9,8 @@ import subprocess
 import harness
 from compare import Check
 
-# Sockets of virtual machines: where there are any, tests of two processes get in each other's way, or hang.
+# Sockets of virtual machines: where there are any, tests of two processes get in each other's way,
+# or hang.
 ARGUMENTS = {"test_socket": ["-i", "*VSOCK*"]}
 WANTED = (
     "test_threading",

@@ -1,6 +1,8 @@
-"""PostgreSQL: initdb, pgbench with 16 clients, parallel queries, restarts after crashes. sqlite3: a script.
+"""PostgreSQL: initdb, pgbench with 16 clients, parallel queries, restarts after crashes. sqlite3: a
+script.
 
-pgbench keeps four sums equal, whatever is killed in the middle; after a crash it is checked that they are.
+pgbench keeps four sums equal, whatever is killed in the middle; after a crash it is checked that
+they are.
 """
 
 import glob

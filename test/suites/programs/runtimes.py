@@ -1,4 +1,5 @@
-"""node and a JVM running something threaded, since no suite of theirs is packaged; numpy's own tests."""
+"""node and a JVM running something threaded, since no suite of theirs is packaged; numpy's own
+tests."""
 
 import os
 

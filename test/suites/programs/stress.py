@@ -1,5 +1,5 @@
-"""stress-ng's stressors of memory, processes and threads, with --verify. They run for a time, so that slow
-machines end, too; address space is bounded, or --bigheap would go for all memory.
+"""stress-ng's stressors of memory, processes and threads, with --verify. They run for a time, so
+that slow machines end, too; address space is bounded, or --bigheap would go for all memory.
 """
 
 import functools

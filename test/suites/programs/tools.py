@@ -1,4 +1,5 @@
-"""Command-line programs: git's checks of a repository, openssl's benchmark, compressors, sort, perl, tar."""
+"""Command-line programs: git's checks of a repository, openssl's benchmark, compressors, sort,
+perl, tar."""
 
 import functools
 import hashlib
