@@ -1,9 +1,9 @@
 /*
- * The cache of freed mappings keeps lists by size, eight to a doubling, and one list by age. It is
- * bounded in bytes and in time. The bound in bytes is learned: it begins low, each request that a
- * mapping given back lately would have served raises it, and what waits in vain lowers it. Mappings
- * that the kernel refuses to unmap (the process is at its limit of mappings) stay here beyond any
- * bound until they are wanted again, so none is lost.
+ * The cache of freed mappings keeps lists by size, and one list by age. It is bounded in bytes and
+ * in time. The bound in bytes is learned: it begins low; each request that a mapping unmapped
+ * lately would have served raises it; and mappings that nobody took lower it. Mappings that the
+ * kernel refuses to unmap (the process is at its limit of mappings) stay here beyond any bound
+ * until they are taken again, so that none is lost.
  */
 #include "large/registry.h"
 
@@ -11,34 +11,36 @@
 #include "os/os.h"
 
 enum {
-    BUCKETS = (64 - OS_PAGE_SHIFT) * 8,
     CACHE_BYTES = 160 << 20,
     CACHE_BYTES_LEAST = 8 << 20,
     CACHE_CHUNK_BYTES = 32 << 20,
-    /* What the cache may hold before it has learned anything. */
+    /* How many bytes the cache may hold before it has learned anything. */
     LEARNED_LEAST = 2 << 20,
-    /* How many of the mappings that were given back lately are remembered. */
+    /* How many of the mappings that were unmapped lately are remembered. */
     LOST = 64,
     /*
-     * What live chunks may hold for their growth before any of them is large, and their part of all
-     * that is live.
+     * How many bytes live chunks may hold for their growth, whatever is live; and beyond that,
+     * which part of all live bytes.
      */
     LENT_LEAST = 4 << 20,
     LENT_PART = 4,
     /* How many chunks of a list are looked at: those of the first list may be too small. */
     LOOK = 8,
     /*
-     * How many go at a time: no free pays for many, and those that the kernel refuses are not tried
-     * again and again.
+     * How many mappings are evicted at a time, so that no single free() pays for many, and so that
+     * those that the kernel refuses are not all tried again and again.
      */
     EVICT = 4,
-    /* And how many bytes, but for the last one: that is what takes the kernel long. */
+    /*
+     * How many bytes are evicted at a time, not counting the last mapping: the bytes are what takes
+     * the kernel long.
+     */
     EVICT_BYTES = 8 << 20,
 };
 
 /*
- * Ticks of about a second: a mapping that nobody wanted for so long goes back. In the build for
- * tests it is five seconds, so that what the tests see does not depend on how busy the machine is.
+ * About a second: a mapping that nobody took for so long is unmapped. In the build for tests it is
+ * five seconds, so that what the tests see does not depend on how busy the machine is.
  */
 #ifdef FT_MALLOC_PREFIXED
 static const uint64_t cache_age = (uint64_t)50 * CLOCK_TENTH;
@@ -46,7 +48,10 @@ static const uint64_t cache_age = (uint64_t)50 * CLOCK_TENTH;
 static const uint64_t cache_age = (uint64_t)10 * CLOCK_TENTH;
 #endif
 
-/* A mapping that went back because the cache may not hold more. 0 bytes: this entry is unused. */
+/*
+ * A mapping that was unmapped because the cache may not hold more. An entry with `mapped` 0 is
+ * unused.
+ */
 struct lost {
     size_t mapped;
     uint64_t at;
@@ -54,57 +59,50 @@ struct lost {
 };
 
 /*
- * The registry's lock; `bytes` and `lost_grown` may also be read without, relaxed, to see if a look
- * is worth it.
+ * Under the registry's lock. `bytes` and `lost_grown` may also be read without it; relaxed, because
+ * they only tell whether a look is worth it.
  */
 static struct {
     _Atomic size_t bytes;
     size_t owed;
-    /* Beyond LEARNED_LEAST. */
+    /* What was learned, in addition to LEARNED_LEAST. */
     size_t learned;
     /* Requests that the cache served in this period. */
     size_t served;
-    /* Of live chunks, what they do not use of a mapping that was taken for their growth. */
+    /*
+     * The sum of `lent` of all live chunks: what they do not use of mappings that they took for
+     * their growth.
+     */
     size_t lent;
     struct lost lost[LOST];
     unsigned lost_next;
     _Atomic unsigned lost_grown;
-    /*
-     * Bytes in mappings of live chunks, and how many these were at most in this period and the one
-     * before.
-     */
+    /* Bytes in mappings of live chunks, and their maximum in this period and in the one before. */
     size_t live, peak, peak_before;
     uint64_t period;
     struct large *oldest, *newest;
-    struct large *lists[BUCKETS];
+    struct large *lists[SIZE_BUCKETS];
 } cache;
 
-/* Clocks of different processors may differ by a little: what is in the future is not old. */
-static bool older(uint64_t then, uint64_t now, uint64_t age)
+/* Clocks of different processors may differ a little: a time in the future is not old. */
+static bool is_older(uint64_t then, uint64_t now, uint64_t age)
 {
     return (int64_t)(now - then) > (int64_t)age;
 }
 
-static size_t cached(void)
+static size_t cached_bytes(void)
 {
     return atomic_load_explicit(&cache.bytes, memory_order_relaxed);
 }
 
-static void set_cached(size_t bytes)
+static void set_cached_bytes(size_t bytes)
 {
     atomic_store_explicit(&cache.bytes, bytes, memory_order_relaxed);
 }
 
-static unsigned bucket_of(size_t size)
-{
-    unsigned log2 = 63 - (unsigned)__builtin_clzl(size);
-
-    return (log2 - OS_PAGE_SHIFT) * 8 + (unsigned)(size >> (log2 - 3) & 7);
-}
-
 static void unlink_large(struct large *large)
 {
-    struct large **list = &cache.lists[bucket_of(large->mapped)];
+    struct large **list = &cache.lists[size_bucket(large->mapped)];
 
     if (large->prev != NULL)
         large->prev->next = large->next;
@@ -120,7 +118,7 @@ static void unlink_large(struct large *large)
         large->newer->older = large->older;
     else
         cache.newest = large->older;
-    set_cached(cached() - large->mapped);
+    set_cached_bytes(cached_bytes() - large->mapped);
 }
 
 void cache_count_live(size_t more)
@@ -131,7 +129,7 @@ void cache_count_live(size_t more)
 }
 
 /*
- * A chunk that has become large already should not have to move again soon: copying it costs more
+ * A chunk that has already become large should not have to move again soon: copying it costs more
  * than a mapping.
  */
 static bool may_grow_on(const struct large *large, size_t size)
@@ -142,23 +140,19 @@ static bool may_grow_on(const struct large *large, size_t size)
     return large->reserved > large->mapped && (size < large_from || large->reserved / ROOM >= size);
 }
 
-static bool at_multiple(const struct large *large, size_t align)
-{
-    return (atomic_load_explicit(&large->address, memory_order_relaxed) & (align - 1)) == 0;
-}
-
-static struct large *take(size_t size, size_t most, size_t align, bool growing)
+static struct large *take_best(size_t size, size_t most, size_t align, bool growing)
 {
     struct large *best = NULL;
 
     if (most < size || size < OS_PAGE)
         return NULL;
-    for (unsigned bucket = bucket_of(size); bucket <= bucket_of(most) && best == NULL; bucket++) {
+    for (unsigned bucket = size_bucket(size); bucket <= size_bucket(most) && best == NULL;
+         bucket++) {
         struct large *large = cache.lists[bucket];
 
         for (unsigned seen = 0; large != NULL && seen < LOOK; seen++, large = large->next)
             if (large->mapped >= size && large->mapped <= most &&
-                (!growing || may_grow_on(large, size)) && at_multiple(large, align) &&
+                (!growing || may_grow_on(large, size)) && large_aligned(large, align) &&
                 (best == NULL || large->mapped < best->mapped))
                 best = large;
     }
@@ -170,14 +164,14 @@ static struct large *take(size_t size, size_t most, size_t align, bool growing)
     return best;
 }
 
-static unsigned lost_grown(void)
+static unsigned lost_grown_count(void)
 {
     return atomic_load_explicit(&cache.lost_grown, memory_order_relaxed);
 }
 
 static void set_lost(struct lost *lost, size_t mapped, uint64_t now, bool grown)
 {
-    unsigned count = lost_grown();
+    unsigned count = lost_grown_count();
 
     count -= lost->mapped != 0 && lost->grown;
     count += mapped != 0 && grown;
@@ -198,14 +192,14 @@ static void unlearn(size_t bytes)
 }
 
 /*
- * A request found nothing. If it would have found what went back lately, the cache should hold so
- * much more.
+ * Called when a request found nothing. If a mapping that was unmapped lately would have served it,
+ * the cache should be able to hold so much more.
  */
-static void miss(size_t size, size_t most, bool growing, uint64_t now)
+static void learn_from_miss(size_t size, size_t most, bool growing, uint64_t now)
 {
     for (struct lost *lost = cache.lost; lost < cache.lost + LOST; lost++)
         if (lost->mapped >= size && lost->mapped <= most && (lost->grown || !growing) &&
-            lost->mapped != 0 && !older(lost->at, now, cache_age)) {
+            lost->mapped != 0 && !is_older(lost->at, now, cache_age)) {
             cache_learn(lost->mapped);
             set_lost(lost, 0, 0, false);
             return;
@@ -215,24 +209,24 @@ static void miss(size_t size, size_t most, bool growing, uint64_t now)
 struct large *cache_take(size_t size, size_t align)
 {
     /*
-     * One twice as large will do, too: what is too much of it was touched before and waits here
-     * anyway, while a new mapping has to be touched anew.
+     * A mapping twice as large will do, too: what is too much of it was touched before and waits
+     * here anyway, while a new mapping would have to be touched anew.
      */
-    struct large *large = take(size, size * 2, align, false);
+    struct large *large = take_best(size, size * 2, align, false);
 
     if (large == NULL)
-        miss(size, size * 2, false, clock_now());
+        learn_from_miss(size, size * 2, false, clock_now());
     return large;
 }
 
 bool cache_may_have_grown(void)
 {
-    return cached() != 0 || lost_grown() != 0;
+    return cached_bytes() != 0 || lost_grown_count() != 0;
 }
 
 /*
- * Not one that is much too large, where live chunks hold much already that they may never grow
- * into.
+ * Takes no mapping that is much too large while live chunks already hold much room that they may
+ * never grow into.
  */
 struct large *cache_take_growing(size_t size)
 {
@@ -242,11 +236,11 @@ struct large *cache_take_growing(size_t size)
 
     if (!cache_may_have_grown())
         return NULL;
-    large = take(size, most, 1, true);
+    large = take_best(size, most, 1, true);
     if (large != NULL)
         cache_lend(large, large->mapped - size);
     else
-        miss(size, most, true, clock_now());
+        learn_from_miss(size, most, true, clock_now());
     return large;
 }
 
@@ -258,7 +252,7 @@ void cache_lend(struct large *large, size_t bytes)
 
 void cache_put(struct large *large, uint64_t now)
 {
-    struct large **list = &cache.lists[bucket_of(large->mapped)];
+    struct large **list = &cache.lists[size_bucket(large->mapped)];
 
     large->freed_at = now;
     large->taker = NULL;
@@ -274,7 +268,7 @@ void cache_put(struct large *large, uint64_t now)
     else
         cache.oldest = large;
     cache.newest = large;
-    set_cached(cached() + large->mapped);
+    set_cached_bytes(cached_bytes() + large->mapped);
 }
 
 void cache_owe(size_t bytes)
@@ -283,14 +277,14 @@ void cache_owe(size_t bytes)
 }
 
 /*
- * What nobody asked for during a whole period is not worth as much as was learned, nor what is
- * older any more.
+ * Ends a period that has lasted long enough, and returns true then. If the cache served no request
+ * in it, what was learned is worth only half; after two periods without a look, nothing.
  */
 static bool end_period(uint64_t now)
 {
-    if (!older(cache.period, now, cache_age))
+    if (!is_older(cache.period, now, cache_age))
         return false;
-    if (older(cache.period, now, 2 * cache_age))
+    if (is_older(cache.period, now, 2 * cache_age))
         cache.learned = 0;
     else if (cache.served == 0)
         cache.learned /= 2;
@@ -302,8 +296,8 @@ static bool end_period(uint64_t now)
 }
 
 /*
- * What was learned. But live chunks and cache together never have more than the live ones had
- * lately, and half as much again: a program that needs little keeps little.
+ * Returns the bound: what was learned, but together with the live chunks no more than 1.5 times
+ * what was live lately, plus a small constant. A program that needs little keeps little.
  */
 static size_t most_cached(void)
 {
@@ -316,20 +310,20 @@ static size_t most_cached(void)
     return most < CACHE_BYTES ? most : CACHE_BYTES;
 }
 
-static void lose(const struct large *large, uint64_t now)
+static void note_lost(const struct large *large, uint64_t now)
 {
     set_lost(&cache.lost[cache.lost_next++ % LOST], large->mapped, now,
              large->reserved > large->mapped);
 }
 
-static bool due(const struct large *large, uint64_t now)
+static bool is_due(const struct large *large, uint64_t now)
 {
-    if (older(large->freed_at, now, cache_age)) {
+    if (is_older(large->freed_at, now, cache_age)) {
         unlearn(large->mapped);
         return true;
     }
-    if (cached() > most_cached()) {
-        lose(large, now);
+    if (cached_bytes() > most_cached()) {
+        note_lost(large, now);
         return true;
     }
     if (large->mapped > cache.owed)
@@ -338,8 +332,8 @@ static bool due(const struct large *large, uint64_t now)
     return true;
 }
 
-/* Returns the list with this one in front. */
-static struct large *evict(struct large *large, struct large *list)
+/* Takes one mapping out of the cache. Returns `list` with it in front. */
+static struct large *move_to_list(struct large *large, struct large *list)
 {
     unlink_large(large);
     registry_take_out(large);
@@ -348,8 +342,8 @@ static struct large *evict(struct large *large, struct large *list)
 }
 
 /*
- * The newest is not worth keeping if all that is older would have to go for it, or if it is larger
- * than any should be.
+ * The newest mapping is not worth keeping if everything older would have to be evicted for it, or
+ * if it is larger than any cached mapping may be.
  */
 static bool too_large(const struct large *large, uint64_t now)
 {
@@ -357,7 +351,7 @@ static bool too_large(const struct large *large, uint64_t now)
         return true;
     if (large->mapped <= most_cached())
         return false;
-    lose(large, now);
+    note_lost(large, now);
     return true;
 }
 
@@ -380,11 +374,11 @@ struct large *cache_evict(uint64_t now, bool all)
         forget_lost();
     large = cache.newest;
     if (large != NULL && !all && too_large(large, now))
-        evicted = evict(large, evicted);
+        evicted = move_to_list(large, evicted);
     while ((large = cache.oldest) != NULL &&
-           (all || (count++ < EVICT && bytes < EVICT_BYTES && due(large, now)))) {
+           (all || (count++ < EVICT && bytes < EVICT_BYTES && is_due(large, now)))) {
         bytes += large->mapped;
-        evicted = evict(large, evicted);
+        evicted = move_to_list(large, evicted);
     }
     if (large == NULL)
         cache.owed = 0;
@@ -393,21 +387,21 @@ struct large *cache_evict(uint64_t now, bool all)
 
 void cache_reset(void)
 {
-    for (unsigned bucket = 0; bucket < BUCKETS; bucket++)
+    for (unsigned bucket = 0; bucket < SIZE_BUCKETS; bucket++)
         cache.lists[bucket] = NULL;
     cache.oldest = cache.newest = NULL;
     cache.owed = cache.learned = cache.served = cache.lent = 0;
     cache.live = cache.peak = cache.peak_before = 0;
     forget_lost();
-    set_cached(0);
+    set_cached_bytes(0);
 }
 
 bool cache_is_empty(void)
 {
-    return cached() == 0;
+    return cached_bytes() == 0;
 }
 
 size_t large_cached_bytes(void)
 {
-    return cached() + stash_bytes();
+    return cached_bytes() + stash_bytes();
 }

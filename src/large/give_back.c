@@ -1,6 +1,6 @@
 /*
- * Giving LARGE mappings back to the kernel. The system calls are made without the lock; a
- * descriptor that is in neither hash nor cache belongs to the thread that took it out.
+ * Unmaps LARGE mappings. System calls are made without the lock. A descriptor that is in neither
+ * hash nor cache belongs to the thread that took it out.
  */
 #include "large/registry.h"
 
@@ -12,20 +12,14 @@
 #include "large/stash.h"
 #include "os/os.h"
 
-static void *start_of(const struct large *large)
-{
-    /* Relaxed: written under the lock, or by whoever took the descriptor out. */
-    return pointer_to(atomic_load_explicit(&large->address, memory_order_relaxed));
-}
-
 bool large_unmap_range(void *start, size_t size, bool guarded)
 {
     return guarded ? os_unmap_guarded(start, size) : os_unmap(start, size);
 }
 
 /*
- * What was unmapped is reserved again, with its guards' places, so that it becomes one mapping with
- * its neighbours.
+ * Reserves the range that was unmapped again, with the places of its guards, so that it becomes one
+ * mapping with its neighbours.
  */
 static void keep_address(const struct large *large, uintptr_t start)
 {
@@ -35,12 +29,13 @@ static void keep_address(const struct large *large, uintptr_t start)
 }
 
 /*
- * Gives the memory of a freed mapping back where unmapping it could cost a mapping. False: it stays
- * as it is. A range that the kernel fails to renew may be a hole, which is not ours any more.
+ * Vacates a freed mapping, because unmapping it could cost a mapping. Returns false if that is
+ * impossible; the mapping then stays as it is. If the kernel fails to renew the range, it may be a
+ * hole, which is not ours any more.
  */
 static bool vacate(struct large *large)
 {
-    void *start = start_of(large);
+    void *start = large_start(large);
     bool renewed;
 
     if (!vacated_possible())
@@ -58,13 +53,14 @@ static bool vacate(struct large *large)
 }
 
 /*
- * Unmaps what was evicted. The address leaves the hash before the mapping goes, so that the next
- * mapping there finds no old entry. False: the kernel refused, and it is in the hash again.
+ * Unmaps an evicted mapping. Its address leaves the hash before it is unmapped, so that the next
+ * mapping at that address finds no old entry. Returns false if the kernel refused; the address is
+ * in the hash again then.
  */
-static bool unmap(struct large *large)
+static bool unmap_evicted(struct large *large)
 {
     bool plain = !policy_guards() && large->promised == 0;
-    void *start = start_of(large);
+    void *start = large_start(large);
     bool gone;
 
     registry_lock();
@@ -92,8 +88,8 @@ static bool unmap(struct large *large)
 }
 
 /*
- * Unmaps vacated mappings: those that lie beside the newest, or all. Returns false when there are
- * no more to unmap.
+ * Unmaps vacated mappings: those beside the newest, or all. Returns false if there are no more to
+ * unmap.
  */
 static bool unmap_vacated(bool all)
 {
@@ -115,8 +111,8 @@ static bool unmap_vacated(bool all)
 }
 
 /*
- * Where the kernel refuses one, it is at its limit of mappings, and refuses most: those that are
- * left wait again.
+ * If the kernel refuses one mapping, it is at its limit and will refuse most of them. The rest then
+ * waits in the cache again.
  */
 size_t large_unmap_list(struct large *list)
 {
@@ -126,7 +122,7 @@ size_t large_unmap_list(struct large *list)
         size_t mapped = list->mapped;
 
         next = list->next;
-        if (!unmap(list))
+        if (!unmap_evicted(list))
             break;
         bytes += mapped;
     }
@@ -161,9 +157,7 @@ void large_make_way(size_t bytes)
 {
     struct large *evicted;
 
-    /*
-     * Who has the lock may have lost the processor; whoever takes fresh memory next makes way, too.
-     */
+    /* Don't wait: the holder may be preempted, and the next caller will evict. */
     if ((cache_is_empty() && !stash_filled()) || !registry_try_lock())
         return;
     cache_owe(bytes);

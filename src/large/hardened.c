@@ -1,19 +1,13 @@
 /*
- * LARGE chunks with FT_MALLOC_HARDEN that change their size. A chunk that grows has headroom too:
- * it is address space that nobody may touch, so it is the guard behind the chunk, and of whatever
- * the chunk has outgrown there is always a page left. What a chunk loses becomes such space again.
- * Only the holder of the chunk calls this.
+ * Resizing LARGE chunks in hardened mode. A growing chunk has headroom here, too. The headroom is
+ * address space that nobody may touch, so it is the guard behind the chunk; at least one page of it
+ * remains when the chunk has filled the rest. Memory that a chunk loses becomes such space again.
+ * Only the holder of the chunk calls these functions.
  */
 #include "large/registry.h"
 
 #include "large/headroom.h"
 #include "os/os.h"
-
-static char *start_of(const struct large *large)
-{
-    /* Relaxed: constant while the chunk is live. */
-    return pointer_to(atomic_load_explicit(&large->address, memory_order_relaxed));
-}
 
 void *large_alloc_growing_hardened(size_t size)
 {
@@ -31,7 +25,8 @@ void *large_alloc_growing_hardened(size_t size)
         return large_enter(start, size, &place);
     if (space != NULL) {
         /*
-         * The chunk's place may be a hole by now, and is not ours to unmap; what is around it is.
+         * The chunk's place may be a hole by now, and is then not ours to unmap; what is around it
+         * is ours.
          */
         os_unmap(space, page);
         os_unmap(start + mapped, headroom + page);
@@ -41,9 +36,9 @@ void *large_alloc_growing_hardened(size_t size)
     return large_alloc(size, 1, &clean);
 }
 
-static void store(struct large *large, size_t mapped, size_t reserved, bool guarded)
+static void store_extent(struct large *large, size_t mapped, size_t reserved, bool guarded)
 {
-    /* Under the lock only for those that walk. */
+    /* The lock is for walkers only. */
     registry_lock();
     large->mapped = mapped;
     large->reserved = reserved;
@@ -52,40 +47,40 @@ static void store(struct large *large, size_t mapped, size_t reserved, bool guar
 }
 
 /*
- * What lies between `kept` and `lost` may be a hole, which is not ours any more: what is around it
- * goes, so that the chunk is all that there is to unmap.
+ * The range from `kept` to `lost` may be a hole, which is not ours any more. Unmaps what is around
+ * it, so that only the chunk is left to unmap later.
  */
 static void lose_guards(struct large *large, size_t kept, size_t lost)
 {
     size_t page = os_page_size();
-    char *start = start_of(large);
+    char *start = large_start(large);
 
     os_unmap(start - page, page);
     os_unmap(start + lost, large->reserved + page - lost);
     headroom_give(large->promised);
     large->promised = 0;
-    store(large, kept, kept, false);
+    store_extent(large, kept, kept, false);
 }
 
-static bool grow(struct large *large, size_t needed)
+static bool grow_guarded(struct large *large, size_t needed)
 {
     if (!large->guarded || needed > large->reserved)
         return false;
-    /* Not a page more than is needed: what is behind the chunk stays a guard. */
-    if (os_renew(start_of(large) + large->mapped, needed - large->mapped)) {
-        store(large, needed, large->reserved, true);
+    /* No page more than needed: what is behind the chunk stays a guard. */
+    if (os_renew(large_end(large), needed - large->mapped)) {
+        store_extent(large, needed, large->reserved, true);
         return true;
     }
     lose_guards(large, large->mapped, needed);
     return false;
 }
 
-static bool shrink(struct large *large, size_t needed)
+static bool shrink_guarded(struct large *large, size_t needed)
 {
     if (!large->guarded)
         return false;
-    if (os_forbid(start_of(large) + needed, large->mapped - needed))
-        store(large, needed, large->reserved, true);
+    if (os_forbid((char *)large_start(large) + needed, large->mapped - needed))
+        store_extent(large, needed, large->reserved, true);
     else
         lose_guards(large, needed, large->mapped);
     return true;
@@ -102,10 +97,10 @@ size_t large_resize_hardened(uintptr_t address, size_t size)
     if (large == NULL)
         return 0;
     needed = large_mapped_hardened(size, large->guarded);
-    if (needed == 0 || (needed > large->mapped && !grow(large, needed)) ||
-        (needed < large->mapped && !shrink(large, needed)))
+    if (needed == 0 || (needed > large->mapped && !grow_guarded(large, needed)) ||
+        (needed < large->mapped && !shrink_guarded(large, needed)))
         return 0;
-    /* Relaxed: the holder's own. */
+    /* Relaxed: only the holder writes it. */
     atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
     return large->mapped;
 }

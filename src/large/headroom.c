@@ -1,6 +1,6 @@
 /*
- * The figures are sums that order nothing, so every access is relaxed; a chunk takes before it is
- * mapped and gives when its mapping, or its headroom, has gone.
+ * The figures are sums that order nothing, so every access is relaxed. A chunk takes its share
+ * before it is mapped, and gives it back when its mapping or its headroom is gone.
  */
 #include "large/headroom.h"
 
@@ -10,16 +10,16 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* The chunk, and its headroom or its guards. */
+/* One for the chunk, and one for its headroom or its guards. */
 enum { MAPPINGS = 2 };
 
 static _Atomic size_t promised_now;
 
 /*
- * A vector that grows step by step is copied when it leaves its address space, so that is ample:
- * all the copies together are a small part of the final size, in time and in memory. Small ones get
- * less: address space is free, but users look at it. What doubles must not use it up exactly: it
- * would not look like one that grows any more, when it is freed.
+ * A vector that grows step by step is copied only when it outgrows its address space, so that is
+ * ample: all the copies together are a small part of the final size, in time and in memory. Small
+ * chunks get less, because users look at address space although it is free. A chunk that doubles
+ * must not fill its space exactly, or it would not look like one that grows when it is freed.
  */
 size_t headroom_ample(size_t mapped)
 {
@@ -37,7 +37,10 @@ size_t headroom_first(size_t mapped)
     return mapped < SIZE_MAX / 8 ? mapped * 3 + BEYOND : 0;
 }
 
-/* The lower half of what the processor can address, or a part of it: stacks lie high up. */
+/*
+ * Returns the size of the lower half of what the processor can address, or of a part of it; the
+ * stack, which lies near the top, tells.
+ */
 static size_t address_space(void)
 {
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
@@ -49,15 +52,15 @@ size_t headroom_take(size_t mapped, size_t wanted)
 {
     enum { SHARE = 16 };
     size_t all = address_space() / SHARE;
-    size_t now = atomic_load_explicit(&promised_now, memory_order_relaxed); /* see above */
+    size_t now = atomic_load_explicit(&promised_now, memory_order_relaxed); /* relaxed: a sum */
     size_t most = now < all ? (all - now) / SHARE & ~(os_page_size() - 1) : 0;
     size_t headroom = wanted < most ? round_up(wanted, os_page_size()) : most;
 
-    /* What doubles would leave less than that at its first step. */
+    /* Less than this would not hold a chunk that doubles even once. */
     if (headroom < mapped || !mappings_take(MAPPINGS))
         return 0;
     atomic_fetch_add_explicit(&promised_now, mapped + headroom,
-                              memory_order_relaxed); /* see above */
+                              memory_order_relaxed); /* relaxed: a sum */
     return headroom;
 }
 
@@ -66,5 +69,5 @@ void headroom_give(size_t promised)
     if (promised == 0)
         return;
     mappings_give(MAPPINGS);
-    atomic_fetch_sub_explicit(&promised_now, promised, memory_order_relaxed); /* see above */
+    atomic_fetch_sub_explicit(&promised_now, promised, memory_order_relaxed); /* relaxed: a sum */
 }

@@ -1,7 +1,7 @@
 /*
- * How much address space LARGE chunks get beyond what they need, and when they do without. Two
- * things run out: the address space, of which all chunks together get a sixteenth, and the kernel's
- * mappings (base/mappings.h).
+ * How much address space LARGE chunks get beyond what they need, and when they get none. Two
+ * resources are limited: address space, of which all chunks together get a sixteenth, and the
+ * kernel's mappings (base/mappings.h).
  */
 #ifndef FT_LARGE_HEADROOM_H
 #define FT_LARGE_HEADROOM_H
@@ -10,14 +10,15 @@
 #include <stddef.h>
 
 /*
- * What a chunk that grows would like to have in advance; what one may like that has not grown yet.
+ * headroom_ample() returns the headroom that a growing chunk should have; headroom_first(), that of
+ * a chunk which has not grown yet.
  */
 size_t headroom_ample(size_t mapped);
 size_t headroom_first(size_t mapped);
 
 /*
- * For a chunk of `mapped` bytes: as much of `wanted` as it can have, in whole pages; 0: it does
- * without. The chunk's descriptor remembers all of it, mapped and headroom, in `promised`; then
+ * Returns as much of `wanted` as a chunk of `mapped` bytes can have, in whole pages; or 0 if it has
+ * to do without. The chunk's descriptor remembers the sum of both in `promised`, and
  * headroom_give() takes that number back.
  */
 size_t headroom_take(size_t mapped, size_t wanted);

@@ -1,5 +1,5 @@
 /*
- * LARGE chunks: allocating, freeing, looking up. The system calls are made without the lock; a
+ * LARGE chunks: allocating, freeing, looking up. System calls are made without the lock. A
  * descriptor that is in neither hash nor cache belongs to the thread that took it out.
  */
 #include "large/registry.h"
@@ -14,28 +14,22 @@
 #include "os/os.h"
 
 /*
- * Larger chunks have headroom from the beginning, so that the first growth does not copy them.
- * Those of up to this size come and go by the stashes, which want no more than a mapping.
+ * Larger chunks have headroom from the beginning, so that their first growth does not copy them.
+ * Chunks of up to this size pass through the stashes, which accept only mappings without headroom.
  */
 static const size_t no_headroom_up_to = (size_t)1 << 20;
 
-static void *start_of(const struct large *large)
-{
-    /* Relaxed, here and below: written under the lock, or by the holder of the chunk itself. */
-    return pointer_to(atomic_load_explicit(&large->address, memory_order_relaxed));
-}
-
-static void *map(size_t size, size_t align)
+static void *map_aligned(size_t size, size_t align)
 {
     return align <= os_page_size() ? os_map(size) : os_map_aligned(size, align);
 }
 
 static void *map_or_trim(size_t size, size_t align)
 {
-    void *start = map(size, align);
+    void *start = map_aligned(size, align);
 
     if (start == NULL && large_trim() > 0)
-        start = map(size, align);
+        start = map_aligned(size, align);
     return start;
 }
 
@@ -65,16 +59,16 @@ void *large_enter(void *start, size_t size, const struct large_place *place)
 
 static void *map_hardened(size_t mapped, size_t align, bool guarded)
 {
-    void *start = guarded ? os_map_guarded(mapped) : map(mapped, align);
+    void *start = guarded ? os_map_guarded(mapped) : map_aligned(mapped, align);
 
     if (start == NULL && large_trim() > 0)
-        start = guarded ? os_map_guarded(mapped) : map(mapped, align);
+        start = guarded ? os_map_guarded(mapped) : map_aligned(mapped, align);
     return start;
 }
 
 /*
- * Nothing waits in the cache, so all of it is fresh. There are guards where the alignment leaves
- * that to us.
+ * In hardened mode nothing waits in the cache, so all memory is fresh. There are guards unless the
+ * alignment prevents them.
  */
 static void *alloc_hardened(size_t size, size_t align)
 {
@@ -87,7 +81,10 @@ static void *alloc_hardened(size_t size, size_t align)
                : large_enter(start, size, &(struct large_place){mapped, mapped, 0, guarded});
 }
 
-/* With what can be had of `wanted` bytes of headroom; NULL if that is none. */
+/*
+ * Allocates a chunk with as much of `wanted` bytes of headroom as it can have. Returns NULL if it
+ * can have none.
+ */
 static void *map_with_headroom(size_t size, size_t mapped, size_t wanted)
 {
     size_t headroom = os_memory_limit() != SIZE_MAX ? 0 : headroom_take(mapped, wanted);
@@ -96,7 +93,7 @@ static void *map_with_headroom(size_t size, size_t mapped, size_t wanted)
 
     if (start != NULL && os_renew(start, mapped))
         return large_enter(start, size, &place);
-    /* The first part may be a hole by now, and is not ours to unmap; the headroom is. */
+    /* The first part may be a hole by now, and is then not ours to unmap; the headroom is ours. */
     if (start != NULL)
         os_unmap(start + mapped, headroom);
     if (headroom != 0)
@@ -104,14 +101,16 @@ static void *map_with_headroom(size_t size, size_t mapped, size_t wanted)
     return NULL;
 }
 
-/* `needed` bytes will do. */
+/*
+ * Allocates a chunk without headroom: of `mapped` bytes, or of `needed` if there is no more memory.
+ */
 static void *map_plain(size_t size, size_t needed, size_t mapped, size_t align)
 {
     void *start = map_or_trim(mapped, align);
 
     if (start == NULL && needed < mapped) {
         mapped = needed;
-        start = map(mapped, align);
+        start = map_aligned(mapped, align);
     }
     return start == NULL
                ? NULL
@@ -140,7 +139,7 @@ void *large_alloc(size_t size, size_t align, bool *clean)
         atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
     registry_unlock();
     if (large != NULL)
-        return start_of(large);
+        return large_start(large);
     large_make_way(0);
     if (mapped > no_headroom_up_to && align <= os_page_size()) {
         start = map_with_headroom(size, mapped, headroom_first(mapped));
@@ -161,7 +160,7 @@ void *large_reuse_growing(size_t size)
     if (large != NULL)
         atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
     registry_unlock();
-    return large == NULL ? NULL : start_of(large);
+    return large == NULL ? NULL : large_start(large);
 }
 
 void *large_try_growing(size_t size)
@@ -179,8 +178,11 @@ void *large_alloc_growing(size_t size, bool *clean)
     return start != NULL ? start : large_alloc(size, 1, clean);
 }
 
-/* The live chunk at the address, marked as freed; NULL and why there is none. */
-static struct large *take_live(uintptr_t address, enum large_freed *result)
+/*
+ * Marks the live chunk at the address as freed and returns it. If there is none, returns NULL.
+ * `*result` says what was found.
+ */
+static struct large *mark_free_at(uintptr_t address, enum large_freed *result)
 {
     struct large *large = registry_find(address);
     size_t requested = large == NULL ? 0 : registry_mark_free(large);
@@ -202,7 +204,7 @@ enum large_freed large_free(uintptr_t address, bool keep)
     struct large *large;
 
     registry_lock();
-    large = take_live(address, &result);
+    large = mark_free_at(address, &result);
     if (large != NULL && keep) {
         cache_put(large, now);
         evicted = cache_evict(now, false);
@@ -231,7 +233,7 @@ void large_free_marked(struct large *large, struct large **hand)
     large_unmap_list(evicted);
 }
 
-static void describe(const struct large *large, struct large_info *info)
+static void fill_info(const struct large *large, struct large_info *info)
 {
     size_t requested = atomic_load_explicit(&large->requested, memory_order_relaxed);
 
@@ -249,7 +251,7 @@ bool large_find(uintptr_t address, struct large_info *info)
     registry_lock();
     large = registry_find(address);
     if (large != NULL)
-        describe(large, info);
+        fill_info(large, info);
     registry_unlock();
     return large != NULL;
 }
@@ -263,12 +265,12 @@ static void add_to_piece(void *context, struct large *large)
 {
     struct piece *piece = context;
 
-    describe(large, &piece->found[piece->count++]);
+    fill_info(large, &piece->found[piece->count++]);
 }
 
 /*
- * Copies a piece with the lock held, so that nobody waits for what the visitor does, or for the
- * whole walk.
+ * Copies each piece under the lock and visits it without, so that other threads wait neither for
+ * the visitor nor for the whole walk.
  */
 void large_walk(void (*visit)(void *context, const struct large_info *info), void *context)
 {
@@ -310,14 +312,14 @@ bool large_find_around(uintptr_t address, struct large_info *info)
     return search.found;
 }
 
-static void cache_again(void *context, struct large *large)
+static void cache_or_count_again(void *context, struct large *large)
 {
     (void)context;
     size_t lent = large->lent;
 
     if (atomic_load_explicit(&large->requested, memory_order_relaxed) != 0) {
         cache_count_live(large->mapped);
-        /* The cache has forgotten it, and adds it up anew. */
+        /* The cache has forgotten its sum of lent bytes, and adds them up again. */
         large->lent = 0;
         cache_lend(large, lent);
     } else if (!registry_taken(large)) {
@@ -341,5 +343,5 @@ void large_after_fork(const struct large_stash *own)
     stash_reset(hand);
     registry_leave_in_hand(hand);
     registry_rebuild();
-    registry_each(cache_again, NULL);
+    registry_each(cache_or_count_again, NULL);
 }

@@ -1,7 +1,7 @@
 /*
- * Moving a very large chunk. Its pages go back to the kernel while the new ones come, so that both
- * together take hardly more memory than the chunk; and a page that was never written to is not made
- * resident by the copy. Only the holder of the chunk calls this.
+ * Moves a very large chunk. Its pages are unmapped while the new ones are filled, so that both
+ * together take hardly more memory than the chunk. A page that was never written to does not become
+ * resident by the copy. Only the holder of the chunk calls these functions.
  */
 #include "base/clock.h"
 #include "large/registry.h"
@@ -15,7 +15,7 @@ enum { PIECE = 16 << 20 };
 
 static bool all_zero(const char *at, const char *end)
 {
-    /* In short steps: the first one tells of most pages that were written to. */
+    /* Look in short steps, because the first one usually tells of pages that were written to. */
     for (const char *next; at < end; at = next) {
         next = end - at > CANARY_MAX ? at + CANARY_MAX : end;
         if (!canary_zero_words(at, next))
@@ -36,7 +36,10 @@ void large_copy_written(char *to, const char *from, size_t bytes)
     }
 }
 
-/* Nobody finds the chunk any more; NULL: another thread has freed it meanwhile. */
+/*
+ * Takes the chunk out of the registry, so that no look-up finds it any more. Returns NULL if
+ * another thread has freed it meanwhile.
+ */
 static struct large *take_out(uintptr_t address)
 {
     struct large *large;
@@ -58,10 +61,10 @@ static struct large *take_out(uintptr_t address)
 }
 
 /*
- * Forgets the chunk, or what is left of it from `start` on: what the kernel did not take back is a
- * free mapping.
+ * Drops the chunk, or what is left of it from `start` on. What the kernel refuses to unmap becomes
+ * a free mapping in the cache.
  */
-static void finish(struct large *large, char *start, size_t left)
+static void drop_rest(struct large *large, char *start, size_t left)
 {
     bool gone = left == 0 || os_unmap(start, left);
 
@@ -93,12 +96,12 @@ bool large_move(uintptr_t from, char *to)
         large_copy_written(to + copied, start + copied, piece);
         copied += piece;
         /*
-         * All but the last piece, which may go with the headroom. What is refused once is tried
-         * again with the next.
+         * Unmaps all but the last piece, which is unmapped together with the headroom. What the
+         * kernel refuses once is tried again with the next piece.
          */
         if (copied < large->mapped && os_unmap(start + given, copied - given))
             given = copied;
     }
-    finish(large, start + given, large->reserved - given);
+    drop_rest(large, start + given, large->reserved - given);
     return true;
 }

@@ -1,7 +1,8 @@
 /*
- * Each place holds a range in one word, the number of its first page and how many pages it has, so
- * that every change is one atomic operation: a fork at any moment leaves all places in order. A
- * range that a thread had in its hands when another one forked stays reserved in the child.
+ * Each place holds a range in one word, which consists of the number of its first page and the
+ * count of its pages. So every change is one atomic operation, and a fork at any moment leaves all
+ * places in order. A range that another thread was handling during a fork stays reserved in the
+ * child.
  */
 #include "large/quarantine.h"
 
@@ -18,52 +19,57 @@ static_assert(QUARANTINE_RANGE_BYTES >> OS_PAGE_SHIFT < 1 << COUNT_BITS,
               "the number of pages fits");
 
 /*
- * 0: an empty place. Written and read by anyone, relaxed: a range is one thread's alone as soon as
- * that thread has taken it out by an exchange, and nothing is ever stored in it.
+ * An empty place is 0. Any thread may write and read them; relaxed, because a range belongs to one
+ * thread alone as soon as that thread has taken it out by an exchange, and nothing is ever stored
+ * in the range itself.
  */
 static _Atomic uint64_t places[QUARANTINE_RANGES];
 
-static uint64_t range_of(uintptr_t start, size_t size)
+static uint64_t make_range(uintptr_t start, size_t size)
 {
     return (uint64_t)(start >> OS_PAGE_SHIFT) << COUNT_BITS | size >> OS_PAGE_SHIFT;
 }
 
-static uintptr_t start_of(uint64_t range)
+static uintptr_t range_start(uint64_t range)
 {
     return (uintptr_t)(range >> COUNT_BITS) << OS_PAGE_SHIFT;
 }
 
-static size_t size_of(uint64_t range)
+static size_t range_size(uint64_t range)
 {
     return (size_t)(range & ((1U << COUNT_BITS) - 1)) << OS_PAGE_SHIFT;
 }
 
 /*
- * Any empty place will do. Where there is none, the range stays reserved: it is address space, not
- * memory.
+ * Puts a range into any empty place. If there is none, the range stays reserved; it is address
+ * space, not memory.
  */
 static void put_anywhere(uint64_t range)
 {
     for (unsigned place = 0; place < QUARANTINE_RANGES; place++) {
         uint64_t empty = 0;
 
+        /* Relaxed: see `places`. */
         if (atomic_compare_exchange_strong_explicit(&places[place], &empty, range,
-                                                    memory_order_relaxed,
-                                                    memory_order_relaxed)) /* see `places` */
+                                                    memory_order_relaxed, memory_order_relaxed))
             return;
     }
 }
 
-/* False: the kernel refused, and the range waits on, in whatever place. */
-static bool give_back(_Atomic uint64_t *place, size_t *bytes)
+/*
+ * Unmaps the range at a place and sets `*bytes` to its size. Returns false if the kernel refused;
+ * the range then waits in some other place.
+ */
+static bool release_place(_Atomic uint64_t *place, size_t *bytes)
 {
-    uint64_t range = atomic_exchange_explicit(place, 0, memory_order_relaxed); /* see `places` */
+    /* Relaxed: see `places`. */
+    uint64_t range = atomic_exchange_explicit(place, 0, memory_order_relaxed);
 
     *bytes = 0;
     if (range == 0)
         return true;
-    *bytes = size_of(range);
-    if (os_unmap(pointer_to(start_of(range)), *bytes))
+    *bytes = range_size(range);
+    if (os_unmap(pointer_to(range_start(range)), *bytes))
         return true;
     put_anywhere(range);
     *bytes = 0;
@@ -73,7 +79,7 @@ static bool give_back(_Atomic uint64_t *place, size_t *bytes)
 static unsigned any_place(void)
 {
     static _Atomic uint64_t count;
-    /* Relaxed: it only has to differ from call to call. */
+    /* Relaxed: the number only has to differ from call to call. */
     uint64_t number = atomic_fetch_add_explicit(&count, 1, memory_order_relaxed);
 
     return (unsigned)(secret_scramble(secret_word ^ secret_scramble(number + 1)) %
@@ -85,13 +91,16 @@ void quarantine_keep(uintptr_t start, size_t size)
     size_t kept = size < QUARANTINE_RANGE_BYTES ? size : QUARANTINE_RANGE_BYTES, bytes;
     void *space;
 
-    /* Under a limit, address space is what the program may soon need. */
-    if (os_memory_limit() != SIZE_MAX || !give_back(&places[any_place()], &bytes))
+    /* If there is a limit, the program may soon need the address space. */
+    if (os_memory_limit() != SIZE_MAX || !release_place(&places[any_place()], &bytes))
         return;
     space = os_reserve_near(pointer_to(start), kept);
-    /* Another thread may have been quicker, and an older kernel then finds room elsewhere. */
+    /*
+     * Another thread may have mapped the range first, and an older kernel then reserves another
+     * place.
+     */
     if (space != NULL && ((uintptr_t)space == start || !os_unmap(space, kept)))
-        put_anywhere(range_of((uintptr_t)space, kept));
+        put_anywhere(make_range((uintptr_t)space, kept));
 }
 
 size_t quarantine_empty(void)
@@ -99,7 +108,7 @@ size_t quarantine_empty(void)
     size_t bytes = 0, more;
 
     for (unsigned place = 0; place < QUARANTINE_RANGES; place++) {
-        give_back(&places[place], &more);
+        release_place(&places[place], &more);
         bytes += more;
     }
     return bytes;

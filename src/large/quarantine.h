@@ -1,7 +1,7 @@
 /*
- * The addresses of LARGE chunks that were freed: for a while nobody gets them, so a pointer to such
- * a chunk leads nowhere. No memory is kept, only address space that nobody may touch; bounded in
- * ranges, and each in bytes. Any thread may call anything here; no lock is taken.
+ * Keeps the addresses of freed LARGE chunks reserved for a while, so that a pointer to such a chunk
+ * leads nowhere. Only address space is kept, no memory. The number of ranges and the bytes of each
+ * are bounded. Any thread may call any function here; no lock is taken.
  */
 #ifndef FT_LARGE_QUARANTINE_H
 #define FT_LARGE_QUARANTINE_H
@@ -12,13 +12,10 @@
 /* How many ranges are kept, and how many bytes of each, from its beginning. */
 enum { QUARANTINE_RANGES = 128, QUARANTINE_RANGE_BYTES = 32 << 20 };
 
-/*
- * Takes the range that was just unmapped, in the place of any other, which others may have from now
- * on.
- */
+/* Reserves the range that was just unmapped, and releases one of the older ranges for it. */
 void quarantine_keep(uintptr_t start, size_t size);
 
-/* Gives all of it back, because address space or mappings are short. Returns the bytes. */
+/* Releases all ranges, because address space or mappings are short. Returns their bytes. */
 size_t quarantine_empty(void);
 
 #endif

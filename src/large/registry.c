@@ -1,6 +1,7 @@
 /*
- * Descriptors and their hash. Descriptors come in blocks that are never given back; the hash has
- * chains, and doubles when they get long; if there is no memory for that, they simply get longer.
+ * Descriptors and their hash. Descriptors come in blocks that are never unmapped. The hash has
+ * chains, and its table grows when it has as many entries as chains. If there is no memory for
+ * that, the chains become longer.
  */
 #include "large/registry.h"
 
@@ -27,7 +28,10 @@ struct gone {
     size_t requested;
 };
 
-/* Size and heads behind one pointer, which changes by a single store: see large_after_fork(). */
+/*
+ * Size and chain heads are reached through one pointer, which a single store changes: see
+ * large_after_fork().
+ */
 struct table {
     size_t size; /* a power of two */
     struct large **heads;
@@ -37,7 +41,7 @@ static struct large *first_heads[FIRST_BUCKETS];
 static struct table tables[2] = {{.size = FIRST_BUCKETS, .heads = first_heads}};
 static struct large first_items[FIRST_DESCRIPTORS];
 
-/* The registry's lock. */
+/* Under the registry's lock. */
 static struct {
     struct table *table;
     size_t used;
@@ -51,19 +55,26 @@ static struct {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /*
- * Who is changing the registry: the address of a variable that each thread has one of. Set and
- * cleared by the holder of the lock, relaxed: only the child of a fork looks at it, alone.
+ * The thread that is changing the registry, as the address of its own `thread_mark`. The holder of
+ * the lock sets and clears it; relaxed, because only the child of a fork reads it, while it has one
+ * thread.
  */
 static _Atomic(const void *) holder;
-static _Thread_local const char me;
+static _Thread_local const char thread_mark;
 
-/* In the child of a fork: what the surviving thread is taking or freeing without the lock. */
+/*
+ * In the child of a fork: the descriptor that the surviving thread is taking or freeing without the
+ * lock.
+ */
 static const struct large *left_in_hand;
 
-static void locked(void)
+static void note_holder(void)
 {
-    atomic_store_explicit(&holder, &me, memory_order_relaxed);
-    /* A signal handler that forks must not find changes that nobody seems to be making. */
+    atomic_store_explicit(&holder, &thread_mark, memory_order_relaxed);
+    /*
+     * The fence: a signal handler that forks must not find changes without the name of the thread
+     * that makes them.
+     */
     atomic_signal_fence(memory_order_seq_cst);
 }
 
@@ -72,7 +83,7 @@ void registry_lock(void)
     child_check();
     os_count_rmw();
     pthread_mutex_lock(&lock);
-    locked();
+    note_holder();
 }
 
 bool registry_try_lock(void)
@@ -81,7 +92,7 @@ bool registry_try_lock(void)
     os_count_rmw();
     if (pthread_mutex_trylock(&lock) != 0)
         return false;
-    locked();
+    note_holder();
     return true;
 }
 
@@ -98,8 +109,10 @@ bool registry_lock_renew(void)
     const void *was = atomic_load_explicit(&holder, memory_order_relaxed);
 
     pthread_mutex_init(&lock, NULL);
-    /* The surviving thread itself, interrupted by a signal: it will finish what it began. */
-    if (was == NULL || was == &me)
+    /*
+     * If it was the surviving thread itself, interrupted by a signal, it will finish what it began.
+     */
+    if (was == NULL || was == &thread_mark)
         return false;
     atomic_store_explicit(&holder, NULL, memory_order_relaxed);
     return true;
@@ -107,12 +120,12 @@ bool registry_lock_renew(void)
 
 void registry_take_out(struct large *large)
 {
-    large->taker = &me;
+    large->taker = &thread_mark;
 }
 
 bool registry_taken(const struct large *large)
 {
-    return large->taker == &me || large == left_in_hand;
+    return large->taker == &thread_mark || large == left_in_hand;
 }
 
 void registry_leave_in_hand(const struct large *hand)
@@ -124,7 +137,10 @@ size_t registry_mark_free(struct large *large)
 {
     size_t requested = atomic_load_explicit(&large->requested, memory_order_relaxed);
 
-    /* Relaxed: who succeeds holds the chunk; how it got it orders the rest. */
+    /*
+     * Relaxed: the thread that succeeds holds the chunk. How it got the chunk's address orders
+     * everything else.
+     */
     os_count_rmw();
     while (requested != 0 &&
            !atomic_compare_exchange_weak_explicit(&large->requested, &requested, 0,
@@ -167,7 +183,7 @@ void registry_drop(struct large *large)
     registry.unused = large;
 }
 
-static struct large **bucket_of(uintptr_t address)
+static struct large **chain_of(uintptr_t address)
 {
     /* Fibonacci hashing of the page number. */
     uint64_t hash = (uint64_t)(address >> OS_PAGE_SHIFT) * UINT64_C(0x9e3779b97f4a7c15);
@@ -175,30 +191,30 @@ static struct large **bucket_of(uintptr_t address)
     return &registry.table->heads[hash >> 32 & (registry.table->size - 1)];
 }
 
-static void link_in(struct large *large)
+static void add_to_chain(struct large *large)
 {
-    struct large **bucket = bucket_of(atomic_load_explicit(&large->address, memory_order_relaxed));
+    struct large **bucket = chain_of(atomic_load_explicit(&large->address, memory_order_relaxed));
 
     large->chain = *bucket;
     *bucket = large;
     registry.used++;
 }
 
-static void link_anew(void *context, struct large *large)
+static void visit_add_to_chain(void *context, struct large *large)
 {
     (void)context;
-    link_in(large);
+    add_to_chain(large);
 }
 
-/* Descriptors in use are the ones with an address, so they can be found without the hash. */
+/* Descriptors in use are those with an address, so they are found without the hash. */
 static void rehash(struct table *table)
 {
     registry.table = table;
     registry.used = 0;
-    registry_each(link_anew, NULL);
+    registry_each(visit_add_to_chain, NULL);
 }
 
-static void grow(void)
+static void enlarge_table(void)
 {
     struct table *old = registry.table;
     struct table *table = old == &tables[0] ? &tables[1] : &tables[0];
@@ -216,17 +232,18 @@ static void grow(void)
 void registry_insert(struct large *large, uintptr_t address)
 {
     if (registry.used >= registry.table->size)
-        grow();
+        enlarge_table();
     /*
-     * Relaxed: the lock orders it; a child of a fork sees a descriptor without address as unused.
+     * Relaxed: the lock orders it. The child of a fork takes a descriptor without an address for
+     * unused.
      */
     atomic_store_explicit(&large->address, address, memory_order_relaxed);
-    link_in(large);
+    add_to_chain(large);
 }
 
 void registry_remove(struct large *large)
 {
-    struct large **link = bucket_of(atomic_load_explicit(&large->address, memory_order_relaxed));
+    struct large **link = chain_of(atomic_load_explicit(&large->address, memory_order_relaxed));
 
     while (*link != large)
         link = &(*link)->chain;
@@ -237,7 +254,7 @@ void registry_remove(struct large *large)
 
 struct large *registry_find(uintptr_t address)
 {
-    struct large *large = *bucket_of(address);
+    struct large *large = *chain_of(address);
 
     while (large != NULL && atomic_load_explicit(&large->address, memory_order_relaxed) != address)
         large = large->chain;
@@ -250,10 +267,10 @@ size_t registry_count(void)
 }
 
 /*
- * To the block after this one; blocks that come meanwhile are in front, where nobody looks any
- * more.
+ * Moves to the next block. Blocks that are added during the walk are put in front, and are not
+ * visited.
  */
-static void next_block(struct registry_place *place)
+static void go_to_next_block(struct registry_place *place)
 {
     place->block = place->block == NULL ? registry.blocks : place->block->next;
     place->item = 0;
@@ -271,7 +288,7 @@ bool registry_next(struct registry_place *place, void (*visit)(void *context, st
         if (atomic_load_explicit(&items[place->item].address, memory_order_relaxed) != 0)
             visit(context, &items[place->item]);
     if (end == count)
-        next_block(place);
+        go_to_next_block(place);
     return !place->last;
 }
 
@@ -312,7 +329,7 @@ bool large_find_gone(uintptr_t address, struct large_info *info)
     bool found = false;
 
     registry_lock();
-    /* The latest first: the address may have been in use several times. */
+    /* The latest first: the address may have been used several times. */
     for (unsigned back = 1; back <= GONE && !found; back++) {
         const struct gone *gone = &registry.gone[(registry.gone_next - back) % GONE];
 

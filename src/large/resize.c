@@ -1,27 +1,24 @@
 /*
- * Resizing LARGE chunks in place: into headroom, into free address space behind the chunk, or by
- * giving the pages of its end back. Only the holder of the chunk calls this, so its descriptor
- * stands still.
+ * Resizes LARGE chunks in place: into headroom, into free address space behind the chunk, or by
+ * giving back pages at its end. Only the holder of the chunk calls these functions, so its
+ * descriptor does not change meanwhile.
  */
 #include "large/registry.h"
 
 #include "large/headroom.h"
 #include "os/os.h"
 
-/* Less than this is not worth a system call, unless it is an eighth of the chunk. */
+/* Giving back less than this is not worth a system call, unless it is an eighth of the chunk. */
 enum { GIVE_BACK_MIN = 64 << 10 };
 
-static char *end_of(const struct large *large)
+static void store_extent(struct large *large, size_t mapped, size_t reserved)
 {
-    /* Relaxed: constant while the chunk is live. */
-    return pointer_to(atomic_load_explicit(&large->address, memory_order_relaxed) + large->mapped);
-}
-
-static void mapped_store(struct large *large, size_t mapped, size_t reserved)
-{
-    /* Under the lock only for those that walk. */
+    /* The lock is for walkers only. */
     if (mapped == reserved && reserved < large->reserved) {
-        /* The headroom is gone: a part that may be a hole, or all that was behind the chunk. */
+        /*
+         * The headroom is gone: it may have become a hole, or was unmapped with everything else
+         * behind the chunk.
+         */
         headroom_give(large->promised);
         large->promised = 0;
     }
@@ -34,8 +31,8 @@ static void mapped_store(struct large *large, size_t mapped, size_t reserved)
 }
 
 /*
- * Commits half as much more as is needed, where there is room: untouched it costs nothing, and the
- * next steps need no system call.
+ * Commits half as much more as is needed, if there is room. Memory that is never touched costs
+ * nothing, and the next steps need no system call.
  */
 static bool grow_into_headroom(struct large *large, size_t needed)
 {
@@ -44,29 +41,29 @@ static bool grow_into_headroom(struct large *large, size_t needed)
                         : needed;
     size_t more = mapped - large->mapped;
 
-    if (os_renew(end_of(large), more)) {
-        mapped_store(large, mapped, large->reserved);
+    if (os_renew(large_end(large), more)) {
+        store_extent(large, mapped, large->reserved);
         return true;
     }
-    /* That part may be a hole now, which is not ours any more; what is behind it goes. */
+    /* That part may be a hole now, which is not ours any more. Unmap what is behind it. */
     if (large->reserved > mapped)
-        os_unmap(end_of(large) + more, large->reserved - mapped);
-    mapped_store(large, large->mapped, large->mapped);
+        os_unmap(large_end(large) + more, large->reserved - mapped);
+    store_extent(large, large->mapped, large->mapped);
     return false;
 }
 
-static bool grow(struct large *large, size_t needed)
+static bool grow_in_place(struct large *large, size_t needed)
 {
     if (needed <= large->reserved)
         return grow_into_headroom(large, needed);
-    if (large->reserved == large->mapped && os_map_at(end_of(large), needed - large->mapped)) {
-        mapped_store(large, needed, needed);
+    if (large->reserved == large->mapped && os_map_at(large_end(large), needed - large->mapped)) {
+        store_extent(large, needed, needed);
         return true;
     }
     return false;
 }
 
-static void shrink(struct large *large, size_t needed)
+static void give_back_end(struct large *large, size_t needed)
 {
     size_t less;
 
@@ -76,9 +73,9 @@ static void shrink(struct large *large, size_t needed)
     less = large->mapped - needed;
     if (less < GIVE_BACK_MIN && less < large->mapped / 8)
         return;
-    /* The headroom goes too: a chunk that shrinks is not the one that will grow for long. */
-    if (os_unmap(end_of(large) - less, less + (large->reserved - large->mapped)))
-        mapped_store(large, needed, needed);
+    /* Unmap the headroom, too: a chunk that shrinks will hardly grow much again. */
+    if (os_unmap(large_end(large) - less, less + (large->reserved - large->mapped)))
+        store_extent(large, needed, needed);
 }
 
 bool large_resize(uintptr_t address, size_t size)
@@ -90,16 +87,17 @@ bool large_resize(uintptr_t address, size_t size)
     registry_lock();
     large = registry_find(address);
     registry_unlock();
-    if (large == NULL || needed < size || (needed > large->mapped && !grow(large, needed)))
+    if (large == NULL || needed < size || (needed > large->mapped && !grow_in_place(large, needed)))
         return false;
     /*
-     * Relaxed: the holder's own. It is smaller before its pages go: others may have them at once.
+     * Relaxed: only the holder writes it. It is lowered before the pages are unmapped, because
+     * another thread may get them at once.
      */
     was = atomic_load_explicit(&large->requested, memory_order_relaxed);
     atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
     /* What a growing chunk has in advance stays. */
     if (size + 1 < was)
-        shrink(large, needed);
+        give_back_end(large, needed);
     return true;
 }
 
@@ -112,7 +110,7 @@ bool large_shrink_within(uintptr_t address, size_t size)
     registry_unlock();
     if (large == NULL || size > large->mapped)
         return false;
-    /* Relaxed: the holder's own. */
+    /* Relaxed: only the holder writes it. */
     atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
     return true;
 }
@@ -127,7 +125,9 @@ bool large_grow_within(uintptr_t address, size_t size)
     large = registry_find(address);
     requested = large == NULL ? 0 : atomic_load_explicit(&large->requested, memory_order_relaxed);
     within = requested != 0 && size + 1 >= requested && size <= large->mapped;
-    /* A free of it at the same time, which needs no lock, is not undone. */
+    /*
+     * If another thread frees the chunk at the same time, which needs no lock, that is not undone.
+     */
     within = within &&
              atomic_compare_exchange_strong_explicit(&large->requested, &requested, size + 1,
                                                      memory_order_relaxed, memory_order_relaxed);

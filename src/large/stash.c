@@ -1,9 +1,9 @@
 /*
  * Freed LARGE chunks of one thread, without a lock. A stashed chunk has a descriptor in the hash
- * that says it is free, like one in the cache, so a second free finds that out. Who makes
- * `requested` 0 by an exchange has freed the chunk, with the registry's lock or without.
+ * which says that it is free, like that of a cached chunk, so a second free is detected. Whoever
+ * sets `requested` to 0 by an exchange has freed the chunk, with the registry's lock or without it.
  *
- * For the cache stashed chunks count as live until they leave the stash.
+ * The cache counts stashed chunks as live until they leave the stash.
  */
 #include "large/stash.h"
 
@@ -12,26 +12,32 @@
 
 enum { STASH_BYTES = 4 << 20, STASH_CHUNK = 1 << 20 };
 
-/* All that were ever filled; it only grows. Pushed to with release, walked with acquire. */
+/*
+ * All stashes that were ever filled; the list only grows. Added to with release, walked with
+ * acquire.
+ */
 static _Atomic(struct large_stash *) stashes;
 
 /*
- * Something was put into a stash since all were seen empty. Relaxed: says only whether a look is
- * worth the lock.
+ * True if something was put into a stash since all of them were seen empty. Relaxed: it only tells
+ * whether a look is worth the lock.
  */
 static _Atomic bool filled;
 
-/* The registry's lock. What nobody took for a whole period is being collected, a few at a time. */
+/*
+ * Under the registry's lock. True while what nobody took for a whole period is being collected, a
+ * few chunks at a time.
+ */
 static bool collecting;
 
-static struct large **hint(struct large_stash *stash, uintptr_t address)
+static struct large **hint_for(struct large_stash *stash, uintptr_t address)
 {
     uint64_t hash = (uint64_t)(address >> OS_PAGE_SHIFT) * UINT64_C(0x9e3779b97f4a7c15);
 
     return &stash->handed[hash >> 58];
 }
 
-static void enter(struct large_stash *stash)
+static void enter_in_list(struct large_stash *stash)
 {
     struct large_stash *first = atomic_load_explicit(&stashes, memory_order_relaxed);
 
@@ -42,7 +48,7 @@ static void enter(struct large_stash *stash)
                                                   memory_order_relaxed));
 }
 
-/* Relaxed: the owner's own; others want a figure. */
+/* Relaxed: only the owner writes it; others want a figure. */
 static size_t mapped_in(struct large_stash *stash, unsigned slot)
 {
     return atomic_load_explicit(&stash->mapped[slot], memory_order_relaxed);
@@ -54,7 +60,7 @@ static void set_mapped(struct large_stash *stash, unsigned slot, size_t mapped)
     atomic_store_explicit(&stash->mapped[slot], mapped, memory_order_relaxed);
 }
 
-/* A signal handler that forks must find the descriptor in a slot, or in the thread's hand. */
+/* If a signal handler forks, it must find the descriptor in its slot or in the thread's hand. */
 static struct large *take_slot(struct large_stash *stash, unsigned slot)
 {
     struct large *large;
@@ -79,10 +85,10 @@ void *large_stash_take(struct large_stash *stash, size_t size)
         if (mapped_in(stash, slot) >= needed && mapped_in(stash, slot) <= needed * 2)
             large = take_slot(stash, slot);
     if (large != NULL) {
-        /* Relaxed, here and below: this thread has the descriptor. */
+        /* Relaxed, here and below: this thread owns the descriptor. */
         address = atomic_load_explicit(&large->address, memory_order_relaxed);
         atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
-        *hint(stash, address) = large;
+        *hint_for(stash, address) = large;
     }
     atomic_signal_fence(memory_order_seq_cst);
     stash->hand = NULL;
@@ -98,17 +104,20 @@ static bool is_empty(struct large_stash *stash, unsigned slot)
 static void fill_slot(struct large_stash *stash, unsigned slot, struct large *large)
 {
     if (!stash->entered)
-        enter(stash);
+        enter_in_list(stash);
     set_mapped(stash, slot, large->mapped);
     atomic_store_explicit(&stash->fresh[slot], true, memory_order_relaxed);
-    /* Release: who takes it sees what we wrote to the descriptor. */
+    /* Release: whoever takes the chunk sees what was written to its descriptor. */
     atomic_store_explicit(&stash->freed[slot], large, memory_order_release);
     if (!atomic_load_explicit(&filled, memory_order_relaxed))
         atomic_store_explicit(&filled, true, memory_order_relaxed);
 }
 
-/* What has headroom, or was lent, is for chunks that grow: it goes where all threads find it. */
-static bool put(struct large_stash *stash, struct large *large)
+/*
+ * Puts a freed chunk into the stash, if it is plain and there is room. Chunks with headroom, and
+ * lent ones, are left for growing chunks: they belong in the cache, where all threads find them.
+ */
+static bool stash_put(struct large_stash *stash, struct large *large)
 {
     unsigned slot = 0;
 
@@ -129,7 +138,7 @@ static bool put(struct large_stash *stash, struct large *large)
 
 bool large_stash_free(struct large_stash *stash, uintptr_t address)
 {
-    struct large *large = *hint(stash, address);
+    struct large *large = *hint_for(stash, address);
     size_t requested;
     bool stashed;
 
@@ -139,9 +148,9 @@ bool large_stash_free(struct large_stash *stash, uintptr_t address)
     atomic_signal_fence(memory_order_seq_cst);
     requested = registry_mark_free(large);
     /*
-     * If two threads free the same chunk at once, the other one may have given it back meanwhile,
-     * and the descriptor may be another chunk's. Then it gets its size back, and the look with the
-     * lock says what is wrong.
+     * If two threads free the same chunk at once, the other one may have unmapped it meanwhile, and
+     * the descriptor may describe another chunk. That chunk gets its size back, and the look-up
+     * under the lock then reports what is wrong.
      */
     if (requested != 0 &&
         unlikely(atomic_load_explicit(&large->address, memory_order_relaxed) != address)) {
@@ -150,7 +159,7 @@ bool large_stash_free(struct large_stash *stash, uintptr_t address)
     }
     if (requested != 0) {
         atomic_store_explicit(&large->was, requested - 1, memory_order_relaxed);
-        stashed = put(stash, large);
+        stashed = stash_put(stash, large);
     } else {
         stashed = true;
     }
@@ -168,7 +177,7 @@ void large_stash_hand_out(struct large_stash *stash, uintptr_t address)
     registry_lock();
     large = registry_find(address);
     registry_unlock();
-    *hint(stash, address) = large;
+    *hint_for(stash, address) = large;
 }
 
 bool stash_filled(void)
@@ -176,8 +185,11 @@ bool stash_filled(void)
     return atomic_load_explicit(&filled, memory_order_relaxed);
 }
 
-/* Takes out what is old, or all; at most `most`. Returns the list with these in front. */
-static struct large *collect(bool all, unsigned *most, struct large *list)
+/*
+ * Takes old chunks, or all, out of the stashes; at most `*most`, which is reduced by their number.
+ * Returns `list` with these in front.
+ */
+static struct large *take_from_all(bool all, unsigned *most, struct large *list)
 {
     unsigned left = *most;
     struct large_stash *stash = atomic_load_explicit(&stashes, memory_order_acquire);
@@ -201,8 +213,8 @@ static struct large *collect(bool all, unsigned *most, struct large *list)
     return list;
 }
 
-/* What is in a stash now, and is not taken until the next time, is old then. */
-static void look_at_age(void)
+/* Marks what is in a stash now. If nobody takes it until the next time, it is old then. */
+static void mark_all_old(void)
 {
     struct large_stash *stash = atomic_load_explicit(&stashes, memory_order_acquire);
     bool any = false;
@@ -224,10 +236,10 @@ struct large *stash_collect(bool all, bool period, unsigned most, struct large *
     collecting |= period;
     if (!all && (!collecting || !stash_filled()))
         return list;
-    list = collect(all, &left, list);
+    list = take_from_all(all, &left, list);
     if (left > 0) {
         collecting = false;
-        look_at_age();
+        mark_all_old();
     }
     return list;
 }

@@ -1,7 +1,8 @@
 /*
- * A few freed LARGE chunks of one thread, which it can take again without the registry's lock; and
- * where it finds the descriptors of chunks that it handed out. One is in each arena, for the thread
- * that owns it. Anybody who holds the registry's lock may empty it.
+ * A thread's stash: a few freed LARGE chunks, which the thread can take again without the
+ * registry's lock, and hints for finding the descriptors of chunks that it allocated. Each arena
+ * has a stash, for the thread that owns the arena. Any thread that holds the registry's lock may
+ * empty it.
  */
 #ifndef FT_LARGE_STASH_H
 #define FT_LARGE_STASH_H
@@ -18,25 +19,28 @@ enum { STASH_SLOTS = 12, STASH_HANDED = 64 };
 struct large_stash {
     /*
      * Freed chunks, and whether they were put in since the last look at their age. The owner fills
-     * a slot, release; whoever exchanges its pointer with NULL, acquire, has the chunk: the owner,
-     * or anyone with the registry's lock.
+     * a slot with release. Whoever exchanges its pointer with NULL, with acquire, owns the chunk:
+     * either the owner of the stash, or any thread that holds the registry's lock.
      */
     _Atomic(struct large *) freed[STASH_SLOTS];
     _Atomic bool fresh[STASH_SLOTS];
-    /* The size of what the owner put in the slot; read by anyone, relaxed, for a figure. */
+    /*
+     * The size of the chunk that the owner put into the slot. Any thread may read it; relaxed,
+     * because it is a figure.
+     */
     _Atomic size_t mapped[STASH_SLOTS];
     /*
-     * Owner only. Their sum. Others may have emptied a slot: the owner finds out when it wants to
-     * fill one.
+     * Owner only. The sum of `mapped`. Others may have emptied a slot; the owner notices when it
+     * wants to fill one.
      */
     size_t bytes;
     /*
-     * Owner only. The descriptor that is being taken out of a slot, or freed. If a signal handler
-     * forks meanwhile, the child goes on with it, so the repair leaves it alone.
+     * Owner only. The descriptor that is being freed or taken out of a slot. If a signal handler
+     * forks meanwhile, the child continues to use it, so the repair leaves it alone.
      */
     struct large *hand;
     /*
-     * Owner only. Hints by address: the descriptor itself says whether it still is that of a live
+     * Owner only. Hints by address: the descriptor itself says whether it still describes a live
      * chunk there.
      */
     struct large *handed[STASH_HANDED];
@@ -45,16 +49,19 @@ struct large_stash {
     struct large_stash *next;
 };
 
-/* A chunk that is not zero, or NULL if none fits. Owner only, like the next. */
+/*
+ * Takes a chunk, whose memory is not zero, out of the stash. Returns NULL if none fits. Owner only,
+ * like the functions below.
+ */
 void *large_stash_take(struct large_stash *stash, size_t size);
 
 /*
- * Frees the live chunk at the address if this thread got it. False: it is not known here, and
- * nothing was done.
+ * Frees the live chunk at the address if this thread allocated it. Returns false, and does nothing,
+ * if the stash does not know the chunk.
  */
 bool large_stash_free(struct large_stash *stash, uintptr_t address);
 
-/* The thread got the chunk at the address, so it may free it quickly. */
+/* Remembers that this thread allocated the chunk at the address, so that it can free it quickly. */
 void large_stash_hand_out(struct large_stash *stash, uintptr_t address);
 
 #endif

@@ -1,12 +1,13 @@
 /*
- * Vacated mappings: freed ones that were given back page by page, but keep their address space.
- * Neighbouring mappings of LARGE chunks are one mapping for the kernel; to unmap one in the middle
- * makes two of it, and a process has 65,530. When the account of mappings is full, a freed mapping
- * is renewed in place instead, which the kernel joins with its neighbours, and waits here for a
- * request that it fits. When few chunks are left, vacated neighbours are unmapped together.
+ * Vacated mappings: freed mappings whose memory was given back while their address space is kept.
+ * For the kernel, neighbouring mappings of LARGE chunks are one mapping. Unmapping one in the
+ * middle makes two of it, and a process has 65,530. When the account of mappings is full, a freed
+ * mapping is renewed in place instead, so that the kernel joins it with its neighbours, and it
+ * waits here for a request that it fits. When few chunks are left, vacated neighbours are unmapped
+ * together.
  *
- * Plain mappings alone come here: without guards, without headroom. All of it wants the registry's
- * lock.
+ * Only plain mappings are vacated: without guards and without headroom. All functions need the
+ * registry's lock, except where they say otherwise.
  */
 #include "large/registry.h"
 
@@ -14,13 +15,12 @@
 #include "os/os.h"
 
 enum {
-    BUCKETS = (64 - OS_PAGE_SHIFT) * 8,
     LOOK = 8,
-    /* How many neighbours go together: their descriptors are visited with the lock held. */
+    /* How many neighbours are unmapped together: their descriptors are visited under the lock. */
     RUN = 1024,
 };
 
-/* With no more chunks than that beside them, vacated mappings are unmapped. */
+/* If there are no more other chunks than this, vacated mappings are unmapped. */
 #ifdef FT_MALLOC_PREFIXED
 static size_t few = 2048;
 
@@ -33,41 +33,34 @@ static const size_t few = 2048;
 #endif
 
 static struct {
-    /* Also read without the lock, relaxed: whether a look is worth it. */
+    /* Also read without the lock; relaxed, because it only tells whether a look is worth it. */
     _Atomic size_t count;
-    /* How many unmappings may have cut a mapping in two: so many are on the account. */
+    /* How many unmappings may have cut a mapping in two; as many are on the account. */
     unsigned cuts;
     struct large *newest;
-    struct large *lists[BUCKETS];
+    struct large *lists[SIZE_BUCKETS];
 } vacated;
 
-static unsigned bucket_of(size_t size)
-{
-    unsigned log2 = 63 - (unsigned)__builtin_clzl(size);
-
-    return (log2 - OS_PAGE_SHIFT) * 8 + (unsigned)(size >> (log2 - 3) & 7);
-}
-
-static size_t count(void)
+static size_t vacated_count(void)
 {
     return atomic_load_explicit(&vacated.count, memory_order_relaxed);
 }
 
 static void add_to_count(size_t more)
 {
-    atomic_store_explicit(&vacated.count, count() + more, memory_order_relaxed);
+    atomic_store_explicit(&vacated.count, vacated_count() + more, memory_order_relaxed);
 }
 
 bool vacated_any(void)
 {
-    return count() != 0;
+    return vacated_count() != 0;
 }
 
 bool vacated_may_cut(void)
 {
     size_t used = registry_count();
 
-    /* There are never more mappings than chunks, live and free ones. */
+    /* There are never more mappings than chunks, live and free ones together. */
     if (vacated.cuts > used) {
         mappings_give(vacated.cuts - (unsigned)used);
         vacated.cuts = (unsigned)used;
@@ -91,7 +84,7 @@ bool vacated_possible(void)
 
 void vacated_put(struct large *large)
 {
-    struct large **list = &vacated.lists[bucket_of(large->mapped)];
+    struct large **list = &vacated.lists[size_bucket(large->mapped)];
 
     large->vacated = true;
     large->taker = NULL;
@@ -113,7 +106,7 @@ static void unlink_vacated(struct large *large)
     if (large->prev != NULL)
         large->prev->next = large->next;
     else
-        vacated.lists[bucket_of(large->mapped)] = large->next;
+        vacated.lists[size_bucket(large->mapped)] = large->next;
     if (large->next != NULL)
         large->next->prev = large->prev;
     if (large->older != NULL)
@@ -128,15 +121,13 @@ static void unlink_vacated(struct large *large)
 
 struct large *vacated_take(size_t size, size_t align)
 {
-    if (count() == 0 || size < OS_PAGE || size * 2 < size)
+    if (vacated_count() == 0 || size < OS_PAGE || size * 2 < size)
         return NULL;
-    for (unsigned bucket = bucket_of(size); bucket <= bucket_of(size * 2); bucket++) {
+    for (unsigned bucket = size_bucket(size); bucket <= size_bucket(size * 2); bucket++) {
         struct large *large = vacated.lists[bucket];
 
         for (unsigned seen = 0; large != NULL && seen < LOOK; seen++, large = large->next)
-            if (large->mapped >= size && large->mapped <= size * 2 &&
-                /* Relaxed: the lock orders it. */
-                (atomic_load_explicit(&large->address, memory_order_relaxed) & (align - 1)) == 0) {
+            if (large->mapped >= size && large->mapped <= size * 2 && large_aligned(large, align)) {
                 unlink_vacated(large);
                 cache_count_live(large->mapped);
                 return large;
@@ -145,16 +136,13 @@ struct large *vacated_take(size_t size, size_t align)
     return NULL;
 }
 
-static uintptr_t end_of(const struct large *large)
-{
-    return atomic_load_explicit(&large->address, memory_order_relaxed) +
-           large->mapped; /* the lock orders it */
-}
-
-/* Where few chunks are left there are few mappings, whatever is cut. */
+/*
+ * Returns true if a run may be unmapped. Where few chunks are left there are few mappings, whatever
+ * is cut.
+ */
 static bool may_unmap(bool all)
 {
-    if (registry_count() - count() > few)
+    if (registry_count() - vacated_count() > few)
         return all && vacated_may_cut();
     mappings_add(1);
     vacated.cuts++;
@@ -167,11 +155,11 @@ struct large *vacated_run(bool all, uintptr_t *start, size_t *size)
 
     if (first == NULL || !may_unmap(all))
         return NULL;
-    *start = atomic_load_explicit(&first->address, memory_order_relaxed); /* the lock orders it */
+    *start = (uintptr_t)large_start(first);
     *size = 0;
     last = NULL;
     for (unsigned n = 0; first != NULL && n < RUN; n++, first = next) {
-        uintptr_t end = end_of(first);
+        uintptr_t end = (uintptr_t)large_end(first);
 
         *size += first->mapped;
         unlink_vacated(first);
@@ -208,6 +196,6 @@ void vacated_reset(void)
 {
     atomic_store_explicit(&vacated.count, 0, memory_order_relaxed);
     vacated.newest = NULL;
-    for (unsigned bucket = 0; bucket < BUCKETS; bucket++)
+    for (unsigned bucket = 0; bucket < SIZE_BUCKETS; bucket++)
         vacated.lists[bucket] = NULL;
 }
