@@ -1,7 +1,7 @@
 /*
  * Resizing LARGE chunks in place: into headroom, into free space behind the mapping, and back.
  */
-#include "unit/cache.h"
+#include "unit/resize.h"
 #include "unit/unit.h"
 
 #include "large/large.h"
@@ -10,46 +10,8 @@
 #include "support/pattern.h"
 #include "support/require.h"
 
-#include <errno.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-
-enum { MIB = 1 << 20 };
-
-struct sizes {
-    size_t requested, mapped, reserved;
-};
-
-static struct sizes descriptor(const char *chunk)
-{
-    struct large *large;
-    struct sizes sizes;
-
-    registry_lock();
-    large = registry_find((uintptr_t)chunk);
-    assert_non_null(large);
-    sizes = (struct sizes){atomic_load(&large->requested) - 1, large->mapped, large->reserved};
-    registry_unlock();
-    return sizes;
-}
-
-static bool resize(char *chunk, size_t size)
-{
-    return large_resize((uintptr_t)chunk, size);
-}
-
-static void release_and_trim(char *chunk)
-{
-    release(chunk);
-    large_trim();
-}
-
-static bool is_mapped(const char *address)
-{
-    unsigned char resident;
-
-    return mincore((void *)(uintptr_t)address, 1, &resident) == 0 || errno != ENOMEM;
-}
 
 static void test_growing_in_place_through_the_headroom(void **state)
 {
@@ -286,88 +248,6 @@ static void test_growing_into_free_space_behind(void **state)
     munmap(in_the_way, os_page_size());
 }
 
-static void test_headroom_that_cannot_be_committed(void **state)
-{
-    (void)state;
-    char *chunk = large_alloc_growing(MIB, &(bool){false});
-
-    assert_non_null(chunk);
-    size_t reserved = descriptor(chunk).reserved;
-    pattern_write(chunk, 0, MIB, 4);
-    os_fail_after(1, false);
-    assert_false(resize(chunk, 2 * MIB));
-    os_fail_after(0, false);
-    assert_int_equal(descriptor(chunk).requested, MIB);
-    assert_int_equal(descriptor(chunk).mapped, MIB);
-    assert_int_equal(pattern_mismatch(chunk, MIB, 4), MIB);
-    /*
-     * The part that was to be committed may be a hole. What is behind it was reserved for the chunk
-     * and must be unmapped.
-     */
-    assert_false(is_mapped(chunk + reserved - os_page_size()));
-    release_and_trim(chunk);
-}
-
-static void test_the_kernel_refuses_to_unmap_the_rest(void **state)
-{
-    (void)state;
-    bool clean;
-    char *chunk = large_alloc(4 * MIB, 1, &clean);
-
-    assert_non_null(chunk);
-    os_fail_after(1, false);
-    assert_true(resize(chunk, MIB));
-    os_fail_after(0, false);
-    assert_int_equal(descriptor(chunk).mapped, 4 * MIB);
-    assert_int_equal(descriptor(chunk).requested, MIB);
-    release_and_trim(chunk);
-    assert_false(is_mapped(chunk + 3 * MIB));
-}
-
-static void test_kept_headroom_is_unmapped_with_the_chunk(void **state)
-{
-    (void)state;
-    char *chunk = large_alloc_growing(MIB, &(bool){false});
-
-    assert_non_null(chunk);
-    size_t reserved = descriptor(chunk).reserved;
-    os_fail_after(1, false);
-    assert_int_equal(large_free((uintptr_t)chunk, true), LARGE_FREED);
-    os_fail_after(0, false);
-    large_trim();
-    assert_false(is_mapped(chunk));
-    assert_false(is_mapped(chunk + reserved - os_page_size()));
-}
-
-static const char *shrinking;
-static size_t requested_when_unmapped;
-
-/* The linker creates these names. */
-int __real_munmap(void *address, size_t size); // NOLINT
-int __wrap_munmap(void *address, size_t size); // NOLINT
-
-int __wrap_munmap(void *address, size_t size) // NOLINT
-{
-    if (shrinking != NULL)
-        requested_when_unmapped = descriptor(shrinking).requested;
-    return __real_munmap(address, size);
-}
-
-/* From then on the chunk's old end may be another thread's chunk. A listing must not show both. */
-static void test_the_size_shrinks_before_the_pages_are_unmapped(void **state)
-{
-    (void)state;
-    bool clean;
-    char *chunk = large_alloc(10 * MIB, 1, &clean);
-
-    assert_non_null(chunk);
-    shrinking = chunk;
-    assert_true(resize(chunk, 3 * MIB));
-    shrinking = NULL;
-    assert_int_equal(requested_when_unmapped, 3 * MIB);
-    release_and_trim(chunk);
-}
-
 static void test_wrong_pointers_and_impossible_sizes(void **state)
 {
     (void)state;
@@ -396,10 +276,6 @@ int main(void)
         cmocka_unit_test(test_shrinking_gives_the_pages_back),
         cmocka_unit_test(test_shrinking_takes_the_headroom_too),
         cmocka_unit_test(test_growing_into_free_space_behind),
-        cmocka_unit_test(test_headroom_that_cannot_be_committed),
-        cmocka_unit_test(test_the_kernel_refuses_to_unmap_the_rest),
-        cmocka_unit_test(test_kept_headroom_is_unmapped_with_the_chunk),
-        cmocka_unit_test(test_the_size_shrinks_before_the_pages_are_unmapped),
         cmocka_unit_test(test_wrong_pointers_and_impossible_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

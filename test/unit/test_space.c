@@ -3,6 +3,7 @@
  * at random places in hardened mode. And what may be mapped in the part of a heap's aligned range
  * that is behind its end.
  */
+#include "unit/space.h"
 #include "unit/unit.h"
 
 #include "base/bits.h"
@@ -22,46 +23,6 @@
 #include <unistd.h>
 
 enum { HEAPS = 24 };
-
-static uintptr_t end_of(const struct heap *heap)
-{
-    return heap->base + (uintptr_t)heap_units(heap) * UNIT_SIZE;
-}
-
-/* All of the heap can be used, except the guards inside a hardened one. */
-static void check_inside(const struct heap *heap)
-{
-    uintptr_t first = heap->base + (uintptr_t)heap_first_unit(heap) * UNIT_SIZE;
-
-    REQUIRE(unit_protected_so(heap->base, first, "rw-p"), "a header with holes");
-    for (unsigned unit = heap_first_unit(heap), guard; unit < heap_units(heap); unit = guard + 1) {
-        guard = bit_next(heap->guards, unit, heap_units(heap), 0);
-        REQUIRE(unit_protected_so(heap->base + (uintptr_t)unit * UNIT_SIZE,
-                                  heap->base + (uintptr_t)guard * UNIT_SIZE, "rw-p"),
-                "a heap with holes");
-        REQUIRE(heap->guard_units == 0 || guard - unit < ((size_t)1 << 20) / UNIT_SIZE,
-                "a MiB without a guard");
-        if (guard < heap_units(heap))
-            REQUIRE(unit_protected_so(heap->base + (uintptr_t)guard * UNIT_SIZE,
-                                      heap->base + (uintptr_t)(guard + 1) * UNIT_SIZE, "---p"),
-                    "no guard inside");
-    }
-}
-
-static void check_guards(const struct heap_set *set)
-{
-    const size_t page = os_page_size();
-
-    for (const struct heap *heap = set->heaps; heap != NULL; heap = heap->next) {
-        /* One of the heaps that have guards inside is enough, because each check is slow. */
-        if (heap->guard_units == 0 || heap == set->heaps)
-            check_inside(heap);
-        REQUIRE(unit_protected_so(heap->base - page, heap->base, "---p"), "no guard below a heap");
-        REQUIRE(unit_protected_so(end_of(heap), heap->base + heap->size - page, "---p"),
-                "no guard behind a heap");
-        REQUIRE(end_of(heap) + page <= heap->base + heap->size, "the guard is less than a page");
-    }
-}
 
 static void touch(void *argument)
 {
@@ -158,83 +119,6 @@ static void test_hardened_heaps_have_random_places(void **state)
     bool deadly = false;
 
     assert_true(unit_child_succeeds(check_hardened, &deadly));
-}
-
-/* The rest of the first mapping is under no limit and costs a single call. */
-static void use_up_first_mapping(void)
-{
-    while (space_first_heap(TINY_HEAP_SIZE) != 0 || space_first_heap(SMALL_HEAP_SIZE) != 0)
-        ;
-}
-
-/*
- * Takes units one by one until there is no memory, fills them, and checks them all. Returns the
- * number of heaps.
- */
-static size_t fill_with_units(struct heap_set *set, size_t *bytes)
-{
-    unsigned first;
-    bool clean;
-    struct heap *heap;
-
-    while ((heap = heap_set_take(set, 1, &first, &clean)) != NULL) {
-        uintptr_t at = heap->base + (uintptr_t)first * UNIT_SIZE;
-
-        pattern_write((void *)at, 0, UNIT_SIZE, at); // NOLINT: an address becomes a pointer
-        *bytes += UNIT_SIZE;
-    }
-    for (heap = set->heaps; heap != NULL; heap = heap->next)
-        for (unsigned unit = heap_first_unit(heap); unit < heap_units(heap); unit++) {
-            uintptr_t at = heap->base + (uintptr_t)unit * UNIT_SIZE;
-
-            REQUIRE(pattern_mismatch((void *)at, UNIT_SIZE, at) == UNIT_SIZE,
-                    "a unit was changed"); // NOLINT
-        }
-    return unit_count_heaps(set);
-}
-
-static void fill_up_to_the_limit(struct heap_set *set)
-{
-    static const size_t room = (size_t)31 << 20;
-    size_t bytes = 0, largest = 0, smallest = SIZE_MAX, limit = unit_address_space() + room;
-
-    unit_limit(limit);
-    REQUIRE(fill_with_units(set, &bytes) > 1, "one heap took it all");
-    check_guards(set);
-    for (const struct heap *heap = set->heaps; heap != NULL; heap = heap->next) {
-        largest = heap->size > largest ? heap->size : largest;
-        smallest = heap->size < smallest ? heap->size : smallest;
-    }
-    unit_limit(SIZE_MAX);
-    REQUIRE(unit_address_space() + (set->small ? SMALL_HEAP_LEAST : TINY_HEAP_LEAST) > limit,
-            "there is more room");
-    REQUIRE(largest > smallest && largest < room, "not what the limit leaves");
-    REQUIRE(bytes > room / 10 * 8, "only %zu bytes", bytes);
-    while (set->heaps != NULL) {
-        unit_give_heap(set->heaps);
-        (void)heap_set_release(set);
-    }
-    /* Without a limit heaps have their full size again. */
-    REQUIRE(unit_take_heap(set)->size == (set->small ? SMALL_HEAP_SIZE : TINY_HEAP_SIZE),
-            "not a whole one");
-}
-
-static void fill_both_zones(void *argument)
-{
-    struct arena *arena = unit_arena();
-
-    (void)argument;
-    use_up_first_mapping();
-    fill_up_to_the_limit(&arena->tiny);
-    fill_up_to_the_limit(&arena->small);
-}
-
-static void test_under_a_limit_heaps_are_smaller(void **state)
-{
-    (void)state;
-    if (sanitized)
-        skip();
-    assert_true(unit_child_succeeds(fill_both_zones, NULL));
 }
 
 static void *free_all_four(void *argument)
@@ -408,7 +292,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_heap_has_guards),
         cmocka_unit_test(test_hardened_heaps_have_random_places),
-        cmocka_unit_test(test_under_a_limit_heaps_are_smaller),
         cmocka_unit_test(test_behind_the_end_of_a_heap_there_may_be_others),
         cmocka_unit_test(test_a_failed_call_leaves_nothing_behind),
     };

@@ -1,0 +1,139 @@
+/*
+ * The slabs behind a bin's stack: which partial slab comes first, which empty one is kept, and what
+ * is known to be zero.
+ */
+#include "unit/unit.h"
+
+#include "bins/bin.h"
+#include "os/os.h"
+
+#include <string.h>
+
+/*
+ * Classes whose slabs have one unit, a few units, many units; many chunks, a few chunks, one chunk.
+ */
+static const unsigned some_classes[] = {0,  5,  12, TINY_CLASSES - 1, TINY_CLASSES, 36, 50,
+                                        66, 75, 84, SIZE_CLASSES - 1};
+
+enum { SOME_CLASSES = sizeof some_classes / sizeof some_classes[0], MANY = 3000 };
+
+/* Makes three slabs partial, in a known order, and frees `vacant[i]` chunks of slab i. */
+static void make_partial(struct arena *arena, unsigned size_class, const unsigned *vacant,
+                         uintptr_t *starts)
+{
+    struct bin *bin = &arena->bins.of[size_class];
+    unsigned chunks = size_classes[size_class].chunks;
+    static char *all[3][TINY_SLAB_CHUNKS_MAX];
+
+    for (unsigned slab = 0; slab < 3; slab++)
+        for (unsigned n = 0; n < chunks; n++)
+            all[slab][n] = unit_alloc(arena, unit_bin_size(bin));
+    unit_alloc(arena, unit_bin_size(bin)); /* Here the bin moves on to another current slab. */
+    for (unsigned slab = 0; slab < 3; slab++) {
+        starts[slab] = (uintptr_t)all[slab][0];
+        for (unsigned n = 0; n < vacant[slab]; n++)
+            unit_free(arena, all[slab][n]);
+        bin_flush(bin);
+    }
+}
+
+static void test_the_fullest_partial_slab_comes_first(void **state)
+{
+    (void)state;
+    static const unsigned vacant[3] = {9, 2, 5};
+    struct arena *arena = unit_arena();
+    struct bin *bin = &arena->bins.of[15];
+    uintptr_t starts[3];
+
+    make_partial(arena, 15, vacant, starts);
+    assert_int_equal(unit_ring_length(bin), 3);
+    while (slab_start(bin->current) != starts[1])
+        unit_alloc(arena, unit_bin_size(bin));
+    while (slab_start(bin->current) == starts[1])
+        unit_alloc(arena, unit_bin_size(bin));
+    assert_int_equal(slab_start(bin->current), starts[2]);
+    while (slab_start(bin->current) == starts[2])
+        unit_alloc(arena, unit_bin_size(bin));
+    assert_int_equal(slab_start(bin->current), starts[0]);
+}
+
+/*
+ * Allocates three slabs' worth of chunks and frees them, with enough others to push them through
+ * the stack.
+ */
+static void fill_and_drain(struct arena *arena, unsigned size_class)
+{
+    static void *all[MANY];
+    struct bin *bin = &arena->bins.of[size_class];
+    unsigned count = 3U * size_classes[size_class].chunks + 2U * bin_limit_max(bin);
+
+    assert_true(count <= MANY);
+    for (unsigned n = 0; n < count; n++)
+        all[n] = unit_alloc(arena, unit_bin_size(bin));
+    for (unsigned n = 0; n < count; n++)
+        unit_free(arena, all[n]);
+    unit_check_bin(arena, bin, 0);
+}
+
+static void test_only_a_short_empty_slab_is_kept(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+
+    fill_and_drain(arena, 15);
+    assert_non_null(arena->bins.of[15].spare);
+    assert_int_equal(size_classes[SIZE_CLASSES - 1].units, SLAB_UNITS_MAX);
+    fill_and_drain(arena, SIZE_CLASSES - 1);
+    assert_null(arena->bins.of[SIZE_CLASSES - 1].spare);
+}
+
+static void test_a_chunk_for_calloc_knows_whether_it_is_clean(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    bool clean = false;
+    size_t size = size_classes[20].size - TINY_SLACK_MAX;
+    char *chunk = arena_alloc(arena, 20, size, &clean);
+
+    assert_non_null(chunk);
+    assert_true(clean);
+    unit_free(arena, chunk);
+    assert_ptr_equal(arena_alloc(arena, 20, size, &clean), chunk);
+    assert_false(clean);
+    assert_ptr_not_equal(arena_alloc(arena, 20, size, &clean), chunk);
+    assert_true(clean);
+}
+
+static void test_without_memory_a_bin_stays_as_it_is(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+
+    for (unsigned i = 0; i < SOME_CLASSES; i++) {
+        struct bin *bin = &arena->bins.of[some_classes[i]];
+        bool clean;
+
+        os_fail_after(1, true);
+        /* If an earlier class has made the heap, its free units are used up first. */
+        while (bin_take_one(bin, &clean) != NULL)
+            continue;
+        assert_false(bin_refill(bin, NULL));
+        os_fail_after(0, false);
+        assert_int_equal(bin_count(bin), 0);
+        assert_null(bin->current);
+        assert_true(bin_refill(bin, NULL));
+        assert_true(bin_count(bin) > 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_the_fullest_partial_slab_comes_first, unit_flush_all),
+        cmocka_unit_test_teardown(test_only_a_short_empty_slab_is_kept, unit_flush_all),
+        cmocka_unit_test_teardown(test_a_chunk_for_calloc_knows_whether_it_is_clean,
+                                  unit_flush_all),
+        cmocka_unit_test_teardown(test_without_memory_a_bin_stays_as_it_is, unit_flush_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
