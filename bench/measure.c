@@ -5,8 +5,8 @@
  *
  * The report is one line on standard error or in FILE: wall_ns user_ns sys_ns peak_rss_kib
  * minor_faults major_faults status. Wall time and status are those of the program. The rest
- * includes all processes that it started; the peak is that of the largest. The exit status is the program's;
- * 128 + the signal's number if a signal ended it; 127 if it could not be started.
+ * includes all processes that it started; the peak is that of the largest. The exit status is the
+ * program's; 128 + the signal's number if a signal ended it; 127 if it could not be started.
  *
  * The launcher is written in C because ru_maxrss survives execve(): a child of a big process would
  * show the size of its parent. Two environment variables reach through a script to the program that

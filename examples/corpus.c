@@ -1,6 +1,6 @@
 /*
- * Reads files and directories into one growing buffer. Files that cannot be opened are passed over: a walk
- * through a system's directories always meets some.
+ * Reads files and directories into one growing buffer. Files that cannot be opened are skipped,
+ * since a walk through a system's directories always meets some.
  */
 #include "corpus.h"
 
@@ -58,7 +58,8 @@ static int by_name(const FTSENT **left, const FTSENT **right)
 
 int corpus_add(struct corpus *corpus, char *path, size_t limit)
 {
-    FTS *walk = fts_open((char *[]){path, NULL}, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, by_name);
+    char *const paths[] = {path, NULL};
+    FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, by_name);
     FTSENT *entry;
     int done = 1;
 

@@ -1,6 +1,6 @@
 /*
- * The text that the word counter reads: the files named, and those below the directories named, one after
- * the other in one buffer that grows by realloc.
+ * The text that the word counter reads: the named files, and those below the named directories, one
+ * after the other in one buffer that grows by realloc.
  */
 #ifndef EXAMPLES_CORPUS_H
 #define EXAMPLES_CORPUS_H
@@ -14,7 +14,10 @@ struct corpus {
     size_t files;
 };
 
-/* Adds what is at `path`, as long as the corpus is shorter than `limit` bytes. False: cannot be read. */
+/*
+ * Adds the file or directory at `path`, until the corpus has `limit` bytes. Returns 0 if it cannot
+ * be read.
+ */
 int corpus_add(struct corpus *corpus, char *path, size_t limit);
 
 #endif

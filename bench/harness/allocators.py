@@ -93,7 +93,8 @@ def preload_problem(allocator, whose):
         return f"{allocator.name}: a small program hangs under it."
     errors = child.stderr.strip()
     if child.returncode != 0:
-        return f"{allocator.name}: a small program fails under it (exit status {child.returncode}). {errors}"
+        status = f"exit status {child.returncode}"
+        return f"{allocator.name}: a small program fails under it ({status}). {errors}"
     for line in child.stdout.splitlines():
         function, path = line.split(" ", 1)
         if allocator.library:
@@ -101,7 +102,10 @@ def preload_problem(allocator, whose):
         else:
             served = os.path.basename(path) == LIBC
         if not served:
-            return f"{allocator.name}: the preload has no effect: {function} comes from {path}. {errors}"
+            return (
+                f"{allocator.name}: the preload has no effect: "
+                f"{function} comes from {path}. {errors}"
+            )
     return None
 
 

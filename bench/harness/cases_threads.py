@@ -44,7 +44,8 @@ def prodcons_series():
             yield prodcons_case(
                 "prodcons-mixed" if threads == 2 else f"prodcons-mixed-{threads}t",
                 threads,
-                f"the same with sizes from 16 to 527 bytes, {threads // 2} : {threads // 2} threads",
+                "the same with sizes from 16 to 527 bytes, "
+                f"{threads // 2} : {threads // 2} threads",
                 *MIXED_SIZES,
                 quick=threads == 2,
                 series="prodcons",
@@ -91,12 +92,21 @@ def sharing_cases():
 
 def churn_cases():
     for threads in (1, 2, 4, 8, 16):
-        about = f"short threads, {threads} at a time: 300 chunks each, of which the parent frees a third"
+        about = (
+            f"short threads, {threads} at a time: 300 chunks each, "
+            "of which the parent frees a third"
+        )
         yield threads_case(f"churn-{threads}t", "churn", threads, about, quick=threads == 4)
 
 
-SERVER = "1,000 live chunks pass from each thread to a new one, again and again: frees after the owner's end"
-DISJOINT = "each thread replaces random chunks of its own 1,000: what do threads share inside the allocator?"
+SERVER = (
+    "1,000 live chunks pass from each thread to a new one, again and again: "
+    "frees after the owner's end"
+)
+DISJOINT = (
+    "each thread replaces random chunks of its own 1,000: "
+    "what do threads share inside the allocator?"
+)
 STEAL = (
     "random replacement, sizes by a power law; every eighth operation swaps chunks between threads"
 )

@@ -62,7 +62,8 @@ def colours(names):
 def terminal(width, height):
     return "\n".join(
         (
-            f"set terminal svg size {width:.0f},{height:.0f} noenhanced font {quoted(FONT + ',11')} "
+            f"set terminal svg size {width:.0f},{height:.0f} noenhanced "
+            f"font {quoted(FONT + ',11')} "
             "background rgb 'white'",
             f"set border 3 linecolor rgb {quoted(INK)}",
             f"set grid linecolor rgb {quoted(PALE)} linetype 1 linewidth 0.5",
@@ -151,7 +152,8 @@ def bar_panel(rows, names, limit, index, panels, tallest, height):
     ]
     lines += band_lines(rows, pitch, limit)
     lines += [
-        f"$rows{name_index} << END\n{bar_data(rows, name, name_index, len(names), pitch, limit)}\nEND"
+        f"$rows{name_index} << END\n"
+        f"{bar_data(rows, name, name_index, len(names), pitch, limit)}\nEND"
         for name_index, name in enumerate(names)
     ]
     plots = [
@@ -309,7 +311,8 @@ def lines(panels, x_label, names):
     width, height = (580 if len(panels) == 1 else PANEL_WIDTH * len(panels)), PANEL_HEIGHT + 40
     script = [
         terminal(width, height),
-        f"set multiplot layout 1,{len(panels)} margins screen {56 / width}, screen {1 - 28 / width}, "
+        f"set multiplot layout 1,{len(panels)} "
+        f"margins screen {56 / width}, screen {1 - 28 / width}, "
         f"screen {46 / height}, screen {1 - 70 / height} spacing screen {70 / width}",
         *legend(colours(names).items(), width, height, top=16),
         "unset key",

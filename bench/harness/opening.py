@@ -11,18 +11,18 @@ from allocators import OURS
 from prose import paragraph
 from tables import number, ratio_text
 
-SCATTER = """Each point is an allocator. Its place from left to right is the time that the cases of the
-panel took; its height is their peak resident memory. Both are geometric means in which {base} is 1,
-so a point further left is quicker, and a lower point is smaller. A point at the upper left buys its
+SCATTER = """Each point is an allocator. Its place from left to right is the time that the cases of
+the panel took; its height is their peak resident memory. Both are geometric means in which {base}
+is 1, so a point further left is quicker, and a lower point is smaller. A point at the upper left buys its
 speed with memory. {ours} checks every pointer that is freed; the peers check few or none."""
 
-BARS = """Each bar is an allocator in one case: its time, or its peak resident memory, divided by that
-of {base}. The black line at 1 is {base}; a bar that ends left of it is better, and shorter is
+BARS = """Each bar is an allocator in one case: its time, or its peak resident memory, divided by
+that of {base}. The black line at 1 is {base}; a bar that ends left of it is better, and shorter is
 better. Bars are cut at {limit:g}, and the figure is then written beside them. Time is the minimum
 of the rounds, memory the median. In the text below, "the best" is the best peer in each case."""
 
-SCALING = """Both axes are logarithmic. From left to right one number grows: live chunks, the size of
-a chunk, or threads. The height is the time of one operation: the time that the program took,
+SCALING = """Both axes are logarithmic. From left to right one number grows: live chunks, the size
+of a chunk, or threads. The height is the time of one operation: the time that the program took,
 divided by the operations of all its threads. A level line means that growth costs nothing. With
 threads, a line should fall until every processor is busy, and be level from there on. A step
 upwards is a cliff: from that number on, the allocator has to work differently. A second panel shows

@@ -1,5 +1,5 @@
 /*
- * The version of the library at run time. The header holds the number, and the build reads it there.
+ * The version of the library at run time. The number is in the header, where the build reads it.
  */
 #include "ft_malloc.h"
 

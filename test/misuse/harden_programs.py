@@ -9,7 +9,12 @@ sys.path.insert(0, PRELOAD)
 import harness  # pylint: disable=wrong-import-position
 from workloads import generate_sources  # pylint: disable=wrong-import-position
 
-HARDENED = {"FT_MALLOC_HARDEN": "1", "PYTHONMALLOC": "malloc", "PYTHONHASHSEED": "0", "PERL_HASH_SEED": "0"}
+HARDENED = {
+    "FT_MALLOC_HARDEN": "1",
+    "PYTHONMALLOC": "malloc",
+    "PYTHONHASHSEED": "0",
+    "PERL_HASH_SEED": "0",
+}
 
 
 def workload(name):
@@ -37,7 +42,8 @@ def sqlite3(h):
 def compiler(h):
     gxx = harness.program("g++")
     source = h.write("hardened.cc", generate_sources.cpp_source(4))
-    h.run([gxx, "-std=c++17", "-O1", "-pthread", source, "-o", h.path("program")], env=HARDENED, seconds=200)
+    command = [gxx, "-std=c++17", "-O1", "-pthread", source, "-o", h.path("program")]
+    h.run(command, env=HARDENED, seconds=200)
     run_hardened(h, [h.path("program")])
 
 

@@ -160,7 +160,9 @@ static void free_reused(size_t size, size_t far)
     free(chunk), free(other); // NOLINT: wrong on purpose
 }
 
-/* Frees many chunks, then one of them again. An allocator that checks only the last few misses it. */
+/*
+ * Frees many chunks, then one of them again. An allocator that checks only the last few misses it.
+ */
 static void free_among(size_t size, size_t many)
 {
     unsigned char **chunks = (unsigned char **)allocate(many * sizeof *chunks);

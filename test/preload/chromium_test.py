@@ -7,7 +7,8 @@ import browser_page
 import harness
 
 OPTIONS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking "
     "--disable-component-update --disable-sync --disable-default-apps --disable-extensions "
     "--disable-dev-shm-usage --hide-scrollbars --window-size=900,700 --timeout=30000 "
     "--virtual-time-budget=20000"

@@ -26,7 +26,8 @@ CONFIGURATION = """
 
 
 def import_stream():
-    """Deterministic history for git fast-import: every commit rewrites three files, one in ten is merged."""
+    """Deterministic history for git fast-import: every commit rewrites three files, one in ten is
+    merged."""
     lines = []
     for number in range(1, COMMITS + 1):
         when = f"{1_600_000_000 + number * 60} +0000"

@@ -282,7 +282,8 @@ class Harness:
             f"expected {allocations} allocations, the busiest process: {busiest}",
         )
         print(
-            f"served: {len(stats)} processes, {sum(line.allocations for line in stats)} allocations, "
+            f"served: {len(stats)} processes, "
+            f"{sum(line.allocations for line in stats)} allocations, "
             f"busiest {busiest}"
         )
         return busiest

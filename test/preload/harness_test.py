@@ -59,7 +59,8 @@ def test(h):
         "a skip is not seen",
     )
     body = "    h.run(['/bin/sh', '-c', 'setsid sleep 1000 >/dev/null 2>&1 &'], preload=False)\n"
-    body += "    print('left', *harness.descendants(harness.os.getpid()))\n    raise harness.Failed('on purpose')"
+    body += "    print('left', *harness.descendants(harness.os.getpid()))\n"
+    body += "    raise harness.Failed('on purpose')"
     left = run_inner(h, body)
     harness.check(
         left.returncode == 1 and "on purpose" in left.stdout,

@@ -28,10 +28,12 @@ class Series:
         _, second, _, last = self.quarters()
         if last <= second * FACTOR + self.slack:
             return None
-        return f"{self.name} grew from {second:.0f} to {last:.0f} {self.unit} (medians of quarters 2 and 4)"
+        medians = "(medians of quarters 2 and 4)"
+        return f"{self.name} grew from {second:.0f} to {last:.0f} {self.unit} {medians}"
 
     def __str__(self):
         if len(self.values) < 4:
             return f"{self.name}: {self.values} {self.unit}"
         medians = ", ".join(f"{value:.0f}" for value in self.quarters())
-        return f"{self.name}: medians of the quarters {medians} {self.unit}, peak {max(self.values):.0f}"
+        peak = f"{max(self.values):.0f}"
+        return f"{self.name}: medians of the quarters {medians} {self.unit}, peak {peak}"

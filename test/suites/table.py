@@ -20,7 +20,8 @@ def cells(row):
 def line(row):
     program, what, glibc, ours, seconds = cells(row)
     mark = "BROKEN" if row.is_broken else "left out" if row.is_left_out else ""
-    return f"{program:<12} {what:<44.44} glibc {glibc:<4} ours {ours:<4} {seconds:>15} s {mark}".rstrip()
+    sides = f"glibc {glibc:<4} ours {ours:<4}"
+    return f"{program:<12} {what:<44.44} {sides} {seconds:>15} s {mark}".rstrip()
 
 
 def markdown_row(values):

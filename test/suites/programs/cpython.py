@@ -25,7 +25,8 @@ FAILED = re.compile(r"^(?:FAIL|ERROR): (\S+)", re.MULTILINE)
 LIMIT_S = 400
 # Windows, macOS, graphical toolkits and the network: skipped on every machine like ours.
 NOT_HERE = re.compile(
-    "test_(idle|tk|ttk|tix|turtle|tcl|kqueue|launcher|msilib|osx|winreg|winsound|winconsoleio|startfile"
+    "test_(idle|tk|ttk|tix|turtle|tcl|kqueue|launcher|msilib|osx|winreg|winsound"
+    "|winconsoleio|startfile"
     "|ossaudiodev|smtpnet|urllib2net|urllibnet|xmlrpc_net|nis|bigaddrspace|_osx_support|dtrace|gdb)"
 )
 

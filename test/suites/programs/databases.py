@@ -19,13 +19,17 @@ WORKLOADS = os.path.join(os.path.dirname(harness.__file__), "workloads")
 SERVER_OPTIONS = ["-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=32MB"]
 CLIENTS, TRANSACTIONS = 16, 250
 
-SUMS = """SELECT (SELECT sum(abalance) FROM pgbench_accounts) = (SELECT sum(bbalance) FROM pgbench_branches)
-AND (SELECT sum(tbalance) FROM pgbench_tellers) = (SELECT coalesce(sum(delta), 0) FROM pgbench_history)
+SUMS = """SELECT (SELECT sum(abalance) FROM pgbench_accounts)
+= (SELECT sum(bbalance) FROM pgbench_branches)
+AND (SELECT sum(tbalance) FROM pgbench_tellers)
+= (SELECT coalesce(sum(delta), 0) FROM pgbench_history)
 AND (SELECT sum(abalance) FROM pgbench_accounts) = (SELECT sum(tbalance) FROM pgbench_tellers)"""
 QUERIES = """
-SET max_parallel_workers_per_gather = 4; SET min_parallel_table_scan_size = 0; SET parallel_setup_cost = 0;
+SET max_parallel_workers_per_gather = 4; SET min_parallel_table_scan_size = 0;
+SET parallel_setup_cost = 0;
 SET work_mem = '1MB';
-CREATE TABLE words AS SELECT n, md5(n::text) AS word, n % 97 AS kind FROM generate_series(1, 200000) AS n;
+CREATE TABLE words AS SELECT n, md5(n::text) AS word, n % 97 AS kind
+FROM generate_series(1, 200000) AS n;
 CREATE INDEX ON words (word); CREATE INDEX ON words USING hash (word); ANALYZE words;
 SELECT kind, count(*), min(word), max(word) FROM words GROUP BY kind ORDER BY kind;
 SELECT count(*) FROM words a JOIN words b ON a.word = b.word AND a.n = b.n;
@@ -36,17 +40,20 @@ SELECT count(*) FROM words WHERE word ~ '^[0-4]+[a-f].*(7|8)$';
 WITH RECURSIVE walk(n, path) AS
 (SELECT 1, ARRAY[1] UNION ALL SELECT n + 1, path || n FROM walk WHERE n < 1500)
 SELECT max(array_length(path, 1)), md5(max(path::text)) FROM walk;
-SELECT md5(jsonb_agg(jsonb_build_object('n', n, 'word', word) ORDER BY n)::text) FROM words WHERE n < 20000;
+SELECT md5(jsonb_agg(jsonb_build_object('n', n, 'word', word) ORDER BY n)::text)
+FROM words WHERE n < 20000;
 DO $$ DECLARE total bigint := 0; r record; BEGIN
 FOR r IN SELECT n FROM words WHERE n < 30000 LOOP BEGIN total := total + 1 / (r.n % 3);
-EXCEPTION WHEN division_by_zero THEN total := total + 1; END; END LOOP; RAISE NOTICE 'total %', total; END $$;
+EXCEPTION WHEN division_by_zero THEN total := total + 1; END; END LOOP;
+RAISE NOTICE 'total %', total; END $$;
 DELETE FROM words WHERE kind < 50; VACUUM FULL words; SELECT count(*), sum(n) FROM words;
 DROP TABLE words;
 """
 
 
 class Postgres:
-    """A cluster in the side's directory; the server refuses to run as root, so then it is another user's."""
+    """A cluster in the side's directory. The server refuses to run as root, so then it belongs to
+    another user."""
 
     def __init__(self, side):
         self.side, self.server, self.starts = side, None, 0

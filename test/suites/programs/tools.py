@@ -108,16 +108,20 @@ PIPELINES = {
         "sort --parallel=4 -S 2M words.txt | sha256sum; sort -k2n -k1n words.txt | sha256sum"
     ),
     "xz -T4, zstd -T4, gzip, bzip2": (
-        "for tool in 'xz -2 -T4' 'gzip -9' bzip2; do $tool <words.txt | ${tool%% *} -dc | sha256sum; done; "
+        "for tool in 'xz -2 -T4' 'gzip -9' bzip2; do "
+        "$tool <words.txt | ${tool%% *} -dc | sha256sum; done; "
         "! command -v zstd >/dev/null || zstd -q -T4 -9 <words.txt | zstd -dc | sha256sum"
     ),
     "awk, perl, sed, tar, diff, find": (
-        "awk '{ s[$2] += $1; n[$3] = $1 } END { for (k in s) print k, s[k] }' words.txt | sort | sha256sum; "
-        "perl -ne '@w = split; push @{$h{$w[1]}}, $w[2]; END { print $#{$h{$_}}, qq(\\n) for sort keys %h }'"
+        "awk '{ s[$2] += $1; n[$3] = $1 } END { for (k in s) print k, s[k] }' words.txt | "
+        "sort | sha256sum; "
+        "perl -ne '@w = split; push @{$h{$w[1]}}, $w[2]; "
+        "END { print $#{$h{$_}}, qq(\\n) for sort keys %h }'"
         " words.txt | sha256sum; "
         "sed -E 's/([0-9]+) ([0-9]+)/\\2 \\1/' words.txt | sha256sum; "
         "tar --sort=name --mtime=@0 -cz words.txt | tar -tvz | wc -l; "
-        "sort words.txt | { diff - words.txt || true; } | wc -l; find /usr/share/doc | wc -l >/dev/null"
+        "sort words.txt | { diff - words.txt || true; } | wc -l; "
+        "find /usr/share/doc | wc -l >/dev/null"
     ),
 }
 

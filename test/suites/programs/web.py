@@ -21,7 +21,8 @@ events {{ worker_connections 512; }}
 http {{
     types {{ text/plain txt; }}
     access_log off;
-    client_body_temp_path {root}/body; proxy_temp_path {root}/proxy; fastcgi_temp_path {root}/fastcgi;
+    client_body_temp_path {root}/body; proxy_temp_path {root}/proxy;
+    fastcgi_temp_path {root}/fastcgi;
     uwsgi_temp_path {root}/uwsgi; scgi_temp_path {root}/scgi;
     gzip on; gzip_types text/plain; gzip_min_length 100; gzip_proxied any;
     server {{
