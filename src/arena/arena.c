@@ -1,5 +1,5 @@
 /*
- * Creating arenas, and the slow half of allocation in one.
+ * Creating arenas, and the slow half of allocating from one.
  */
 #include "arena/arena.h"
 
@@ -20,7 +20,8 @@ static bool enlist(struct arena *arena)
     bool fits;
 
     structure_lock_write();
-    newest = atomic_load_explicit(&arena_list, memory_order_relaxed); /* the lock orders it */
+    /* relaxed: the lock orders it */
+    newest = atomic_load_explicit(&arena_list, memory_order_relaxed);
     arena->id = newest == NULL ? 1 : newest->id + 1;
     fits = arena->id <= ARENA_ID_MAX;
     if (fits) {
@@ -29,7 +30,7 @@ static bool enlist(struct arena *arena)
         arena->small_tag = (uint16_t)(arena->id | TAG_SMALL);
         heap_set_init(&arena->tiny, arena, arena->own_tiny, arena->tiny_tag, false);
         heap_set_init(&arena->small, arena, arena->own_small, arena->small_tag, true);
-        /* Release: who walks the list finds the arena complete. */
+        /* Release: whoever walks the list finds the arena complete. */
         atomic_store_explicit(&arena_list, arena, memory_order_release);
     }
     structure_unlock();
@@ -48,7 +49,8 @@ struct arena *arena_create(enum arena_use use)
     arena->random = secret_word ^ secret_scramble((uintptr_t)arena + clock_now());
     pthread_mutex_init(&arena->lock, NULL);
     pthread_mutex_init(&arena->repair_lock, NULL);
-    atomic_store_explicit(&arena->use, use, memory_order_relaxed); /* nobody knows it yet */
+    /* relaxed: no other thread knows the arena yet */
+    atomic_store_explicit(&arena->use, use, memory_order_relaxed);
     if (!enlist(arena)) {
         os_unmap(arena, size);
         return NULL;
@@ -57,8 +59,8 @@ struct arena *arena_create(enum arena_use use)
 }
 
 /*
- * From the slabs, for an empty stack. With `clean` straight from one, which knows whether the
- * memory is fresh.
+ * Refills an empty stack from the slabs. With `clean` it takes the chunk straight from a slab,
+ * which knows whether the memory is zero.
  */
 static void *alloc_from_slab(struct bin *bin, bool *clean)
 {
@@ -68,8 +70,8 @@ static void *alloc_from_slab(struct bin *bin, bool *clean)
 }
 
 /*
- * From a bin of the next larger classes, if one lends; `anything`: see bin_lender(). *bin is the
- * one that served.
+ * Takes a chunk from the bin of a larger class that lends one. `anything` is described at
+ * bin_lender(). Stores in *bin which one served.
  */
 static void *borrow(struct bin **bin, bool anything)
 {
@@ -81,7 +83,7 @@ static void *borrow(struct bin **bin, bool anything)
     return bin_pop(lender);
 }
 
-/* `lend`: a chunk of a larger class will do, if that spares fresh memory. */
+/* With `lend`, a chunk of a larger class will do if that spares fresh memory. */
 static void *alloc(struct arena *arena, struct bin *bin, size_t requested, bool lend, bool *clean)
 {
     void *chunk = bin_pop(bin);
@@ -142,7 +144,7 @@ void arena_purge(struct arena *arena)
     heap_set_purge(&arena->small);
 }
 
-/* All that is free is in its slab then. */
+/* After the flush, every free chunk is in its slab. */
 static void empty_bins(struct arena *arena)
 {
     remote_receive_all(arena);

@@ -1,11 +1,11 @@
 /*
- * Repair after fork. The states are the truth: what is not live is free. Bit maps, lists, caches,
- * free runs and inboxes are rebuilt from them. In the surviving thread's own arena all of that is
- * sound, and only the chunks are missing that other threads had freed and not sent home, or that
- * were in its inbox.
+ * The repair after a fork. The states are the truth: a chunk that is not live is free. Bit maps,
+ * lists, caches, free runs and inboxes are rebuilt from them. In the surviving thread's own arena
+ * all of these are sound. Only those chunks are missing that other threads had freed and not sent
+ * to it, or that were in its inbox.
  *
- * The fork may have been made by a signal handler, in the middle of malloc. The handler here
- * therefore changes nothing that such a call could still be working on; repairs begin with the next
+ * A signal handler may have made the fork in the middle of malloc. So the handler in the child
+ * changes nothing that such a call could still be working on, and the repair begins with the next
  * slow call.
  */
 #include "arena/fork.h"
@@ -20,8 +20,8 @@
 #include "large/large.h"
 
 /*
- * True for the surviving thread's own arena; one that it shares, other threads may have been
- * changing.
+ * True for the surviving thread's own arena. Other threads may have been changing one that it
+ * shares.
  */
 static bool owned(struct arena *arena, struct arena *survivor)
 {
@@ -29,12 +29,12 @@ static bool owned(struct arena *arena, struct arena *survivor)
            atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_ACTIVE;
 }
 
-/* One thread only, so all of it is relaxed. */
+/* There is one thread only, so every access is relaxed. */
 static void damage(struct arena *arena, bool own)
 {
     bool untouched = atomic_load_explicit(&arena->damaged, memory_order_relaxed) == ARENA_DAMAGED;
 
-    /* An arena still damaged from the fork before this one needs the larger repair. */
+    /* An arena that is still damaged from the previous fork needs the larger repair. */
     if (untouched && !atomic_load_explicit(&arena->survivor, memory_order_relaxed))
         own = false;
     atomic_store_explicit(&arena->survivor, own, memory_order_relaxed);
@@ -45,14 +45,13 @@ void arena_after_fork(void)
 {
     struct arena *survivor = thread_self.home;
     struct arena *arena =
-        atomic_load_explicit(&arena_list, memory_order_relaxed); /* one thread only */
+        /* relaxed: there is one thread only */
+        atomic_load_explicit(&arena_list, memory_order_relaxed);
 
     structure_lock_renew();
     pool_after_fork(survivor, !thread_self.binding);
     large_after_fork(survivor == NULL ? NULL : &survivor->stash);
-    /*
-     * With a single arena there never was another thread that could have changed or freed anything.
-     */
+    /* If there is a single arena, no other thread can have changed or freed anything. */
     if (arena == NULL || (owned(arena, survivor) && arena->next == NULL))
         return;
     fork_generation++;
@@ -82,12 +81,13 @@ static void unlock_repair(struct arena *arena)
 }
 
 /*
- * What follows it may be interrupted by a signal handler that forks: that one says DAMAGED, and we
- * begin once more.
+ * A signal handler that forks may interrupt what follows. It stores DAMAGED again, and the repair
+ * starts anew.
  */
 static void begin(struct arena *arena)
 {
-    bool survivor = atomic_load_explicit(&arena->survivor, memory_order_relaxed); /* set before */
+    /* relaxed: set before */
+    bool survivor = atomic_load_explicit(&arena->survivor, memory_order_relaxed);
 
     atomic_store_explicit(&arena->damaged, ARENA_UNDER_REPAIR, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);
@@ -115,7 +115,7 @@ void arena_repair_step(struct arena *arena)
         begin(arena);
     if (recover_step(&arena->tiny, &arena->bins, take_home) &&
         recover_step(&arena->small, &arena->bins, take_home))
-        /* Release: who sees it without the lock, sees the repair. */
+        /* Release: a thread that reads it without the lock sees the repair. */
         atomic_compare_exchange_strong_explicit(&arena->damaged, &under_repair, ARENA_SOUND,
                                                 memory_order_release, memory_order_relaxed);
     unlock_repair(arena);
@@ -131,7 +131,8 @@ static bool will_be_found(struct arena *arena, const struct chunk *chunk)
 {
     const struct heap_set *set = chunk->zone == ZONE_SMALL ? &arena->small : &arena->tiny;
     int damage =
-        atomic_load_explicit(&arena->damaged, memory_order_relaxed); /* the lock orders it */
+        /* relaxed: the lock orders it */
+        atomic_load_explicit(&arena->damaged, memory_order_relaxed);
 
     return damage == ARENA_DAMAGED ||
            (damage == ARENA_UNDER_REPAIR && (recover_at_or_behind(&set->unswept, chunk) ||
@@ -158,7 +159,7 @@ bool arena_keep_for_repair(const struct chunk *chunk)
 {
     const struct heap_set *set = chunk_heap(chunk)->set;
 
-    /* The caller has entered the arena, so the place stays where it is. */
+    /* The caller has entered the arena, so the place does not move. */
     if (!recover_at_or_behind(&set->unknown, chunk))
         return false;
     chunk_mark(chunk, STATE_REMOTE);

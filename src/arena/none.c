@@ -1,6 +1,6 @@
 /*
- * The arena of who has none. In a file of its own, so that it can be linked behind all other
- * constants: it is large, and only the first call of a thread looks at it.
+ * The placeholder for a thread that has no arena. It has a file of its own so that it can be linked
+ * behind all other constants: it is large, and only the first call of a thread reads it.
  */
 #include "arena/arena.h"
 

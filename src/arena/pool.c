@@ -1,6 +1,6 @@
 /*
- * The pool of arenas without a thread, and the shared ones. An eighth of the permitted arenas, at
- * least one, is kept for sharing; the others are for one thread each.
+ * The pool of arenas without a thread, and the shared arenas. An eighth of the permitted arenas, at
+ * least one, is for sharing. Each of the others belongs to one thread.
  */
 #include "arena/pool.h"
 
@@ -14,17 +14,21 @@
 enum { ARENAS_PER_PROCESSOR = 32, ARENAS_MIN = 148, ARENAS_MAX = 4096, SHARED_MAX = 64 };
 
 /*
- * What an arena in the pool may always keep, and what all of them may keep together, in bytes of
- * free units that were written to. The next thread finds them there; a burst of threads that all
- * end at once does not leave much behind.
+ * How many bytes of free units that were written to an arena in the pool may always keep, and how
+ * many all of them may keep together. The next thread finds that memory ready. When a burst of
+ * threads ends at once, little memory stays behind.
  */
 enum { KEEP_OWN = 1 << 20, KEEP_COMMON = 16 << 20 };
 
-/* The sum of left_bytes over all arenas; any thread, relaxed: a sum orders nothing. */
+/*
+ * The sum of left_bytes over all arenas. Any thread writes it; relaxed, because a sum orders
+ * nothing.
+ */
 static _Atomic size_t kept;
 
 /*
- * In ticks. A program whose threads end sooner than that after each other touches no memory anew.
+ * In the clock's unit. If threads follow each other sooner than that, none of them touches fresh
+ * memory.
  */
 static const uint64_t rest_age = (uint64_t)10 * CLOCK_TENTH;
 
@@ -73,7 +77,7 @@ static struct arena *take_idle(void)
     return arena;
 }
 
-/* The lock is dropped while an arena is made: the count is reserved first. */
+/* The lock is dropped while an arena is made, so the count is reserved first. */
 static struct arena *create_owned(void)
 {
     struct arena *arena;
@@ -100,17 +104,17 @@ static struct arena *next_shared(void)
     return pool.shared_count == 0 ? NULL : pool.shared[pool.turn++ % pool.shared_count];
 }
 
-/* The arena's lock is held, here and below. */
+/* The caller holds the arena's lock, here and below. */
 static void count_kept(struct arena *arena, size_t bytes)
 {
-    /* Modulo 2^64: what is less than before is added, too. */
+    /* The sum is modulo 2^64, so a difference below zero is added correctly, too. */
     atomic_fetch_add_explicit(&kept, bytes - arena->left_bytes, memory_order_relaxed);
     arena->left_bytes = bytes;
 }
 
 /*
- * Memory goes back because nobody has wanted it for a while, not because a thread ended; but there
- * is a bound.
+ * Memory is given back because nobody has wanted it for a while, not because a thread ended. But
+ * there is a bound.
  */
 static void rest(struct arena *arena)
 {
@@ -125,13 +129,14 @@ static void rest(struct arena *arena)
     }
     count_kept(arena, bytes);
     atomic_store_explicit(&arena->left_at, clock_now() | 1,
-                          memory_order_relaxed); /* the lock orders it */
+                          memory_order_relaxed); /* relaxed: the lock orders it */
 }
 
 static void stop_resting(struct arena *arena)
 {
     count_kept(arena, 0);
-    atomic_store_explicit(&arena->left_at, 0, memory_order_relaxed); /* the lock orders it */
+    /* relaxed: the lock orders it */
+    atomic_store_explicit(&arena->left_at, 0, memory_order_relaxed);
 }
 
 static void adopt(struct arena *arena)
@@ -153,7 +158,7 @@ struct arena *pool_get(void)
     arena = take_idle();
     idle = arena != NULL;
     /*
-     * The first thread of most programs is the only one: it need not ask for the number of
+     * The first thread of most programs is the only one, so it need not ask for the number of
      * processors.
      */
     if (!idle && pool.shared_max == 0 && (pool.owned > 0 || options.arena_max != 0))
@@ -182,9 +187,9 @@ void pool_put(struct arena *arena)
 {
     remote_send_all(arena);
     arena_lock(arena);
-    /* Sequentially consistent: see remote.c. What was pushed before it is unpacked here. */
+    /* Sequentially consistent: see remote.c. What was pushed before is unpacked here. */
     atomic_store(&arena->use, ARENA_POOLED);
-    /* There is no next slow call. */
+    /* This arena has no next slow call that could do it. */
     bins_allow(&arena->bins, HEAP_ALLOWANCE_ALL);
     remote_receive_all(arena);
     rest(arena);
@@ -222,7 +227,7 @@ size_t pool_trim(struct arena *own)
             bytes += arena_trim(arena);
         } else {
             atomic_store_explicit(&arena->trim_wanted, true,
-                                  memory_order_relaxed); /* a wish, orders nothing */
+                                  memory_order_relaxed); /* relaxed: a wish, which orders nothing */
         }
         arena_unlock(arena);
         remote_drain_pooled(arena);
@@ -231,17 +236,19 @@ size_t pool_trim(struct arena *own)
 }
 
 /*
- * Whether the arena has been in the pool for long enough, with memory that has not been given back.
+ * Returns whether the arena has been in the pool for long enough and still has memory to give back.
  */
 static bool rested(struct arena *arena, uint64_t now)
 {
-    /* Relaxed: any value that it had will do; who takes the lock looks at `use` again. */
+    /*
+     * Relaxed: any value that it had will do, because the caller checks `use` again with the lock.
+     */
     uint64_t left_at = atomic_load_explicit(&arena->left_at, memory_order_relaxed);
 
     return left_at != 0 && now - left_at > rest_age;
 }
 
-/* Does not wait for the lock: whoever has it wants the arena, or it can be done another time. */
+/* Only tries the lock. Its holder wants the arena, or the work can be done another time. */
 static void give_back(struct arena *arena)
 {
     if (!arena_try_lock(arena))
@@ -259,8 +266,8 @@ void pool_age(void)
 {
     enum { LOOK = 16 };
     /*
-     * Where the last call stopped; relaxed: arenas are never unmapped, so any value is a place to
-     * begin at.
+     * Where the last call stopped. Relaxed: arenas are never unmapped, so it is safe to begin at
+     * any value.
      */
     static _Atomic(struct arena *) place;
     struct arena *arena = atomic_load_explicit(&place, memory_order_relaxed);
@@ -297,7 +304,8 @@ static void sort_after_fork(struct arena *arena, const struct arena *survivor)
 void pool_after_fork(struct arena *survivor, bool sort)
 {
     struct arena *arena =
-        atomic_load_explicit(&arena_list, memory_order_relaxed); /* one thread only */
+        /* relaxed: there is one thread only */
+        atomic_load_explicit(&arena_list, memory_order_relaxed);
 
     pthread_mutex_init(&pool_lock, NULL);
     atomic_store_explicit(&kept, 0, memory_order_relaxed);

@@ -1,13 +1,13 @@
 /*
- * Parcels. A parcel is a freed chunk that holds the addresses of others; parcels of one owner are
+ * Parcels. A parcel is a freed chunk that holds the addresses of others. Parcels for one owner are
  * linked, and the chain is pushed to the owner's inbox. A chunk of 16 bytes has room for the link
  * only.
  *
  * A thread that pushes and then finds the owner's arena in the pool unpacks it there, with the
- * arena's lock; a thread that puts its arena into the pool unpacks it after it has said so. Both
- * the push and the change of use are sequentially consistent, so one of the two sees the other:
- * nothing waits for a thread that is gone. Who finds the lock taken leaves it to the holder, who
- * looks once more after unlocking.
+ * arena's lock. A thread that puts its arena into the pool unpacks it after it has changed `use`.
+ * Both the push and the change of `use` are sequentially consistent, so one of the two threads sees
+ * the other, and no parcel waits for a thread that has ended. A thread that finds the lock taken
+ * leaves the parcels to the holder, who checks the inbox again after unlocking.
  */
 #include "arena/remote.h"
 
@@ -19,8 +19,8 @@
 #include "os/os.h"
 
 /*
- * What a parcel holds lies in freed memory, where the program may still write: each word is encoded
- * with the secret and with where it lies, and what comes out is checked before it is followed.
+ * A parcel is freed memory, where the program may still write. So each word is encoded with the
+ * secret and its place, and every decoded value is checked before it is followed.
  */
 struct parcel {
     uintptr_t next;
@@ -29,10 +29,13 @@ struct parcel {
 };
 
 enum {
-    /* A batch is sent when it has as many chunks, or keeps as many bytes from their owner. */
+    /* A batch is sent when it has this many chunks, or keeps this many bytes from their owner. */
     BATCH_CHUNKS = 64,
     BATCH_BYTES = 256 << 10,
-    /* Parcels unpacked by one call that needed a single chunk: a long backlog is no long pause. */
+    /*
+     * The number of parcels that a call unpacks which needed a single chunk. So a long backlog
+     * causes no long pause.
+     */
     UNPACK_PARCELS = 64,
     ADDRESSES_MAX = 62,
 };
@@ -44,8 +47,8 @@ static_assert(sizeof(struct parcel) <= CHUNK_ALIGN, "the smallest chunk can be a
 unsigned fork_generation;
 
 /*
- * What the words of a parcel are combined with, by exclusive or. Of the place only the page counts:
- * all have the same.
+ * The code with which the words of a parcel are combined by exclusive or. Only the page of the
+ * parcel counts, so all its words have the same code.
  */
 static inline uintptr_t parcel_code(const struct parcel *parcel)
 {
@@ -64,15 +67,12 @@ static unsigned parcel_room(size_t usable)
     return room < ADDRESSES_MAX ? (unsigned)room : ADDRESSES_MAX;
 }
 
-/*
- * Unpacks what lies in the inbox of an arena without a thread, until it is empty or somebody else
- * does it.
- */
+/* Unpacks the inbox of an arena without a thread, until it is empty or another thread does it. */
 void remote_drain_pooled(struct arena *arena)
 {
     /*
-     * Looked at again after each unlocking: what is pushed meanwhile finds the lock taken, and
-     * relies on us.
+     * Checked again after each unlocking. A thread that pushes meanwhile finds the lock taken and
+     * relies on its holder.
      */
     while (atomic_load(&arena->use) == ARENA_POOLED &&
            atomic_load(&arena->damaged) != ARENA_DAMAGED && atomic_load(&arena->inbox) != NULL &&
@@ -87,9 +87,10 @@ void remote_drain_pooled(struct arena *arena)
 static void push(struct arena *owner, struct parcel *newest, struct parcel *oldest)
 {
     struct parcel *next =
-        atomic_load_explicit(&owner->inbox, memory_order_relaxed); /* checked by the exchange */
+        /* relaxed: the exchange checks it */
+        atomic_load_explicit(&owner->inbox, memory_order_relaxed);
 
-    /* Sequentially consistent (so release, too: the contents): see above. */
+    /* Sequentially consistent, as described above; that includes release, for the contents. */
     do {
         os_count_rmw();
         parcel_link(oldest, next);
@@ -112,7 +113,8 @@ void remote_forget(struct arena *arena)
         arena->outgoing[i] = (struct outgoing){.owner = NULL};
     arena->unpacking = NULL;
     /*
-     * Relaxed: whoever pushes now marks only, with the arena's lock: see arena_leave_for_repair().
+     * Relaxed: a thread that frees now only marks the chunk, with the repair lock: see
+     * arena_leave_for_repair().
      */
     atomic_store_explicit(&arena->inbox, NULL, memory_order_relaxed);
 }
@@ -147,8 +149,8 @@ static void collect(struct outgoing *outgoing, uintptr_t address, size_t usable)
 }
 
 /*
- * Where the chunks of an owner are collected: one of two places, so that two owners in turn do not
- * collide.
+ * Returns where chunks of this owner are collected. There are two possible places, so that two
+ * owners that alternate do not collide.
  */
 static struct outgoing *outgoing_for(struct arena *self, const struct arena *owner)
 {
@@ -194,7 +196,7 @@ void remote_free(struct arena *self, const struct chunk *chunk)
     collect_for(self, owner, chunk->start, chunk->usable);
 }
 
-/* Marks the chunk as on its way home and returns its class; SIZE_CLASSES: it is not live. */
+/* Marks the chunk as freed remotely and returns its class, or SIZE_CLASSES if it is not live. */
 static unsigned leave_tiny(uintptr_t address)
 {
     /* Relaxed, here and below: the holder of a chunk got it with its state. */
@@ -221,7 +223,10 @@ bool remote_free_aligned(struct arena *self, uintptr_t address, uint16_t tag)
     struct arena *owner = heap_at(address, tag)->arena;
     unsigned size_class;
 
-    /* No owner: the pointer is wrong, and the heap has just gone: see bins/limbo.h. */
+    /*
+     * The heap has no owner if the pointer is wrong and the heap was just unmapped: see
+     * bins/limbo.h.
+     */
     if (unlikely(owner == NULL) ||
         unlikely(atomic_load_explicit(&owner->damaged, memory_order_acquire) != ARENA_SOUND))
         return false; /* acquire: see arena_repair_step() */
@@ -232,7 +237,10 @@ bool remote_free_aligned(struct arena *self, uintptr_t address, uint16_t tag)
     return true;
 }
 
-/* A chunk that arrives must be one of ours, on its way: else something wrote to freed memory. */
+/*
+ * A chunk that arrives must be one of ours in state REMOTE. Otherwise something wrote to freed
+ * memory.
+ */
 static bool arrived(struct arena *arena, uintptr_t address, struct chunk *chunk)
 {
     uint16_t tag = heap_map_tag(address);
@@ -245,7 +253,8 @@ static bool arrived(struct arena *arena, uintptr_t address, struct chunk *chunk)
 }
 
 /*
- * Most of what arrives: as it should be. The address lies in a TINY heap of ours, and is aligned.
+ * Fast path: the chunk is in state REMOTE, as expected. The address is aligned and in a TINY heap
+ * of the arena.
  */
 static bool take_tiny_home(struct arena *arena, uintptr_t address)
 {
@@ -305,7 +314,7 @@ static void take_all_home_hardened(struct arena *arena, struct parcel *parcel, u
         hardened_arrive(arena, &chunk, sizeof *parcel + count * sizeof parcel->chunks[0]);
 }
 
-/* Returns the next parcel of the chain; NULL at its end, or where it is broken. */
+/* Returns the next parcel of the chain, or NULL at its end or where it is broken. */
 static struct parcel *unpack(struct arena *arena, struct parcel *parcel)
 {
     struct parcel *next;
@@ -316,7 +325,7 @@ static struct parcel *unpack(struct arena *arena, struct parcel *parcel)
         return NULL;
     next = pointer_to(parcel->next ^ parcel_code(parcel));
     count = parcel->count ^ parcel_code(parcel);
-    /* The next one comes from another processor's cache: it may as well be on its way. */
+    /* The next parcel comes from another processor's cache, so its load starts early. */
     __builtin_prefetch(next);
     if (count > parcel_room(self.usable)) {
         report_corruption("memory written to after free: chunk", (uintptr_t)parcel);
@@ -335,8 +344,8 @@ static void receive(struct arena *arena, unsigned most)
 
     if (parcel == NULL) {
         /*
-         * Sequentially consistent: a thread that puts its arena into the pool must not read it too
-         * early.
+         * Sequentially consistent: a thread that puts its arena into the pool must not read the
+         * inbox too early.
          */
         if (atomic_load(&arena->inbox) == NULL)
             return;

@@ -1,7 +1,7 @@
 /*
- * Binding threads to arenas. The key's destructor hands the arena to the pool; destructors of other
- * keys, and the C library itself after the last of them, still allocate and free: they get a shared
- * arena then, which nobody has to hand back.
+ * Binding threads to arenas. The destructor of the library's key puts the arena into the pool.
+ * Destructors of other keys, and the C library itself after the last of them, still allocate and
+ * free. They get a shared arena then, which nobody has to hand back.
  */
 #include "arena/thread.h"
 
@@ -24,7 +24,8 @@ static bool have_key;
 static char **environment;
 
 /*
- * A fork made meanwhile, by a signal handler, leaves the pool alone: the call goes on in the child.
+ * A fork that a signal handler makes meanwhile leaves the pool alone, because this call continues
+ * in the child.
  */
 static void give_back(struct arena *arena)
 {
@@ -44,10 +45,10 @@ static void end_of_thread(void *value)
     give_back(arena);
 }
 
-/* Allocates nothing: a call of malloc in here would wait for itself. */
+/* Must not allocate: malloc would re-enter pthread_once() and deadlock. */
 static void init_once(void)
 {
-    /* Before our constructor another one may have run, and replaced the environment. */
+    /* Another constructor may have run before ours and replaced the environment. */
     if (environment == NULL)
         environment = os_kernel_environment(environ);
     options_load(environment);
@@ -57,7 +58,7 @@ static void init_once(void)
     have_key = pthread_key_create(&key, end_of_thread) == 0;
 }
 
-/* Lets the fast paths of this thread hit, if it has an arena of its own. */
+/* Enables the fast paths of this thread, if it has an arena of its own. */
 static void make_quick(struct arena *arena)
 {
     if (!options_every_call_slow())
@@ -81,8 +82,8 @@ static void make_quick_again(void)
 }
 
 /*
- * Between the handlers of a fork every call is slow, so that the first one in the child finds out
- * that it is there, whatever it would have needed.
+ * Between the handlers of a fork every call is slow, so that the first call in the child notices
+ * that it is in the child, whichever call it is.
  */
 static void before_fork(void)
 {
@@ -95,7 +96,7 @@ static void before_fork(void)
 static void after_fork_in_parent(void)
 {
     child_parent();
-    /* A handler may have forked, and the fork that it belongs to goes on. */
+    /* A handler may have forked, and the fork to which it belongs is still in progress. */
     if (child_self.forking == 0)
         make_quick_again();
 }
@@ -107,13 +108,14 @@ static void repair_child(void)
 }
 
 /*
- * Once, before anything is allocated. Here the C library may allocate, so the rest must be ready.
+ * Called once, before anything is allocated. The C library may allocate in this call, so everything
+ * else must be ready.
  */
 static void register_fork(void)
 {
     static _Atomic bool registered;
 
-    /* Relaxed: only who is first matters. */
+    /* Relaxed: it only matters which call is the first. */
     if (atomic_load_explicit(&registered, memory_order_relaxed) ||
         atomic_exchange_explicit(&registered, true, memory_order_relaxed))
         return;
@@ -127,7 +129,7 @@ void thread_runtime_init(char **initial_environment)
         environment = initial_environment;
     pthread_once(&once, init_once);
     register_fork();
-    /* The first allocation may have been made when nobody knew where the environment lies. */
+    /* The first allocation may have been made before anybody knew where the environment is. */
     if (initial_environment != NULL) {
         options_load(initial_environment);
         clock_init(initial_environment);
@@ -142,7 +144,7 @@ static struct arena *bind(void)
     /* Registering a handler may have allocated. */
     if (thread_self.home != NULL)
         return thread_self.home;
-    /* Before the mark: a repair that is made here is in the middle of nothing. */
+    /* Done before the mark, because a repair at this place interrupts nothing. */
     child_check();
     thread_self.binding = true;
     atomic_signal_fence(memory_order_seq_cst);

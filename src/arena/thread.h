@@ -1,8 +1,8 @@
 /*
- * What a thread knows of its arena: a few words of static TLS, so that the library can also be
- * loaded by dlopen(). The fast paths look at one of the first two only; while that names
- * arena_none, every call is slow, and arena_enter() finds out why: no arena yet, a shared one,
- * calls are counted, or the thread is ending.
+ * What a thread knows of its arena: a few words of static TLS, so that dlopen() can also load the
+ * library. The fast paths read only one of the first two. While that one names arena_none, every
+ * call is slow, and arena_enter() finds out why: there is no arena yet, the arena is shared, calls
+ * are counted, or the thread is ending.
  */
 #ifndef FT_ARENA_THREAD_H
 #define FT_ARENA_THREAD_H
@@ -12,38 +12,44 @@
 struct thread {
     struct arena *arena;
     /*
-     * For the operators of C++: the same, once it is known that all that they are built on is ours;
-     * else arena_none.
+     * For the C++ operators: the arena, once it is known that everything they are built on is ours;
+     * until then arena_none.
      */
     struct arena *operators;
     struct arena *home;
-    /* With FT_MALLOC_HARDEN: the arena, if it is the thread's own and calls are not counted. */
+    /* In hardened mode: the arena, if it is the thread's own and calls are not counted. */
     struct arena *hardened;
     bool ended;
     /*
-     * In the middle of getting an arena: a fork made now, by a signal handler, leaves the pool
-     * alone.
+     * True while the thread is getting an arena. A fork that a signal handler makes now leaves the
+     * pool alone.
      */
     bool binding;
 };
 
 extern _Thread_local struct thread thread_self;
 
-/* The arena of the calling thread, locked if it is shared; NULL: no memory for one. */
+/*
+ * Returns the arena of the calling thread, locked if it is shared, or NULL if there is no memory
+ * for one.
+ */
 struct arena *arena_enter(void);
 void arena_leave(struct arena *arena);
 
 /*
- * The same for a free: a thread that is ending needs no arena for it, and gets NULL if it has none.
+ * Returns the arena for a free. A thread that is ending needs none, and gets NULL if it has none.
  */
 struct arena *arena_enter_to_free(void);
 
-/* Once, before anything else; more calls do nothing. `initial_environment`: see options_load(). */
+/*
+ * Called once, before anything else; further calls do nothing. `initial_environment` is described
+ * at options_load().
+ */
 void thread_runtime_init(char **initial_environment);
 
 /*
- * For hardened calls: the arena, if it is the thread's own and nothing has to be done for it first;
- * else NULL.
+ * For hardened calls: returns the arena if it is the thread's own and nothing has to be done for it
+ * first, else NULL.
  */
 static inline struct arena *thread_hardened_arena(void)
 {
@@ -56,7 +62,7 @@ static inline struct arena *thread_hardened_arena(void)
     return arena;
 }
 
-/* Whether the process runs hardened, also when this is the first call of all. */
+/* Returns whether the process runs hardened, also if this is the first call of all. */
 bool thread_hardened(void);
 
 #endif
