@@ -1,19 +1,20 @@
 /*
  * The slabs behind a bin's stack: the current one, the ring of partial ones, the spare one, and how
- * chunks get back to them.
+ * chunks are returned to them.
  */
 #include "bins/bin_slabs.h"
 
 enum {
-    /* How many partial slabs are compared when the fullest is wanted. */
+    /* How many partial slabs are compared to find the fullest. */
     CANDIDATES = 4,
     /*
-     * Chunks: fresh memory is not spared at the price of a slow call for each or two. Of SMALL one
-     * is enough.
+     * How many vacant TINY chunks are worth a refill: sparing fresh memory is not worth a slow call
+     * for every chunk or two. For SMALL, one chunk is enough.
      */
     WORTH_A_REFILL = 4,
     /*
-     * An empty slab no longer than this is kept in reserve; longer ones go to their heap at once.
+     * An empty slab of up to this many units may be kept as the spare one; a longer one is returned
+     * to its heap at once.
      */
     SPARE_UNITS_MAX = 4,
 };
@@ -46,15 +47,15 @@ static void ring_remove(struct bin *bin, struct slab *slab)
         bin->partial = slab->next;
 }
 
-/* Whether a chunk is vacant that was out before. */
+/* Returns true if a vacant chunk was handed out before. */
 static bool slab_has_used(const struct slab *slab)
 {
     return slab->free > size_classes[slab->size_class].chunks - slab->fresh;
 }
 
 /*
- * The fullest of the slabs that have waited longest, so that sparse ones drain; before any that
- * offers fresh memory only.
+ * Takes the fullest of the slabs that have waited longest out of the ring, so that sparse slabs
+ * drain. Any slab with used chunks is preferred to one that has only fresh memory.
  */
 static struct slab *ring_pick(struct bin *bin)
 {
@@ -73,9 +74,8 @@ static struct slab *ring_pick(struct bin *bin)
 }
 
 /*
- * Whether the slab that has waited longest offers chunks that were out before: enough of them to be
- * worth a refill. One that offers none goes to the end of the ring; there is hardly ever more than
- * one.
+ * Returns true if the slab that has waited longest has enough used chunks to be worth a refill. If
+ * it has none, it moves to the end of the ring; there is hardly ever more than one such slab.
  */
 static bool ring_has_used(struct bin *bin)
 {
@@ -118,7 +118,7 @@ struct slab *bin_next_current(struct bin *bin)
     return slab;
 }
 
-static void retire(struct bin *bin, struct slab *slab)
+static void keep_spare_or_destroy(struct bin *bin, struct slab *slab)
 {
     if (bin->spare == NULL && size_classes[bin->size_class].units <= SPARE_UNITS_MAX) {
         slab->place = SLAB_SPARE;
@@ -128,7 +128,7 @@ static void retire(struct bin *bin, struct slab *slab)
     }
 }
 
-/* Where a slab that took chunks back goes, if it is full no more, or empty. */
+/* Moves a slab that was full, or has become empty, to its new place. */
 static __attribute__((noinline)) void change_place(struct bin *bin, struct slab *slab)
 {
     const struct size_class *shape = &size_classes[bin->size_class];
@@ -141,15 +141,16 @@ static __attribute__((noinline)) void change_place(struct bin *bin, struct slab 
     } else if (slab->free == shape->chunks) {
         if (slab->place == SLAB_PARTIAL)
             ring_remove(bin, slab);
-        retire(bin, slab);
+        keep_spare_or_destroy(bin, slab);
     } else {
-        /* At the end of the ring: it gathers more vacant chunks before its turn comes. */
+        /* It is appended, so that it gathers more vacant chunks before its turn comes. */
         ring_append(bin, slab);
     }
 }
 
 /*
- * How many chunks from here on lie side by side, each `step` behind the one before; at most `most`.
+ * Returns how many chunks, `most` at most, lie side by side, each `step` bytes behind the one
+ * before.
  */
 static unsigned row_length(void **chunks, unsigned most, intptr_t step)
 {
@@ -161,8 +162,8 @@ static unsigned row_length(void **chunks, unsigned most, intptr_t step)
 }
 
 /*
- * Gives a row of chunks to its slab and returns its length. What is freed in the order of its
- * allocation, or in the reverse, comes in rows; both are set in the bit map at once.
+ * Returns a row of chunks to its slab, and the row's length to the caller. Chunks that are freed in
+ * the order of their allocation, or in reverse, come in rows; the bits of a row are set at once.
  */
 static __attribute__((noinline)) unsigned put_row(struct slab *slab, unsigned index, void **chunks,
                                                   unsigned count)
@@ -192,7 +193,7 @@ static inline bool side_by_side(void **chunks, uint32_t size)
     return distance == size || distance == -(uintptr_t)size;
 }
 
-/* Where there are rows. `tiny` is a constant at each call, here and below. */
+/* For chunks that come in rows. `tiny` is a constant at each call, here and below. */
 static inline __attribute__((always_inline)) void rows_to_slabs(struct bin *bin, void **chunks,
                                                                 void **end, bool tiny)
 {
@@ -215,7 +216,7 @@ static inline __attribute__((always_inline)) void rows_to_slabs(struct bin *bin,
     }
 }
 
-/* Where every chunk lies somewhere else. */
+/* For chunks that do not come in rows. */
 static inline __attribute__((always_inline)) void singles_to_slabs(struct bin *bin, void **chunks,
                                                                    void **end, bool tiny)
 {
@@ -228,13 +229,16 @@ static inline __attribute__((always_inline)) void singles_to_slabs(struct bin *b
 
         slab_put(slab, chunk_index(&shape, (uint32_t)((uintptr_t)*chunks - start)));
         slab->free = (uint16_t)free;
-        /* One comparison for both: the first chunk of a slab that was full, the last one of all. */
+        /*
+         * One comparison detects both the first chunk of a slab that was full, and the last one of
+         * all.
+         */
         if (unlikely(free - 2u >= shape.chunks - 2u))
             change_place(bin, slab);
     }
 }
 
-/* Gives chunks to their slabs; whether they come in rows is seen from a sample. */
+/* Returns chunks to their slabs. A sample tells whether they come in rows. */
 static inline __attribute__((always_inline)) void to_slabs_of(struct bin *bin, void **chunks,
                                                               unsigned count, bool tiny)
 {
@@ -260,7 +264,7 @@ void bin_adopt(struct bin *bin, struct slab *slab)
 
     slab->place = SLAB_FULL;
     if (slab->free == chunks)
-        retire(bin, slab);
+        keep_spare_or_destroy(bin, slab);
     else if (slab->free > 0)
         ring_append(bin, slab);
 }

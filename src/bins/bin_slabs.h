@@ -1,5 +1,5 @@
 /*
- * Between a bin's stack and its slabs; internal to src/bins. Owner only, all of it.
+ * Internal to src/bins: connects a bin's stack with its slabs. Owner only.
  */
 #ifndef FT_BINS_BIN_SLABS_H
 #define FT_BINS_BIN_SLABS_H
@@ -16,23 +16,23 @@ static inline struct heap_set *bin_heaps(struct bin *bin)
     return bin->size_class < TINY_CLASSES ? bins_of(bin)->tiny : bins_of(bin)->small;
 }
 
-/* Whether the slabs have a vacant chunk that was out before. */
+/* Returns true if a slab has a vacant chunk that was handed out before. */
 bool bin_has_used(struct bin *bin);
 
-/* Whether they have any vacant chunk. */
+/* Returns true if a slab has any vacant chunk. */
 static inline bool bin_has_vacant(const struct bin *bin)
 {
     return bin->spare != NULL || bin->partial != NULL ||
            (bin->current != NULL && bin->current->free > 0);
 }
 
-/* Makes a slab with vacant chunks current. NULL: no memory. */
+/* Makes a slab with vacant chunks current and returns it. Returns NULL if there is no memory. */
 struct slab *bin_next_current(struct bin *bin);
 
-/* Gives chunks, which are in no stack any more, to their slabs. */
+/* Returns chunks, which are in no stack any more, to their slabs. */
 void bin_to_slabs(struct bin *bin, void **chunks, unsigned count);
 
-/* Gives the spare slab, and the current one if it is empty, to their heap. */
+/* Returns the spare slab, and the current one if it is empty, to their heap. */
 void bin_release_empty(struct bin *bin);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * The regions: a list that only grows. In most processes there is none, or one.
+ * The regions are a list that only grows. Most processes have none, or one.
  */
 #include "bins/empty.h"
 
@@ -10,12 +10,11 @@
 
 enum {
     REGION_BYTES = 4 << 20,
-    /* Where address space is limited. */
+    /* The size of a region if address space is limited. */
     REGION_BYTES_LEAST = 64 << 10,
     WORD_BITS = 64,
     /*
-     * How many places are looked at in a region: a region that is nearly full is left for another
-     * one.
+     * How many places are tried in a region. A region that is nearly full is left for another one.
      */
     TRIES = 4096,
 };
@@ -25,17 +24,23 @@ struct region {
     uintptr_t base;
     size_t places;
     struct region *next;
-    /* Where the last search began, in places. Anyone, relaxed: a hint. */
+    /*
+     * The place where the last search began. Written and read by any thread; relaxed, because it is
+     * a hint.
+     */
     _Atomic size_t hint;
     /*
-     * Bits by place, set and cleared by anyone: the address was handed out, and it is live.
-     * Relaxed: no memory lies behind an address that one of these bits could order.
+     * Bits by place: the address was handed out before, and it is live. Any thread sets and clears
+     * them; relaxed, because there is no memory behind an address whose accesses they could order.
      */
     _Atomic uint64_t *was;
     _Atomic uint64_t live[];
 };
 
-/* Newest first. Release to add one, acquire to read: who finds a region finds it complete. */
+/*
+ * The newest region first. Added to with release and read with acquire: whoever finds a region
+ * finds it complete.
+ */
 static _Atomic(struct region *) regions;
 
 static struct region *first_region(void)
@@ -54,7 +59,7 @@ static bool bit_get(const _Atomic uint64_t *bits, size_t place)
            0; /* see `was` */
 }
 
-/* Returns what the bit was. */
+/* Sets the bit. Returns true if it was set before. */
 static bool bit_raise(_Atomic uint64_t *bits, size_t place)
 {
     uint64_t before = atomic_fetch_or_explicit(&bits[place / WORD_BITS], bit_of(place),
@@ -69,7 +74,7 @@ static size_t maps_size(size_t places)
                     os_page_size());
 }
 
-static struct region *new_region(void)
+static struct region *add_region(void)
 {
     size_t bytes = os_memory_limit() == SIZE_MAX ? REGION_BYTES : REGION_BYTES_LEAST;
     size_t places = bytes / CHUNK_ALIGN;
@@ -85,10 +90,11 @@ static struct region *new_region(void)
     region->base = (uintptr_t)space;
     region->places = places;
     region->was = region->live + places / WORD_BITS;
+    /* Relaxed: no other thread knows the region yet. */
     atomic_store_explicit(&region->hint, secret_scramble(secret_word ^ region->base) % places,
-                          memory_order_relaxed); /* nobody knows it yet */
-    region->next =
-        atomic_load_explicit(&regions, memory_order_relaxed); /* checked by the exchange */
+                          memory_order_relaxed);
+    /* Relaxed: the exchange checks it. */
+    region->next = atomic_load_explicit(&regions, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(&regions, &region->next, region,
                                                   memory_order_release,
                                                   memory_order_relaxed)) /* see `regions` */
@@ -96,13 +102,14 @@ static struct region *new_region(void)
     return region;
 }
 
-/* A live chunk in the region, at a multiple of `align`; 0: none was found. */
-static uintptr_t take(struct region *region, size_t align)
+/* Makes an address of the region live, at a multiple of `align`. Returns 0 if it finds none. */
+static uintptr_t take_address(struct region *region, size_t align)
 {
     size_t step = align / CHUNK_ALIGN > 0 ? align / CHUNK_ALIGN : 1;
     size_t first = (round_up(region->base, step * CHUNK_ALIGN) - region->base) / CHUNK_ALIGN;
     size_t count = first < region->places ? (region->places - first + step - 1) / step : 0;
-    size_t from = atomic_fetch_add_explicit(&region->hint, 1, memory_order_relaxed); /* a hint */
+    /* Relaxed: a hint. */
+    size_t from = atomic_fetch_add_explicit(&region->hint, 1, memory_order_relaxed);
 
     for (size_t tried = 0; tried < count && tried < TRIES; tried++) {
         size_t place = first + (from + tried) % count * step;
@@ -121,10 +128,10 @@ void *empty_alloc(size_t align)
     struct region *region;
 
     for (region = first_region(); region != NULL && address == 0; region = region->next)
-        address = take(region, align);
+        address = take_address(region, align);
     if (address == 0 && align <= REGION_BYTES / 2) {
-        region = new_region();
-        address = region == NULL ? 0 : take(region, align);
+        region = add_region();
+        address = region == NULL ? 0 : take_address(region, align);
     }
     return pointer_to(address);
 }
@@ -147,7 +154,7 @@ bool empty_free(uintptr_t address)
     if (region == NULL || address % CHUNK_ALIGN != 0)
         return false;
     place = (address - region->base) / CHUNK_ALIGN;
-    /* Of two threads that free one chunk at the same moment, one is told. */
+    /* If two threads free the same chunk at once, one of them is told. */
     before = atomic_fetch_and_explicit(&region->live[place / WORD_BITS], ~bit_of(place),
                                        memory_order_relaxed); /* see `was` */
     return (before & bit_of(place)) != 0;

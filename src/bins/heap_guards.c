@@ -1,5 +1,5 @@
 /*
- * Where the guards of a heap lie, and how its memory is committed.
+ * Chooses where the guards of a heap lie, and commits its memory.
  */
 #include "bins/heap_guards.h"
 
@@ -13,18 +13,21 @@ static_assert(GUARD_BLOCK - GUARD_PLACES >= SLAB_UNITS_MAX,
 static_assert(GUARD_PLACES % SLAB_UNITS_MAX == 0,
               "and there it begins at a multiple of its own size");
 
-/* Anyone, relaxed: a sum, which orders nothing. */
+/* Written by any thread; relaxed, because it is a sum that orders nothing. */
 static _Atomic unsigned guards_made;
 
-/* As many as a heap may have, reserved before they are made; false: there are too many. */
+/*
+ * Counts as many guards as a heap may have, before they are made. Returns false if there would be
+ * too many.
+ */
 static bool count_guards(unsigned guards)
 {
     unsigned made =
-        atomic_fetch_add_explicit(&guards_made, guards, memory_order_relaxed); /* a sum */
+        atomic_fetch_add_explicit(&guards_made, guards, memory_order_relaxed); /* relaxed: a sum */
 
     if (made + guards <= GUARDS_MAX)
         return true;
-    atomic_fetch_sub_explicit(&guards_made, guards, memory_order_relaxed); /* a sum */
+    atomic_fetch_sub_explicit(&guards_made, guards, memory_order_relaxed); /* relaxed: a sum */
     return false;
 }
 
@@ -34,8 +37,8 @@ static void place_guards(struct heap *heap)
     unsigned first = heap_first_unit(heap), units = heap_units(heap);
 
     /*
-     * Blocks at multiples of their size leave the largest aligned slab a place in each: in front of
-     * the guard.
+     * A block begins at a multiple of its size, so that the largest aligned slab has room in it, in
+     * front of the guard.
      */
     for (unsigned block = (unsigned)round_up(first, GUARD_BLOCK); block + GUARD_PLACES < units;
          block += GUARD_BLOCK) {
@@ -56,7 +59,7 @@ void heap_guard(struct heap *heap)
     if (count_guards(most)) {
         place_guards(heap);
         atomic_fetch_sub_explicit(&guards_made, most - heap->guard_units,
-                                  memory_order_relaxed); /* a sum */
+                                  memory_order_relaxed); /* relaxed: a sum */
     }
     bits_set(heap->reserved, first, units - first);
     for (unsigned word = 0; word < UNIT_WORDS; word++)
@@ -65,7 +68,7 @@ void heap_guard(struct heap *heap)
 
 void heap_unguard(unsigned guards)
 {
-    atomic_fetch_sub_explicit(&guards_made, guards, memory_order_relaxed); /* a sum */
+    atomic_fetch_sub_explicit(&guards_made, guards, memory_order_relaxed); /* relaxed: a sum */
 }
 
 static bool commit(struct heap *heap, unsigned first, unsigned units)
@@ -86,8 +89,8 @@ bool heap_commit_reserved(struct heap *heap, unsigned first, unsigned units)
 
     for (unsigned at = bit_next(heap->reserved, first, end, 0); at < end;) {
         /*
-         * A step at least: each costs a system call. Guards, and what is memory already, are not
-         * reserved.
+         * Commit at least a step, since each costs a system call. Units that are guards, or memory
+         * already, are not reserved.
          */
         unsigned least = end - at > STEP ? end : at + STEP;
         unsigned most = least < heap_units(heap) ? least : heap_units(heap);

@@ -1,6 +1,6 @@
 /*
- * Where a heap is entered: the own-heap table, the list of those with free units, the list that
- * walkers follow. Internal to src/bins; owner only.
+ * Internal to src/bins: the lists that a heap is in. They are the own-heap table, the list of heaps
+ * with free units, and the list that walkers follow. Owner only.
  */
 #ifndef FT_BINS_HEAP_LISTS_H
 #define FT_BINS_HEAP_LISTS_H
@@ -26,8 +26,8 @@ static inline void own_remove(struct heap_set *set, uintptr_t base)
 }
 
 /*
- * The heaps with free units. At the end of the list are those that wait to be unmapped: all of them
- * leave, and none before them does.
+ * The list of heaps with free units. Those that wait to be unmapped are at its end: they are
+ * leaving, and none before them is.
  */
 static inline void open_insert(struct heap_set *set, struct heap *heap)
 {
@@ -66,8 +66,8 @@ static inline void open_remove(struct heap_set *set, struct heap *heap)
 }
 
 /*
- * The heap leaves, or does not after all: of those that stay, the one used last is the first to be
- * asked.
+ * open_leave() makes a heap wait to be unmapped; open_keep() takes that back. Of the heaps that
+ * stay, the one used last is asked first.
  */
 static inline void open_leave(struct heap_set *set, struct heap *heap)
 {
@@ -83,7 +83,7 @@ static inline void open_keep(struct heap_set *set, struct heap *heap)
     heap->leaving = false;
 }
 
-/* The list that walkers follow. Structure lock. */
+/* The list that walkers follow. Under the structure lock. */
 static inline void heaps_insert(struct heap_set *set, struct heap *heap)
 {
     struct heap *first = atomic_load_explicit(&set->heaps, memory_order_relaxed);
@@ -111,21 +111,24 @@ static inline bool wholly_free(const struct heap *heap)
     return heap->free_units + heap->guard_units == heap_units(heap) - heap_first_unit(heap);
 }
 
-/* A heap that is being rebuilt is not open: what is free in it is not all known yet. */
+/*
+ * Returns true if the heap is being rebuilt after a fork. It is not open then, because what is free
+ * in it is not known completely yet.
+ */
 static inline bool being_rebuilt(const struct heap *heap)
 {
     return heap->set->unknown.heap == heap;
 }
 
-/* The repair after a fork is about to go on there. */
+/* Returns true if the repair after a fork is going to continue in the heap. */
 static inline bool awaits_repair(const struct heap *heap)
 {
     return heap->set->unswept.heap == heap || being_rebuilt(heap);
 }
 
 /*
- * For a heap that is wholly free: keeps it in reserve, or lets it go, now or later. It may be gone
- * then.
+ * For a heap that is wholly free: keeps it in reserve, or unmaps it, now or later. The heap may be
+ * gone when this returns.
  */
 void heap_retire(struct heap *heap);
 

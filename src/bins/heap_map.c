@@ -1,6 +1,7 @@
 /*
- * The heap map's leaves: two lie in the library's own zero-filled data, so that most processes map
- * none. Leaves are never given back: there is one for each 16 GiB that ever held a heap.
+ * The heap map's leaves. Two of them are part of the library's zero-filled data, so that most
+ * processes map none. Leaves are never unmapped: there is one for each 16 GiB that ever held a
+ * heap.
  */
 #include "bins/heap_map.h"
 
@@ -14,8 +15,8 @@ static_assert(((1 << HEAP_SHIFT) / UNIT_SIZE) >> (32 - MAP_UNITS_SHIFT) == 0,
 enum { FIRST_LEAVES = 2 };
 
 /*
- * Structure lock. Not zero at first, so that it lies with what is written anyway, and not on a page
- * of the map.
+ * Under the structure lock. The initial value is not zero, so that the variable is stored beside
+ * others that are written anyway, and not on a page of the map.
  */
 static unsigned first_leaves_left = FIRST_LEAVES;
 static leaf_entry first_leaves[FIRST_LEAVES][MAP_LEAF_SIZE];
@@ -31,7 +32,7 @@ static leaf_entry *leaf_of(uintptr_t address)
 static bool ensure_leaf(uintptr_t address)
 {
     /*
-     * The first one is not looked for: a page that is read and then written to costs two page
+     * The first time, the root is not read: a page that is read and then written to costs two page
      * faults.
      */
     leaf_entry *leaf = first_leaves_left == FIRST_LEAVES ? heap_map.empty : leaf_of(address);
@@ -44,7 +45,7 @@ static bool ensure_leaf(uintptr_t address)
         leaf = os_map(round_up(sizeof first_leaves[0], os_page_size()));
     if (leaf == NULL)
         return false;
-    /* Release: who sees the leaf sees its zeros. */
+    /* Release: whoever sees the leaf sees its zeros. */
     atomic_store_explicit(&heap_map.root[address >> MAP_ROOT_SHIFT],
                           (intptr_t)((uintptr_t)leaf - (uintptr_t)heap_map.empty),
                           memory_order_release);
@@ -58,7 +59,7 @@ static void store_entries(uintptr_t base, size_t size, unsigned units, uint16_t 
     for (uintptr_t at = base; at < base + size; at += (uintptr_t)1 << HEAP_SHIFT) {
         unsigned here = units < most ? units : most;
 
-        /* Release: who finds a heap by its tag finds its header complete. */
+        /* Release: whoever finds a heap by its tag finds its header complete. */
         atomic_store_explicit(&leaf_of(at)[at >> HEAP_SHIFT & (MAP_LEAF_SIZE - 1)],
                               (uint32_t)here << MAP_UNITS_SHIFT | tag, memory_order_release);
         units -= here;

@@ -1,17 +1,18 @@
 /*
  * The heap map: for every 4 MiB of address space, the tag of the heap that lies there, or 0, and
- * how many units of the heap lie there. It answers for any value whatever whether it may be a
- * pointer of ours, without touching the memory that it points to. Two levels, so that it costs no
- * address space: a root over all of the address space, leaves of 16 KiB for each 16 GiB in use. A
- * root entry is the leaf's distance from the empty leaf: no test for "no leaf here".
+ * how many units of the heap lie there. It tells for any value whether it may be a pointer of ours,
+ * without touching the memory that the value points to. It has two levels, so that it costs little
+ * address space: a root over all of the address space, and a leaf of 16 KiB for each 16 GiB in use.
+ * A root entry is the leaf's distance from the empty leaf, so a look-up needs no test for a missing
+ * leaf.
  *
- * Entries are written under the structure lock, with release ordering after the heap's header is
- * complete. Who reads one does so with acquire ordering, and then finds the header complete.
+ * Entries are written under the structure lock, with release, after the heap's header is complete.
+ * They are read with acquire, so that a reader finds the header complete.
  *
- * Behind a heap's units anything may lie, a LARGE chunk for one; and the heap may be unmapped at
- * any moment by its owner, header and all. So the end of the units is in the entry, and not read
- * from the header: only an address among the units has the heap's tag. Whoever holds a live chunk
- * there keeps the heap, and may read its header.
+ * Anything may lie behind a heap's units, for example a LARGE chunk; and the owner may unmap the
+ * heap at any moment, including its header. So the entry itself holds the end of the units, and
+ * only an address among the units has the heap's tag. A live chunk keeps its heap mapped, so
+ * whoever holds one may read the header.
  */
 #ifndef FT_BINS_HEAP_MAP_H
 #define FT_BINS_HEAP_MAP_H
@@ -34,11 +35,11 @@ enum {
     MAP_ROOT_SHIFT = HEAP_SHIFT + MAP_LEAF_BITS,
     MAP_ROOT_SIZE = 1 << (ADDRESS_BITS - MAP_ROOT_SHIFT),
     MAP_LEAF_SIZE = 1 << MAP_LEAF_BITS,
-    /* An entry: the tag in the lower half, the number of units in the upper one. */
+    /* An entry has the tag in its lower half and the number of units in its upper half. */
     MAP_UNITS_SHIFT = 16,
 };
 
-/* A heap's tag: the id of the arena that owns it, and the zone. 0 is nobody's. */
+/* A heap's tag: the id of the arena that owns the heap, and the zone. Tag 0 belongs to no arena. */
 enum { TAG_SMALL = 0x8000, TAG_NONE = 0, TAG_IMPOSSIBLE = 0xffff, ARENA_ID_MAX = 0x7ffe };
 
 struct heap_map {
@@ -61,7 +62,7 @@ static inline uint32_t heap_map_entry(uintptr_t address)
                                 memory_order_acquire);
 }
 
-/* The tag of the heap among whose units the address lies. */
+/* Returns the tag of the heap among whose units the address lies. */
 static inline uint16_t heap_map_tag(uintptr_t address)
 {
     uint32_t entry = heap_map_entry(address);
@@ -71,8 +72,9 @@ static inline uint16_t heap_map_tag(uintptr_t address)
 }
 
 /*
- * Enters or removes a heap of `units` units, the header's among them, in `size` bytes of address
- * space. False: no memory for a leaf, and nothing has changed. Structure lock held.
+ * Enter a heap of `units` units, including those of the header, in `size` bytes of address space;
+ * and remove it. heap_map_set() returns false if there is no memory for a leaf; nothing has changed
+ * then. The caller holds the structure lock.
  */
 bool heap_map_set(uintptr_t base, size_t size, unsigned units, uint16_t tag);
 void heap_map_clear(uintptr_t base, size_t size);

@@ -1,10 +1,10 @@
 /*
- * How memory of heaps goes back to the kernel: a heap that is wholly free as a whole, other free
- * runs in large pieces when they have been free for a tick or two.
+ * How memory of heaps is given back to the kernel: a heap that is wholly free is unmapped; other
+ * free runs are purged in long pieces, when they have been free for a tick or two.
  *
- * A call gives back so much and no more: set->allowance says how many units are left to it. What it
- * has to leave, the next slow calls go on with: heaps that leave wait at the end of the open list,
- * and a round over the heaps of the set stops where it is.
+ * A call gives back a bounded amount: set->allowance says how many units are left to it. The next
+ * slow calls continue with the rest. Heaps that are leaving wait at the end of the open list, and a
+ * round over the heaps of the set stops where it is.
  */
 #include "bins/heap.h"
 
@@ -22,11 +22,11 @@
 
 enum {
     /*
-     * Smaller pieces are left alone when ageing: a system call and its page faults cost more than
-     * they give. For the same reason none is cheaper than this.
+     * Shorter pieces are left alone when ageing: the system call and the page faults would cost
+     * more than they gain. For the same reason, every piece counts for at least as much.
      */
     PURGE_UNITS_MIN = 8,
-    /* How many heaps a call looks at in a round: their maps are cold. */
+    /* How many heaps a call looks at in a round: their maps are not in the processor's cache. */
     ROUND_HEAPS = 64,
 };
 
@@ -36,10 +36,10 @@ static unsigned rest_of(unsigned allowance, unsigned cost)
 }
 
 /*
- * So that walkers do not find the heap any more. False: one is in it, and nothing has changed.
- * Structure lock.
+ * Hides the heap from walkers. Returns false if one is in it; nothing has changed then. Under the
+ * structure lock.
  */
-static bool leave_list(struct heap *heap)
+static bool hide_from_walkers(struct heap *heap)
 {
     if (heap_pinned(heap))
         return false;
@@ -48,7 +48,7 @@ static bool leave_list(struct heap *heap)
     return true;
 }
 
-/* How many runs of set bits a map of units has. */
+/* Returns how many runs of set bits a map of units has. */
 static unsigned count_runs(const uint64_t *map)
 {
     unsigned runs = 0;
@@ -62,10 +62,10 @@ static unsigned count_runs(const uint64_t *map)
 }
 
 /*
- * For a heap that is in no list any more, and has no live chunk: so it is missed by nobody while
- * the kernel takes its time. When the kernel refuses, it is as it was.
+ * Unmaps a heap that is hidden and has no live chunk, so that nobody misses it while the kernel
+ * takes its time. If the kernel refuses, the heap is as it was before.
  */
-static bool unmap(struct heap *heap, bool at_once)
+static bool unmap_hidden(struct heap *heap, bool at_once)
 {
     struct heap_set *set = heap->set;
     uintptr_t base = heap->base;
@@ -91,21 +91,21 @@ static bool unmap(struct heap *heap, bool at_once)
     return false;
 }
 
-/* True when the heap is gone. */
+/* Returns true if the heap was unmapped. */
 static bool heap_destroy(struct heap *heap)
 {
     bool alone;
 
     structure_lock_write();
-    alone = leave_list(heap);
+    alone = hide_from_walkers(heap);
     structure_unlock();
-    return alone && unmap(heap, true);
+    return alone && unmap_hidden(heap, true);
 }
 
 /*
- * In the child of a fork: puts the mappings on the account that it costs to renew a run of a heap
- * that is older than the process. What was renewed before is joined with its neighbours. False: too
- * many; nothing has changed.
+ * In the child of a fork: adds the mappings to the account that it costs to renew a run of a heap
+ * that is older than the process. The kernel joins the run with neighbours that were renewed
+ * before. Returns false if there would be too many; nothing has changed then.
  */
 static bool account_for(struct heap *heap, unsigned first, unsigned units)
 {
@@ -124,8 +124,7 @@ static bool account_for(struct heap *heap, unsigned first, unsigned units)
 }
 
 /*
- * Gives one free run back. A piece that the kernel fails to renew may be a hole: it is never used
- * again.
+ * Purges one free run. If the kernel fails to renew it, it may be a hole, and is never used again.
  */
 static size_t purge_run(struct heap *heap, unsigned first, unsigned units)
 {
@@ -143,9 +142,9 @@ static size_t purge_run(struct heap *heap, unsigned first, unsigned units)
 }
 
 /*
- * Which units of a word of the maps can go back. The kernel renews whole pages, and a page may hold
- * several units: so all units of the page must be free, at least one must be dirty, and with
- * `aged_only` each dirty one must have been free for a tick.
+ * Returns which units of a word of the maps can be purged. The kernel renews whole pages, and a
+ * page may hold several units: so all units of the page must be free, at least one must be dirty,
+ * and with `aged_only` each dirty one must have been free for a tick.
  */
 static uint64_t due_units(const struct heap *heap, unsigned word, bool aged_only)
 {
@@ -158,8 +157,8 @@ static uint64_t due_units(const struct heap *heap, unsigned word, bool aged_only
 }
 
 /*
- * How many units of a run that is due may go now. Of the run nothing is left that would be too
- * short to go.
+ * Returns how many units of a due run may be purged now. It never leaves a rest that would be too
+ * short to be purged.
  */
 static unsigned piece_of(unsigned run, unsigned least, unsigned allowance)
 {
@@ -172,8 +171,8 @@ static unsigned piece_of(unsigned run, unsigned least, unsigned allowance)
 }
 
 /*
- * Gives back the runs of free, dirty pages that are at least `least` units long; only aged ones, or
- * all. Less, when the allowance is used up: then nothing of it is left.
+ * Purges the runs of free, dirty pages that are at least `least` units long: only aged ones, or
+ * all. Purges less if the allowance does not suffice; the allowance is 0 then.
  */
 static size_t purge(struct heap *heap, bool aged_only, unsigned least, unsigned *allowance)
 {
@@ -212,20 +211,23 @@ static unsigned cost_of(const struct heap *heap)
     return units;
 }
 
-/* False: a walker is in it, or somebody is in the list, or the kernel refuses; later, then. */
+/*
+ * Returns false if a walker is in the heap, another thread holds the lock, or the kernel refuses;
+ * then the heap is tried again later.
+ */
 static bool try_destroy(struct heap *heap)
 {
     bool alone;
 
     if (awaits_repair(heap) || !structure_lock_try_write())
         return false;
-    alone = leave_list(heap);
+    alone = hide_from_walkers(heap);
     structure_unlock();
-    return alone && unmap(heap, false);
+    return alone && unmap_hidden(heap, false);
 }
 
-/* In reserve, if there is none. */
-static bool reserve(struct heap *heap)
+/* Keeps the heap in reserve if there is no other one. */
+static bool keep_in_reserve(struct heap *heap)
 {
     struct heap_set *set = heap->set;
 
@@ -238,9 +240,10 @@ static bool reserve(struct heap *heap)
 }
 
 /*
- * What is too much for one call goes in pieces, and last of all its address space. False: not now.
+ * Unmaps a leaving heap. If that is too much for one call, its memory is purged piece by piece
+ * first. Returns false if the heap could not be unmapped now.
  */
-static bool go(struct heap *heap)
+static bool unmap_leaving(struct heap *heap)
 {
     struct heap_set *set = heap->set;
     unsigned cost = cost_of(heap);
@@ -260,7 +263,7 @@ void heap_set_let_go(struct heap_set *set)
     struct heap *heap;
 
     while ((heap = set->open_last) != NULL && heap->leaving)
-        if (!reserve(heap) && !go(heap))
+        if (!keep_in_reserve(heap) && !unmap_leaving(heap))
             return;
     set->waiting = false;
     if (!set->in_round)
@@ -271,7 +274,7 @@ void heap_retire(struct heap *heap)
 {
     struct heap_set *set = heap->set;
 
-    if (reserve(heap))
+    if (keep_in_reserve(heap))
         return;
     if (!heap->leaving)
         open_leave(set, heap);
@@ -279,8 +282,8 @@ void heap_retire(struct heap *heap)
     heap_set_let_go(set);
 }
 
-/* The next heap of a round. False: the allowance is used up. */
-static bool age(struct heap_set *set, struct heap *heap)
+/* Handles the next heap of a round. Returns false if the allowance is used up. */
+static bool age_heap(struct heap_set *set, struct heap *heap)
 {
     unsigned least = set->thorough ? 1 : PURGE_UNITS_MIN;
 
@@ -304,9 +307,9 @@ bool heap_set_age(struct heap_set *set)
         set->in_round = true;
         set->age_next = set->open;
     }
-    /* Those that leave come last, and have been seen. */
+    /* Leaving heaps are at the end of the list, and have been handled already. */
     for (unsigned seen = 0; set->age_next != NULL && !set->age_next->leaving; seen++)
-        if (seen == ROUND_HEAPS || !age(set, set->age_next))
+        if (seen == ROUND_HEAPS || !age_heap(set, set->age_next))
             return false;
     set->age_next = NULL;
     set->in_round = false;
@@ -337,7 +340,7 @@ void heap_set_purge(struct heap_set *set)
 
 size_t heap_set_release(struct heap_set *set)
 {
-    /* One that the kernel refuses may go to the end of the list. */
+    /* The kernel may refuse to unmap a heap, which then may move to the end of the list. */
     struct heap *heap, *next, *last = set->open_last;
     size_t bytes = 0;
 
@@ -349,7 +352,9 @@ size_t heap_set_release(struct heap_set *set)
         if (wholly_free(heap) && heap_destroy(heap))
             bytes += size;
     }
-    /* Their memory has gone back before; of their address space nothing is told. */
+    /*
+     * The memory of heaps in limbo was given back before, and their address space is not counted.
+     */
     if (limbo_any())
         limbo_empty(true);
     return bytes;

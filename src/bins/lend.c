@@ -1,29 +1,30 @@
 /*
- * Lending: where a SMALL bin has nothing left but memory that was never touched, a free chunk of
- * one of the next larger classes serves as well, if that one was in use before. What several
- * classes hold at most is then less than the sum of what each holds at most. The chunk keeps its
- * class: its state tells the request, and free() brings it home.
+ * Lending. If a SMALL bin has nothing left but memory that was never touched, a free chunk of one
+ * of the next larger classes serves as well, if that chunk was in use before. The most that several
+ * classes hold together is then less than the sum of the most that each of them holds. The chunk
+ * keeps its class: its state tells the request, and free() returns it to its own bin.
  *
- * TINY bins do not: there is less to gain, their states tell little slack, and what was freed is
- * handed out again sooner, so that fewer double frees would be found.
+ * TINY bins do not borrow: there is less to gain, their states can only tell little slack, and
+ * freed chunks would be handed out again sooner, so that fewer double frees would be detected.
  */
 #include "bins/bin_slabs.h"
 
 enum {
     /*
-     * How many classes are asked: half as much again as the request at most. What lives long in a
-     * chunk that is too large for it keeps that from others, so it must not be much too large.
+     * How many classes are asked: up to half as much again as the request. A long-lived request in
+     * a chunk that is too large keeps the chunk from others, so the chunk must not be much too
+     * large.
      */
     LENDERS = 4,
 };
 
 /*
- * Whether the chunk that the stack would hand out next was out before. Those that were lie above
- * those that were not.
+ * Returns true if the chunk on top of the stack was handed out before. Such chunks lie above those
+ * that were not.
  */
 static bool stack_has_used(const struct bin *bin)
 {
-    /* Relaxed: the owner's own. */
+    /* Relaxed: only the owner changes the state of a chunk in its stack. */
     return atomic_load_explicit(small_state((uintptr_t)bin->top[-1]), memory_order_relaxed) !=
            STATE_NONE;
 }

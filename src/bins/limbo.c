@@ -1,6 +1,5 @@
 /*
- * The list of heaps in limbo. Each has its record in its own last unit, which is memory like the
- * rest of it.
+ * The list of heaps in limbo. Each has its record at the end of its own last unit.
  */
 #include "bins/limbo.h"
 
@@ -21,8 +20,8 @@ struct limbo {
 };
 
 /*
- * Pushed to by anyone, with release: who takes the list finds the records complete. Taken as a
- * whole, with acquire.
+ * Any thread pushes to it, with release: whoever takes the list finds the records complete. It is
+ * taken as a whole, with acquire.
  */
 static _Atomic(struct limbo *) list;
 
@@ -34,12 +33,14 @@ static const bool limbo_used = true;
 
 bool limbo_any(void)
 {
-    return atomic_load_explicit(&list, memory_order_relaxed) != NULL; /* it is looked at again */
+    /* Relaxed: limbo_empty() looks again. */
+    return atomic_load_explicit(&list, memory_order_relaxed) != NULL;
 }
 
-static void push(struct limbo *one)
+static void limbo_push(struct limbo *one)
 {
-    one->next = atomic_load_explicit(&list, memory_order_relaxed); /* checked by the exchange */
+    /* Relaxed: the exchange checks it. */
+    one->next = atomic_load_explicit(&list, memory_order_relaxed);
     os_count_rmw();
     while (!atomic_compare_exchange_weak_explicit(&list, &one->next, one, memory_order_release,
                                                   memory_order_relaxed))
@@ -51,17 +52,17 @@ bool limbo_put(uintptr_t base, size_t size)
     size_t usable = (size_t)heap_units_in(size) * UNIT_SIZE;
     struct limbo *one;
 
-    /* Where address space is short, none is kept. */
+    /* If address space is short, none is kept. */
     if (!limbo_used || os_memory_limit() != SIZE_MAX)
         return false;
-    /* The range may be a hole now: it is never touched again, nor unmapped. */
+    /* The range may be a hole now: it is never touched or unmapped again. */
     if (!os_renew(pointer_to(base), usable))
         return true;
     one = (struct limbo *)pointer_to(base + usable) - 1;
     one->base = base;
     one->size = size;
     one->since = clock_now();
-    push(one);
+    limbo_push(one);
     return true;
 }
 
@@ -77,13 +78,13 @@ size_t limbo_empty(bool all)
 
         next = one->next;
         /*
-         * A clock that jumped back makes it old. What the kernel refuses is tried again another
-         * time.
+         * A clock that jumped back makes the heap old. What the kernel refuses is tried again
+         * another time.
          */
         if ((all || now - one->since > limbo_age) && space_unmap_heap(one->base, size))
             bytes += size;
         else
-            push(one);
+            limbo_push(one);
     }
     return bytes;
 }

@@ -1,8 +1,8 @@
 /*
  * Heaps in limbo: they have left the heap map and have no memory any more, but keep their address
  * space for about a second. A thread that frees a wrong pointer may have read the map just before a
- * heap left it, and looks into the heap's header next: there it finds zeros, where no chunk is
- * live, and the report follows. Any thread may call this, without a lock.
+ * heap left it, and then reads the heap's header. There it finds zeros, so no live chunk, and the
+ * report follows. Any thread may call this, without a lock.
  */
 #ifndef FT_BINS_LIMBO_H
 #define FT_BINS_LIMBO_H
@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 /*
- * Gives the memory of a heap back that nobody can find any more, and keeps its place. False: it
- * must be unmapped at once, and nothing was done.
+ * Gives back the memory of a heap that no look-up finds any more, and keeps its address space.
+ * Returns false if the heap has to be unmapped at once; nothing has changed then.
  */
 bool limbo_put(uintptr_t base, size_t size);
 
@@ -23,11 +23,11 @@ bool limbo_put(uintptr_t base, size_t size);
  */
 size_t limbo_empty(bool all);
 
-/* Whether there is any: whether a call is worth it. */
+/* Returns true if there is any heap in limbo, so that a call is worth it. */
 bool limbo_any(void);
 
 #ifdef FT_MALLOC_PREFIXED
-/* For tests: false, and heaps are unmapped at once. */
+/* For tests: if false, heaps are unmapped at once. */
 extern bool limbo_used;
 #endif
 

@@ -1,6 +1,6 @@
 /*
- * The tables of the size classes, computed by the compiler from the formulas that stand once,
- * below.
+ * The tables of the size classes. The compiler computes them from the formulas below, the only
+ * place where these are written down.
  */
 #include "bins/size_class.h"
 

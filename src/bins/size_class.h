@@ -1,7 +1,8 @@
 /*
- * Size classes: the sizes that chunks really have. Steps of 16 up to 128 bytes, then eight to a
- * doubling, so that at most 1/8 of a request is added to it. Pure functions and constant tables;
- * everything about a class (chunk size, slab size, chunks per slab) is derived here.
+ * Size classes: the sizes that chunks really have. They grow in steps of 16 up to 128 bytes, then
+ * in eight steps to a doubling, so that at most 1/8 is added to a request. Pure functions and
+ * constant tables; everything about a class (chunk size, slab size, chunks per slab) is derived
+ * here.
  */
 #ifndef FT_BINS_SIZE_CLASS_H
 #define FT_BINS_SIZE_CLASS_H
@@ -16,7 +17,7 @@ enum {
     SMALL_MAX = 256 * 1024,
     TINY_CLASSES = 31,
     SIZE_CLASSES = 96,
-    /* A run of memory that a heap hands out: slabs are one or more units. */
+    /* The unit in which a heap hands out memory: a slab is one or more units. */
     UNIT_SHIFT = 14,
     UNIT_SIZE = 1 << UNIT_SHIFT,
     SLAB_UNITS_MAX = SMALL_MAX / UNIT_SIZE,
@@ -24,7 +25,7 @@ enum {
     SMALL_SLAB_CHUNKS_MAX = 64,
 };
 
-/* All that is known of a class, in the order in which free() wants it. */
+/* Everything about a class, in the order in which free() reads it. */
 struct size_class {
     uint32_t size;
     /* ceil(2^32 / size): offset * inverse >> 32 is the index of the chunk that starts at offset. */
@@ -45,13 +46,16 @@ static inline unsigned tiny_class(size_t size)
 /* For 128 < size <= SMALL_MAX. */
 static inline unsigned spaced_class(size_t size)
 {
-    /* An exclusive or, not a difference: compilers see that it undoes what bsr made into clz. */
+    /*
+     * An exclusive or, not a difference, because compilers see that it undoes the one by which bsr
+     * became clz.
+     */
     unsigned log2 = 63 ^ (unsigned)__builtin_clzl(size - 1);
 
     return (log2 - 7) * 8 + (unsigned)((size - 1) >> (log2 - 3));
 }
 
-/* For 0 < size <= SMALL_MAX: without a branch, and without a table. */
+/* For 0 < size <= SMALL_MAX, without a branch and without a table. */
 static inline unsigned any_class(size_t size)
 {
     /* Up to 128 bytes the steps are those of the doubling above. */

@@ -1,6 +1,6 @@
 /*
- * Slabs: cutting them out of a heap, handing out their chunks in the order of addresses, and
- * building them anew from the states after a fork.
+ * Slabs: takes them from a heap, hands out their chunks in the order of addresses, and rebuilds
+ * them from the states after a fork.
  */
 #include "bins/slab.h"
 
@@ -24,7 +24,10 @@ static struct slab *slab_reserve(struct heap *heap, unsigned first)
 {
     if (!heap->set->small)
         return tiny_slab(heap->base + (uintptr_t)first * UNIT_SIZE);
-    /* There is a number for each run of two units, and no SMALL slab is shorter. */
+    /*
+     * There is a number for each run of two units, and no SMALL slab is shorter, so a number is
+     * free.
+     */
     for (unsigned word = 0;; word++)
         if (heap->free_numbers[word] != 0) {
             unsigned bit = (unsigned)__builtin_ctzll(heap->free_numbers[word]);
@@ -40,7 +43,7 @@ static unsigned slab_number(const struct slab *slab)
                       SMALL_SLAB_STRIDE);
 }
 
-/* Makes the slab findable from the addresses of its chunks, or not any more. */
+/* Lets the slab be found from the addresses of its chunks (`there`), or not any more. */
 static void slab_publish(struct slab *slab, bool there)
 {
     const struct size_class *shape = &size_classes[slab->size_class];
@@ -52,15 +55,15 @@ static void slab_publish(struct slab *slab, bool there)
         return;
     }
     for (unsigned unit = 0; unit < shape->units; unit++)
-        /* Release: who finds the number, finds the slab complete. */
+        /* Release: whoever finds the number finds the slab complete. */
         atomic_store_explicit(small_unit_number(at) + unit,
                               there ? (uint16_t)(slab_number(slab) + 1) : 0, memory_order_release);
 }
 
 static void identity_store(struct slab *slab, bool there)
 {
-    uint64_t old =
-        atomic_load_explicit(&slab->identity, memory_order_relaxed); /* the owner's own */
+    /* Relaxed: only the owner writes it. */
+    uint64_t old = atomic_load_explicit(&slab->identity, memory_order_relaxed);
     uint64_t generation = (old >> 32) + 1;
     uint64_t what =
         there ? (uint64_t)slab->first_unit << 16 | (uint64_t)slab->size_class << 8 | 1 : 0;
@@ -70,8 +73,8 @@ static void identity_store(struct slab *slab, bool there)
 }
 
 /*
- * Those that its chunks will have: what is left of other chunks elsewhere is never live, and nobody
- * asks for it.
+ * Clears the states that its chunks will have. States of earlier chunks at other addresses are
+ * never live, and nobody reads them.
  */
 static void forget_states(struct slab *slab)
 {
@@ -83,8 +86,9 @@ static void forget_states(struct slab *slab)
 }
 
 /*
- * In units: a slab starts at a multiple of the largest power of two that divides its chunks' size,
- * and so do all its chunks. Hence each alignment up to the largest size has its chunks in SMALL.
+ * Returns the alignment of a slab in units: the largest power of two that divides the size of its
+ * chunks. All its chunks are then aligned like this, too. So there is a SMALL class for every
+ * alignment up to the largest size.
  */
 static unsigned natural_units(unsigned size_class)
 {
@@ -130,13 +134,13 @@ void slab_destroy(struct slab *slab)
 }
 
 /*
- * Stores the addresses of the chunks whose bits are set, downward from `end`; `first` is that of
- * bit 0.
+ * Stores the addresses of the chunks whose bits are set, downward from `end`. `first` is the
+ * address of the chunk of bit 0.
  */
 static inline void **put_addresses(void **end, uint64_t bits, char *first, size_t size)
 {
     if (bits == ~UINT64_C(0)) {
-        /* The usual case in a slab that is new or came back whole. */
+        /* The usual case in a slab that is new, or whose chunks all came back. */
         for (unsigned bit = 0; bit < 64; bit++, first += size)
             *--end = first;
         return end;
@@ -146,7 +150,7 @@ static inline void **put_addresses(void **end, uint64_t bits, char *first, size_
     return end;
 }
 
-/* The lowest `count` of the set bits, or all if there are not as many. */
+/* Returns the lowest `count` of the set bits, or all if there are not so many. */
 static uint64_t lowest_of(uint64_t bits, unsigned count)
 {
     uint64_t rest = bits;
@@ -171,22 +175,22 @@ unsigned slab_take(struct slab *slab, void **out, unsigned most)
 
         if (bits == 0)
             continue;
-        /* Fewer than a word are wanted only at the end, and mostly not even there. */
+        /* Less than a whole word is wanted only at the end, and usually not even there. */
         taken = left >= 64 || count == slab->free ? bits : lowest_of(bits, left);
         end = put_addresses(end, taken, first, size);
         slab->vacant[word] = bits ^ taken;
     }
     slab->free = (uint16_t)(slab->free - count);
     /*
-     * The highest chunk that was taken lies in the word before; all below it have been out before
-     * it.
+     * The highest chunk that was taken is in the word before. All chunks below it have been handed
+     * out by now.
      */
     if (word * 64 - (unsigned)__builtin_clzll(taken) > slab->fresh)
         slab->fresh = (uint16_t)(word * 64 - (unsigned)__builtin_clzll(taken));
     return count;
 }
 
-/* The index of the n-th vacant chunk. */
+/* Returns the index of the n-th vacant chunk. */
 static unsigned vacant_index(const struct slab *slab, unsigned n)
 {
     unsigned word = 0;
@@ -204,29 +208,32 @@ static unsigned vacant_index(const struct slab *slab, unsigned n)
     return word * 64 + (unsigned)__builtin_ctzll(bits);
 }
 
-static unsigned below(unsigned limit, uint64_t *random)
+static unsigned random_below(unsigned limit, uint64_t *random)
 {
     return (unsigned)((secret_random(random) >> 32) * limit >> 32);
 }
 
-/* The index of any vacant chunk: where most are, the first one that is hit; else by counting. */
+/*
+ * Returns the index of a random vacant chunk: if many are vacant, the first one that a random index
+ * hits; else the n-th one, for a random n.
+ */
 static unsigned any_vacant(const struct slab *slab, uint64_t *random)
 {
     unsigned chunks = size_classes[slab->size_class].chunks, index;
 
     if (slab->free < chunks / 4)
-        return vacant_index(slab, below(slab->free, random));
+        return vacant_index(slab, random_below(slab->free, random));
     do
-        index = below(chunks, random);
+        index = random_below(chunks, random);
     while ((slab->vacant[index / 64] >> (index % 64) & 1) == 0);
     return index;
 }
 
-/* Brings them into any order, each as likely as the others. */
+/* Brings the chunks into a random order; all orders are equally likely. */
 static void shuffle(void **chunks, unsigned count, uint64_t *random)
 {
     for (; count > 1; count--) {
-        void **other = &chunks[below(count, random)], *chunk = chunks[count - 1];
+        void **other = &chunks[random_below(count, random)], *chunk = chunks[count - 1];
 
         chunks[count - 1] = *other;
         *other = chunk;
@@ -278,19 +285,25 @@ void slab_put_row(struct slab *slab, unsigned index, unsigned count)
     }
 }
 
-/* Where free memory is zero, what a chunk carried home for others goes. */
+/*
+ * In hardened mode, where free memory is zero: clears the addresses that a freed chunk carried to
+ * its arena.
+ */
 static void forget_parcel(struct slab *slab, uintptr_t at)
 {
     if (policy_zero_and_canary())
         memset(pointer_to(at), 0, slab_parcel_bytes(size_classes[slab->size_class].size));
 }
 
-/* Whether the chunk is live; one that was on its way home from another thread has arrived. */
+/*
+ * Returns true if the chunk is live. A chunk that was on its way from another thread counts as
+ * arrived.
+ */
 static bool settle_state(struct slab *slab, unsigned index)
 {
     uintptr_t at = slab_start(slab) + (uintptr_t)index * size_classes[slab->size_class].size;
 
-    /* Relaxed: the arena's lock is held, and nobody else has it. */
+    /* Relaxed: the arena's lock is held, and no other thread uses the chunk's state. */
     if (!slab_heap(slab)->set->small) {
         uint8_t seen = atomic_load_explicit(tiny_state(at), memory_order_relaxed);
 
@@ -312,8 +325,8 @@ static bool settle_state(struct slab *slab, unsigned index)
 
 bool slab_rebuild(struct slab *slab, struct heap *heap)
 {
-    uint64_t identity =
-        atomic_load_explicit(&slab->identity, memory_order_relaxed); /* no other thread yet */
+    /* Relaxed: there is no other thread yet. */
+    uint64_t identity = atomic_load_explicit(&slab->identity, memory_order_relaxed);
     unsigned size_class = identity_class(identity);
     unsigned chunks;
 

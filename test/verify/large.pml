@@ -4,7 +4,7 @@
  *
  *   step here     in the code
  *   allocate      large_alloc(): cache_take(); else large_make_way(), map_or_trim(), large_enter()
- *   release       large_free(): take_live(), cache_put(), cache_evict(); large_unmap_list()
+ *   release       large_free(): mark_free_at(), cache_put(), cache_evict(); large_unmap_list()
  *   evict         cache_evict(): any of the cached mappings may be due, at any time
  *   unmap_list    large_unmap_list(): removed from the hash, unmapped without the lock, then its
  *                 descriptor is dropped, or returns to the cache
