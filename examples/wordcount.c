@@ -162,6 +162,14 @@ static void show_memory(void)
     show_alloc_mem();
 }
 
+static void free_words(struct word **top, size_t found)
+{
+    for (size_t i = 0; i < found; i++) {
+        free(top[i]->text);
+        free(top[i]);
+    }
+}
+
 int main(int argc, char **argv)
 {
     int summary = argc > 1 && strcmp(argv[1], "--summary") == 0;
@@ -196,10 +204,7 @@ int main(int argc, char **argv)
         print_words(top, found);
     if (show)
         show_memory();
-    for (size_t i = 0; i < found; i++) {
-        free(top[i]->text);
-        free(top[i]);
-    }
+    free_words(top, found);
     free(corpus.text);
     return EXIT_SUCCESS;
 }

@@ -13,8 +13,9 @@ from tables import number, ratio_text
 
 SCATTER = """Each point is an allocator. Its place from left to right is the time that the cases of
 the panel took; its height is their peak resident memory. Both are geometric means in which {base}
-is 1, so a point further left is quicker, and a lower point is smaller. A point at the upper left buys its
-speed with memory. {ours} checks every pointer that is freed; the peers check few or none."""
+is 1, so a point further left is quicker, and a lower point is smaller. A point at the upper left
+buys its speed with memory. {ours} checks every pointer that is freed; the peers check few or
+none."""
 
 BARS = """Each bar is an allocator in one case: its time, or its peak resident memory, divided by
 that of {base}. The black line at 1 is {base}; a bar that ends left of it is better, and shorter is

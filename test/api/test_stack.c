@@ -124,24 +124,25 @@ static size_t depth_of(void (*function)(void))
     return STACK - untouched;
 }
 
+static const struct {
+    const char *name;
+    void (*function)(void);
+} measured[] = {
+    {"malloc, free", many_chunks},
+    {"realloc", resize},
+    {"calloc", clear},
+    {"aligned", align},
+    {"usable size", ask_for_sizes},
+    {"malloc_trim", trim},
+    {"mallinfo", count},
+    {"malloc_stats", ft_print_stats},
+    {"malloc_info", describe},
+    {"show_alloc_mem", show_alloc_mem},
+};
+
 static void test_no_function_uses_much_stack(void **state)
 {
     (void)state;
-    static const struct {
-        const char *name;
-        void (*function)(void);
-    } all[] = {
-        {"malloc, free", many_chunks},
-        {"realloc", resize},
-        {"calloc", clear},
-        {"aligned", align},
-        {"usable size", ask_for_sizes},
-        {"malloc_trim", trim},
-        {"mallinfo", count},
-        {"malloc_stats", ft_print_stats},
-        {"malloc_info", describe},
-        {"show_alloc_mem", show_alloc_mem},
-    };
     size_t beside;
     int out, err, null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
@@ -153,20 +154,20 @@ static void test_no_function_uses_much_stack(void **state)
     assert_non_null(stream);
     assert_int_equal(setvbuf(stream, NULL, _IONBF, 0), 0);
     /* The dynamic linker binds some functions at their first call. */
-    for (size_t n = 0; n < sizeof all / sizeof all[0]; n++) {
+    for (size_t n = 0; n < sizeof measured / sizeof measured[0]; n++) {
         (void)dup2(null, STDOUT_FILENO), (void)dup2(null, STDERR_FILENO);
-        depth_of(all[n].function);
+        depth_of(measured[n].function);
         (void)dup2(out, STDOUT_FILENO), (void)dup2(err, STDERR_FILENO);
     }
     beside = depth_of(nothing);
-    for (size_t n = 0; n < sizeof all / sizeof all[0]; n++) {
+    for (size_t n = 0; n < sizeof measured / sizeof measured[0]; n++) {
         size_t depth;
 
         (void)dup2(null, STDOUT_FILENO), (void)dup2(null, STDERR_FILENO);
-        depth = depth_of(all[n].function);
+        depth = depth_of(measured[n].function);
         (void)dup2(out, STDOUT_FILENO), (void)dup2(err, STDERR_FILENO);
         depth = depth > beside ? depth - beside : 0;
-        printf("%s: %zu bytes\n", all[n].name, depth);
+        printf("%s: %zu bytes\n", measured[n].name, depth);
         assert_true(depth <= MOST);
     }
     assert_int_equal(fclose(stream), 0);

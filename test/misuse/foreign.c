@@ -50,25 +50,26 @@ static void *mapped_address(void)
     return address;
 }
 
+static const struct {
+    const char *name;
+    uintptr_t address;
+} addresses[] = {
+    {"one", 1},
+    {"five", 5},
+    {"sixteen", 16},
+    {"low", 0xFFF0},
+    {"half-of-user-space", 0x400000000000},
+    {"end-of-user-space", 0x7FFFFFFFFFF0},
+    {"five-level-user", 0x00FFFFFFFFFFFFF0},
+    {"non-canonical", 0x8000000000000010},
+    {"non-canonical-low", 0x0000800000000000},
+    {"kernel", 0xFFFF888000000010},
+    {"kernel-text", 0xFFFFFFFF81000000},
+    {"last", UINTPTR_MAX},
+};
+
 bool wrong_foreign_make(const char *name, struct wrong_pointer *wrong)
 {
-    static const struct {
-        const char *name;
-        uintptr_t address;
-    } addresses[] = {
-        {"one", 1},
-        {"five", 5},
-        {"sixteen", 16},
-        {"low", 0xFFF0},
-        {"half-of-user-space", 0x400000000000},
-        {"end-of-user-space", 0x7FFFFFFFFFF0},
-        {"five-level-user", 0x00FFFFFFFFFFFFF0},
-        {"non-canonical", 0x8000000000000010},
-        {"non-canonical-low", 0x0000800000000000},
-        {"kernel", 0xFFFF888000000010},
-        {"kernel-text", 0xFFFFFFFF81000000},
-        {"last", UINTPTR_MAX},
-    };
     static unsigned char *stack_bytes;
     unsigned char on_stack[64];
     stack_bytes = on_stack;

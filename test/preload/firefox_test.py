@@ -41,31 +41,14 @@ def test(h):
     firefox = harness.program("firefox-esr")
     env = {"MOZ_HEADLESS": "1", "MOZ_CRASHREPORTER_DISABLE": "1", "MOZ_DISABLE_GPU_PROCESS": "1"}
     picture = h.path("firefox.png")
+    start = [firefox, "--headless", "--no-remote", "--profile"]
     with browser_page.served_page() as (url, reports):
-        h.run(
-            [
-                firefox,
-                "--headless",
-                "--no-remote",
-                "--profile",
-                new_profile(h, "profile1"),
-                "--window-size",
-                "900,700",
-                "--screenshot",
-                picture,
-                url,
-            ],
-            env=env,
-            seconds=100,
-        )
+        size = ["--window-size", "900,700", "--screenshot", picture]
+        h.run([*start, new_profile(h, "profile1"), *size, url], env=env, seconds=100)
         browser_page.check_report(reports)
         browser_page.check_screenshot(picture)
         reports.clear()
-        browser = h.start(
-            [firefox, "--headless", "--no-remote", "--profile", new_profile(h, "profile2"), url],
-            env=env,
-            log="firefox.log",
-        )
+        browser = h.start([*start, new_profile(h, "profile2"), url], env=env, log="firefox.log")
         harness.wait_until(lambda: reports, 90, "the page's report")
         browser_page.check_report(reports)
         content = [

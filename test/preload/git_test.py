@@ -76,6 +76,9 @@ def traced_processes(path):
     }
 
 
+EXPECTED = set("fast-import gc repack pack-objects fsck index-pack upload-pack rebase".split())
+
+
 def test(h):
     git = harness.program("git")
     h.write(".gitconfig", CONFIGURATION)
@@ -112,17 +115,7 @@ def test(h):
     h.run([git, "fsck", "--full"], preload=False, cwd=repository)
 
     processes, names = traced_processes(h.path("trace"))
-    expected = {
-        "fast-import",
-        "gc",
-        "repack",
-        "pack-objects",
-        "fsck",
-        "index-pack",
-        "upload-pack",
-        "rebase",
-    }
-    harness.check(expected <= names, f"git did not run {expected - names}")
+    harness.check(EXPECTED <= names, f"git did not run {EXPECTED - names}")
     h.check_served(stats + more, processes=len(processes), allocations=50_000)
 
 

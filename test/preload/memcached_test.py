@@ -84,27 +84,8 @@ def drive(port, number, problems):
 
 def test(h):
     port = harness.free_port()
-    server = h.start(
-        [
-            harness.program("memcached"),
-            "-u",
-            "root",
-            "-l",
-            "127.0.0.1",
-            "-p",
-            str(port),
-            "-U",
-            "0",
-            "-t",
-            "4",
-            "-m",
-            "64",
-            "-c",
-            "200",
-            "-o",
-            "hashpower=16",
-        ]
-    )
+    options = f"-u root -l 127.0.0.1 -p {port} -U 0 -t 4 -m 64 -c 200 -o hashpower=16"
+    server = h.start([harness.program("memcached"), *options.split()])
     server.wait_for_port(port)
     problems = []
     threads = [

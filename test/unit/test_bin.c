@@ -216,6 +216,20 @@ static void test_a_flush_returns_everything(void **state)
     assert_null(arena->small.heaps);
 }
 
+static void check_all_flushed_but(struct arena *arena, struct bin *busy)
+{
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        struct bin *bin = &arena->bins.of[size_class];
+
+        if (bin == busy)
+            assert_true(bin_count(bin) > 0 && bin->current != NULL);
+        else
+            assert_true(bin_count(bin) == 0 && bin->current == NULL && bin->spare == NULL);
+        if (bin != busy)
+            unit_check_bin(arena, bin, 0);
+    }
+}
+
 static void test_a_tick_flushes_unused_stacks(void **state)
 {
     (void)state;
@@ -250,16 +264,7 @@ static void test_a_tick_flushes_unused_stacks(void **state)
     arena->bins.next_tick = 0;
     while (arena->bins.next_tick == 0)
         unit_alloc(arena, unit_bin_size(busy));
-    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
-        struct bin *bin = &arena->bins.of[size_class];
-
-        if (bin == busy)
-            assert_true(bin_count(bin) > 0 && bin->current != NULL);
-        else
-            assert_true(bin_count(bin) == 0 && bin->current == NULL && bin->spare == NULL);
-        if (bin != busy)
-            unit_check_bin(arena, bin, 0);
-    }
+    check_all_flushed_but(arena, busy);
 }
 
 static void test_a_flush_keeps_what_is_live(void **state)

@@ -136,6 +136,17 @@ static struct large *pretend(uintptr_t address, size_t requested)
     return large;
 }
 
+/* Takes pretended chunks out of the registry again. */
+static void forget(struct large **descriptors, size_t count)
+{
+    registry_lock();
+    for (size_t n = 0; n < count; n++) {
+        registry_remove(descriptors[n]);
+        registry_drop(descriptors[n]);
+    }
+    registry_unlock();
+}
+
 /*
  * A walk may see places that overlap, because memory was unmapped and mapped elsewhere meanwhile,
  * and something else is in the old place by then.
@@ -166,12 +177,7 @@ static void test_of_overlapping_places_the_lower_is_listed(void **state)
     }
     capture_open(&capture, STDOUT_FILENO);
     capture_call(&capture, show_alloc_mem);
-    registry_lock();
-    for (size_t n = 0; n < COUNT; n++) {
-        registry_remove(descriptors[n]);
-        registry_drop(descriptors[n]);
-    }
-    registry_unlock();
+    forget(descriptors, COUNT);
     assert_true(shown_parse(&shown, capture.text, capture.length));
     for (size_t n = 0; n < COUNT; n++) {
         const struct shown_chunk *chunk =

@@ -41,35 +41,35 @@ static void corrupt(void *argument)
     remote_receive_all(owner);
 }
 
+static const struct corruption corruptions[] = {
+    /*
+     * Overwrites the address of a chunk with no address at all, or with that of a chunk that is
+     * not freed.
+     */
+    {256, 0, 16, "\x41\x41\x41\x41\x41\x41\x41\x41", false},
+    {256, 0, 24, "\0\0\0\0\0\0\0", false},
+    {4096, 0, 16, "\xff\xff\xff\xff\xff\xff\xff\xff", false},
+    /* Overwrites the number of chunks, in a parcel that is full. */
+    {64, 0, 8, "\x41\x41\x41\x41\x41\x41\x41\x41", false},
+    /*
+     * Overwrites the link to the next parcel. Among chunks of 16 bytes each is a parcel, among
+     * those of 64 bytes every seventh.
+     */
+    {16, 7, 0, "\x41\x41\x41\x41\x41\x41\x41\x41", false},
+    {64, 7, 0, "\x10\0\0\0\0\0\0", false},
+    /*
+     * Overwrites it while the parcel is being filled. The words are kept elsewhere then, so no
+     * harm is done.
+     */
+    {256, 0, 8, "\x41\x41\x41\x41\x41\x41\x41\x41", true},
+    {256, 0, 8, "\xff\xff\xff\xff\xff\xff\xff\xff", true},
+};
+
 static void test_a_parcel_that_was_written_to_is_reported(void **state)
 {
     (void)state;
-    static const struct corruption cases[] = {
-        /*
-         * Overwrites the address of a chunk with no address at all, or with that of a chunk that is
-         * not freed.
-         */
-        {256, 0, 16, "\x41\x41\x41\x41\x41\x41\x41\x41", false},
-        {256, 0, 24, "\0\0\0\0\0\0\0", false},
-        {4096, 0, 16, "\xff\xff\xff\xff\xff\xff\xff\xff", false},
-        /* Overwrites the number of chunks, in a parcel that is full. */
-        {64, 0, 8, "\x41\x41\x41\x41\x41\x41\x41\x41", false},
-        /*
-         * Overwrites the link to the next parcel. Among chunks of 16 bytes each is a parcel, among
-         * those of 64 bytes every seventh.
-         */
-        {16, 7, 0, "\x41\x41\x41\x41\x41\x41\x41\x41", false},
-        {64, 7, 0, "\x10\0\0\0\0\0\0", false},
-        /*
-         * Overwrites it while the parcel is being filled. The words are kept elsewhere then, so no
-         * harm is done.
-         */
-        {256, 0, 8, "\x41\x41\x41\x41\x41\x41\x41\x41", true},
-        {256, 0, 8, "\xff\xff\xff\xff\xff\xff\xff\xff", true},
-    };
-
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct corruption one = cases[i];
+    for (size_t i = 0; i < sizeof corruptions / sizeof corruptions[0]; i++) {
+        struct corruption one = corruptions[i];
         struct unit_end end;
 
         unit_in_child(corrupt, &one, &end);
