@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "base/structure_lock.h"
 #include "bins/space.h"
+#include "large/large.h"
 #include "os/os.h"
 
 _Atomic(struct arena *) arena_list;
@@ -28,8 +29,8 @@ static bool enlist(struct arena *arena)
         arena->next = newest;
         arena->tiny_tag = (uint16_t)arena->id;
         arena->small_tag = (uint16_t)(arena->id | TAG_SMALL);
-        heap_set_init(&arena->tiny, arena, arena->own_tiny, arena->tiny_tag, false);
-        heap_set_init(&arena->small, arena, arena->own_small, arena->small_tag, true);
+        heap_set_init(&arena->tiny, arena, arena->own_tiny, arena->tiny_tag, false, large_trim);
+        heap_set_init(&arena->small, arena, arena->own_small, arena->small_tag, true, large_trim);
         /* Release: whoever walks the list finds the arena complete. */
         atomic_store_explicit(&arena_list, arena, memory_order_release);
     }
@@ -131,6 +132,20 @@ void arena_rest(struct arena *arena)
 {
     for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++)
         bin_flush(&arena->bins.of[size_class]);
+}
+
+void arena_make_way_due(struct arena *arena)
+{
+    size_t fresh = arena->tiny.fresh + arena->small.fresh;
+
+    if (fresh != 0) {
+        arena->tiny.fresh = arena->small.fresh = 0;
+        large_make_way(fresh);
+    }
+    if (arena->bins.ticked) {
+        arena->bins.ticked = false;
+        large_make_way(0);
+    }
 }
 
 size_t arena_unused(const struct arena *arena)

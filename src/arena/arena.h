@@ -214,6 +214,19 @@ void arena_free_chunk(struct arena *arena, uintptr_t address);
 void arena_rest(struct arena *arena);
 
 /*
+ * Evicts cached LARGE mappings: as many bytes as this arena took of fresh memory since the last
+ * call, and after a tick those that have waited too long. Called at the end of a slow call, before
+ * its caller touches the new memory, with the arena entered or locked.
+ */
+void arena_make_way_due(struct arena *arena);
+
+static inline void arena_make_way(struct arena *arena)
+{
+    if (unlikely((arena->tiny.fresh | arena->small.fresh) != 0) || unlikely(arena->bins.ticked))
+        arena_make_way_due(arena);
+}
+
+/*
  * Returns the bytes in free units that were written to; and purges the longer runs of such units.
  */
 size_t arena_unused(const struct arena *arena);

@@ -193,6 +193,7 @@ void pool_put(struct arena *arena)
     bins_allow(&arena->bins, HEAP_ALLOWANCE_ALL);
     remote_receive_all(arena);
     rest(arena);
+    arena_make_way(arena);
     arena_unlock(arena);
     remote_drain_pooled(arena);
     lock_pool();

@@ -80,6 +80,7 @@ void remote_drain_pooled(struct arena *arena)
         if (atomic_load(&arena->use) == ARENA_POOLED &&
             atomic_load(&arena->damaged) != ARENA_DAMAGED)
             remote_receive_all(arena);
+        arena_make_way(arena);
         arena_unlock(arena);
     }
 }

@@ -207,6 +207,7 @@ void arena_leave(struct arena *arena)
 
     if (unlikely(ticked))
         arena->aged_tick = arena->bins.ticks;
+    arena_make_way(arena);
     if (unlikely(shared(arena)))
         arena_unlock(arena);
     /* Arenas in the pool have no thread that could do it. */

@@ -4,10 +4,7 @@
  */
 #include "base/clock.h"
 #include "bins/bin_slabs.h"
-
 #include "bins/limbo.h"
-
-#include "large/large.h"
 
 #include <string.h>
 
@@ -256,7 +253,7 @@ static __attribute__((noinline)) void tick_due(struct bins *bins, uint64_t now)
             bins->flush_next = 0;
     }
     bins->next_tick = now + (age(bins) ? TICK : TICK_PIECE);
-    large_make_way(0);
+    bins->ticked = true;
     if (limbo_any())
         limbo_empty(false);
 }

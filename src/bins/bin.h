@@ -61,6 +61,8 @@ struct bins {
      */
     uint64_t next_tick;
     unsigned ticks;
+    /* A tick, or a piece of one, was made since arena_make_way() looked. */
+    bool ticked;
     /* What is left to do of a tick: from which class on stacks are looked at, and whose heaps. */
     unsigned flush_next;
     bool tiny_ages, small_ages;

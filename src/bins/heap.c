@@ -12,7 +12,6 @@
 
 #include "base/mappings.h"
 #include "base/structure_lock.h"
-#include "large/large.h"
 #include "os/os.h"
 
 static_assert(TINY_HEAP_SIZE == 1 << TINY_HEAP_SHIFT && SMALL_HEAP_SIZE == 1 << SMALL_HEAP_SHIFT,
@@ -23,10 +22,14 @@ static_assert((SMALL_UNITS - SMALL_FIRST_UNIT) / SLAB_UNITS_MAX >= 100,
               "100 chunks in a SMALL heap");
 
 void heap_set_init(struct heap_set *set, struct arena *arena, uintptr_t *own, uint16_t tag,
-                   bool small)
+                   bool small, heap_reclaim *reclaim)
 {
-    *set = (struct heap_set){
-        .arena = arena, .own = own, .tag = tag, .small = small, .allowance = HEAP_ALLOWANCE_ALL};
+    *set = (struct heap_set){.arena = arena,
+                             .own = own,
+                             .tag = tag,
+                             .small = small,
+                             .reclaim = reclaim,
+                             .allowance = HEAP_ALLOWANCE_ALL};
     own[0] = OWN_NONE;
 }
 
@@ -49,7 +52,8 @@ static void all_free(struct heap *heap)
 static struct heap *heap_create(struct heap_set *set)
 {
     size_t size = set->small ? SMALL_HEAP_SIZE : TINY_HEAP_SIZE;
-    uintptr_t base = space_find_heap(&size, set->small ? SMALL_HEAP_LEAST : TINY_HEAP_LEAST);
+    uintptr_t base =
+        space_find_heap(&size, set->small ? SMALL_HEAP_LEAST : TINY_HEAP_LEAST, set->reclaim);
     struct heap *heap;
     bool entered;
 
@@ -109,7 +113,7 @@ struct heap *heap_set_take_aligned(struct heap_set *set, unsigned units, unsigne
         return NULL;
     *clean = bit_next(heap->dirty, unit, unit + units, 0) == unit + units;
     if (*clean)
-        large_make_way((size_t)units * UNIT_SIZE);
+        set->fresh += (size_t)units * UNIT_SIZE;
     heap_claim(heap, unit, units);
     return heap;
 }

@@ -28,6 +28,7 @@
 
 #include "bins/heap_map.h"
 #include "bins/size_class.h"
+#include "bins/space.h"
 
 enum {
     TINY_HEAP_SIZE = 4 << 20,
@@ -152,10 +153,12 @@ struct heap_place {
 
 /* An arena's heaps of one zone. */
 struct heap_set {
+    /* Constant, as far as `reclaim`. */
     struct arena *arena;
     uintptr_t *own;
     uint16_t tag;
     bool small;
+    heap_reclaim *reclaim;
     /*
      * Written under the structure lock; read by the owner and under the lock. Release: a fork may
      * come between any two stores.
@@ -184,10 +187,12 @@ struct heap_set {
      */
     struct heap_place unswept;
     struct heap_place unknown;
+    /* Bytes in units that were handed out clean since arena_make_way() looked. Owner only. */
+    size_t fresh;
 };
 
 void heap_set_init(struct heap_set *set, struct arena *arena, uintptr_t *own, uint16_t tag,
-                   bool small);
+                   bool small, heap_reclaim *reclaim);
 
 /*
  * Takes a run of units from a heap of the set, or from a new one. The number of the first unit is a

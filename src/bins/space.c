@@ -11,12 +11,10 @@
  */
 #include "bins/space.h"
 
-#include "bins/limbo.h"
-
 #include "base/options.h"
 #include "base/secret.h"
 #include "bins/heap_guards.h"
-#include "large/large.h"
+#include "bins/limbo.h"
 #include "os/os.h"
 
 #include <stdatomic.h>
@@ -187,7 +185,7 @@ static size_t size_wanted(size_t whole, size_t least)
     return whole;
 }
 
-uintptr_t space_find_heap(size_t *size, size_t least)
+uintptr_t space_find_heap(size_t *size, size_t least, heap_reclaim *reclaim)
 {
     size_t whole = *size;
     uintptr_t base = space_first_heap(whole);
@@ -196,7 +194,7 @@ uintptr_t space_find_heap(size_t *size, size_t least)
         return base;
     *size = size_wanted(whole, least);
     base = space_map_heap(*size, whole);
-    if (base == 0 && large_trim() + limbo_empty(true) > 0)
+    if (base == 0 && reclaim() + limbo_empty(true) > 0)
         base = space_map_heap(*size, whole);
     while (base == 0 && *size > least) {
         *size /= 2;

@@ -24,11 +24,17 @@ uintptr_t space_map_heap(size_t size, size_t align);
 uintptr_t space_first_heap(size_t size);
 
 /*
- * A heap's place by every means: LARGE mappings in the cache make way for it. `*size` is that of a
- * whole heap, to which the place is aligned; it becomes what the place has: half is better than
- * none, down to `least`. 0: no memory.
+ * Unmaps what others keep for later, because there is no address space for a heap. Returns how many
+ * bytes that were. Called without a lock, but for that of the arena.
  */
-uintptr_t space_find_heap(size_t *size, size_t least);
+typedef size_t heap_reclaim(void);
+
+/*
+ * A heap's place by every means: where there is none for a whole heap, `reclaim` makes room for it.
+ * `*size` is that of a whole heap, to which the place is aligned; it becomes what the place has:
+ * half is better than none, down to `least`. Returns 0 if there is no memory.
+ */
+uintptr_t space_find_heap(size_t *size, size_t least, heap_reclaim *reclaim);
 
 /* False when the kernel refuses: then it is as it was. */
 bool space_unmap_heap(uintptr_t base, size_t size);
