@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -130,6 +131,12 @@ class Plot(unittest.TestCase):
             if "rpmalloc" not in name and name != "glibc":
                 self.assertIn(time.lstrip("0"), text, name)
                 self.assertIn(memory, text, name)
+
+    def test_the_readme_has_the_means_of_the_benchmarks(self):
+        means = r"(\d+) cases,.*?ft_malloc takes ([\d.]+) × the time and ([\d.]+) × the memory"
+        found = [re.search(means, " ".join(read(path).split())) for path in
+                 ("README.md", "docs/BENCHMARKS.md")]
+        self.assertEqual(found[0].groups(), found[1].groups())
 
 
 if __name__ == "__main__":
