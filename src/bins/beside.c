@@ -1,6 +1,6 @@
 /*
- * Looking beside any chunk: what lies there may belong to another slab, to none, to the header, or
- * be a guard.
+ * Checks beside any chunk. What lies there may belong to another slab or to none, be part of the
+ * header, or be a guard.
  */
 #include "bins/beside.h"
 
@@ -14,7 +14,8 @@ static_assert(
     "the end of a header is never used: the last unit of a TINY heap is a guard, and has no slab");
 
 /*
- * Whether the chunk of the slab around the address is free; what is behind the last one always is.
+ * Returns true if the chunk of the slab at the address is free. What is behind the last chunk
+ * always is.
  */
 static bool free_in_slab(const struct slab *slab, uintptr_t at)
 {
@@ -22,19 +23,19 @@ static bool free_in_slab(const struct slab *slab, uintptr_t at)
     uintptr_t start = slab_start(slab), chunk;
     unsigned index = chunk_index(shape, (uint32_t)(at - start));
 
-    /* See chunk_find(). */
+    /* The inverse is rounded up: see chunk_find(). */
     if (index * shape->size > at - start)
         index--;
     if (index >= shape->chunks)
         return true;
     chunk = start + (uintptr_t)index * shape->size;
-    /* Relaxed: see beside_free(). */
+    /* Relaxed: for the reason that beside_free() gives. */
     if (slab->size_class < TINY_CLASSES)
         return tiny_is_owners(atomic_load_explicit(tiny_state(chunk), memory_order_relaxed));
     return small_is_owners(atomic_load_explicit(small_state(chunk), memory_order_relaxed));
 }
 
-/* Whether it is memory that can be read, and that nobody holds. */
+/* Returns true if the address is memory that can be read and that nobody holds. */
 static bool free_at(const struct heap *heap, uintptr_t at)
 {
     unsigned unit = (unsigned)((at - heap->base) / UNIT_SIZE), first = heap_first_unit(heap);
@@ -46,13 +47,13 @@ static bool free_at(const struct heap *heap, uintptr_t at)
         bit_get(heap->lost, unit))
         return false;
     slab = heap->set->small ? small_slab(at) : tiny_slab(at);
-    /* The slab first: until a heap is rebuilt after a fork, its map of units says nothing. */
+    /* Ask the slab first: until a heap is rebuilt after a fork, its map of units means nothing. */
     if (slab != NULL && (atomic_load_explicit(&slab->identity, memory_order_relaxed) & 1) != 0)
         return free_in_slab(slab, at);
     return bit_get(heap->vacant, unit);
 }
 
-/* True if 16 bytes are free, and were written to; then they are cleared. */
+/* Returns true if the 16 bytes are free and were written to; clears them then. */
 static bool mend(const struct heap *heap, uintptr_t at)
 {
     char *memory = pointer_to(at);

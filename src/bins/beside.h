@@ -1,8 +1,9 @@
 /*
- * Where free memory is zero: what lies beside a chunk, and is free, must be. So a write in front of
- * a chunk, or one behind it that jumped over the canary, is found when the chunk is freed. What is
- * live is left alone: it has a canary of its own, and its holder may be freeing it. Only the owner
- * makes chunks free and live again, so for it what is free stands still: owner only, all of it.
+ * Checks the memory beside a chunk in hardened mode, where free memory is zero. So a write in front
+ * of a chunk, or one behind it that jumped over the canary, is detected when the chunk is freed.
+ * Live neighbours are left alone: each has a canary of its own, and its holder may be freeing it.
+ * Only the owner makes chunks free and live again, so for the owner, free neighbours do not change.
+ * Owner only.
  */
 #ifndef FT_BINS_BESIDE_H
 #define FT_BINS_BESIDE_H
@@ -11,20 +12,20 @@
 
 #include <string.h>
 
-/* How far is looked, to each side. */
+/* How many bytes are checked on each side. */
 enum { BESIDE_BYTES = 2 * CHUNK_ALIGN };
 
 enum beside { BESIDE_CLEAN, BESIDE_FRONT, BESIDE_BEHIND };
 
 /*
- * Looks at each side, wherever the chunk lies in its slab; what was written to is cleared, for
- * those who go on. `usable`: the size of its class.
+ * Checks both sides, wherever the chunk lies in its slab. Clears what was written to, for programs
+ * that continue. `usable` is the size of the chunk's class.
  */
 enum beside beside_look(uintptr_t chunk, size_t usable);
 
 /*
- * Whether the chunk of a TINY state is neither live nor on its way to its owner. Relaxed: only the
- * owner, who asks, can change the state of such a chunk, and no other chunk is looked at.
+ * Returns true if the chunk of a TINY state is neither live nor on its way to its owner. Relaxed:
+ * only the owner, who asks, can change the state of such a chunk, and no other state matters.
  */
 static inline bool beside_free(const _Atomic uint8_t *state)
 {
@@ -39,7 +40,7 @@ static inline bool beside_zero(uintptr_t at)
     return (words[0] | words[1]) == 0;
 }
 
-/* Two chunks to each side. */
+/* Checks two chunks on each side. Returns true if a free one was written to. */
 static inline bool beside_smallest(uintptr_t chunk, const _Atomic uint8_t *state)
 {
     for (intptr_t away = -2; away <= 2; away++)
@@ -50,9 +51,9 @@ static inline bool beside_smallest(uintptr_t chunk, const _Atomic uint8_t *state
 }
 
 /*
- * True if beside_look() has to be asked: something is wrong beside a TINY chunk, or it is one of
- * the first or the last ones of its slab. Behind longer chunks, which end in other cache lines, it
- * does not look.
+ * Returns true if beside_look() has to be called: something is wrong beside a TINY chunk, or the
+ * chunk is near the beginning or the end of its slab. Does not check behind longer chunks, because
+ * that is another cache line.
  */
 static inline bool beside_tiny(uintptr_t chunk, size_t usable, const _Atomic uint8_t *state)
 {

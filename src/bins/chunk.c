@@ -1,6 +1,5 @@
 /*
- * Finding a chunk by its address, for the paths that are not the fastest and for the reports of
- * misuse.
+ * Looks up chunks by their addresses, for slow paths and for reports of misuse.
  */
 #include "bins/chunk.h"
 
@@ -8,8 +7,8 @@ static unsigned read_state(struct chunk *chunk)
 {
     if (chunk->zone == ZONE_TINY) {
         /*
-         * Relaxed: the holder of a chunk got it with its state; for anyone else any answer is as
-         * good.
+         * Relaxed: the holder of a chunk received it together with its state; for anyone else, any
+         * answer is as good.
          */
         uint8_t seen = atomic_load_explicit(tiny_state(chunk->start), memory_order_relaxed);
 
@@ -40,7 +39,7 @@ enum verdict chunk_find(uintptr_t address, uint16_t tag, struct chunk *chunk)
             return CHUNK_NONE;
         chunk->slab = tiny_slab(address);
     }
-    /* Acquire: what else is read of the slab is not older than this. */
+    /* Acquire: what is read of the slab afterwards is not older than the identity. */
     identity = atomic_load_explicit(&chunk->slab->identity, memory_order_acquire);
     if ((identity & 1) == 0)
         return CHUNK_NONE;
@@ -49,7 +48,8 @@ enum verdict chunk_find(uintptr_t address, uint16_t tag, struct chunk *chunk)
     slab_start = heap->base + (uintptr_t)identity_unit(identity) * UNIT_SIZE;
     chunk->index = chunk_index(shape, (uint32_t)(address - slab_start));
     /*
-     * The inverse is rounded up: just below a chunk's start, the index can be that chunk's already.
+     * The inverse is rounded up, so just below a chunk's start, the index can already be that
+     * chunk's.
      */
     if (chunk->index * shape->size > address - slab_start)
         chunk->index--;

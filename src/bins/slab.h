@@ -1,15 +1,15 @@
 /*
- * A slab: a run of units cut into equal chunks of one size class. What is known of its chunks lies
- * here and in the heap's states, never in the chunks: a program that writes after free() finds no
- * link to destroy. (But for chunks on their way home from another thread, whose addresses travel in
- * some of them: arena/remote.c.)
+ * A slab: a run of units cut into equal chunks of one size class. What is known of its chunks is
+ * stored here and in the heap's states, never in the chunks, so a program that writes after free()
+ * finds no link to destroy. The exception is chunks that another thread freed: on the way to their
+ * arena, some of them hold the addresses of others (arena/remote.c).
  *
- *   every chunk is: vacant (its bit is set in slab->vacant)
- *               or: out: live, in a bin's cache, or on its way home from another thread
+ *   every chunk is: vacant: its bit is set in slab->vacant
+ *               or: out: live, in a bin's stack, or on its way from another thread
  *   slab->free == the number of bits set in slab->vacant
  *   a chunk at or above slab->fresh was never out of this slab: if slab->clean, it is zero
  *
- * Owner only, except `identity` and the states, which anyone may read at any time.
+ * Owner only, except `identity` and the states, which any thread may read at any time.
  */
 #ifndef FT_BINS_SLAB_H
 #define FT_BINS_SLAB_H
@@ -27,22 +27,22 @@ struct slab {
     uint16_t first_unit;
     uint8_t size_class;
     uint8_t place : 7; /* enum slab_place */
-    /* The memory came straight from the kernel. */
+    /* True if the memory was as the kernel gave it when the slab was made. */
     bool clean : 1;
     /*
-     * 0, or: generation (32 bits), first unit (16), class (8), 1. Written by the owner with release
-     * ordering; a walker reads it before and after the states, and what it saw in between holds if
-     * both are equal.
+     * Either 0 in the lower half, or first unit (16 bits), class (8) and 1; the upper half is a
+     * generation (32 bits). Written by the owner with release. A walker reads it before and after
+     * the states; if both values are equal, what it saw in between is true of this slab.
      */
     _Atomic uint64_t identity;
     /*
-     * As many words as the zone's slabs may need. They start in the same cache line: for most
-     * classes, taking a chunk back touches no other.
+     * As many words as the zone's slabs may need. They begin in the same cache line, so for most
+     * classes, taking a chunk back touches no other line.
      */
     uint64_t vacant[];
 };
 
-/* From slab to slab in a heap's header: whole cache lines. */
+/* The distance between slabs in a heap's header: whole cache lines. */
 enum { TINY_SLAB_STRIDE = 192, SMALL_SLAB_STRIDE = 64 };
 
 static_assert(TINY_HEADER_OFFSET + sizeof(struct heap) <=
@@ -63,28 +63,27 @@ static_assert(SMALL_NUMBERS_OFFSET + SMALL_UNITS * sizeof(uint16_t) <= SMALL_SLA
               "unit numbers");
 static_assert(SMALL_SLABS_OFFSET + SMALL_SLABS * SMALL_SLAB_STRIDE <= SMALL_FIRST_UNIT * UNIT_SIZE,
               "SMALL header");
-/* TINY: the class and the slab follow from the address. */
+/* TINY: class and slab follow from the address. */
 
-/* The heap as the bytes that describe it. */
+/* Returns the heap as bytes. */
 static inline _Atomic uint8_t *tiny_heap(uintptr_t address)
 {
     return pointer_to(address & ~(uintptr_t)(TINY_HEAP_SIZE - 1));
 }
 
-/* The class of the unit, plus this: see heap.h. */
+/* Added to the class of a unit: see heap.h. */
 enum { TINY_CLASS_MARK = 0x80 };
 
 static inline _Atomic uint8_t *tiny_unit_class(uintptr_t address)
 {
     /*
-     * The window differs from heap to heap, so that they do not all compete for the same cache
-     * lines.
+     * The window differs from heap to heap, so that heaps do not compete for the same cache lines.
      */
     return &tiny_heap(
         address)[TINY_WINDOWS_OFFSET + (address >> UNIT_SHIFT & (TINY_WINDOWS_SIZE - 1))];
 }
 
-/* Only where there is a slab, such as around a live chunk. */
+/* To be called only where there is a slab, for example around a live chunk. */
 static inline size_t tiny_class_around(uintptr_t address)
 {
     /* Relaxed: the holder of a chunk got it together with its class. */
@@ -99,7 +98,7 @@ static inline struct slab *tiny_slab(uintptr_t address)
     return pointer_to(base + TINY_SLABS_OFFSET + (address - base) / UNIT_SIZE * TINY_SLAB_STRIDE);
 }
 
-/* SMALL: the slab is found by the heap's table of units. */
+/* SMALL: the heap's table of units leads to the slab. */
 
 static inline _Atomic uint16_t *small_unit_number(uintptr_t address)
 {
@@ -114,10 +113,10 @@ static inline struct slab *small_slab_numbered(uintptr_t base, unsigned number)
     return pointer_to(base + SMALL_SLABS_OFFSET + (size_t)number * SMALL_SLAB_STRIDE);
 }
 
-/* NULL where there is no slab. */
+/* Returns NULL if there is no slab. */
 static inline struct slab *small_slab(uintptr_t address)
 {
-    /* Acquire: who finds the number, finds the slab complete. */
+    /* Acquire: whoever finds the number finds the slab complete. */
     unsigned number = atomic_load_explicit(small_unit_number(address), memory_order_acquire);
 
     return number == 0
@@ -125,7 +124,7 @@ static inline struct slab *small_slab(uintptr_t address)
                : small_slab_numbered(address & ~(uintptr_t)(SMALL_HEAP_SIZE - 1), number - 1);
 }
 
-/* Slabs lie in their heap, so it follows from their address; the zone from their class. */
+/* A slab's record is in its heap, so its address leads to the heap. The class tells the zone. */
 static inline struct heap *slab_heap(const struct slab *slab)
 {
     return heap_at((uintptr_t)slab, slab->size_class < TINY_CLASSES ? 0 : TAG_SMALL);
@@ -136,7 +135,7 @@ static inline uintptr_t slab_start(const struct slab *slab)
     return slab_heap(slab)->base + (uintptr_t)slab->first_unit * UNIT_SIZE;
 }
 
-/* What an identity says. */
+/* What an identity tells. */
 
 static inline unsigned identity_class(uint64_t identity)
 {
@@ -149,23 +148,25 @@ static inline unsigned identity_unit(uint64_t identity)
 }
 
 /*
- * The index of the chunk that starts `offset` bytes into a slab. If none does, index * size is not
- * offset.
+ * Returns the index of the chunk that starts `offset` bytes into a slab. If none starts there,
+ * index * size is not `offset`.
  */
 static inline uint32_t chunk_index(const struct size_class *shape, uint32_t offset)
 {
     return (uint32_t)((uint64_t)offset * shape->inverse >> 32);
 }
 
-/* A new slab of the class, all chunks vacant, or NULL: no memory. */
+/*
+ * Returns a new slab of the class, whose chunks are all vacant. Returns NULL if there is no memory.
+ */
 struct slab *slab_create(struct heap_set *heaps, unsigned size_class);
 
-/* Gives the slab's memory to its heap. All its chunks must be vacant. */
+/* Returns the slab's memory to its heap. All its chunks must be vacant. */
 void slab_destroy(struct slab *slab);
 
 /*
- * How much of a freed chunk may hold the addresses of others, at most and with its size: see
- * arena/remote.c.
+ * How much of a freed chunk may hold the addresses of others (arena/remote.c): the maximum, and for
+ * a chunk of a given size.
  */
 enum { SLAB_PARCEL_MAX = 512 };
 
@@ -177,13 +178,16 @@ static inline size_t slab_parcel_bytes(size_t usable)
 /* Moves up to `most` vacant chunks to out[], the lowest address last. Returns how many. */
 unsigned slab_take(struct slab *slab, void **out, unsigned most);
 
-/* The same with any of them, each as likely as the others. */
+/* Like slab_take(), but moves random chunks; each is equally likely. */
 unsigned slab_take_random(struct slab *slab, void **out, unsigned most, uint64_t *random);
 
-/* The lowest vacant chunk; the slab must have one. Sets *clean if its memory is zero. */
+/* Takes the lowest vacant chunk; there must be one. Sets *clean if its memory is zero. */
 void *slab_take_one(struct slab *slab, bool *clean);
 
-/* Takes a chunk back, or some that lie side by side; the caller adds them to slab->free. */
+/*
+ * Take back one chunk, or a row of chunks that lie side by side. The caller adds their number to
+ * slab->free.
+ */
 static inline void slab_put(struct slab *slab, unsigned index)
 {
     slab->vacant[index / 64] |= UINT64_C(1) << (index % 64);
@@ -192,8 +196,8 @@ static inline void slab_put(struct slab *slab, unsigned index)
 void slab_put_row(struct slab *slab, unsigned index, unsigned count);
 
 /*
- * For the repair after fork: the vacant chunks are those that no live state claims. False: not a
- * slab.
+ * For the repair after a fork: makes all chunks vacant that are not live. Returns false if there is
+ * no slab.
  */
 bool slab_rebuild(struct slab *slab, struct heap *heap);
 

@@ -67,7 +67,10 @@ static_assert(SIZE_CLASSES <= 1 << (SMALL_PLACE_SHIFT - SMALL_CLASS_SHIFT) &&
 /* Everything below is part of fast paths; kinds and orders are constants there. */
 #define STATE_INLINE static inline __attribute__((always_inline))
 
-/* The table above, but for the last line: only small_forget() makes a state NONE. */
+/*
+ * The table at the top of this file without its last line, since only small_forget() makes a state
+ * NONE.
+ */
 STATE_INLINE bool state_may_turn(unsigned from, unsigned to)
 {
     switch (from) {
@@ -86,7 +89,7 @@ STATE_INLINE void state_require(bool allowed)
         __builtin_trap();
 }
 
-/* Where the states are. */
+/* Where states are stored. */
 
 STATE_INLINE _Atomic uint8_t *tiny_state(uintptr_t address)
 {
@@ -95,7 +98,7 @@ STATE_INLINE _Atomic uint8_t *tiny_state(uintptr_t address)
     return (_Atomic uint8_t *)pointer_to(base) + (address - base) / CHUNK_ALIGN;
 }
 
-/* Of the chunk that starts in the same SMALL_GRANULE; no two do. */
+/* Returns the state of the chunk that starts in the same SMALL_GRANULE; no two chunks do. */
 STATE_INLINE _Atomic uint32_t *small_state(uintptr_t address)
 {
     uintptr_t base = address & ~(uintptr_t)(SMALL_HEAP_SIZE - 1);
@@ -103,7 +106,7 @@ STATE_INLINE _Atomic uint32_t *small_state(uintptr_t address)
     return (_Atomic uint32_t *)pointer_to(base) + (address - base) / SMALL_GRANULE;
 }
 
-/* What states are made of. */
+/* How states are composed. */
 
 STATE_INLINE uint8_t tiny_state_of(unsigned kind, size_t slack)
 {
@@ -124,9 +127,9 @@ STATE_INLINE uint32_t small_state_of(unsigned kind, unsigned size_class, uintptr
 }
 
 /*
- * What a bin keeps as `live`: the state of a live chunk of the class without slack, plus the size
- * of the class. Subtract the requested size, and it is the state to store (SMALL: also add the
- * place).
+ * Returns what a bin keeps as `live`: the state of a live chunk of the class without slack, plus
+ * the size of the class. Subtracting the requested size gives the state to store; for SMALL, the
+ * place has to be added, too.
  */
 STATE_INLINE uint32_t state_live_base(unsigned size_class)
 {
@@ -136,13 +139,13 @@ STATE_INLINE uint32_t state_live_base(unsigned size_class)
     return state + size_classes[size_class].size;
 }
 
-/* The class's size, from what its bin keeps. */
+/* Returns the class's size, given what its bin keeps. */
 STATE_INLINE size_t tiny_base_size(uint32_t live)
 {
     return live - tiny_state_of(STATE_LIVE, 0);
 }
 
-/* What a state that was read says. */
+/* What a state tells. */
 
 STATE_INLINE unsigned tiny_kind(uint8_t seen)
 {
@@ -154,19 +157,19 @@ STATE_INLINE unsigned small_kind(uint32_t seen)
     return seen >> SMALL_KIND_SHIFT;
 }
 
-/* Whether a live chunk starts at the address of the state. */
+/* Returns true if a live chunk starts at the address of the state. */
 STATE_INLINE bool tiny_lives(uint8_t seen)
 {
     return (int8_t)seen > 0;
 }
 
-/* Whether a live chunk starts in the granule of the state. */
+/* Returns true if a live chunk starts in the granule of the state. */
 STATE_INLINE bool small_lives(uint32_t seen)
 {
     return (int32_t)seen > 0;
 }
 
-/* Whether it is the state of a chunk of this kind that starts at the address. */
+/* Returns true if this is the state of a chunk of this kind that starts at the address. */
 STATE_INLINE bool small_is_at(uint32_t seen, unsigned kind, uintptr_t address)
 {
     uint32_t kind_alone = (uint32_t)kind << (SMALL_KIND_SHIFT - SMALL_PLACE_SHIFT);
@@ -181,8 +184,8 @@ STATE_INLINE bool small_lives_at(uint32_t seen, uintptr_t address)
 }
 
 /*
- * Whether nobody but the owner of the arena may change the state: NONE or FREE. The other two kinds
- * have this bit in common.
+ * Returns true if only the owner of the arena may change the state: NONE or FREE. The other two
+ * kinds have this bit in common.
  */
 STATE_INLINE bool tiny_is_owners(uint8_t seen)
 {
@@ -194,13 +197,13 @@ STATE_INLINE bool small_is_owners(uint32_t seen)
     return (seen & (uint32_t)(STATE_LIVE & STATE_REMOTE) << SMALL_KIND_SHIFT) == 0;
 }
 
-/* The slack of a hardened process's chunk: 1 to 64. */
+/* Returns the slack of a chunk of a hardened process: 1 to 64. */
 STATE_INLINE size_t tiny_slack_hardened(uint8_t seen)
 {
     return (seen - 1u) % (TINY_SLACK_MAX + 1) + 1;
 }
 
-/* The slack in any process. */
+/* Returns the slack in any process. */
 STATE_INLINE size_t tiny_slack(uint8_t seen)
 {
     return policy_zero_and_canary() ? tiny_slack_hardened(seen) : seen & TINY_SLACK_MAX;
@@ -211,7 +214,7 @@ STATE_INLINE size_t small_slack(uint32_t seen)
     return seen & SMALL_SLACK_MAX;
 }
 
-/* The most slack that a TINY state can tell, in any process. */
+/* Returns the most slack that a TINY state can tell, in any process. */
 STATE_INLINE size_t tiny_slack_max(void)
 {
     return (size_t)TINY_SLACK_MAX + policy_zero_and_canary();
@@ -222,7 +225,7 @@ STATE_INLINE unsigned small_state_class(uint32_t seen)
     return seen >> SMALL_CLASS_SHIFT & ((1 << (SMALL_PLACE_SHIFT - SMALL_CLASS_SHIFT)) - 1);
 }
 
-/* Whether a live chunk was requested with this size; `live` is what its bin keeps. */
+/* Returns true if a live chunk was requested with this size. `live` is what its bin keeps. */
 STATE_INLINE bool tiny_has_size(uint8_t seen, uint32_t live, size_t size)
 {
     return live - size == seen;
@@ -236,8 +239,8 @@ STATE_INLINE bool small_has_size(uint32_t seen, uint32_t live, uintptr_t address
 /* The changes. */
 
 /*
- * Hands out a chunk that is NONE or FREE, or gives a live one another requested size; `live` is
- * what its bin keeps. See struct slab, `identity`, for the release.
+ * Hands out a chunk that is NONE or FREE, or gives a live one another requested size. `live` is
+ * what its bin keeps. `identity` in struct slab explains the release.
  */
 STATE_INLINE void tiny_mark_live(uintptr_t address, uint32_t live, size_t requested)
 {
@@ -252,8 +255,8 @@ STATE_INLINE void small_mark_live(uintptr_t address, uint32_t live, size_t reque
 }
 
 /*
- * Changes the kind and nothing else. `seen` is the state as it is, and its kind is `from`, which is
- * not NONE, because the rest of such a state says nothing.
+ * Changes only the kind. `seen` is the state as it is, and `from` is its kind. `from` is not NONE,
+ * because the rest of such a state means nothing.
  */
 STATE_INLINE void tiny_turn(uintptr_t address, uint8_t seen, unsigned from, unsigned to,
                             memory_order order)
