@@ -1,6 +1,6 @@
 /*
- * The text that the word counter reads: the named files, and those below the named directories, one
- * after the other in one buffer that grows by realloc.
+ * The text that the word counter reads: the named files, and the files below the named directories,
+ * one after the other in one buffer that grows by realloc().
  */
 #ifndef EXAMPLES_CORPUS_H
 #define EXAMPLES_CORPUS_H

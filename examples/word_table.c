@@ -1,6 +1,6 @@
 /*
- * The word counter's hash table. Its number of buckets doubles when there is a word for each;
- * memory that cannot be had ends the program.
+ * The word counter's hash table. The number of buckets doubles when there is one word for each. If
+ * there is no memory, the program ends.
  */
 #include "word_table.h"
 

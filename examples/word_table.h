@@ -1,6 +1,7 @@
 /*
- * A table of words and how often each was seen: chained buckets, an allocation for each word and
- * one for each node, as plain C programs do it. A table belongs to one thread at a time.
+ * A table of words and of how often each was seen. It has chained buckets, with one allocation for
+ * each word and one for each node, as plain C programs do it. Only one thread may use a table at a
+ * time.
  */
 #ifndef EXAMPLES_WORD_TABLE_H
 #define EXAMPLES_WORD_TABLE_H
@@ -23,12 +24,12 @@ struct word_table {
 void word_table_init(struct word_table *table);
 
 /*
- * Counts the word. The table takes `text`, which came from malloc, and frees it if it knows the
- * word.
+ * Counts the word. The table takes over `text`, which malloc() returned, and frees it if it already
+ * has the word.
  */
 void word_table_add(struct word_table *table, char *text, unsigned long count);
 
-/* Moves all of `from` into `to`; `from` is empty afterwards and holds no memory. */
+/* Moves all words of `from` to `to`. `from` is empty afterwards and holds no memory. */
 void word_table_merge(struct word_table *to, struct word_table *from);
 
 /*

@@ -1,8 +1,8 @@
 /*
- * A word counter with threads: each counts the words of pieces of a text into a hash table of its
- * own, with an allocation for each line and each word; the tables are then merged by the main
- * thread, which frees what the others allocated. Knows no allocator in particular; if
- * show_alloc_mem() is there, it can be shown.
+ * A word counter with threads. Each thread counts the words of pieces of a text in a hash table of
+ * its own, with an allocation for each line and each word. The main thread then merges the tables,
+ * and so frees what the others allocated. The program works with any allocator, and calls
+ * show_alloc_mem() if there is one.
  */
 #include "corpus.h"
 #include "word_table.h"
@@ -105,8 +105,8 @@ static void *work(void *argument)
 }
 
 /*
- * Counts the corpus again and again, until WORK bytes are done: /usr/include alone would take no
- * time.
+ * Counts the corpus again and again until WORK bytes are done, because a single pass over
+ * /usr/include would take no time.
  */
 static void count_words(const struct corpus *corpus, size_t threads, struct word_table *result)
 {
@@ -149,7 +149,10 @@ static void print_words(struct word **top, size_t count)
         printf("%10lu  %s\n", top[i]->count, top[i]->text);
 }
 
-/* Only the text, the words printed and what libc keeps are left: a list that fits a screen. */
+/*
+ * Only the text, the printed words and the C library's own memory are left, so the list fits on a
+ * screen.
+ */
 static void show_memory(void)
 {
     fflush(stdout);
