@@ -22,6 +22,16 @@ static unsigned read_state(struct chunk *chunk)
     }
 }
 
+/* The slab that may hold the address, or NULL if it is in the header or in no slab. */
+static struct slab *find_slab(const struct heap *heap, uintptr_t address, enum zone zone)
+{
+    size_t first = zone == ZONE_SMALL ? SMALL_FIRST_UNIT : TINY_FIRST_UNIT;
+
+    if (address < heap->base + first * UNIT_SIZE)
+        return NULL;
+    return zone == ZONE_SMALL ? small_slab(address) : tiny_slab(address);
+}
+
 enum verdict chunk_find(uintptr_t address, uint16_t tag, struct chunk *chunk)
 {
     struct heap *heap = heap_at(address, tag);
@@ -30,15 +40,9 @@ enum verdict chunk_find(uintptr_t address, uint16_t tag, struct chunk *chunk)
     uint64_t identity;
 
     *chunk = (struct chunk){.zone = tag & TAG_SMALL ? ZONE_SMALL : ZONE_TINY, .arena = heap->arena};
-    if (chunk->zone == ZONE_SMALL) {
-        chunk->slab = small_slab(address);
-        if (address < heap->base + SMALL_FIRST_UNIT * UNIT_SIZE || chunk->slab == NULL)
-            return CHUNK_NONE;
-    } else {
-        if (address < heap->base + TINY_FIRST_UNIT * UNIT_SIZE)
-            return CHUNK_NONE;
-        chunk->slab = tiny_slab(address);
-    }
+    chunk->slab = find_slab(heap, address, chunk->zone);
+    if (chunk->slab == NULL)
+        return CHUNK_NONE;
     /* Acquire: what is read of the slab afterwards is not older than the identity. */
     identity = atomic_load_explicit(&chunk->slab->identity, memory_order_acquire);
     if ((identity & 1) == 0)

@@ -18,10 +18,7 @@ enum {
     LEARNED_LEAST = 2 << 20,
     /* How many of the mappings that were unmapped lately are remembered. */
     LOST = 64,
-    /*
-     * How many bytes live chunks may hold for their growth, whatever is live; and beyond that,
-     * which part of all live bytes.
-     */
+    /* Live chunks may hold this many bytes for growth, plus this part of all live bytes. */
     LENT_LEAST = 4 << 20,
     LENT_PART = 4,
     /* How many chunks of a list are looked at: those of the first list may be too small. */
@@ -31,10 +28,7 @@ enum {
      * those that the kernel refuses are not all tried again and again.
      */
     EVICT = 4,
-    /*
-     * How many bytes are evicted at a time, not counting the last mapping: the bytes are what takes
-     * the kernel long.
-     */
+    /* Bytes evicted at a time, without the last mapping. The kernel needs time for each byte. */
     EVICT_BYTES = 8 << 20,
 };
 
@@ -48,10 +42,7 @@ static const uint64_t cache_age = (uint64_t)50 * CLOCK_TENTH;
 static const uint64_t cache_age = (uint64_t)10 * CLOCK_TENTH;
 #endif
 
-/*
- * A mapping that was unmapped because the cache may not hold more. An entry with `mapped` 0 is
- * unused.
- */
+/* A mapping that was unmapped because the cache was full. `mapped` is 0 in an unused entry. */
 struct lost {
     size_t mapped;
     uint64_t at;

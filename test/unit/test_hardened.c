@@ -104,10 +104,7 @@ static void test_only_live_chunks_are_freed_quickly(void **state)
     run(free_sized_quickly);
 }
 
-/*
- * The oldest chunks leave the quarantine when one chunk more than it holds has been freed, and no
- * sooner.
- */
+/* The oldest chunks leave the quarantine once more chunks are freed than it holds, and no sooner. */
 static void wait_in_quarantine(void *unused)
 {
     (void)unused;
@@ -179,9 +176,7 @@ static void choose(void *unused)
     unsigned rising = 0;
     char *chunks[COUNT];
 
-    /*
-     * The chunks that came into the stack together with the first are not the lowest of the slab.
-     */
+    /* The chunks that came into the stack with the first one are not the lowest of the slab. */
     chunks[0] = take(arena, 40);
     for (void **slot = bin->slots; slot < bin->top; slot++)
         rising += ((uintptr_t)*slot & (UNIT_SIZE - 1)) / 48 > 2 * bin_count(bin);
