@@ -104,7 +104,7 @@ static void test_only_live_chunks_are_freed_quickly(void **state)
     run(free_sized_quickly);
 }
 
-/* The oldest chunks leave the quarantine once more chunks are freed than it holds, and no sooner. */
+/* The oldest chunks leave the quarantine when one more is freed than it holds, and no sooner. */
 static void wait_in_quarantine(void *unused)
 {
     (void)unused;
