@@ -90,7 +90,8 @@ def zones_in_order(lines):
         if re.match(r"(TINY|SMALL|LARGE|Total) : ", line):
             groups.append([])
         groups[-1].append(line)
-    return [line for group in sorted(groups, key=lambda group: "".join(group)[:5]) for line in group]
+    groups.sort(key=lambda group: "".join(group)[:5])
+    return [line for group in groups for line in group]
 
 
 def same_output(wanted, found):
