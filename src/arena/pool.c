@@ -267,11 +267,11 @@ void pool_age(void)
 {
     enum { LOOK = 16 };
     /*
-     * Where the last call stopped. Relaxed: arenas are never unmapped, so it is safe to begin at
-     * any value.
+     * Where the last call stopped, in any thread. Arenas are never unmapped, so it is safe to begin
+     * at any value. Acquire and release: the arena is complete for this thread, too.
      */
     static _Atomic(struct arena *) place;
-    struct arena *arena = atomic_load_explicit(&place, memory_order_relaxed);
+    struct arena *arena = atomic_load_explicit(&place, memory_order_acquire);
     uint64_t now = clock_now();
 
     for (unsigned seen = 0; seen < LOOK; seen++) {
@@ -284,7 +284,7 @@ void pool_age(void)
             break;
         }
     }
-    atomic_store_explicit(&place, arena, memory_order_relaxed);
+    atomic_store_explicit(&place, arena, memory_order_release);
 }
 
 static void sort_after_fork(struct arena *arena, const struct arena *survivor)

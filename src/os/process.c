@@ -23,9 +23,10 @@ static unsigned processors = 1;
 /*
  * Upward from the initial thread's stack pointer, the kernel lays: argc, the arguments, NULL, the
  * environment, NULL, the auxiliary vector. Everything between a frame of this thread and the
- * environment is stack, so it can be read.
+ * environment is stack, so it can be read. AddressSanitizer has gaps between a frame's variables,
+ * which this function must be allowed to read.
  */
-char **os_kernel_environment(char **environment)
+__attribute__((no_sanitize("address"))) char **os_kernel_environment(char **environment)
 {
     enum { FAR = 1 << 26 };
     uintptr_t frame = (uintptr_t)__builtin_frame_address(0);

@@ -6,7 +6,6 @@
 #include "arena/pool.h"
 #include "arena/remote.h"
 #include "arena/thread.h"
-#include "base/clock.h"
 #include "base/options.h"
 #include "os/os.h"
 #include "support/pattern.h"
@@ -232,109 +231,6 @@ static void test_trimming_other_arenas(void **state)
     assert_true(unit_child_succeeds(trim_all, NULL));
 }
 
-/* Counts pages that were written to and are in no slab. */
-static unsigned dirty_units(const struct heap_set *set)
-{
-    unsigned units = 0;
-
-    for (const struct heap *heap = set->heaps; heap != NULL; heap = heap->next)
-        for (unsigned word = 0; word < UNIT_WORDS; word++)
-            units += (unsigned)__builtin_popcountll(heap->vacant[word] & heap->dirty[word]);
-    return units;
-}
-
-static void use_and_leave(struct arena *arena)
-{
-    enum { MANY = 128, BYTES = 30000 };
-    void *chunks[MANY];
-
-    for (unsigned n = 0; n < MANY; n++)
-        chunks[n] = unit_alloc(arena, BYTES);
-    for (unsigned n = 0; n < MANY; n++)
-        unit_free(arena, chunks[n]);
-    pool_put(arena);
-    REQUIRE(dirty_units(&arena->small) > MANY, "the end of a thread gave its memory back");
-}
-
-/* Pretends that the arena was left an hour ago. */
-static void left_long_ago(struct arena *arena)
-{
-    atomic_store(&arena->left_at, atomic_load(&arena->left_at) - (uint64_t)36000 * CLOCK_TENTH);
-}
-
-static void age_all(void)
-{
-    /* Each call looks at some arenas and serves one. */
-    for (unsigned n = 0; n < 100; n++)
-        pool_age();
-}
-
-static void age_in_pool(void *argument)
-{
-    (void)argument;
-    struct arena *left = pool_get(), *taken = pool_get(), *locked = pool_get();
-
-    use_and_leave(left);
-    use_and_leave(locked);
-    use_and_leave(taken);
-    age_all();
-    REQUIRE(dirty_units(&left->small) > 0 && dirty_units(&taken->small) > 0, "left just now");
-    REQUIRE(pool_get() == taken && atomic_load(&taken->left_at) == 0,
-            "a thread has it, and it still ages");
-    left_long_ago(left);
-    left_long_ago(locked);
-    arena_lock(locked);
-    age_all();
-    REQUIRE(left->small.heaps == NULL && atomic_load(&left->left_at) == 0,
-            "memory that nobody wants is kept");
-    REQUIRE(dirty_units(&taken->small) > 0, "an arena in use was touched");
-    REQUIRE(dirty_units(&locked->small) > 0, "an arena was changed without its lock");
-    arena_unlock(locked);
-    age_all();
-    REQUIRE(locked->small.heaps == NULL, "an arena was forgotten because it was locked once");
-}
-
-static void test_the_memory_of_an_unwanted_arena_is_given_back(void **state)
-{
-    (void)state;
-    assert_true(unit_child_succeeds(age_in_pool, NULL));
-}
-
-static void leave_many(void *argument)
-{
-    (void)argument;
-    enum { ARENAS = 8, MANY = 128, BYTES = 30000, MOST = 16 << 20 };
-    struct arena *arenas[ARENAS];
-    size_t kept = 0;
-
-    for (unsigned n = 0; n < ARENAS; n++) {
-        void *chunks[MANY];
-
-        arenas[n] = pool_get();
-        for (unsigned m = 0; m < MANY; m++)
-            chunks[m] = unit_alloc(arenas[n], BYTES);
-        for (unsigned m = 0; m < MANY; m++)
-            unit_free(arenas[n], chunks[m]);
-    }
-    for (unsigned n = 0; n < ARENAS; n++) {
-        pool_put(arenas[n]);
-        kept += arena_unused(arenas[n]);
-    }
-    /* Runs that are too short to be purged hardly count. */
-    REQUIRE(kept > MOST / 2 && kept <= MOST + ARENAS * 4 * UNIT_SIZE, "%zu bytes are kept", kept);
-    for (unsigned n = 0; n < ARENAS; n++)
-        REQUIRE(pool_get() != NULL, "no arena");
-    pool_put(arenas[0]);
-    REQUIRE(arena_unused(arenas[0]) > 2 << 20,
-            "what arenas kept that are in use again still counts");
-}
-
-static void test_memory_of_all_ended_threads_is_bounded(void **state)
-{
-    (void)state;
-    assert_true(unit_child_succeeds(leave_many, NULL));
-}
-
 enum { THREADS = 4, ROUNDS = 200 };
 
 static void *come_and_go(void *argument)
@@ -388,8 +284,6 @@ int main(void)
         cmocka_unit_test(test_a_new_thread_adopts_the_arena_of_an_ended_one),
         cmocka_unit_test(test_an_arena_enters_the_pool_with_nothing_pending),
         cmocka_unit_test(test_trimming_other_arenas),
-        cmocka_unit_test(test_the_memory_of_an_unwanted_arena_is_given_back),
-        cmocka_unit_test(test_memory_of_all_ended_threads_is_bounded),
         cmocka_unit_test(test_many_threads_over_few_arenas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
