@@ -8,6 +8,7 @@
 #include "base/clock.h"
 
 #include "base/secret.h"
+#include "base/text.h"
 #include "os/os.h"
 
 #include <elf.h>
@@ -94,15 +95,6 @@ static uint32_t count_symbols(const struct image *image)
     return hash != NULL ? count_in_chains(hash) : 0;
 }
 
-static bool same_string(const char *a, const char *b)
-{
-    while (*a != '\0' && *a == *b) {
-        a++;
-        b++;
-    }
-    return *a == *b;
-}
-
 static uintptr_t find_function(const char *base, const char *name)
 {
     struct image image;
@@ -116,7 +108,7 @@ static uintptr_t find_function(const char *base, const char *name)
     names = dynamic_entry(&image, DT_STRTAB);
     count = symbols != NULL && names != NULL ? count_symbols(&image) : 0;
     for (uint32_t n = 0; n < count; n++)
-        if (symbols[n].st_shndx != SHN_UNDEF && same_string(names + symbols[n].st_name, name))
+        if (symbols[n].st_shndx != SHN_UNDEF && text_equal(names + symbols[n].st_name, name))
             return image.bias + symbols[n].st_value;
     return 0;
 }

@@ -34,15 +34,6 @@ static const struct {
     {"FT_MALLOC_ARENA_MAX", "a number from 1 to 32766", set_arena_max},
 };
 
-static bool same_string(const char *a, const char *b)
-{
-    while (*a != '\0' && *a == *b) {
-        a++;
-        b++;
-    }
-    return *a == *b;
-}
-
 /* Returns what comes after `prefix` in `text`, or NULL if `text` does not begin with it. */
 static const char *after_prefix(const char *text, const char *prefix)
 {
@@ -54,9 +45,9 @@ static const char *after_prefix(const char *text, const char *prefix)
 
 static bool set_bool(bool *option, const char *value, const char *off, const char *on)
 {
-    if (!same_string(value, off) && !same_string(value, on))
+    if (!text_equal(value, off) && !text_equal(value, on))
         return false;
-    *option = same_string(value, on);
+    *option = text_equal(value, on);
     return true;
 }
 
@@ -67,11 +58,11 @@ static bool set_on_error(const char *value)
 
 static bool set_on_wrong_size(const char *value)
 {
-    if (same_string(value, "abort"))
+    if (text_equal(value, "abort"))
         options.on_wrong_size = WRONG_SIZE_ABORT;
-    else if (same_string(value, "report"))
+    else if (text_equal(value, "report"))
         options.on_wrong_size = WRONG_SIZE_REPORT;
-    else if (same_string(value, "ignore"))
+    else if (text_equal(value, "ignore"))
         options.on_wrong_size = WRONG_SIZE_IGNORE;
     else
         return false;

@@ -6,6 +6,7 @@
 #ifndef FT_BASE_TEXT_H
 #define FT_BASE_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,16 @@ struct text {
     size_t length;
     char buffer[4096];
 };
+
+/* Like strcmp() == 0, which would be an import. */
+static inline bool text_equal(const char *a, const char *b)
+{
+    while (*a != '\0' && *a == *b) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
 
 void text_flush(struct text *text);
 void text_string(struct text *text, const char *string);

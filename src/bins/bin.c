@@ -1,6 +1,6 @@
 /*
- * The bins of an arena: their stacks of free chunks, which the fast paths use, how long they are,
- * and how they are filled and emptied.
+ * The bins of an arena: the stacks of free chunks that the fast paths use, how long they are, and
+ * how they are filled and emptied.
  */
 #include "base/clock.h"
 #include "bins/bin_slabs.h"
@@ -9,13 +9,13 @@
 #include <string.h>
 
 enum {
-    /* First stacks: all of them together fit in two pages. */
+    /* The lengths of the first stacks: all of them together fit in two pages. */
     FIRST_LIMIT_TINY = 16,
     FIRST_LIMIT_SMALL = 8,
-    /* Of chunks above this, the first stack holds one. */
+    /* For chunks larger than this, the first stack holds one. */
     FIRST_SINGLE_FROM = 32 << 10,
     /*
-     * The longer stacks are bounded in chunks and in bytes; those of SMALL chunks also all
+     * The bounds of the longer stacks, in chunks and in bytes. The SMALL ones are also bounded
      * together.
      */
     LIMIT_TINY = 1024,
@@ -24,26 +24,28 @@ enum {
     LIMIT_SMALL_BYTES = 2 << 20,
     ROOM_OWN = 1 << 20,
     ROOM_COMMON = 16 << 20,
-    /* How many bins are asked to give up their longer stacks when one needs what is not left. */
+    /* How many bins are asked to shorten their stacks when one bin needs more than is left. */
     ASKED = 8,
-    /* A first stack filled so often is too short. */
+    /* A stack that was filled this often is too short. */
     REFILLS = 8,
     /*
-     * What nobody asked for goes back: free units to the kernel after a tick or two, the chunks of
-     * a stack to their slabs after BINS_FLUSH_TICKS: spread over slabs, they make it touch others.
+     * Memory that nobody used is given back: free units to the kernel after a tick or two; the
+     * chunks of a stack to their slabs after BINS_FLUSH_TICKS, because they are spread over slabs
+     * and their reuse would touch all of these.
      */
     TICK = CLOCK_TENTH / 4,
     /*
-     * What a call does not get to waits for the next one after this: other calls come in between.
+     * The rest of a tick that is too much for one call is done by the next call after this time;
+     * other calls come in between.
      */
     TICK_PIECE = TICK / 8,
-    /* How many chunks of stacks that nobody uses go to their slabs in a call. */
+    /* How many chunks of unused stacks are returned to their slabs in one call. */
     FLUSH_CHUNKS = 2048,
 };
 
 /*
- * By how many bytes the SMALL stacks of all arenas may still be lengthened, beyond what each may by
- * itself. Any thread, relaxed: a sum, which orders nothing.
+ * By how many bytes the SMALL stacks of all arenas may still be lengthened, beyond what each arena
+ * has for itself. Any thread changes it; relaxed, because it is a sum that orders nothing.
  */
 static _Atomic size_t room_common = ROOM_COMMON;
 
@@ -86,7 +88,7 @@ size_t bins_slots(void)
 {
     size_t slots = 0;
 
-    /* A stack that is lengthened leaves its place for another one, twice as long. */
+    /* A stack that is lengthened moves to a new place, twice as long. */
     for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
         unsigned last = last_limit(size_class);
 
@@ -97,7 +99,7 @@ size_t bins_slots(void)
     return slots;
 }
 
-/* Short empty stacks, close together; no slab is known. */
+/* Makes all stacks short and empty, close together, and forgets all slabs. */
 static void lay_out(struct bins *bins)
 {
     void **slots = bins->slots;
@@ -129,7 +131,7 @@ void bins_init(struct bins *bins, void **slots, struct heap_set *tiny, struct he
     lay_out(bins);
 }
 
-/* False: there is not enough, and none was taken. */
+/* Returns false, and takes nothing, if there is not enough room. */
 static bool room_take(struct bins *bins, size_t bytes)
 {
     size_t common = atomic_load_explicit(&room_common, memory_order_relaxed);
@@ -164,7 +166,7 @@ static size_t bytes_of(const struct bin *bin, unsigned chunks)
     return (size_t)chunks * size_classes[bin->size_class].size;
 }
 
-/* A stack with no more chunks than the first one takes becomes as short as that. */
+/* Shortens a stack, which has no more chunks than the first one holds, to the length of that. */
 static void shorten(struct bin *bin)
 {
     unsigned first = first_limit(bin->size_class), limit = bin_limit(bin);
@@ -178,8 +180,8 @@ static void shorten(struct bin *bin)
 void bins_reset(struct bins *bins)
 {
     /*
-     * How long a stack was may be half said: then a little of what is common to all is lost, and
-     * nothing more.
+     * The stored length of a stack may be half written. Then a little of what all arenas share is
+     * lost, and nothing else.
      */
     for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++) {
         struct bin *bin = &bins->of[size_class];
@@ -216,7 +218,7 @@ void bin_flush(struct bin *bin)
     bin_release_empty(bin);
 }
 
-/* False: there are more of them, for another call. */
+/* Returns false if there is more to do, for another call. */
 static bool flush_unused(struct bins *bins)
 {
     for (unsigned chunks = 0; bins->flush_next < SIZE_CLASSES; bins->flush_next++) {
@@ -233,8 +235,8 @@ static bool flush_unused(struct bins *bins)
     return true;
 }
 
-/* A bounded piece of what is due; true: that was the last one. */
-static bool age(struct bins *bins)
+/* Does a bounded piece of what is due. Returns true if that was the last one. */
+static bool age_heaps(struct bins *bins)
 {
     bool flushed = flush_unused(bins);
 
@@ -252,13 +254,13 @@ static __attribute__((noinline)) void tick_due(struct bins *bins, uint64_t now)
         if (++bins->ticks % BINS_FLUSH_TICKS == 0)
             bins->flush_next = 0;
     }
-    bins->next_tick = now + (age(bins) ? TICK : TICK_PIECE);
+    bins->next_tick = now + (age_heaps(bins) ? TICK : TICK_PIECE);
     bins->ticked = true;
     if (limbo_any())
         limbo_empty(false);
 }
 
-static __attribute__((noinline)) void let_go(struct bins *bins)
+static __attribute__((noinline)) void continue_unmapping(struct bins *bins)
 {
     if (bins->tiny->waiting)
         heap_set_let_go(bins->tiny);
@@ -274,9 +276,9 @@ void bins_trim(struct bins *bins)
 }
 
 /*
- * Once a tick, at the end of a slow call: the bin is in order, and so are all others. It is not
- * only for the sake of memory at rest: what is freed in one size is then there for all others
- * before fresh memory is touched.
+ * Called at the end of a slow call, when the bin and all others are in order; does its work once a
+ * tick. This is not only for the sake of memory at rest: what was freed in one size is then
+ * available to all others before fresh memory is touched.
  */
 static void tick(struct bin *bin)
 {
@@ -285,7 +287,7 @@ static void tick(struct bin *bin)
 
     bin->used = true;
     if (unlikely(bins->tiny->waiting | bins->small->waiting))
-        let_go(bins);
+        continue_unmapping(bins);
     /* It is due when the time has come, and when the clock has jumped back. */
     if (unlikely(bins->next_tick - now - 1 >= TICK) && likely(bins->next_tick != BINS_NO_TICKS))
         tick_due(bins, now);
@@ -319,8 +321,8 @@ void *bin_take_one(struct bin *bin, bool *clean)
     return slab == NULL ? NULL : slab_take_one(slab, clean);
 }
 
-/* The chunks that have lain in the stack longest go to their slabs. */
-static void spill(struct bin *bin, unsigned count)
+/* Returns the chunks that have been in the stack longest to their slabs. */
+static void spill_oldest(struct bin *bin, unsigned count)
 {
     unsigned rest = bin_count(bin) - count;
 
@@ -329,7 +331,10 @@ static void spill(struct bin *bin, unsigned count)
     bin->top = bin->slots + rest;
 }
 
-/* Some bins that were not too short since they were asked last fall back to what they had first. */
+/*
+ * Asks some bins for room: those that were not too short since they were last asked return to the
+ * length of their first stack.
+ */
 static bool ask_for_room(struct bins *bins, size_t wanted)
 {
     for (unsigned asked = 0; asked < ASKED; asked++) {
@@ -339,7 +344,7 @@ static bool ask_for_room(struct bins *bins, size_t wanted)
         bins->hand = bins->hand + 1 < SIZE_CLASSES ? bins->hand + 1 : TINY_CLASSES;
         if (bin->refills == 0 && bin_limit(bin) > first) {
             if (bin_count(bin) > first)
-                spill(bin, bin_count(bin) - first);
+                spill_oldest(bin, bin_count(bin) - first);
             shorten(bin);
             if (room_take(bins, wanted))
                 return true;
@@ -350,9 +355,9 @@ static bool ask_for_room(struct bins *bins, size_t wanted)
 }
 
 /*
- * A stack that was filled from slabs and now is full again is too short for how much its class goes
- * up and down; a SMALL one gets longer if there is room for more in all. (Chunks that are freed in
- * one go overflow any stack.)
+ * Lengthens a stack that was filled from slabs and now is full again: it is too short for how much
+ * its class varies. A SMALL stack is lengthened only if there is room for it. (Chunks that are all
+ * freed at once overflow any stack.)
  */
 static bool lengthen_if_short(struct bin *bin)
 {
@@ -375,6 +380,6 @@ void bin_spill(struct bin *bin)
 
     if (lengthen_if_short(bin))
         return;
-    spill(bin, limit - limit / 2);
+    spill_oldest(bin, limit - limit / 2);
     tick(bin);
 }

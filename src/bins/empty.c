@@ -74,7 +74,7 @@ static size_t maps_size(size_t places)
                     os_page_size());
 }
 
-static struct region *add_region(void)
+static struct region *create_region(void)
 {
     size_t bytes = os_memory_limit() == SIZE_MAX ? REGION_BYTES : REGION_BYTES_LEAST;
     size_t places = bytes / CHUNK_ALIGN;
@@ -130,7 +130,7 @@ void *empty_alloc(size_t align)
     for (region = first_region(); region != NULL && address == 0; region = region->next)
         address = take_address(region, align);
     if (address == 0 && align <= REGION_BYTES / 2) {
-        region = add_region();
+        region = create_region();
         address = region == NULL ? 0 : take_address(region, align);
     }
     return pointer_to(address);

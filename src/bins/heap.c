@@ -1,7 +1,7 @@
 /*
- * Heaps: making them, cutting runs of units out of them, joining what comes back. Free runs are
- * bits in a map, so neighbours are joined by nature and serve any class; the lowest fit is taken,
- * so that high units drain. How memory goes back to the kernel: heap_return.c.
+ * Makes heaps, takes runs of units from them, and joins runs that are returned. Free runs are bits
+ * in a map, so neighbours are joined without any work and serve any class. The lowest fit is taken,
+ * so that high units drain. heap_return.c gives memory back to the kernel.
  */
 #include "bins/heap.h"
 
@@ -33,7 +33,7 @@ void heap_set_init(struct heap_set *set, struct arena *arena, uintptr_t *own, ui
     own[0] = OWN_NONE;
 }
 
-static void all_free(struct heap *heap)
+static void free_all_units(struct heap *heap)
 {
     unsigned first = heap_first_unit(heap), units = heap_units(heap);
 
@@ -68,7 +68,7 @@ static struct heap *heap_create(struct heap_set *set)
     heap->generation = mappings_generation();
     if (heap_in_steps())
         heap_guard(heap);
-    all_free(heap);
+    free_all_units(heap);
     structure_lock_write();
     entered = heap_map_set(base, size, heap->units, set->tag);
     if (entered)
@@ -102,7 +102,7 @@ struct heap *heap_set_take_aligned(struct heap_set *set, unsigned units, unsigne
         if (heap == NULL)
             return NULL;
         unit = run_find(heap->vacant, end, units, align);
-        /* Guards inside may leave no such place: then it is a heap for others. */
+        /* The guards inside may leave no such place. The heap then serves other requests. */
         if (unit >= end)
             return NULL;
     }
@@ -138,7 +138,7 @@ void heap_lose(struct heap *heap, unsigned first, unsigned units)
     bits_clear(heap->vacant, first, units);
     bits_set(heap->lost, first, units);
     heap->free_units -= units;
-    /* It is never unmapped now. */
+    /* A heap with lost units is never unmapped. */
     if (heap->leaving)
         open_keep(heap->set, heap);
     if (heap->free_units == 0)
@@ -169,7 +169,7 @@ void heap_set_forget(struct heap_set *set)
 
 void heap_forget(struct heap *heap)
 {
-    all_free(heap);
+    free_all_units(heap);
     heap->leaving = false;
     for (unsigned word = 0; word < UNIT_WORDS; word++) {
         heap->dirty[word] = ~heap->reserved[word];

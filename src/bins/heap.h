@@ -59,8 +59,8 @@ enum {
 };
 
 /*
- * How many mappings a heap is for the kernel: its memory, and the guards around it. Neighbouring
- * heaps share a guard.
+ * How many mappings a heap is for the kernel: its memory, and the guards around it. The guards
+ * between neighbouring heaps are one mapping.
  */
 enum { HEAP_MAPPINGS = 2 };
 
@@ -153,7 +153,7 @@ struct heap_place {
 
 /* An arena's heaps of one zone. */
 struct heap_set {
-    /* Constant, as far as `reclaim`. */
+    /* Constant, down to `reclaim`. */
     struct arena *arena;
     uintptr_t *own;
     uint16_t tag;
@@ -187,7 +187,7 @@ struct heap_set {
      */
     struct heap_place unswept;
     struct heap_place unknown;
-    /* Bytes in units that were handed out clean since arena_make_way() looked. Owner only. */
+    /* Bytes of units that were handed out clean since arena_make_way() last looked. Owner only. */
     size_t fresh;
 };
 

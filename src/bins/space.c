@@ -1,13 +1,14 @@
 /*
- * A heap's pages, first to last: a guard below its base; its units; a guard that ends a page before
- * the next multiple of the heap's size, because there the next heap's first guard may lie. So the
- * guards of neighbours are never shared: heaps come and go without a look at each other.
+ * A heap's pages, from first to last: a guard below its base; its units; a guard that ends one page
+ * before the next multiple of the heap's size, where the first guard of the next heap may be. So
+ * neighbours never share a guard, and each heap is mapped and unmapped without regard to the
+ * others.
  *
- * The first heaps are cut out of one reservation, the first mapping: at a program's start a system
- * call costs as much as everything else that is done for a heap. It holds a SMALL heap, wherever
- * its alignment puts it, and TINY heaps in the rest, upward, until it is used up. Every change of
- * it is one atomic operation, so a fork at any moment leaves it sound. A hardened process has none;
- * its heaps lie at random places.
+ * The first heaps are taken from one reservation, the first mapping, because a system call at a
+ * program's start costs as much as everything else that is done for a heap. It holds a SMALL heap,
+ * wherever the alignment puts it, and TINY heaps in the rest, upward, until it is used up. Every
+ * change of it is one atomic operation, so a fork at any moment leaves it sound. A hardened process
+ * has no first mapping; its heaps are mapped at random addresses.
  */
 #include "bins/space.h"
 
@@ -21,16 +22,14 @@
 
 enum { BEING_MADE, UNUSED, IN_USE };
 
-/*
- * Enough for a SMALL heap at any alignment, and in what is left, for a TINY heap at any alignment.
- */
+/* Enough for a SMALL heap at any alignment, and in the rest for a TINY heap at any alignment. */
 static const size_t first_size = 2 * (size_t)SMALL_HEAP_SIZE;
 
 /*
- * Written once, by the thread that makes `state` IN_USE with release ordering; those who find that
- * with acquire ordering read the rest. `next` and `small_waits` are then changed by anyone,
- * relaxed: what is behind these addresses is the kernel's zeros. Not zero at first: so it lies with
- * what is written anyway, and not behind the arena.
+ * Written once, by the thread that sets `state` to IN_USE, with release; a thread that reads this
+ * with acquire may read the rest. `next` and `small_waits` are then changed by any thread; relaxed,
+ * because the memory behind these addresses is the kernel's zeros. Its first value is not zero, so
+ * that it is stored beside data that is written anyway, and not behind the arena.
  */
 static struct {
     _Atomic int state;
@@ -40,13 +39,13 @@ static struct {
     _Atomic bool small_waits;
 } first = {.state = UNUSED};
 
-/* The parts of a heap's address space that lie at or above its base. */
+/* How much of a heap's address space, from its base, is units. */
 static size_t usable_of(size_t size)
 {
     return (size_t)heap_units_in(size) * UNIT_SIZE;
 }
 
-/* What is memory from the beginning: of a heap that is committed in steps, the header. */
+/* How much is memory from the beginning: if the heap is committed in steps, only the header. */
 static size_t committed_of(size_t size, size_t align)
 {
     if (!heap_in_steps())
@@ -54,7 +53,7 @@ static size_t committed_of(size_t size, size_t align)
     return (size_t)(align == SMALL_HEAP_SIZE ? SMALL_FIRST_UNIT : TINY_FIRST_UNIT) * UNIT_SIZE;
 }
 
-/* What is behind it: a guard, at first or for good. */
+/* How much behind that is a guard, at first or for good. */
 static size_t guard_of(size_t size, size_t align)
 {
     return size - os_page_size() - committed_of(size, align);
@@ -65,13 +64,13 @@ static void make_first(void)
     int expected = UNUSED;
     char *start;
 
-    /* Relaxed: only who is first matters. */
+    /* Relaxed: it only matters who is first. */
     if (!atomic_compare_exchange_strong_explicit(&first.state, &expected, BEING_MADE,
                                                  memory_order_relaxed, memory_order_relaxed))
         return;
     /*
-     * Without it, each heap gets a mapping of its own. Under a limit that is better: nothing is
-     * kept unused.
+     * Without the first mapping, each heap gets a mapping of its own. That is better under a limit,
+     * because nothing is reserved unused.
      */
     start = os_memory_limit() == SIZE_MAX ? os_reserve(first_size) : NULL;
     if (start == NULL)
@@ -83,8 +82,8 @@ static void make_first(void)
     atomic_store_explicit(&first.state, IN_USE, memory_order_release);
 }
 
-/* The lowest place for a heap at or above `from` that is not the SMALL heap's. */
-static uintptr_t place(uintptr_t from, size_t size)
+/* Returns the lowest place for a heap at or above `from`, outside the place of the SMALL heap. */
+static uintptr_t place_beside_small(uintptr_t from, size_t size)
 {
     uintptr_t at = round_up(from, size);
 
@@ -92,7 +91,7 @@ static uintptr_t place(uintptr_t from, size_t size)
                                                                    : at;
 }
 
-static uintptr_t take(size_t size)
+static uintptr_t take_from_first(size_t size)
 {
     uintptr_t next = atomic_load_explicit(&first.next, memory_order_relaxed);
     uintptr_t at;
@@ -102,7 +101,7 @@ static uintptr_t take(size_t size)
                    ? first.small
                    : 0;
     do {
-        at = place(next, size);
+        at = place_beside_small(next, size);
         if (at + size - os_page_size() > first.end)
             return 0;
     } while (!atomic_compare_exchange_weak_explicit(&first.next, &next, at + size,
@@ -119,12 +118,14 @@ uintptr_t space_first_heap(size_t size)
     if (unlikely(atomic_load_explicit(&first.state, memory_order_relaxed) == UNUSED))
         make_first();
     if (atomic_load_explicit(&first.state, memory_order_acquire) == IN_USE)
-        at = take(size);
-    /* A place where the kernel refuses memory may be a hole by now: it is never taken again. */
+        at = take_from_first(size);
+    /* A place where the kernel refuses memory may be a hole by now, so it is never used again. */
     return at != 0 && os_renew(pointer_to(at), usable_of(size)) ? at : 0;
 }
 
-/* Somewhere in the address space, so that nobody knows where heaps lie who knows where one lies. */
+/*
+ * Maps a heap at a random address, so that the address of one heap does not reveal those of others.
+ */
 static uintptr_t map_at_random(size_t size, size_t align)
 {
     enum { TRIES = 4 };
@@ -132,7 +133,7 @@ static uintptr_t map_at_random(size_t size, size_t align)
     static _Atomic uint64_t count;
 
     for (unsigned tries = 0; tries < TRIES; tries++) {
-        /* Relaxed: it only has to differ from call to call. */
+        /* Relaxed: the number only has to differ from call to call. */
         uint64_t number = atomic_fetch_add_explicit(&count, 1, memory_order_relaxed);
         uintptr_t at =
             secret_scramble(secret_word + secret_scramble(number + 1)) & (places - align);
@@ -145,14 +146,14 @@ static uintptr_t map_at_random(size_t size, size_t align)
 }
 
 /*
- * Below the last one of its zone: the kernel maps downward, so it is often free there, and aligned.
+ * Maps a heap below the last one of its zone. The kernel maps downward, so that place is often
+ * free, and it is aligned.
  */
 static uintptr_t map_in_row(size_t size, size_t align)
 {
     static _Atomic uintptr_t last[2];
     _Atomic uintptr_t *hint = &last[align == SMALL_HEAP_SIZE];
-    uintptr_t wanted =
-        atomic_load_explicit(hint, memory_order_relaxed); /* a hint: any value does */
+    uintptr_t wanted = atomic_load_explicit(hint, memory_order_relaxed); /* relaxed: a hint */
     size_t committed = committed_of(size, align), after = guard_of(size, align);
     void *memory = NULL;
 
@@ -211,8 +212,8 @@ bool space_unmap_heap(uintptr_t base, size_t size)
 void *space_map_arena(size_t size)
 {
     /*
-     * Most processes have one arena. It lies with the library's own data, which needs no system
-     * call.
+     * Most processes have one arena. Its memory is part of the library's own data, which needs no
+     * system call.
      */
     enum { FIRST_ARENA = 384 << 10 };
     static char first_arena[FIRST_ARENA + OS_PAGE];
@@ -220,8 +221,11 @@ void *space_map_arena(size_t size)
 
     if (size <= FIRST_ARENA &&
         atomic_exchange_explicit(&vacant, false,
-                                 memory_order_relaxed)) /* only who is first matters */
-        /* Not aligned by the linker: that would put all zero-filled data on pages of their own. */
+                                 memory_order_relaxed)) /* relaxed: it only matters who is first */
+        /*
+         * The linker does not align it, because that would put all zero-filled data on pages of its
+         * own.
+         */
         return pointer_to(round_up((uintptr_t)first_arena, OS_PAGE));
     return os_map(size);
 }

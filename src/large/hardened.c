@@ -36,7 +36,7 @@ void *large_alloc_growing_hardened(size_t size)
     return large_alloc(size, 1, &clean);
 }
 
-static void store_extent(struct large *large, size_t mapped, size_t reserved, bool guarded)
+static void store_guarded(struct large *large, size_t mapped, size_t reserved, bool guarded)
 {
     /* The lock is for walkers only. */
     registry_lock();
@@ -59,7 +59,7 @@ static void lose_guards(struct large *large, size_t kept, size_t lost)
     os_unmap(start + lost, large->reserved + page - lost);
     headroom_give(large->promised);
     large->promised = 0;
-    store_extent(large, kept, kept, false);
+    store_guarded(large, kept, kept, false);
 }
 
 static bool grow_guarded(struct large *large, size_t needed)
@@ -68,7 +68,7 @@ static bool grow_guarded(struct large *large, size_t needed)
         return false;
     /* No page more than needed: what is behind the chunk stays a guard. */
     if (os_renew(large_end(large), needed - large->mapped)) {
-        store_extent(large, needed, large->reserved, true);
+        store_guarded(large, needed, large->reserved, true);
         return true;
     }
     lose_guards(large, large->mapped, needed);
@@ -80,7 +80,7 @@ static bool shrink_guarded(struct large *large, size_t needed)
     if (!large->guarded)
         return false;
     if (os_forbid((char *)large_start(large) + needed, large->mapped - needed))
-        store_extent(large, needed, large->reserved, true);
+        store_guarded(large, needed, large->reserved, true);
     else
         lose_guards(large, needed, large->mapped);
     return true;
