@@ -64,11 +64,6 @@ void *api_take_aligned(struct arena *arena, size_t align, size_t size);
 /* The class for a request that is to have `least` bytes, or SIZE_CLASSES if none fits. */
 unsigned api_aligned_class(size_t align, size_t size, size_t least);
 
-/*
- * The live chunk at the pointer, in any zone. False: there is none, and nothing was reported yet.
- */
-bool api_find(const void *pointer, struct chunk *chunk);
-
 /* Counts a call, if calls are counted. The caller has not entered an arena. */
 void api_count(enum call_kind kind, size_t bytes);
 

@@ -8,6 +8,7 @@
 #include "api/harden.h"
 #include "api/in_force.h"
 #include "arena/fork.h"
+#include "arena/lookup.h"
 #include "arena/remote.h"
 #include "base/canary.h"
 #include "base/options.h"
@@ -144,30 +145,27 @@ __attribute__((noinline)) void *api_alloc_zeroed_slow(size_t size)
     return chunk != NULL && !clean ? memset(chunk, 0, size) : chunk;
 }
 
-/* True if it was a live chunk of a heap, and is not any more. */
-static bool free_in_heap(uintptr_t address, uint16_t tag)
+/* Frees a live chunk of a heap. */
+static void free_in_heap(const struct chunk *chunk)
 {
-    struct chunk chunk;
     struct arena *arena = arena_enter_to_free();
-    bool live = chunk_find(address, tag, &chunk) == CHUNK_LIVE;
-    bool remote = live && chunk.arena != arena;
+    bool remote = chunk->arena != arena;
 
     if (remote)
-        remote_free(arena, &chunk);
-    else if (live && likely(!arena_is_damaged(arena) || !arena_keep_for_repair(&chunk)))
-        arena_free(arena, &chunk);
+        remote_free(arena, chunk);
+    else if (likely(!arena_is_damaged(arena) || !arena_keep_for_repair(chunk)))
+        arena_free(arena, chunk);
     if (arena != NULL)
         arena_leave(arena);
     if (remote)
         api_count(CALL_REMOTE, 0);
-    return live;
 }
 
 static void free_hardened(void *pointer, const char *function)
 {
     struct chunk chunk;
 
-    if (!api_find(pointer, &chunk)) {
+    if (!lookup_live((uintptr_t)pointer, &chunk)) {
         report_misuse(function, (uintptr_t)pointer);
         return;
     }
@@ -179,8 +177,9 @@ static void free_hardened(void *pointer, const char *function)
 static __attribute__((noinline)) void free_any(void *pointer)
 {
     uintptr_t address = (uintptr_t)pointer;
+    struct chunk chunk;
     int saved_errno;
-    uint16_t tag;
+    bool freed;
 
     if (pointer == NULL)
         return;
@@ -190,12 +189,12 @@ static __attribute__((noinline)) void free_any(void *pointer)
         errno = saved_errno;
         return;
     }
-    tag = heap_map_tag(address);
-    /*
-     * A LARGE chunk may lie inside a heap: where the kernel left a hole when it failed to renew a
-     * range.
-     */
-    if ((tag != TAG_NONE && free_in_heap(address, tag)) || large_free(address, true) == LARGE_FREED)
+    freed = lookup_in_heaps(address, &chunk) == CHUNK_LIVE;
+    if (freed)
+        free_in_heap(&chunk);
+    else
+        freed = large_free(address, true) == LARGE_FREED; /* looks it up once, under its lock */
+    if (freed)
         api_count(CALL_FREE, 0);
     else
         report_misuse("free()", address);
@@ -229,7 +228,7 @@ static void free_checked(void *pointer, const size_t *size, const size_t *align,
 
     if (pointer == NULL)
         return;
-    if (!api_find(pointer, &chunk)) {
+    if (!lookup_live((uintptr_t)pointer, &chunk)) {
         report_misuse(function, (uintptr_t)pointer);
         return;
     }

@@ -6,8 +6,8 @@
 
 #include "api/harden.h"
 #include "api/in_force.h"
+#include "arena/lookup.h"
 #include "base/options.h"
-#include "bins/empty.h"
 #include "debug/report.h"
 #include "large/large.h"
 #include "os/os.h"
@@ -18,22 +18,6 @@
 API void *ft_reallocarray(void *pointer, size_t count, size_t size) SYMBOL(reallocarray)
     __attribute__((alloc_size(2, 3)));
 API size_t ft_malloc_usable_size(void *pointer) SYMBOL(malloc_usable_size);
-
-bool api_find(const void *pointer, struct chunk *chunk)
-{
-    uintptr_t address = (uintptr_t)pointer;
-    uint16_t tag = heap_map_tag(address);
-    struct large_info info;
-
-    if (tag != TAG_NONE && chunk_find(address, tag, chunk) == CHUNK_LIVE)
-        return true;
-    /* Also inside a heap: where the kernel left a hole when it failed to renew a range. */
-    if (!large_find(address, &info) || !info.live)
-        return policy_empty_chunks() && empty_find(address, chunk) == CHUNK_LIVE;
-    *chunk = (struct chunk){
-        .start = address, .zone = ZONE_LARGE, .requested = info.requested, .usable = info.usable};
-    return true;
-}
 
 static bool among(const uintptr_t *addresses, uintptr_t address)
 {
@@ -203,7 +187,7 @@ void *ft_realloc(void *pointer, size_t size)
         (size > SMALL_MAX && !options_every_call_slow() &&
          large_grow_within((uintptr_t)pointer, size)))
         return pointer;
-    if (!api_find(pointer, &chunk)) {
+    if (!lookup_live((uintptr_t)pointer, &chunk)) {
         report_misuse("realloc()", (uintptr_t)pointer);
         return NULL;
     }
@@ -260,7 +244,7 @@ size_t ft_malloc_usable_size(void *pointer)
         return usable;
     if (pointer == NULL)
         return 0;
-    if (!api_find(pointer, &chunk)) {
+    if (!lookup_live((uintptr_t)pointer, &chunk)) {
         report_misuse("malloc_usable_size()", (uintptr_t)pointer);
         return 0;
     }

@@ -14,6 +14,9 @@ enum verdict {
     CHUNK_FREED,    /* a chunk that was freed, and not handed out since */
     CHUNK_INTERIOR, /* inside a live chunk, which `chunk` describes */
     CHUNK_NONE,     /* in no chunk that was ever handed out */
+    /* For arena/lookup.h only. */
+    CHUNK_GONE,    /* was a LARGE chunk: freed, and its mapping is gone */
+    CHUNK_FOREIGN, /* in no memory of this allocator */
 };
 
 struct chunk {

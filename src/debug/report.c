@@ -4,21 +4,19 @@
  */
 #include "debug/report.h"
 
+#include "arena/lookup.h"
 #include "base/options.h"
 #include "base/report_line.h"
-#include "base/structure_lock.h"
-#include "bins/empty.h"
-#include "large/large.h"
 #include "os/os.h"
 
 #include <stdatomic.h>
 #include <unistd.h>
 
-static void put_double_free(struct text *text, uintptr_t address, enum zone zone, size_t requested)
+static void put_double_free(struct text *text, uintptr_t address, const struct chunk *chunk)
 {
     text_string(text, "double free of ");
     text_hex_lower(text, address);
-    report_put_size(text, zone, requested);
+    report_put_size(text, chunk->zone, chunk->requested);
 }
 
 static void put_invalid(struct text *text, uintptr_t address)
@@ -28,84 +26,47 @@ static void put_invalid(struct text *text, uintptr_t address)
     text_string(text, ": ");
 }
 
-static void put_inside(struct text *text, uintptr_t address, uintptr_t start, enum zone zone,
-                       size_t requested)
+static void put_inside(struct text *text, uintptr_t address, const struct chunk *chunk)
 {
     put_invalid(text, address);
     text_string(text, "inside the chunk ");
-    text_hex_lower(text, start);
-    report_put_size(text, zone, requested);
-}
-
-/* What is there, if the address lies in a heap. */
-static bool look_in_heaps(uintptr_t address, struct chunk *chunk, enum verdict *verdict)
-{
-    uint16_t tag;
-
-    /*
-     * A wrong pointer keeps no heap in its place, but the lock does. Nobody who reports holds it.
-     */
-    structure_lock_read();
-    tag = heap_map_tag(address);
-    if (tag != TAG_NONE)
-        *verdict = chunk_find(address, tag, chunk);
-    structure_unlock();
-    return tag != TAG_NONE;
-}
-
-static void put_chunk_verdict(struct text *text, uintptr_t address, enum verdict verdict,
-                              const struct chunk *chunk)
-{
-    enum zone zone = chunk->zone;
-
-    /*
-     * Live: it came to life between the check and the report, because another thread was given it.
-     */
-    if (verdict == CHUNK_FREED || verdict == CHUNK_LIVE) {
-        put_double_free(text, address, zone, chunk->requested);
-    } else if (verdict == CHUNK_INTERIOR) {
-        put_inside(text, address, chunk->start, zone, chunk->requested);
-    } else {
-        put_invalid(text, address);
-        text_string(text, "no chunk in a ");
-        text_string(text, zone_name(zone));
-        text_string(text, " heap");
-    }
+    text_hex_lower(text, chunk->start);
+    report_put_size(text, chunk->zone, chunk->requested);
 }
 
 /* "0x7f... (TINY, 42 bytes)". */
 static void put_live(struct text *text, uintptr_t address)
 {
-    struct chunk chunk = {.zone = ZONE_LARGE};
-    struct large_info info;
-    enum verdict verdict;
+    struct chunk chunk;
 
-    if (!look_in_heaps(address, &chunk, &verdict)) {
-        if (large_find(address, &info))
-            chunk.requested = info.requested;
-        else
-            empty_find(address, &chunk);
-    }
+    (void)lookup_any(address, &chunk);
     text_hex_lower(text, address);
     report_put_size(text, chunk.zone, chunk.requested);
 }
 
 static void put_verdict(struct text *text, uintptr_t address)
 {
-    struct large_info info;
     struct chunk chunk;
-    enum verdict verdict;
 
-    if (look_in_heaps(address, &chunk, &verdict) ||
-        (verdict = empty_find(address, &chunk)) != CHUNK_NONE) {
-        put_chunk_verdict(text, address, verdict, &chunk);
-    } else if (large_find(address, &info) || large_find_gone(address, &info)) {
-        put_double_free(text, address, ZONE_LARGE, info.requested);
-    } else if (large_find_around(address, &info)) {
-        put_inside(text, address, info.start, ZONE_LARGE, info.requested);
-    } else {
+    switch (lookup_any(address, &chunk)) {
+    case CHUNK_LIVE: /* since the check: another thread was given it meanwhile */
+    case CHUNK_FREED:
+    case CHUNK_GONE:
+        put_double_free(text, address, &chunk);
+        break;
+    case CHUNK_INTERIOR:
+        put_inside(text, address, &chunk);
+        break;
+    case CHUNK_NONE:
+        put_invalid(text, address);
+        text_string(text, "no chunk in a ");
+        text_string(text, zone_name(chunk.zone));
+        text_string(text, " heap");
+        break;
+    case CHUNK_FOREIGN:
         put_invalid(text, address);
         text_string(text, "not from this allocator");
+        break;
     }
 }
 

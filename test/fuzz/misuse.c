@@ -5,6 +5,7 @@
 #include "fuzz/fuzz.h"
 
 #include "api/api.h"
+#include "arena/lookup.h"
 #include "base/options.h"
 #include "fuzz/operators.h"
 #include "support/prefixed.h"
@@ -160,7 +161,7 @@ static bool smaller_believed(const void *start)
 {
     struct chunk chunk;
 
-    return !options.harden && api_find(start, &chunk) && chunk.zone == ZONE_TINY &&
+    return !options.harden && lookup_live((uintptr_t)start, &chunk) && chunk.zone == ZONE_TINY &&
            chunk.usable - chunk.requested == TINY_SLACK_MAX;
 }
 

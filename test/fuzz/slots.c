@@ -5,6 +5,7 @@
 #include "fuzz/fuzz.h"
 
 #include "api/api.h"
+#include "arena/lookup.h"
 #include "support/pattern.h"
 
 #include <errno.h>
@@ -139,7 +140,7 @@ static void look_at_shown(struct held *slot, size_t before)
 {
     struct chunk chunk;
 
-    REQUIRE(api_find(slot->start, &chunk), "%p is not live", (void *)slot->start);
+    REQUIRE(lookup_live((uintptr_t)slot->start, &chunk), "%p is not live", (void *)slot->start);
     REQUIRE(chunk.requested >= slot->size && chunk.requested <= before,
             "%p is shown with %zu, not %zu", (void *)slot->start, chunk.requested, slot->size);
     slot->shown = chunk.requested;
