@@ -1,10 +1,10 @@
 /*
- * Sweeping and rebuilding, slab by slab.
+ * Sweeps and rebuilds, slab by slab.
  */
 #include "bins/recover.h"
 
 enum {
-    /* What a slow call pays for, beside its own work: one or two microseconds. */
+    /* How much a slow call does beside its own work: one or two microseconds. */
     STEP_STATES = 1024,
     STEP_UNITS = 256,
 };
@@ -34,7 +34,9 @@ static void place_at(struct heap_place *place, struct heap *heap)
 
 void recover_sweep(struct heap_set *set)
 {
-    /* Relaxed, here and below: the owner's own, or of a thread that is gone. */
+    /*
+     * Relaxed, here and below: written by the owner, or by a thread that does not exist any more.
+     */
     place_at(&set->unswept, atomic_load_explicit(&set->heaps, memory_order_relaxed));
 }
 
@@ -45,7 +47,7 @@ void recover_rebuild(struct heap_set *set)
     heap_set_forget(set);
     place_at(&set->unswept, NULL);
     place_at(&set->unknown, newest);
-    /* The thread that is gone may have put one in front, or have been about to. */
+    /* A thread that does not exist any more may have put a heap in front, or have been about to. */
     if (newest != NULL)
         newest->prev = NULL;
 }
@@ -88,7 +90,9 @@ static void sweep_slab(struct heap_set *set, const struct slab *slab, recover_fo
             found(set->arena, &chunk);
 }
 
-/* Rebuilds the slab at a unit, if there is one. Else nobody must find one there. */
+/*
+ * Rebuilds the slab at a unit, if there is one. If there is none, no look-up must find one there.
+ */
 static void rebuild_slab(struct heap *heap, unsigned unit, struct slab *slab, struct bins *bins)
 {
     uintptr_t address = heap->base + (uintptr_t)unit * UNIT_SIZE;
@@ -103,7 +107,7 @@ static void rebuild_slab(struct heap *heap, unsigned unit, struct slab *slab, st
         atomic_store_explicit(small_unit_number(address), 0, memory_order_relaxed);
 }
 
-/* One slab, or one unit without. Returns how many states were looked at. */
+/* Handles one slab, or one unit without a slab. Returns how many states were looked at. */
 static unsigned pass(struct heap_set *set, struct heap_place *place, struct bins *bins,
                      recover_found *found)
 {
@@ -112,7 +116,7 @@ static unsigned pass(struct heap_set *set, struct heap_place *place, struct bins
     struct slab *slab = slab_at(heap, unit);
     const struct size_class *shape = slab == NULL ? NULL : &size_classes[slab_class(slab)];
 
-    /* What is found may be freed at once, and is behind us then. */
+    /* A chunk that is found may be freed at once, and must be in front of the place then. */
     place->unit = unit + (shape == NULL ? 1 : shape->units);
     if (place == &set->unknown)
         rebuild_slab(heap, unit, slab, bins);
@@ -134,7 +138,7 @@ static void end_of_heap(struct heap_set *set, struct heap_place *place)
     heap_adopt(heap);
 }
 
-/* Where it is, or where it ends; NULL: there is nothing to do. */
+/* Returns the place to continue at, or NULL if there is nothing to do. */
 static struct heap_place *next_place(struct heap_set *set)
 {
     struct heap_place *unswept = &set->unswept, *unknown = &set->unknown;

@@ -1,7 +1,7 @@
 /*
  * The cache of freed mappings keeps lists by size, and one list by age. It is bounded in bytes and
  * in time. The bound in bytes is learned: it begins low; each request that a mapping unmapped
- * lately would have served raises it; and mappings that nobody took lower it. Mappings that the
+ * lately would have served raises it; and mappings that no request took lower it. Mappings that the
  * kernel refuses to unmap (the process is at its limit of mappings) stay here beyond any bound
  * until they are taken again, so that none is lost.
  */
@@ -33,7 +33,7 @@ enum {
 };
 
 /*
- * About a second: a mapping that nobody took for so long is unmapped. In the build for tests it is
+ * About a second: a mapping that no request took for so long is unmapped. In the build for tests it is
  * five seconds, so that what the tests see does not depend on how busy the machine is.
  */
 #ifdef FT_MALLOC_PREFIXED

@@ -5,7 +5,7 @@
  *
  *   step here        in the code
  *   create           heap_create()
- *   destroy          leave_list() and unmap() in bins/heap_return.c
+ *   destroy          hide_from_walkers(), unmap_hidden() in bins/heap_return.c
  *   walker           heap_walk(): pins the heap under the structure lock, then reads its header
  *                    without the lock
  *   neighbour        malloc_usable_size(), realloc(), free() of a live LARGE chunk on the last page
