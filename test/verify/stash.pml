@@ -5,7 +5,8 @@
  *
  *   step here     in the code
  *   owner         large_stash_take(): take_slot() by an exchange, then `requested` is stored;
- *                 large_stash_free(): registry_mark_free() by compare-and-exchange, then stash_put()
+ *                 large_stash_free(): registry_mark_free() by compare-and-exchange, then
+ *                 stash_put()
  *   second        large_free(): the same compare-and-exchange with the registry's lock, then
  *                 cache_put()
  *   collector     stash_collect(): an exchange with the registry's lock, then the mapping is
