@@ -1,26 +1,15 @@
 /*
  * The cache of freed mappings keeps lists by size, and one list by age. It is bounded in bytes and
- * in time. The bound in bytes is learned: it begins low; each request that a mapping unmapped
- * lately would have served raises it; and mappings that no request took lower it. Mappings that the
- * kernel refuses to unmap (the process is at its limit of mappings) stay here beyond any bound
- * until they are taken again, so that none is lost.
+ * in time (cache_bound.c). Mappings that the kernel refuses to unmap (the process is at its limit
+ * of mappings) stay here beyond any bound until they are taken again, so that none is lost.
  */
-#include "large/registry.h"
+#include "large/cache_bound.h"
 
 #include "base/clock.h"
 #include "os/os.h"
 
 enum {
-    CACHE_BYTES = 160 << 20,
-    CACHE_BYTES_LEAST = 8 << 20,
     CACHE_CHUNK_BYTES = 32 << 20,
-    /* How many bytes the cache may hold before it has learned anything. */
-    LEARNED_LEAST = 2 << 20,
-    /* How many of the mappings that were unmapped lately are remembered. */
-    LOST = 64,
-    /* Live chunks may hold this many bytes for growth, plus this part of all live bytes. */
-    LENT_LEAST = 4 << 20,
-    LENT_PART = 4,
     /* How many chunks of a list are looked at: those of the first list may be too small. */
     LOOK = 8,
     /*
@@ -33,53 +22,15 @@ enum {
 };
 
 /*
- * About a second: a mapping that no request took for so long is unmapped. In the build for tests it is
- * five seconds, so that what the tests see does not depend on how busy the machine is.
- */
-#ifdef FT_MALLOC_PREFIXED
-static const uint64_t cache_age = (uint64_t)50 * CLOCK_TENTH;
-#else
-static const uint64_t cache_age = (uint64_t)10 * CLOCK_TENTH;
-#endif
-
-/* A mapping that was unmapped because the cache was full. `mapped` is 0 in an unused entry. */
-struct lost {
-    size_t mapped;
-    uint64_t at;
-    bool grown;
-};
-
-/*
- * Under the registry's lock. `bytes` and `lost_grown` may also be read without it; relaxed, because
- * they only tell whether a look is worth it.
+ * Under the registry's lock. `bytes` may also be read without it; relaxed, because it only tells
+ * whether a look is worth it.
  */
 static struct {
     _Atomic size_t bytes;
     size_t owed;
-    /* What was learned, in addition to LEARNED_LEAST. */
-    size_t learned;
-    /* Requests that the cache served in this period. */
-    size_t served;
-    /*
-     * The sum of `lent` of all live chunks: what they do not use of mappings that they took for
-     * their growth.
-     */
-    size_t lent;
-    struct lost lost[LOST];
-    unsigned lost_next;
-    _Atomic unsigned lost_grown;
-    /* Bytes in mappings of live chunks, and their maximum in this period and in the one before. */
-    size_t live, peak, peak_before;
-    uint64_t period;
     struct large *oldest, *newest;
     struct large *lists[SIZE_BUCKETS];
 } cache;
-
-/* Clocks of different processors may differ a little: a time in the future is not old. */
-static bool is_older(uint64_t then, uint64_t now, uint64_t age)
-{
-    return (int64_t)(now - then) > (int64_t)age;
-}
 
 static size_t cached_bytes(void)
 {
@@ -110,13 +61,6 @@ static void unlink_large(struct large *large)
     else
         cache.newest = large->older;
     set_cached_bytes(cached_bytes() - large->mapped);
-}
-
-void cache_count_live(size_t more)
-{
-    cache.live += more;
-    if (cache.live > cache.peak)
-        cache.peak = cache.live;
 }
 
 /*
@@ -150,51 +94,9 @@ static struct large *take_best(size_t size, size_t most, size_t align, bool grow
     if (best != NULL) {
         unlink_large(best);
         cache_count_live(best->mapped);
-        cache.served++;
+        bound_served();
     }
     return best;
-}
-
-static unsigned lost_grown_count(void)
-{
-    return atomic_load_explicit(&cache.lost_grown, memory_order_relaxed);
-}
-
-static void set_lost(struct lost *lost, size_t mapped, uint64_t now, bool grown)
-{
-    unsigned count = lost_grown_count();
-
-    count -= lost->mapped != 0 && lost->grown;
-    count += mapped != 0 && grown;
-    *lost = (struct lost){.mapped = mapped, .at = now, .grown = grown};
-    atomic_store_explicit(&cache.lost_grown, count, memory_order_relaxed);
-}
-
-void cache_learn(size_t bytes)
-{
-    size_t most = CACHE_BYTES - cache.learned;
-
-    cache.learned += bytes < most ? bytes : most;
-}
-
-static void unlearn(size_t bytes)
-{
-    cache.learned -= bytes < cache.learned ? bytes : cache.learned;
-}
-
-/*
- * Called when a request found nothing. If a mapping that was unmapped lately would have served it,
- * the cache should be able to hold so much more.
- */
-static void learn_from_miss(size_t size, size_t most, bool growing, uint64_t now)
-{
-    for (struct lost *lost = cache.lost; lost < cache.lost + LOST; lost++)
-        if (lost->mapped >= size && lost->mapped <= most && (lost->grown || !growing) &&
-            lost->mapped != 0 && !is_older(lost->at, now, cache_age)) {
-            cache_learn(lost->mapped);
-            set_lost(lost, 0, 0, false);
-            return;
-        }
 }
 
 struct large *cache_take(size_t size, size_t align)
@@ -206,13 +108,13 @@ struct large *cache_take(size_t size, size_t align)
     struct large *large = take_best(size, size * 2, align, false);
 
     if (large == NULL)
-        learn_from_miss(size, size * 2, false, clock_now());
+        bound_miss(size, size * 2, false, clock_now());
     return large;
 }
 
 bool cache_may_have_grown(void)
 {
-    return cached_bytes() != 0 || lost_grown_count() != 0;
+    return cached_bytes() != 0 || bound_lost_grown();
 }
 
 /*
@@ -221,8 +123,7 @@ bool cache_may_have_grown(void)
  */
 struct large *cache_take_growing(size_t size)
 {
-    bool lends = cache.lent <= LENT_LEAST + cache.live / LENT_PART;
-    size_t most = size * (lends ? GROWN : 2);
+    size_t most = size * (bound_lends() ? GROWN : 2);
     struct large *large;
 
     if (!cache_may_have_grown())
@@ -231,14 +132,8 @@ struct large *cache_take_growing(size_t size)
     if (large != NULL)
         cache_lend(large, large->mapped - size);
     else
-        learn_from_miss(size, most, true, clock_now());
+        bound_miss(size, most, true, clock_now());
     return large;
-}
-
-void cache_lend(struct large *large, size_t bytes)
-{
-    cache.lent += bytes - large->lent;
-    large->lent = bytes;
 }
 
 void cache_put(struct large *large, uint64_t now)
@@ -267,54 +162,14 @@ void cache_owe(size_t bytes)
     cache.owed += bytes;
 }
 
-/*
- * Ends a period that has lasted long enough, and returns true then. If the cache served no request
- * in it, what was learned is worth only half; after two periods without a look, nothing.
- */
-static bool end_period(uint64_t now)
-{
-    if (!is_older(cache.period, now, cache_age))
-        return false;
-    if (is_older(cache.period, now, 2 * cache_age))
-        cache.learned = 0;
-    else if (cache.served == 0)
-        cache.learned /= 2;
-    cache.served = 0;
-    cache.peak_before = cache.peak;
-    cache.peak = cache.live;
-    cache.period = now;
-    return true;
-}
-
-/*
- * Returns the bound: what was learned, but together with the live chunks no more than 1.5 times
- * what was live lately, plus a small constant. A program that needs little keeps little.
- */
-static size_t most_cached(void)
-{
-    size_t peak = cache.peak > cache.peak_before ? cache.peak : cache.peak_before;
-    size_t most = peak - cache.live + peak / 2 + CACHE_BYTES_LEAST;
-    size_t learned = LEARNED_LEAST + cache.learned;
-
-    if (most > learned)
-        most = learned;
-    return most < CACHE_BYTES ? most : CACHE_BYTES;
-}
-
-static void note_lost(const struct large *large, uint64_t now)
-{
-    set_lost(&cache.lost[cache.lost_next++ % LOST], large->mapped, now,
-             large->reserved > large->mapped);
-}
-
 static bool is_due(const struct large *large, uint64_t now)
 {
-    if (is_older(large->freed_at, now, cache_age)) {
-        unlearn(large->mapped);
+    if (bound_is_too_old(large->freed_at, now)) {
+        bound_lower(large->mapped);
         return true;
     }
-    if (cached_bytes() > most_cached()) {
-        note_lost(large, now);
+    if (cached_bytes() > bound_bytes()) {
+        bound_note_lost(large, now);
         return true;
     }
     if (large->mapped > cache.owed)
@@ -340,29 +195,23 @@ static bool too_large(const struct large *large, uint64_t now)
 {
     if (large->mapped > CACHE_CHUNK_BYTES)
         return true;
-    if (large->mapped <= most_cached())
+    if (large->mapped <= bound_bytes())
         return false;
-    note_lost(large, now);
+    bound_note_lost(large, now);
     return true;
-}
-
-static void forget_lost(void)
-{
-    for (unsigned n = 0; n < LOST; n++)
-        set_lost(&cache.lost[n], 0, 0, false);
 }
 
 struct large *cache_evict(uint64_t now, bool all)
 {
     struct large *evicted = NULL;
     struct large *large;
-    bool period = !all && end_period(now);
+    bool period = !all && bound_end_period(now);
     unsigned count = 0;
     size_t bytes = 0;
 
     evicted = stash_collect(all, period, EVICT, evicted);
     if (all)
-        forget_lost();
+        bound_forget_lost();
     large = cache.newest;
     if (large != NULL && !all && too_large(large, now))
         evicted = move_to_list(large, evicted);
@@ -381,9 +230,8 @@ void cache_reset(void)
     for (unsigned bucket = 0; bucket < SIZE_BUCKETS; bucket++)
         cache.lists[bucket] = NULL;
     cache.oldest = cache.newest = NULL;
-    cache.owed = cache.learned = cache.served = cache.lent = 0;
-    cache.live = cache.peak = cache.peak_before = 0;
-    forget_lost();
+    cache.owed = 0;
+    bound_reset();
     set_cached_bytes(0);
 }
 
