@@ -5,8 +5,8 @@
  */
 #include "api/api.h"
 
-#include "api/harden.h"
-#include "base/options.h"
+#include "api/hardened.h"
+#include "debug/event.h"
 #include "large/large.h"
 #include "os/os.h"
 
@@ -53,33 +53,30 @@ unsigned api_aligned_class(size_t align, size_t size, size_t least)
     return aligned_class(align, size, least);
 }
 
-/* Any alignment that is a power of two, any size, with every means. */
-static __attribute__((noinline)) void *aligned_slow(size_t align, size_t size)
+/* Any alignment that is a power of two, any size, if the process is not hardened. */
+static void *aligned_any(size_t align, size_t size)
 {
-    struct arena *arena = NULL;
+    unsigned size_class = api_aligned_class(align, size, size);
+    struct arena *arena = size_class < SIZE_CLASSES ? arena_enter() : NULL;
     void *chunk = NULL;
-    unsigned size_class;
     bool clean;
 
-    if (align <= CHUNK_ALIGN && !options_every_call_slow())
-        return api_alloc(size);
-    if (size > PTRDIFF_MAX)
-        return api_no_memory();
-    size_class = api_aligned_class(align, size, size);
-    if (unlikely(thread_hardened()))
-        chunk = harden_alloc(size, align, &clean);
-    else if (size_class < SIZE_CLASSES)
-        arena = arena_enter();
     if (arena != NULL) {
         chunk = arena_alloc_aligned(arena, size_class, size);
         arena_leave(arena);
     }
-    if (chunk == NULL && !options.harden)
-        chunk = large_alloc(size, align, &clean);
     if (chunk == NULL)
+        chunk = large_alloc(size, align, &clean);
+    return chunk != NULL ? chunk : api_no_memory();
+}
+
+static __attribute__((noinline)) void *aligned_slow(size_t align, size_t size)
+{
+    if (size > PTRDIFF_MAX)
         return api_no_memory();
-    api_count(CALL_ALIGNED, size);
-    return chunk;
+    if (hardened())
+        return hardened_alloc(size, align);
+    return align <= CHUNK_ALIGN ? api_alloc(size) : aligned_any(align, size);
 }
 
 /*
@@ -117,7 +114,7 @@ static bool power_of_two(size_t value)
 }
 
 /* As glibc: an alignment that is no power of two is rounded up to one. */
-static __attribute__((noinline)) void *memalign_slow(size_t align, size_t size)
+static void *memalign_rounded(size_t align, size_t size)
 {
     if (align > PTRDIFF_MAX / 2 + 1) {
         errno = EINVAL;
@@ -126,6 +123,14 @@ static __attribute__((noinline)) void *memalign_slow(size_t align, size_t size)
     if (!power_of_two(align))
         align = align <= 1 ? 1 : (size_t)1 << (64 - __builtin_clzl(align - 1));
     return api_alloc_aligned(align, size);
+}
+
+static __attribute__((noinline)) void *memalign_slow(size_t align, size_t size)
+{
+    void *chunk = memalign_rounded(align, size);
+
+    event_emit(EVENT_ALIGNED, chunk, NULL, size);
+    return chunk;
 }
 
 static inline void *memalign_any(size_t align, size_t size)
@@ -151,15 +156,14 @@ void *own_aligned_alloc(size_t align, size_t size) OWN_NAME_OF(aligned_alloc);
 
 static __attribute__((noinline)) int posix_memalign_slow(void **result, size_t align, size_t size)
 {
+    bool possible = power_of_two(align) && align % sizeof(void *) == 0;
     int saved_errno = errno;
-    void *chunk;
+    void *chunk = possible ? aligned_slow(align, size) : NULL;
 
-    if (!power_of_two(align) || align % sizeof(void *) != 0)
-        return EINVAL;
-    chunk = aligned_slow(align, size);
+    event_emit(EVENT_ALIGNED, chunk, NULL, size);
     errno = saved_errno;
     if (chunk == NULL)
-        return ENOMEM;
+        return possible ? ENOMEM : EINVAL;
     *result = chunk;
     return 0;
 }
@@ -177,7 +181,7 @@ int ft_posix_memalign(void **result, size_t align, size_t size)
 
 void *ft_valloc(size_t size)
 {
-    return api_alloc_aligned(os_page_size(), size);
+    return memalign_any(os_page_size(), size);
 }
 
 void *ft_pvalloc(size_t size)
@@ -185,8 +189,8 @@ void *ft_pvalloc(size_t size)
     size_t page = os_page_size();
 
     if (size > PTRDIFF_MAX - page)
-        return api_no_memory();
-    return api_alloc_aligned(page, round_up(size > 0 ? size : 1, page));
+        return memalign_slow(page, SIZE_MAX);
+    return memalign_any(page, round_up(size > 0 ? size : 1, page));
 }
 
 int own_posix_memalign(void **result, size_t align, size_t size) OWN_NAME_OF(posix_memalign);

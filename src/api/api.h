@@ -50,22 +50,57 @@ struct mallinfo own_mallinfo(void) __attribute__((leaf, nothrow));
 /* Defines own_NAME as a second name of the function whose symbol is NAME. */
 #define OWN_NAME_OF(name) __attribute__((alias(SYMBOL_STRING(name))))
 
-/* The slow halves. They set errno to ENOMEM when they return NULL; api_free_slow() keeps it. */
-void *api_alloc_slow(size_t size, enum call_kind kind);
-void *api_alloc_zeroed_slow(size_t size);
+/*
+ * A public function is a door: it tries the fast path, and if that misses emits one event and has
+ * the work done by a service, which emits none. Services are what the public functions are built
+ * on. All that return NULL have set errno to ENOMEM.
+ */
+
+/* The doors' slow halves: the fast paths of malloc and free end in tail calls of these. */
+void *api_malloc_small(size_t size);
+void *api_malloc_slow(size_t size);
+void api_free_small(void *pointer);
+void api_free_elsewhere(void *pointer);
 void api_free_slow(void *pointer);
 
-/* Aligned to `align`, a power of two. */
+/*
+ * For a caller who says of what size and alignment the chunk is: that is checked, and `function` is
+ * named if it is wrong. These come after the fast path.
+ */
+void api_free_sized_slow(void *pointer, size_t size, const char *function);
+void api_free_aligned_slow(void *pointer, size_t align, const char *function);
+void api_free_aligned_sized(void *pointer, size_t align, size_t size, const char *function);
+
+/* Service: serves a request that the stacks of the thread do not serve, by every means. */
+void *api_alloc_slow(size_t size);
+
+/*
+ * Service for a process that is not hardened. If `clean` is not NULL, it says afterwards whether
+ * the memory is zero.
+ */
+void *api_alloc_any(size_t size, bool *clean);
+
+/* Service for a process that is not hardened: looks the pointer up, and frees or reports it. */
+void api_free_any(void *pointer);
+
+/* Service: allocates a chunk that is aligned to `align`, a power of two. */
 void *api_alloc_aligned(size_t align, size_t size);
 
-/* The same from the stack of a bin of the arena; NULL: another case, or no power of two. */
+/*
+ * Takes a chunk from the stack of a bin of the arena. Returns NULL, and leaves errno alone, if the
+ * stack is empty or the case is not the usual one.
+ */
 void *api_take_aligned(struct arena *arena, size_t align, size_t size);
 
 /* The class for a request that is to have `least` bytes, or SIZE_CLASSES if none fits. */
 unsigned api_aligned_class(size_t align, size_t size, size_t least);
 
-/* Counts a call, if calls are counted. The caller has not entered an arena. */
-void api_count(enum call_kind kind, size_t bytes);
+/*
+ * Reports what the caller says of a live chunk if it is wrong. `size` and `align` are NULL if the
+ * caller does not say them.
+ */
+void api_check_told(const struct chunk *chunk, const size_t *size, const size_t *align,
+                    const char *function);
 
 /* Sets errno; returns NULL. */
 void *api_no_memory(void);
@@ -92,32 +127,21 @@ static inline void *small_take(struct arena *arena, size_t size)
     return chunk;
 }
 
-/* Kept out of line: with it inlined, the hit path of the TINY sizes needs registers saved. */
-void *api_alloc_small(size_t size);
-
-static inline void *api_alloc(size_t size)
+/* Returns NULL if the stack is empty, or the size is that of a LARGE chunk. */
+static inline void *api_take(struct arena *arena, size_t size)
 {
-    void *chunk;
-
-    if (unlikely(size > TINY_MAX))
-        return api_alloc_small(size);
-    chunk = tiny_take(thread_self.arena, size);
-    return likely(chunk != NULL) ? chunk : api_alloc_slow(size, CALL_MALLOC);
+    if (likely(size <= TINY_MAX))
+        return tiny_take(arena, size);
+    return size <= SMALL_MAX ? small_take(arena, size) : NULL;
 }
 
-/* What is no TINY chunk of the caller's own arena, or is not found at first sight. */
-void api_free_other(void *pointer);
+/* Service: allocates a chunk of any size. */
+static inline void *api_alloc(size_t size)
+{
+    void *chunk = api_take(thread_self.arena, size);
 
-/* What is in no heap of the own-heap tables, for a caller who has an arena. */
-void api_free_elsewhere(void *pointer);
-
-/*
- * For a caller who says of what size and alignment the chunk is: that is checked, and `function` is
- * named if it is wrong. These come after the fast path.
- */
-void api_free_sized_slow(void *pointer, size_t size, const char *function);
-void api_free_aligned_slow(void *pointer, size_t align, const char *function);
-void api_free_aligned_sized(void *pointer, size_t align, size_t size, const char *function);
+    return likely(chunk != NULL) ? chunk : api_alloc_slow(size);
+}
 
 /*
  * Frees a chunk at an aligned address in a TINY heap of the arena, with `sized` if it is one of
@@ -157,14 +181,27 @@ static inline bool small_free(struct arena *arena, void *pointer, bool sized, si
     return true;
 }
 
+/* The door of free(), and of the functions that mean the same by another name. */
 static inline void api_free(void *pointer)
 {
     struct arena *arena = thread_self.arena;
 
     if (unlikely(!heap_owned(arena->own_tiny, (uintptr_t)pointer, TINY_HEAP_SHIFT)))
-        api_free_other(pointer);
+        api_free_small(pointer);
     else if (unlikely(!tiny_free(arena, pointer, false, 0)))
-        api_free_slow(pointer);
+        api_free_any(pointer);
+}
+
+/*
+ * Service for a process that is not hardened: frees a live chunk. While events are wanted no thread
+ * has a fast path, so a thread that has one can use the door, which emits none then.
+ */
+static inline void api_free_unseen(void *pointer)
+{
+    if (likely(thread_self.arena != ARENA_NONE))
+        api_free(pointer);
+    else
+        api_free_any(pointer);
 }
 
 #endif

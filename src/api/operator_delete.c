@@ -113,7 +113,7 @@ static inline bool passed(enum in_force what, void *pointer, size_t align)
 static inline void free_missed(struct arena *arena, void *pointer)
 {
     if (arena != ARENA_NONE)
-        api_free_slow(pointer);
+        api_free_any(pointer);
     else
         api_free(pointer);
 }

@@ -9,15 +9,12 @@
 
 #include "api/api.h"
 #include "api/in_force.h"
+#include "debug/event.h"
 #include "os/os.h"
 
 void *operator_new_quick(size_t size)
 {
-    struct arena *arena = thread_self.operators;
-
-    if (likely(size <= TINY_MAX))
-        return tiny_take(arena, size);
-    return likely(size <= SMALL_MAX) ? small_take(arena, size) : NULL;
+    return api_take(thread_self.operators, size);
 }
 
 void *operator_new_quick_aligned(size_t size, size_t align)
@@ -40,12 +37,29 @@ static void *try_in_force(size_t size, size_t align)
     return in_force_aligned_alloc(align, round_up(least, align));
 }
 
+static void emit(void *chunk, size_t size, size_t align)
+{
+    event_emit(align == 0 ? EVENT_MALLOC : EVENT_ALIGNED, chunk, NULL, size);
+}
+
 void *operator_new_try(size_t size, size_t align)
 {
+    void *chunk;
+
     if (unlikely(!in_force_operators_ours()) &&
         in_force_replaced(align == 0 ? IN_FORCE_MALLOC : IN_FORCE_ALIGNED_ALLOC))
         return try_in_force(size, align);
-    return align <= CHUNK_ALIGN ? api_alloc(size) : api_alloc_aligned(align, size);
+    chunk = align <= CHUNK_ALIGN ? api_alloc(size) : api_alloc_aligned(align, size);
+    /* A call that fails may be tried again, so its event is emitted when it is given up. */
+    if (chunk != NULL)
+        emit(chunk, size, align);
+    return chunk;
+}
+
+void *operator_new_give_up(size_t size, size_t align)
+{
+    emit(NULL, size, align);
+    return NULL;
 }
 
 /*
@@ -59,9 +73,12 @@ void *operator_new_retry(size_t size, size_t align)
     while ((chunk = operator_new_try(size, align)) == NULL) {
         new_handler *handler = _ZSt15get_new_handlerv != NULL ? _ZSt15get_new_handlerv() : NULL;
 
-        if (handler != NULL)
+        if (handler != NULL) {
             handler();
-        else if (_ZSt17__throw_bad_allocv != NULL)
+            continue;
+        }
+        operator_new_give_up(size, align);
+        if (_ZSt17__throw_bad_allocv != NULL)
             _ZSt17__throw_bad_allocv();
         else
             os_abort();

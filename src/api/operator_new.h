@@ -65,8 +65,11 @@ operator_new_other *operator_new_array_aligned(void);
 /* Any alignment that is a power of two; 0 for none in particular. Throws; returns NULL never. */
 void *operator_new_retry(size_t size, size_t align);
 
-/* One attempt, without a handler; NULL: no memory. */
+/* One attempt, without a handler. Returns NULL if there is no memory; the call goes on then. */
 void *operator_new_try(size_t size, size_t align);
+
+/* Ends a call for which there is no memory, as far as whoever counts calls is concerned. */
+void *operator_new_give_up(size_t size, size_t align); /* returns NULL */
 
 #ifdef __cplusplus
 }

@@ -27,9 +27,10 @@ static void *new_or_null(operator_new_other *other, size_t size, size_t align)
     if (other != nullptr)
         return call_or_null(other, size, align);
     chunk = operator_new_try(size, align);
-    if (chunk != nullptr || _ZSt15get_new_handlerv == nullptr ||
-        _ZSt15get_new_handlerv() == nullptr)
+    if (chunk != nullptr)
         return chunk;
+    if (_ZSt15get_new_handlerv == nullptr || _ZSt15get_new_handlerv() == nullptr)
+        return operator_new_give_up(size, align);
     return call_or_null(operator_new_retry, size, align);
 }
 

@@ -4,10 +4,11 @@
  */
 #include "api/api.h"
 
-#include "api/harden.h"
+#include "api/hardened.h"
 #include "api/in_force.h"
 #include "arena/lookup.h"
 #include "base/options.h"
+#include "debug/event.h"
 #include "debug/report.h"
 #include "large/large.h"
 #include "os/os.h"
@@ -128,20 +129,7 @@ static void *move(void *pointer, const struct chunk *chunk, size_t size)
     if (chunk->zone == ZONE_LARGE && grows)
         large_free(chunk->start, false);
     else
-        api_free(pointer);
-    return moved;
-}
-
-/* Only what was asked for: behind it is the canary. */
-static void *move_hardened(void *pointer, const struct chunk *chunk, size_t size)
-{
-    bool goes_on = size >= SMALL_MAX && size > chunk->usable && chunk->usable > SMALL_MAX / 2;
-    void *moved = goes_on ? harden_alloc_growing(size) : api_alloc(size);
-
-    if (moved == NULL)
-        return NULL;
-    memcpy(moved, pointer, size < chunk->requested ? size : chunk->requested);
-    api_free(pointer);
+        api_free_unseen(pointer);
     return moved;
 }
 
@@ -176,41 +164,64 @@ static inline bool resize_in_class(struct arena *arena, uintptr_t address, size_
     return false;
 }
 
-void *ft_realloc(void *pointer, size_t size)
+/* Service: for a process that is not hardened. */
+static void *realloc_any(void *pointer, size_t size)
 {
     struct chunk chunk;
     void *resized;
 
-    if (pointer == NULL)
-        return api_alloc(size);
-    if (resize_in_class(thread_self.arena, (uintptr_t)pointer, size) ||
-        (size > SMALL_MAX && !options_every_call_slow() &&
-         large_grow_within((uintptr_t)pointer, size)))
-        return pointer;
     if (!lookup_live((uintptr_t)pointer, &chunk)) {
         report_misuse("realloc()", (uintptr_t)pointer);
         return NULL;
     }
-    api_count(CALL_REALLOC, size);
     if (size == 0) {
-        api_free(pointer);
+        api_free_unseen(pointer);
         return NULL;
     }
-    if (unlikely(options.harden))
-        return harden_resize(&chunk, size) ? pointer : move_hardened(pointer, &chunk, size);
     resized = resize_in_place(&chunk, size) ? pointer : move(pointer, &chunk, size);
     note_resized(&chunk, (uintptr_t)resized, size);
     return resized;
 }
 
+static __attribute__((noinline)) void *realloc_slow(void *pointer, size_t size)
+{
+    void *resized;
+
+    if (pointer == NULL)
+        resized = api_alloc_slow(size);
+    else
+        resized = hardened() ? hardened_realloc(pointer, size) : realloc_any(pointer, size);
+    event_emit(EVENT_REALLOC, resized, pointer, size);
+    return resized;
+}
+
+void *ft_realloc(void *pointer, size_t size)
+{
+    if (pointer == NULL) {
+        pointer = api_take(thread_self.arena, size);
+        return likely(pointer != NULL) ? pointer : realloc_slow(NULL, size);
+    }
+    if (resize_in_class(thread_self.arena, (uintptr_t)pointer, size) ||
+        (size > SMALL_MAX && !options_every_call_slow() &&
+         large_grow_within((uintptr_t)pointer, size)))
+        return pointer;
+    return realloc_slow(pointer, size);
+}
+
 void *own_realloc(void *pointer, size_t size) OWN_NAME_OF(realloc);
+
+static void *realloc_too_much(void *pointer)
+{
+    event_emit(EVENT_REALLOC, NULL, pointer, SIZE_MAX);
+    return api_no_memory();
+}
 
 void *ft_reallocarray(void *pointer, size_t count, size_t size)
 {
     size_t total;
 
     if (__builtin_mul_overflow(count, size, &total))
-        return api_no_memory();
+        return realloc_too_much(pointer);
     /* The C library's goes by realloc(), so it serves programs that have one of their own. */
     if (unlikely(in_force_replaced(IN_FORCE_REALLOC)))
         return in_force_realloc(pointer, total);
@@ -248,6 +259,5 @@ size_t ft_malloc_usable_size(void *pointer)
         report_misuse("malloc_usable_size()", (uintptr_t)pointer);
         return 0;
     }
-    /* Behind the request is the canary. */
-    return options.harden ? chunk.requested : chunk.usable;
+    return hardened() ? hardened_usable_size(&chunk) : chunk.usable;
 }

@@ -3,8 +3,8 @@
  */
 #include "arena/arena.h"
 
+#include "arena/chunk_quarantine.h"
 #include "arena/fork.h"
-#include "arena/hardened.h"
 #include "arena/remote.h"
 #include "base/clock.h"
 #include "base/secret.h"
@@ -163,7 +163,7 @@ void arena_purge(struct arena *arena)
 static void empty_bins(struct arena *arena)
 {
     remote_receive_all(arena);
-    hardened_flush(arena);
+    chunk_quarantine_flush(arena);
     for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
         bin_flush(&arena->bins.of[size_class]);
 }

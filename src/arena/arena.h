@@ -25,18 +25,6 @@ enum arena_damage {
     ARENA_UNDER_REPAIR, /* what is behind the places of recover.h */
 };
 
-/* What FT_MALLOC_STATS counts. */
-enum call_kind {
-    CALL_MALLOC,
-    CALL_FREE,
-    CALL_REALLOC,
-    CALL_CALLOC,
-    CALL_ALIGNED,
-    CALL_REMOTE,
-    CALL_BYTES,
-    CALL_KINDS
-};
-
 struct parcel;
 struct quarantine;
 
@@ -130,8 +118,11 @@ struct arena {
     /* Taken for each step of the repair, and by frees that leave a chunk to the repair. */
     pthread_mutex_t repair_lock;
 
-    /* The owner writes these, any thread reads them; relaxed, because they are only figures. */
-    _Atomic uint64_t calls[CALL_KINDS];
+    /*
+     * How many chunks of other arenas were freed with this one while FT_MALLOC_STATS is set. The
+     * owner writes it, any thread reads it; relaxed, because it is only a figure.
+     */
+    _Atomic uint64_t remote_frees;
 
     /* Any thread pushes to it, so it has a cache line of its own. */
     _Alignas(64) _Atomic(struct parcel *) inbox;
@@ -243,12 +234,5 @@ size_t arena_trim(struct arena *arena);
 
 /* Gives a part of it back now, and the rest at later slow calls. */
 void arena_trim_step(struct arena *arena);
-
-static inline void arena_count(struct arena *arena, enum call_kind kind, uint64_t amount)
-{
-    atomic_store_explicit(&arena->calls[kind],
-                          atomic_load_explicit(&arena->calls[kind], memory_order_relaxed) + amount,
-                          memory_order_relaxed);
-}
 
 #endif

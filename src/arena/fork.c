@@ -10,7 +10,7 @@
  */
 #include "arena/fork.h"
 
-#include "arena/hardened.h"
+#include "arena/chunk_quarantine.h"
 #include "arena/pool.h"
 #include "arena/remote.h"
 #include "arena/thread.h"
@@ -61,8 +61,8 @@ void arena_after_fork(void)
 
 static void take_home(struct arena *arena, const struct chunk *chunk)
 {
-    if (options.harden)
-        hardened_arrive(arena, chunk, slab_parcel_bytes(chunk->usable));
+    if (policy_quarantine())
+        chunk_quarantine_receive(arena, chunk, slab_parcel_bytes(chunk->usable));
     else
         arena_free(arena, chunk);
 }
@@ -96,7 +96,7 @@ static void begin(struct arena *arena)
         recover_sweep(&arena->tiny);
         recover_sweep(&arena->small);
     } else {
-        hardened_forget(arena);
+        chunk_quarantine_forget(arena);
         bins_reset(&arena->bins);
         recover_rebuild(&arena->tiny);
         recover_rebuild(&arena->small);

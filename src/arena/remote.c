@@ -11,8 +11,8 @@
  */
 #include "arena/remote.h"
 
+#include "arena/chunk_quarantine.h"
 #include "arena/fork.h"
-#include "arena/hardened.h"
 #include "base/options.h"
 #include "base/report_line.h"
 #include "base/secret.h"
@@ -180,10 +180,19 @@ static void collect_for(struct arena *self, struct arena *owner, uintptr_t addre
         send(outgoing);
 }
 
+static void count_remote_free(struct arena *self)
+{
+    if (unlikely(options.stats) && self != NULL)
+        atomic_store_explicit(&self->remote_frees,
+                              atomic_load_explicit(&self->remote_frees, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
+}
+
 void remote_free(struct arena *self, const struct chunk *chunk)
 {
     struct arena *owner = chunk->arena;
 
+    count_remote_free(self);
     if (unlikely(arena_leave_for_repair(chunk)))
         return;
     chunk_mark(chunk, STATE_REMOTE);
@@ -303,16 +312,16 @@ static void take_all_home(struct arena *arena, struct parcel *parcel, uintptr_t 
     take_home(arena, (uintptr_t)parcel);
 }
 
-static void take_all_home_hardened(struct arena *arena, struct parcel *parcel, uintptr_t count)
+static void take_all_to_quarantine(struct arena *arena, struct parcel *parcel, uintptr_t count)
 {
     uintptr_t code = parcel_code(parcel);
     struct chunk chunk;
 
     for (uintptr_t i = 0; i < count; i++)
         if (arrived(arena, parcel->chunks[i] ^ code, &chunk))
-            hardened_arrive(arena, &chunk, 0);
+            chunk_quarantine_receive(arena, &chunk, 0);
     if (arrived(arena, (uintptr_t)parcel, &chunk))
-        hardened_arrive(arena, &chunk, sizeof *parcel + count * sizeof parcel->chunks[0]);
+        chunk_quarantine_receive(arena, &chunk, sizeof *parcel + count * sizeof parcel->chunks[0]);
 }
 
 /* Returns the next parcel of the chain, or NULL at its end or where it is broken. */
@@ -332,8 +341,8 @@ static struct parcel *unpack(struct arena *arena, struct parcel *parcel)
         report_corruption("memory written to after free: chunk", (uintptr_t)parcel);
         count = 0;
     }
-    if (unlikely(options.harden))
-        take_all_home_hardened(arena, parcel, count);
+    if (unlikely(policy_quarantine()))
+        take_all_to_quarantine(arena, parcel, count);
     else
         take_all_home(arena, parcel, count);
     return next;

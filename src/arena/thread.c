@@ -165,13 +165,6 @@ static struct arena *bind(void)
     return thread_self.home;
 }
 
-bool thread_hardened(void)
-{
-    if (unlikely(thread_self.home == NULL))
-        thread_runtime_init(NULL);
-    return options.harden;
-}
-
 struct arena *arena_enter(void)
 {
     struct arena *arena;

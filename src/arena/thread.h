@@ -47,22 +47,4 @@ struct arena *arena_enter_to_free(void);
  */
 void thread_runtime_init(char **initial_environment);
 
-/*
- * For hardened calls: returns the arena if it is the thread's own and nothing has to be done for it
- * first, else NULL.
- */
-static inline struct arena *thread_hardened_arena(void)
-{
-    struct arena *arena = thread_self.hardened;
-
-    /* Relaxed: see arena_enter(). */
-    if (arena == NULL || unlikely(arena_is_damaged(arena)) ||
-        unlikely(atomic_load_explicit(&arena->trim_wanted, memory_order_relaxed)))
-        return NULL;
-    return arena;
-}
-
-/* Returns whether the process runs hardened, also if this is the first call of all. */
-bool thread_hardened(void);
-
 #endif

@@ -70,6 +70,18 @@ static inline bool policy_zero_and_canary(void)
     return options.harden;
 }
 
+/* A freed chunk of a heap waits before it is handed out again, and then comes in random order. */
+static inline bool policy_quarantine(void)
+{
+    return options.harden;
+}
+
+/* A free with a wrong size or alignment is treated as other misuse, unless an option says how. */
+static inline bool policy_sizes_must_match(void)
+{
+    return options.harden;
+}
+
 /* The addresses of a freed LARGE chunk are not reused for a while. */
 static inline bool policy_keep_addresses(void)
 {

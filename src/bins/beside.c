@@ -5,6 +5,8 @@
 #include "bins/beside.h"
 
 #include "base/bits.h"
+#include "base/report_line.h"
+#include "bins/chunk.h"
 
 static_assert(
     TINY_SLABS_OFFSET + (TINY_UNITS - 1) * TINY_SLAB_STRIDE + (int)BESIDE_BYTES <=
@@ -78,4 +80,18 @@ enum beside beside_look(uintptr_t chunk, size_t usable)
         behind |= mend(heap, chunk + usable + away);
     }
     return front ? BESIDE_FRONT : behind ? BESIDE_BEHIND : BESIDE_CLEAN;
+}
+
+__attribute__((noinline)) void beside_check(uintptr_t address, size_t usable)
+{
+    enum beside where = beside_look(address, usable);
+    struct reported_chunk told;
+    struct chunk chunk;
+
+    if (likely(where == BESIDE_CLEAN))
+        return;
+    chunk_find(address, heap_map_tag(address), &chunk);
+    told = (struct reported_chunk){
+        .start = chunk.start, .zone = chunk.zone, .requested = chunk.requested};
+    report_beside(where == BESIDE_FRONT, &told);
 }

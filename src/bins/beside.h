@@ -23,6 +23,9 @@ enum beside { BESIDE_CLEAN, BESIDE_FRONT, BESIDE_BEHIND };
  */
 enum beside beside_look(uintptr_t chunk, size_t usable);
 
+/* Reports it if beside_look() finds anything. */
+void beside_check(uintptr_t chunk, size_t usable);
+
 /*
  * Returns true if the chunk of a TINY state is neither live nor on its way to its owner. Relaxed:
  * only the owner, who asks, can change the state of such a chunk, and no other state matters.

@@ -94,7 +94,7 @@ static bool first_wrong(void)
 /* Whether it is told: nothing is destroyed, so a program that does it may live by it. */
 static bool wrong_is_told(void)
 {
-    if (options.on_wrong_size == WRONG_SIZE_UNSET && !options.harden)
+    if (options.on_wrong_size == WRONG_SIZE_UNSET && !policy_sizes_must_match())
         return first_wrong();
     return options.on_wrong_size != WRONG_SIZE_IGNORE;
 }
@@ -102,7 +102,7 @@ static bool wrong_is_told(void)
 static bool wrong_ends_process(void)
 {
     if (options.on_wrong_size == WRONG_SIZE_UNSET)
-        return options.harden && !options.report_only;
+        return policy_sizes_must_match() && !options.report_only;
     return options.on_wrong_size == WRONG_SIZE_ABORT;
 }
 

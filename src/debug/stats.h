@@ -4,10 +4,15 @@
 #ifndef FT_DEBUG_STATS_H
 #define FT_DEBUG_STATS_H
 
-/* One line on stderr, if the option is set. */
+struct event;
+
+/* Counts a call. Any thread. */
+void stats_count(const struct event *event);
+
+/* Writes one line to stderr if FT_MALLOC_STATS is set. */
 void stats_at_exit(void);
 
-/* A table on stderr. */
+/* Writes a table to stderr. */
 void stats_print(void);
 
 #endif

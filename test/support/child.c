@@ -140,8 +140,11 @@ static void store_figure(struct child_stats *stats, const char *name, unsigned l
         const char *name;
         unsigned long long *place;
     } figures[] = {
-        {"malloc", &stats->malloc_calls}, {"free", &stats->free_calls}, {"bytes", &stats->bytes},
-        {"arenas", &stats->arenas},       {"heaps", &stats->heaps},     {"large", &stats->large},
+        {"malloc", &stats->malloc_calls},   {"free", &stats->free_calls},
+        {"realloc", &stats->realloc_calls}, {"calloc", &stats->calloc_calls},
+        {"aligned", &stats->aligned_calls}, {"failed", &stats->failed_calls},
+        {"bytes", &stats->bytes},           {"arenas", &stats->arenas},
+        {"heaps", &stats->heaps},           {"large", &stats->large},
     };
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
         if (strcmp(name, figures[i].name) == 0) {
@@ -167,5 +170,5 @@ bool child_read_stats(const struct child_result *result, struct child_stats *sta
         store_figure(stats, name, value, &found);
         at += length;
     }
-    return found == 0x3F;
+    return found == 0x3FF;
 }

@@ -32,6 +32,10 @@ struct child_result {
 struct child_stats {
     unsigned long long malloc_calls;
     unsigned long long free_calls;
+    unsigned long long realloc_calls;
+    unsigned long long calloc_calls;
+    unsigned long long aligned_calls;
+    unsigned long long failed_calls;
     unsigned long long bytes;
     unsigned long long arenas;
     unsigned long long heaps;

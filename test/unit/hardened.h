@@ -7,7 +7,7 @@
 
 #include "unit/unit.h"
 
-#include "arena/hardened.h"
+#include "api/hardened.h"
 #include "base/options.h"
 #include "support/require.h"
 
@@ -21,7 +21,7 @@ static inline void run(void (*body)(void *argument))
 
 static inline char *take(struct arena *arena, size_t size)
 {
-    char *chunk = hardened_alloc(arena, hardened_class(size), size);
+    char *chunk = hardened_take(arena, hardened_class(size), size);
 
     REQUIRE(chunk != NULL, "no memory for %zu bytes", size);
     return chunk;
@@ -32,7 +32,7 @@ static inline void give(struct arena *arena, void *pointer)
     struct chunk chunk = unit_chunk(pointer);
 
     REQUIRE(chunk.kind == STATE_LIVE, "%p is not live", pointer);
-    hardened_free(arena, &chunk, "free()");
+    hardened_give(arena, &chunk, "free()");
 }
 
 #endif

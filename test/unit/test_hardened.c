@@ -5,7 +5,7 @@
  */
 #include "unit/hardened.h"
 
-#include "arena/hardened.h"
+#include "api/hardened.h"
 #include "arena/remote.h"
 #include "arena/thread.h"
 #include "base/canary.h"
@@ -70,12 +70,12 @@ static void free_sized_quickly(void *unused)
     for (size_t size = 0; size < 3000; size++) {
         uintptr_t chunk = (uintptr_t)take(arena, size);
 
-        REQUIRE(!hardened_free_quick(arena, chunk, true, size + 1) &&
-                    !hardened_free_quick(arena, chunk, true, size - 1) &&
-                    !hardened_free_quick(arena, chunk, true, size + 64) &&
-                    !hardened_free_quick(arena, chunk, true, size - 64),
+        REQUIRE(!hardened_free_any(arena, chunk, true, size + 1) &&
+                    !hardened_free_any(arena, chunk, true, size - 1) &&
+                    !hardened_free_any(arena, chunk, true, size + 64) &&
+                    !hardened_free_any(arena, chunk, true, size - 64),
                 "%zu bytes are freed as others", size);
-        REQUIRE(hardened_free_quick(arena, chunk, true, size), "%zu bytes are not freed", size);
+        REQUIRE(hardened_free_any(arena, chunk, true, size), "%zu bytes are not freed", size);
     }
 }
 
@@ -86,15 +86,15 @@ static void free_quickly(void *unused)
     volatile uintptr_t nobodys = 4096;
     char *tiny = take(arena, 100), *small = take(arena, 3000), *theirs = take(other, 100);
 
-    REQUIRE(!hardened_free_quick(arena, (uintptr_t)tiny + 1, false, 0), "misaligned");
-    REQUIRE(!hardened_free_quick(arena, (uintptr_t)tiny + 16, false, 0), "inside");
-    REQUIRE(!hardened_free_quick(arena, (uintptr_t)small + 512, false, 0), "inside");
-    REQUIRE(!hardened_free_quick(arena, (uintptr_t)theirs, false, 0), "another arena's");
-    REQUIRE(!hardened_free_quick(arena, nobodys, false, 0), "nobody's");
-    REQUIRE(hardened_free_quick(arena, (uintptr_t)tiny, false, 0), "live");
-    REQUIRE(hardened_free_quick(arena, (uintptr_t)small, false, 0), "live");
-    REQUIRE(!hardened_free_quick(arena, (uintptr_t)tiny, false, 0), "freed");
-    REQUIRE(!hardened_free_quick(arena, (uintptr_t)small, false, 0), "freed");
+    REQUIRE(!hardened_free_any(arena, (uintptr_t)tiny + 1, false, 0), "misaligned");
+    REQUIRE(!hardened_free_any(arena, (uintptr_t)tiny + 16, false, 0), "inside");
+    REQUIRE(!hardened_free_any(arena, (uintptr_t)small + 512, false, 0), "inside");
+    REQUIRE(!hardened_free_any(arena, (uintptr_t)theirs, false, 0), "another arena's");
+    REQUIRE(!hardened_free_any(arena, nobodys, false, 0), "nobody's");
+    REQUIRE(hardened_free_any(arena, (uintptr_t)tiny, false, 0), "live");
+    REQUIRE(hardened_free_any(arena, (uintptr_t)small, false, 0), "live");
+    REQUIRE(!hardened_free_any(arena, (uintptr_t)tiny, false, 0), "freed");
+    REQUIRE(!hardened_free_any(arena, (uintptr_t)small, false, 0), "freed");
 }
 
 static void test_only_live_chunks_are_freed_quickly(void **state)
@@ -124,7 +124,7 @@ static void wait_in_quarantine(void *unused)
     }
     for (size_t n = 0; n < FREED; n++)
         REQUIRE(in_stack(bin, chunks[n]) == (n < MORE), "chunk %zu", n);
-    hardened_flush(arena);
+    chunk_quarantine_flush(arena);
 }
 
 static void test_the_quarantine_is_bounded_in_chunks(void **state)
@@ -213,7 +213,7 @@ static void choose_again(void *unused)
         chunks[n] = take(arena, 40);
     for (size_t n = 0; n < COUNT; n++)
         give(arena, chunks[n]);
-    hardened_flush(arena);
+    chunk_quarantine_flush(arena);
     for (size_t n = 0; n < COUNT; n++) {
         again[n] = take(arena, 40);
         for (size_t m = 1; m < COUNT && n > 0; m++)
@@ -261,7 +261,7 @@ static void come_home(void *unused)
             REQUIRE(pattern_first_nonzero(chunks[n], sizes[s]) == sizes[s], "not zero");
             REQUIRE(!in_stack(bin, chunks[n]), "does not wait");
         }
-        hardened_flush(owner);
+        chunk_quarantine_flush(owner);
     }
 }
 
@@ -328,7 +328,7 @@ static void destroy_canary_quickly(void *unused)
     (void)unused;
 
     chunk[100] = 0;
-    hardened_free_quick(arena, (uintptr_t)chunk, false, 0);
+    hardened_free_any(arena, (uintptr_t)chunk, false, 0);
 }
 
 static void destroy_canary_remotely(void *unused)
@@ -349,7 +349,7 @@ static void write_to_freed(void *unused)
 
     give(arena, chunk);
     chunk[50] = 1;
-    hardened_flush(arena);
+    chunk_quarantine_flush(arena);
     for (unsigned n = 0; n < 1000; n++)
         take(arena, 100);
 }

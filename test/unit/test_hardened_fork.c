@@ -4,8 +4,8 @@
  */
 #include "unit/hardened.h"
 
+#include "api/hardened.h"
 #include "arena/fork.h"
-#include "arena/hardened.h"
 #include "arena/thread.h"
 #include "base/options.h"
 #include "support/require.h"
@@ -41,7 +41,7 @@ static void repair_parcels(void *unused)
             give(n % 3 == 0 ? owner : self, chunks[n]);
         repair(owner, survivor != 0);
         REQUIRE(unit_count_state(owner, STATE_REMOTE) == 0, "still on their way");
-        hardened_flush(owner);
+        chunk_quarantine_flush(owner);
         for (size_t n = 0; n < 3000; n++)
             take(owner, n % 2 == 0 ? 100 : 3000);
     }

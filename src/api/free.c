@@ -1,0 +1,214 @@
+/*
+ * free and its relatives. Read the file downward, as a pointer travels. ft_free() pushes a TINY
+ * chunk of the thread's own arena on its stack, api_free_small() a SMALL one. For every other
+ * pointer api_free_elsewhere() asks the heap map whose it is: a chunk of another arena is sent to
+ * that by remote_free_aligned(), and a LARGE chunk may be kept in the thread's stash. A pointer
+ * that none of them frees is looked up by api_free_any(), which frees or reports it. A thread whose
+ * fast paths are off calls api_free_slow() instead of api_free_elsewhere().
+ */
+#include "api/api.h"
+
+#include "api/hardened.h"
+#include "api/in_force.h"
+#include "arena/fork.h"
+#include "arena/lookup.h"
+#include "arena/remote.h"
+#include "debug/event.h"
+#include "debug/report.h"
+#include "large/large.h"
+
+#include <errno.h>
+
+API void ft_cfree(void *pointer) SYMBOL(cfree);
+API void ft_free_sized(void *pointer, size_t size) SYMBOL(free_sized);
+API void ft_free_aligned_sized(void *pointer, size_t align, size_t size) SYMBOL(free_aligned_sized);
+
+void ft_free(void *pointer)
+{
+    api_free(pointer);
+}
+
+void own_free(void *pointer) OWN_NAME_OF(free);
+
+/* Frees a SMALL chunk of the thread's own arena. */
+__attribute__((noinline)) void api_free_small(void *pointer)
+{
+    struct arena *arena = thread_self.arena;
+
+    if (unlikely(!heap_owned(arena->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT))) {
+        if (arena == ARENA_NONE)
+            api_free_slow(pointer);
+        else
+            api_free_elsewhere(pointer);
+    } else if (unlikely(!small_free(arena, pointer, false, 0)))
+        api_free_any(pointer);
+}
+
+/* For a thread with an arena: frees a chunk that is in no heap of the own-heap tables. */
+__attribute__((noinline)) void api_free_elsewhere(void *pointer)
+{
+    struct arena *arena = thread_self.arena;
+    bool aligned = (uintptr_t)pointer % CHUNK_ALIGN == 0;
+    uint16_t tag = aligned ? heap_map_tag((uintptr_t)pointer) : TAG_NONE;
+    bool freed = false;
+
+    /* After a fork, not all heaps of ours are known. */
+    if (unlikely(arena_is_damaged(arena)))
+        freed = false;
+    else if (tag == arena->tiny_tag)
+        freed = tiny_free(arena, pointer, false, 0);
+    else if (tag == arena->small_tag)
+        freed = small_free(arena, pointer, false, 0);
+    else if (tag != TAG_NONE)
+        freed = remote_free_aligned(arena, (uintptr_t)pointer, tag);
+    else
+        freed = large_stash_free(&arena->stash, (uintptr_t)pointer);
+    if (!freed)
+        api_free_any(pointer);
+}
+
+/* For a thread whose fast paths are off: it is hardened or counted, or has no arena of its own. */
+__attribute__((noinline)) void api_free_slow(void *pointer)
+{
+    if (hardened()) {
+        hardened_free(pointer);
+        return;
+    }
+    event_emit(EVENT_FREE, NULL, pointer, 0);
+    api_free_any(pointer);
+}
+
+/* Frees a live chunk of a heap. */
+static void free_in_heap(const struct chunk *chunk)
+{
+    struct arena *arena = arena_enter_to_free();
+
+    if (chunk->arena != arena)
+        remote_free(arena, chunk);
+    else if (likely(!arena_is_damaged(arena) || !arena_keep_for_repair(chunk)))
+        arena_free(arena, chunk);
+    if (arena != NULL)
+        arena_leave(arena);
+}
+
+__attribute__((noinline)) void api_free_any(void *pointer)
+{
+    uintptr_t address = (uintptr_t)pointer;
+    struct chunk chunk;
+    int saved_errno;
+
+    if (pointer == NULL)
+        return;
+    saved_errno = errno;
+    if (lookup_in_heaps(address, &chunk) == CHUNK_LIVE)
+        free_in_heap(&chunk);
+    else if (large_free(address, true) != LARGE_FREED) /* looks it up once, under its lock */
+        report_misuse("free()", address);
+    errno = saved_errno;
+}
+
+void api_check_told(const struct chunk *chunk, const size_t *size, const size_t *align,
+                    const char *function)
+{
+    if (size != NULL && *size != chunk->requested)
+        report_wrong(function, "size", *size, chunk->start);
+    if (align != NULL && ((*align & (*align - 1)) != 0 || (chunk->start & (*align - 1)) != 0))
+        report_wrong(function, "alignment", *align, chunk->start);
+}
+
+/*
+ * A TINY chunk that was to shrink when there was no memory to move it stays where it is, and its
+ * state may not be able to say how much less is wanted.
+ */
+static bool size_unknown(const struct chunk *chunk, size_t size)
+{
+    return chunk->zone == ZONE_TINY && size < chunk->requested &&
+           chunk->usable - chunk->requested == TINY_SLACK_MAX;
+}
+
+/*
+ * A live chunk that is not what the caller says is reported, and freed nevertheless: it is what was
+ * meant.
+ */
+static void free_told(void *pointer, const size_t *size, const size_t *align, const char *function)
+{
+    struct chunk chunk;
+
+    if (hardened()) {
+        hardened_free_told(pointer, size, align, function);
+        return;
+    }
+    event_emit(EVENT_FREE, NULL, pointer, size != NULL ? *size : 0);
+    if (pointer == NULL)
+        return;
+    if (!lookup_live((uintptr_t)pointer, &chunk)) {
+        report_misuse(function, (uintptr_t)pointer);
+        return;
+    }
+    if (size != NULL && size_unknown(&chunk, *size))
+        size = NULL;
+    api_check_told(&chunk, size, align, function);
+    api_free_unseen(pointer);
+}
+
+__attribute__((noinline)) void api_free_sized_slow(void *pointer, size_t size, const char *function)
+{
+    if (!hardened_free_hit(pointer, true, size))
+        free_told(pointer, &size, NULL, function);
+}
+
+__attribute__((noinline)) void api_free_aligned_slow(void *pointer, size_t align,
+                                                     const char *function)
+{
+    free_told(pointer, NULL, &align, function);
+}
+
+void api_free_aligned_sized(void *pointer, size_t align, size_t size, const char *function)
+{
+    free_told(pointer, &size, &align, function);
+}
+
+/*
+ * What the C library builds on free() goes to the free() in force: a program that has its own need
+ * not have these. False: it is ours.
+ */
+static bool pass_on(void *pointer)
+{
+    if (likely(in_force_operators_ours()) || !in_force_replaced(IN_FORCE_FREE))
+        return false;
+    in_force_free(pointer);
+    return true;
+}
+
+void ft_cfree(void *pointer)
+{
+    if (!pass_on(pointer))
+        api_free(pointer);
+}
+
+static __attribute__((noinline)) void free_sized_other(void *pointer, size_t size)
+{
+    struct arena *arena = thread_self.arena;
+
+    if (pass_on(pointer))
+        return;
+    if (!heap_owned(arena->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT) ||
+        !small_free(arena, pointer, true, size))
+        api_free_sized_slow(pointer, size, "free_sized()");
+}
+
+void ft_free_sized(void *pointer, size_t size)
+{
+    /* No arena as long as free() may be another's: see pass_on(). */
+    struct arena *arena = thread_self.operators;
+
+    if (unlikely(!heap_owned(arena->own_tiny, (uintptr_t)pointer, TINY_HEAP_SHIFT)) ||
+        unlikely(!tiny_free(arena, pointer, true, size)))
+        free_sized_other(pointer, size);
+}
+
+void ft_free_aligned_sized(void *pointer, size_t align, size_t size)
+{
+    if (!pass_on(pointer))
+        api_free_aligned_sized(pointer, align, size, "free_aligned_sized()");
+}

@@ -1,0 +1,225 @@
+/*
+ * FT_MALLOC_HARDEN=1: the public calls, hardened. The doors come here once their fast path has
+ * missed, which it always does: in a hardened process thread_self.arena names no arena. Chunks are
+ * handed out in random order, with a canary behind them (base/canary.h); freed ones are wiped, and
+ * wait in a quarantine (arena/chunk_quarantine.h). The layers below know nothing of the mode, only
+ * of its parts: see policy_guards() and the others in base/options.h.
+ *
+ * Each call has a hit path of its own, for an arena that is the thread's own while calls are not
+ * counted: thread_self.hardened. What misses ends in a tail call, so that the rest needs no stack
+ * frame.
+ */
+#ifndef FT_API_HARDENED_H
+#define FT_API_HARDENED_H
+
+#include "api/api.h"
+#include "arena/chunk_quarantine.h"
+#include "base/canary.h"
+#include "base/options.h"
+#include "bins/beside.h"
+
+#include <string.h>
+
+/* Whether the process runs hardened, also when this is the first call of all. */
+static inline bool hardened(void)
+{
+    if (unlikely(thread_self.hardened != NULL))
+        return true;
+    if (unlikely(thread_self.home == NULL))
+        thread_runtime_init(NULL);
+    return unlikely(options.harden);
+}
+
+/*
+ * Whole calls, for when the hit path misses. Each emits its event, except that ft_realloc() emits
+ * that of realloc.
+ */
+void *hardened_malloc_slow(size_t size);
+void *hardened_calloc_slow(size_t size);
+void hardened_free_slow(void *pointer);
+void hardened_free_told(void *pointer, const size_t *size, const size_t *align,
+                        const char *function);
+void *hardened_realloc(void *pointer, size_t size);
+size_t hardened_usable_size(const struct chunk *chunk);
+
+/*
+ * Service: `align` is a power of two. Returns NULL, with errno set to ENOMEM, if there is no
+ * memory.
+ */
+void *hardened_alloc(size_t size, size_t align);
+
+/* Service: a place for a LARGE chunk that moves because it grows; it can grow on there. */
+void *hardened_alloc_growing(size_t size);
+
+/* Frees a live chunk that was looked up. `function` is named if its canary is not intact. */
+void hardened_free_found(const struct chunk *chunk, const char *function);
+
+/* Reports a canary that was destroyed, and puts it in order again for those who go on. */
+void hardened_check(const struct chunk *chunk, const char *function);
+
+/*
+ * Both want the arena entered. The first takes a chunk of the class, which has at least a byte of
+ * slack. The second frees a live chunk of any arena; the caller's own may be NULL.
+ */
+void *hardened_take(struct arena *arena, unsigned size_class, size_t requested);
+void hardened_give(struct arena *arena, const struct chunk *chunk, const char *function);
+
+/* The class for a request below SMALL_MAX: it has a byte more than that, and TINY at most 64. */
+static inline unsigned hardened_class(size_t size)
+{
+    return size < TINY_MAX ? tiny_class_by_granule[size / CHUNK_ALIGN + 1] : spaced_class(size + 1);
+}
+
+/*
+ * The hit paths above TINY are out of line. The first returns NULL if a slow call is needed. The
+ * second does nothing and returns false if no live chunk of this arena is at the address, or, with
+ * `sized`, not one of that size.
+ */
+void *hardened_take_small(struct arena *arena, size_t size);
+bool hardened_free_small(struct arena *arena, uintptr_t address, bool sized, size_t size);
+
+/* A chunk that was written to while it was free is reported, and handed out to those who go on. */
+void *hardened_take_written(struct bin *bin, uintptr_t chunk, size_t requested);
+
+/* A chunk whose canary was destroyed is reported, and freed nevertheless. */
+void hardened_free_overflowed(struct arena *arena, uintptr_t address, size_t requested,
+                              size_t usable);
+
+/* A TINY chunk that is not wiped without a call. */
+void hardened_free_longer(struct arena *arena, uintptr_t address, size_t requested,
+                          unsigned size_class);
+
+static inline void hardened_mark_tiny(uintptr_t chunk, size_t slack)
+{
+    /*
+     * Before there is a canary: what says FREE is zero, also in the child of a fork that another
+     * thread makes now.
+     */
+    tiny_rewrite(chunk, STATE_FREE, STATE_LIVE, slack);
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* For a size below TINY_MAX. */
+static inline void *hardened_take_tiny(struct arena *arena, size_t size)
+{
+    struct bin *bin = arena_tiny_bin(arena, size + 1);
+    uintptr_t chunk = (uintptr_t)bin_pop(bin);
+    size_t usable = tiny_base_size(bin->live);
+
+    if (unlikely(chunk == 0))
+        return NULL;
+    /* The one below is next; below the lowest lies another stack, or the arena. */
+    __builtin_prefetch(bin->top[-1], 1);
+    if (unlikely(!canary_zero(chunk, usable)))
+        return hardened_take_written(bin, chunk, size);
+    hardened_mark_tiny(chunk, usable - size);
+    canary_set(chunk, size, usable);
+    return pointer_to(chunk);
+}
+
+static inline __attribute__((always_inline)) bool
+hardened_free_tiny(struct arena *arena, uintptr_t address, bool sized, size_t size)
+{
+    _Atomic uint8_t *state = tiny_state(address);
+    uint8_t seen =
+        atomic_load_explicit(state, memory_order_relaxed); /* the caller holds the chunk */
+    size_t requested, usable;
+    unsigned size_class;
+
+    if (unlikely(!tiny_lives(seen)))
+        return false;
+    size_class = (unsigned)tiny_class_around(address);
+    usable = tiny_base_size(arena->bins.of[size_class].live);
+    requested = usable - tiny_slack_hardened(seen);
+    if (sized && unlikely(size != requested))
+        return false;
+    if (unlikely(!canary_intact(address, requested, usable))) {
+        hardened_free_overflowed(arena, address, requested, usable);
+        return true;
+    }
+    if (unlikely(beside_tiny(address, usable, state)))
+        beside_check(address, usable);
+    if (usable > CANARY_CLEAR_MAX) {
+        hardened_free_longer(arena, address, requested, size_class);
+    } else {
+        canary_clear(address, usable);
+        /* Release: what says FREE is zero, also in the child of a fork. */
+        tiny_turn(address, seen, STATE_LIVE, STATE_FREE, memory_order_release);
+        chunk_quarantine_add(arena, address, size_class);
+    }
+    return true;
+}
+
+static inline void *hardened_take_any(struct arena *arena, size_t size)
+{
+    /* Not 0: see bins/empty.h. */
+    if (likely(size - 1 < TINY_MAX - 1))
+        return hardened_take_tiny(arena, size);
+    return size - 1 < SMALL_MAX - 1 ? hardened_take_small(arena, size) : NULL;
+}
+
+static inline __attribute__((always_inline)) bool
+hardened_free_any(struct arena *arena, uintptr_t address, bool sized, size_t size)
+{
+    /* It is looked at, and so is its state: the processor may fetch both at once. */
+    __builtin_prefetch(pointer_to(address), 1);
+    if (likely(heap_owned(arena->own_tiny, address, TINY_HEAP_SHIFT)))
+        return hardened_free_tiny(arena, address, sized, size);
+    return heap_owned(arena->own_small, address, SMALL_HEAP_SHIFT) &&
+           hardened_free_small(arena, address, sized, size);
+}
+
+/* The arena, if it is the thread's own and nothing has to be done for it first; else NULL. */
+static inline struct arena *hardened_arena(void)
+{
+    struct arena *arena = thread_self.hardened;
+
+    /* Relaxed: see arena_enter(). */
+    if (arena == NULL || unlikely(arena_is_damaged(arena)) ||
+        unlikely(atomic_load_explicit(&arena->trim_wanted, memory_order_relaxed)))
+        return NULL;
+    return arena;
+}
+
+static inline void *hardened_take_hit(size_t size)
+{
+    struct arena *arena = hardened_arena();
+
+    return arena == NULL ? NULL : hardened_take_any(arena, size);
+}
+
+/* With `sized`, only what is of that size. */
+static inline __attribute__((always_inline)) bool hardened_free_hit(void *pointer, bool sized,
+                                                                    size_t size)
+{
+    struct arena *arena = hardened_arena();
+
+    return arena != NULL && likely(hardened_free_any(arena, (uintptr_t)pointer, sized, size));
+}
+
+static inline void *hardened_malloc(size_t size)
+{
+    void *chunk = hardened_take_hit(size);
+
+    return likely(chunk != NULL) ? chunk : hardened_malloc_slow(size);
+}
+
+static inline void *hardened_calloc(size_t size)
+{
+    void *chunk = hardened_take_hit(size);
+
+    if (unlikely(chunk == NULL))
+        return hardened_calloc_slow(size);
+    /* As far as that, it was looked at. */
+    if (size > CANARY_ZERO_MAX)
+        memset((char *)chunk + CANARY_ZERO_MAX, 0, size - CANARY_ZERO_MAX);
+    return chunk;
+}
+
+static inline void hardened_free(void *pointer)
+{
+    if (!hardened_free_hit(pointer, false, 0))
+        hardened_free_slow(pointer);
+}
+
+#endif

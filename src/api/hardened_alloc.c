@@ -1,0 +1,139 @@
+/*
+ * Hardened: malloc, calloc, and the allocation that the other calls are built on.
+ */
+#include "api/hardened.h"
+
+#include "arena/remote.h"
+#include "base/report_line.h"
+#include "bins/empty.h"
+#include "debug/event.h"
+#include "large/large.h"
+
+#include <string.h>
+
+static void mark_live(const struct bin *bin, uintptr_t chunk, size_t requested)
+{
+    if (bin->size_class < TINY_CLASSES) {
+        hardened_mark_tiny(chunk, size_classes[bin->size_class].size - requested);
+        return;
+    }
+    small_mark_live(chunk, bin->live, requested);
+    atomic_signal_fence(memory_order_seq_cst); /* see hardened_mark_tiny() */
+}
+
+__attribute__((noinline)) void *hardened_take_written(struct bin *bin, uintptr_t chunk,
+                                                      size_t requested)
+{
+    report_corruption("memory written to after free: chunk", chunk);
+    mark_live(bin, chunk, requested);
+    canary_set(chunk, requested, size_classes[bin->size_class].size);
+    return pointer_to(chunk);
+}
+
+/* From the stack, if there is one. */
+static inline void *take(struct bin *bin, size_t requested)
+{
+    size_t usable = size_classes[bin->size_class].size;
+    uintptr_t chunk = (uintptr_t)bin_pop(bin);
+
+    if (unlikely(chunk == 0))
+        return NULL;
+    __builtin_prefetch(bin->top[-1], 1); /* see hardened_take_tiny() */
+    if (unlikely(!canary_zero(chunk, usable)))
+        return hardened_take_written(bin, chunk, requested);
+    mark_live(bin, chunk, requested);
+    canary_set(chunk, requested, usable);
+    return pointer_to(chunk);
+}
+
+void *hardened_take_small(struct arena *arena, size_t size)
+{
+    return take(&arena->bins.of[spaced_class(size + 1)], size);
+}
+
+void *hardened_take(struct arena *arena, unsigned size_class, size_t requested)
+{
+    struct bin *bin = &arena->bins.of[size_class];
+
+    if (bin_count(bin) == 0)
+        remote_receive(arena);
+    if (bin_count(bin) == 0 && !bin_refill(bin, &arena->random))
+        return NULL;
+    return take(bin, requested);
+}
+
+static void *alloc_in_heap(size_t size, size_t align)
+{
+    unsigned size_class = size < SMALL_MAX && align <= CHUNK_ALIGN
+                              ? hardened_class(size)
+                              : api_aligned_class(align, size, size + 1);
+    struct arena *arena = size_class == SIZE_CLASSES ? NULL : arena_enter();
+    void *chunk;
+
+    if (arena == NULL)
+        return NULL;
+    chunk = hardened_take(arena, size_class, size);
+    if (unlikely(chunk == NULL)) {
+        /* Without memory, what is in quarantine has to do. */
+        arena_release(arena);
+        chunk = hardened_take(arena, size_class, size);
+    }
+    arena_leave(arena);
+    return chunk;
+}
+
+/* A new LARGE chunk, or NULL. One of whole pages has no canary: a guard follows at once. */
+static void *with_canary(void *chunk, size_t size)
+{
+    struct large_info info;
+
+    if (chunk != NULL && large_find((uintptr_t)chunk, &info) && size < info.usable)
+        canary_set(info.start, size, info.usable);
+    return chunk;
+}
+
+static void *alloc(size_t size, size_t align, bool *clean)
+{
+    void *chunk = size == 0 ? empty_alloc(align) : NULL;
+
+    *clean = false;
+    if (chunk == NULL)
+        chunk = alloc_in_heap(size, align);
+    if (chunk == NULL && size < PTRDIFF_MAX)
+        chunk = with_canary(large_alloc(size, align, clean), size);
+    return chunk != NULL ? chunk : api_no_memory();
+}
+
+void *hardened_alloc(size_t size, size_t align)
+{
+    bool clean;
+
+    return alloc(size, align, &clean);
+}
+
+void *hardened_alloc_growing(size_t size)
+{
+    void *chunk =
+        size >= PTRDIFF_MAX ? NULL : with_canary(large_alloc_growing_hardened(size), size);
+
+    return chunk != NULL ? chunk : api_no_memory();
+}
+
+__attribute__((noinline)) void *hardened_malloc_slow(size_t size)
+{
+    void *chunk = hardened_alloc(size, 1);
+
+    event_emit(EVENT_MALLOC, chunk, NULL, size);
+    return chunk;
+}
+
+__attribute__((noinline)) void *hardened_calloc_slow(size_t size)
+{
+    bool clean;
+    void *chunk = alloc(size, 1, &clean);
+
+    if (chunk != NULL && !clean)
+        memset(chunk, 0, size);
+    event_emit(EVENT_CALLOC, chunk, NULL, size);
+    return chunk;
+}
