@@ -3,7 +3,7 @@
  * chunks of many sizes. Each write is found once, when the chunk is freed or resized, and the
  * program goes on with an intact heap.
  */
-#include "misuse/harden_sizes.h"
+#include "misuse/hardened_sizes.h"
 #include "misuse/reports.h"
 #include "support/pattern.h"
 #include "support/require.h"
@@ -32,12 +32,12 @@ static size_t canary_length(size_t size)
 static void report_overflow(const char *function, const void *chunk, size_t size)
 {
     reports_expect("%s: written past the end of %p (%s, %zu bytes)", function, chunk,
-                   harden_zone(size), size);
+                   hardened_zone(size), size);
 }
 
 static void overflow_then_free(size_t size, size_t offset)
 {
-    unsigned char *chunk = harden_allocate(size);
+    unsigned char *chunk = hardened_allocate(size);
     chunk[size + offset] ^= 0x55;
     free(chunk);
     report_overflow("free()", chunk, size);
@@ -46,13 +46,13 @@ static void overflow_then_free(size_t size, size_t offset)
 static void overflow_then_realloc(size_t size, size_t offset, size_t to)
 {
     size_t kept = size < to ? size : to;
-    unsigned char *chunk = harden_allocate(size);
+    unsigned char *chunk = hardened_allocate(size);
     uintptr_t was = (uintptr_t)chunk;
     chunk[size + offset] ^= 0x55;
     chunk = realloc(chunk, to);
     report_overflow("realloc()", (void *)was, size); // NOLINT: only its number
     REQUIRE(chunk != NULL, "realloc failed");
-    harden_require_contents(chunk, kept, size);
+    hardened_require_contents(chunk, kept, size);
     free(chunk);
     reports_expect_none();
 }
@@ -60,7 +60,7 @@ static void overflow_then_realloc(size_t size, size_t offset, size_t to)
 static void sweep_sizes(void)
 {
     for (size_t n = 0; n < HARDEN_SIZES; n++) {
-        size_t size = harden_sizes[n];
+        size_t size = hardened_sizes[n];
         for (size_t offset = 0; offset < canary_length(size); offset++) {
             overflow_then_free(size, offset);
             if (size > 1)
@@ -75,7 +75,7 @@ static void sweep_sizes(void)
 static void sweep_bits(void)
 {
     for (unsigned bit = 0; bit < 8; bit++) {
-        unsigned char *chunk = harden_allocate(1023);
+        unsigned char *chunk = hardened_allocate(1023);
         chunk[1023] ^= (unsigned char)(1U << bit);
         free(chunk);
         report_overflow("free()", chunk, 1023);
@@ -101,17 +101,17 @@ static void sweep_alignments(void)
     for (size_t power = 4; power < 4 + ALIGNMENTS; power++)
         for (size_t n = 0; n < HARDEN_SIZES; n++)
             /* A chunk that is aligned to more than a page has no guards, so it has a canary. */
-            if (canary_length(harden_sizes[n]) > 0 || (harden_sizes[n] > 0 && power > 12))
-                overflow_aligned((size_t)1 << power, harden_sizes[n]);
+            if (canary_length(hardened_sizes[n]) > 0 || (hardened_sizes[n] > 0 && power > 12))
+                overflow_aligned((size_t)1 << power, hardened_sizes[n]);
 }
 
 static void require_intact(void)
 {
     static unsigned char *held[WORKLOAD];
     for (size_t n = 0; n < WORKLOAD; n++)
-        held[n] = harden_allocate(n * n * 3 % 6000);
+        held[n] = hardened_allocate(n * n * 3 % 6000);
     for (size_t n = 0; n < WORKLOAD; n++) {
-        harden_require_contents(held[n], n * n * 3 % 6000, n * n * 3 % 6000);
+        hardened_require_contents(held[n], n * n * 3 % 6000, n * n * 3 % 6000);
         free(held[n]);
     }
     reports_expect_none();

@@ -1,9 +1,9 @@
 /*
  * What FT_MALLOC_HARDEN=1 promises to programs that misuse nothing: contents survive every
  * resizing, freed memory reads as zero, reuse is delayed and its order is random, and nothing is
- * reported. `harden_keeps NAME`.
+ * reported. `hardened_keeps NAME`.
  */
-#include "misuse/harden_sizes.h"
+#include "misuse/hardened_sizes.h"
 #include "support/pattern.h"
 #include "support/require.h"
 
@@ -23,10 +23,10 @@ extern void show_alloc_mem(void) __attribute__((weak));
 static void keep_usable_size(void)
 {
     for (size_t n = 0; n < HARDEN_SIZES; n++) {
-        size_t size = harden_sizes[n];
-        void *chunk = harden_allocate(size);
+        size_t size = hardened_sizes[n];
+        void *chunk = hardened_allocate(size);
         void *zeroed = calloc(1, size);
-        void *resized = realloc(harden_allocate(100), size + 1);
+        void *resized = realloc(hardened_allocate(100), size + 1);
         REQUIRE(malloc_usable_size(chunk) == size, "malloc(%zu): %zu bytes are usable", size,
                 malloc_usable_size(chunk));
         REQUIRE(malloc_usable_size(zeroed) == size, "calloc(%zu): %zu bytes are usable", size,
@@ -42,21 +42,21 @@ static void keep_contents(void)
 {
     for (size_t from = 0; from < HARDEN_SIZES; from++)
         for (size_t to = 0; to < HARDEN_SIZES; to++) {
-            size_t old = harden_sizes[from];
-            size_t new = harden_sizes[to];
+            size_t old = hardened_sizes[from];
+            size_t new = hardened_sizes[to];
             size_t kept = old < new ? old : new;
-            unsigned char *chunk = harden_allocate(old);
+            unsigned char *chunk = hardened_allocate(old);
             if (new == 0)
                 new = 1;
             chunk = realloc(chunk, new);
             REQUIRE(chunk != NULL, "no memory");
-            harden_require_contents(chunk, kept, old);
+            hardened_require_contents(chunk, kept, old);
             REQUIRE(malloc_usable_size(chunk) == new, "%zu to %zu: %zu bytes are usable", old, new,
                     malloc_usable_size(chunk));
             pattern_write(chunk, 0, new, new);
             chunk = realloc(chunk, old + 1);
             REQUIRE(chunk != NULL, "no memory");
-            harden_require_contents(chunk, new < old + 1 ? new : old + 1, new);
+            hardened_require_contents(chunk, new < old + 1 ? new : old + 1, new);
             free(chunk);
         }
 }
@@ -74,7 +74,7 @@ static void keep_contents_in_steps(void)
             pattern_write(chunk, 0, size, most[n]);
             chunk = realloc(chunk, next);
             REQUIRE(chunk != NULL, "no memory");
-            harden_require_contents(chunk, next < size ? next : size, most[n]);
+            hardened_require_contents(chunk, next < size ? next : size, most[n]);
             size = next;
         }
         free(chunk);
@@ -85,7 +85,7 @@ static void keep_calloc_zero(void)
 {
     for (unsigned round = 0; round < 20; round++)
         for (size_t n = 0; n < HARDEN_SIZES; n++) {
-            size_t size = harden_sizes[n];
+            size_t size = hardened_sizes[n];
             unsigned char *chunk = calloc(1, size);
             REQUIRE(chunk != NULL && pattern_first_nonzero(chunk, size) == size,
                     "calloc(%zu) is not zero", size);
@@ -98,15 +98,15 @@ static void keep_calloc_zero(void)
 static void keep_freed_zero(void)
 {
     for (size_t n = 0; n < HARDEN_SIZES; n++) {
-        size_t size = harden_sizes[n];
+        size_t size = hardened_sizes[n];
         if (size == 0 || size >= 262144)
             continue;
-        unsigned char *chunk = harden_allocate(size);
+        unsigned char *chunk = hardened_allocate(size);
         free(chunk);
         REQUIRE(pattern_first_nonzero(chunk, size + 1) == size + 1, "%zu freed bytes are not zero",
                 size); // NOLINT
         /* The same for what realloc moved away from, or cut off. */
-        chunk = harden_allocate(size);
+        chunk = hardened_allocate(size);
         unsigned char *moved = realloc(chunk, size * 2 + 100);
         REQUIRE(moved != NULL && moved != chunk, "%zu bytes grow where they are", size);
         REQUIRE(pattern_first_nonzero(chunk, size) == size,
@@ -128,7 +128,7 @@ static void keep_remote_zero(void)
 {
     static void *chunks[1000];
     for (size_t n = 0; n < HARDEN_SIZES; n++) {
-        size_t size = harden_sizes[n];
+        size_t size = hardened_sizes[n];
         pthread_t thread;
         if (size > 4096)
             continue;
@@ -147,11 +147,11 @@ static void keep_remote_zero(void)
 
 static void keep_reuse_delayed(void)
 {
-    unsigned char *chunk = harden_allocate(42);
+    unsigned char *chunk = hardened_allocate(42);
     uintptr_t freed = (uintptr_t)chunk;
     free(chunk);
     for (size_t n = 1; n < QUARANTINED; n++) {
-        unsigned char *other = harden_allocate(42);
+        unsigned char *other = hardened_allocate(42);
         REQUIRE((uintptr_t)other != freed, "reused after %zu others", n);
         free(other);
     }
@@ -168,7 +168,7 @@ static void keep_reuse_random(void)
     unsigned upward = 0;
     unsigned downward = 0;
     for (size_t n = 0; n < COUNT; n++)
-        chunks[n] = harden_allocate(100);
+        chunks[n] = hardened_allocate(100);
     for (size_t n = 1; n < COUNT; n++) {
         upward += chunks[n] == chunks[n - 1] + 112;
         downward += chunks[n] == chunks[n - 1] - 112;
@@ -182,9 +182,9 @@ static void keep_reuse_random(void)
 /* For the test that starts this program twice. */
 static void print_order(void)
 {
-    unsigned char *first = harden_allocate(100);
+    unsigned char *first = hardened_allocate(100);
     for (size_t n = 0; n < 32; n++)
-        printf("%td ", harden_allocate(100) - first);
+        printf("%td ", hardened_allocate(100) - first);
 }
 
 /* Writes what show_alloc_mem() prints into a file. Returns true if a line of it equals this one. */
@@ -241,7 +241,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-    REQUIRE(argc == 2, "usage: harden_keeps NAME");
+    REQUIRE(argc == 2, "usage: hardened_keeps NAME");
     for (size_t i = 0; i < sizeof promises / sizeof *promises; i++)
         if (strcmp(argv[1], promises[i].name) == 0) {
             promises[i].run();

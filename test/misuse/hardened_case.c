@@ -1,8 +1,8 @@
 /*
- * One misuse that only FT_MALLOC_HARDEN=1 detects: `harden_case NAME SIZE`. It first writes to
+ * One misuse that only FT_MALLOC_HARDEN=1 detects: `hardened_case NAME SIZE`. It first writes to
  * stdout how the library must report it, or nothing where a signal must end it.
  */
-#include "misuse/harden_sizes.h"
+#include "misuse/hardened_sizes.h"
 #include "support/pattern.h"
 #include "support/require.h"
 
@@ -30,7 +30,7 @@ static void announce(const char *function, const char *what, const unsigned char
 {
     char line[200];
     int length = snprintf(line, sizeof line, "ft_malloc: %s%s %p (%s, %zu bytes)\n", function, what,
-                          (const void *)chunk, harden_zone(size), size);
+                          (const void *)chunk, hardened_zone(size), size);
     REQUIRE(write(STDOUT_FILENO, line, (size_t)length) == length, "cannot write");
 }
 
@@ -323,7 +323,7 @@ static void overflow_shrunk(size_t size)
 
 static size_t heap_size(size_t size)
 {
-    return (size_t)(harden_zone(size)[0] == 'T' ? 4 : 32) << 20;
+    return (size_t)(hardened_zone(size)[0] == 'T' ? 4 : 32) << 20;
 }
 
 /* The last bytes of the range that a heap is aligned to, and the last byte below that range. */
@@ -386,7 +386,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-    REQUIRE(argc == 3, "usage: harden_case NAME SIZE");
+    REQUIRE(argc == 3, "usage: hardened_case NAME SIZE");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (strcmp(argv[1], cases[i].name) == 0) {
             cases[i].run(strtoull(argv[2], NULL, 10));

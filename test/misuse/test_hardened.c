@@ -1,7 +1,7 @@
 /*
- * FT_MALLOC_HARDEN=1: each misuse that it detects, in a program of its own (harden_case), by line
- * and signal; all of them at once in report mode (harden_sweep); and what it promises to programs
- * that misuse nothing (harden_keeps).
+ * FT_MALLOC_HARDEN=1: each misuse that it detects, in a program of its own (hardened_case), by line
+ * and signal; all of them at once in report mode (hardened_sweep); and what it promises to programs
+ * that misuse nothing (hardened_keeps).
  */
 #include "support/child.h"
 
@@ -38,7 +38,7 @@ static void check_one(const char *name, size_t size, int with_signal, const char
     struct child_result result;
     char number[24];
     (void)snprintf(number, sizeof number, "%zu", size);
-    run(FT_HARDEN_CASE, name, number, option, &result);
+    run(FT_HARDENED_CASE, name, number, option, &result);
     const char *end = strchr(result.err, '\n');
     bool said = with_signal == SIGSEGV
                     ? result.err_length == 0
@@ -143,7 +143,7 @@ static void check_written_after_free(const char *name, size_t size)
     struct child_result result;
     char number[24];
     (void)snprintf(number, sizeof number, "%zu", size);
-    run(FT_HARDEN_CASE, name, number, NULL, &result);
+    run(FT_HARDENED_CASE, name, number, NULL, &result);
     if (result.signal != SIGABRT || (strcmp(result.err, result.out) != 0 &&
                                      strncmp(result.err, beside, sizeof beside - 1) != 0))
         fail_msg("%s of %zu bytes: signal %d, expected \"%s\", got \"%s\"", name, size,
@@ -204,7 +204,7 @@ static void test_every_byte_of_the_canary(void **state)
     (void)state;
     struct child_result result;
     unsigned swept = 0;
-    run(FT_HARDEN_SWEEP, NULL, NULL, "FT_MALLOC_ON_ERROR=report", &result);
+    run(FT_HARDENED_SWEEP, NULL, NULL, "FT_MALLOC_ON_ERROR=report", &result);
     assert_true(child_succeeded(&result));
     assert_int_equal(sscanf(result.out, "writes past the end: %u misuses tried", &swept), 1);
     tried += swept;
@@ -219,7 +219,7 @@ static void test_promises(void **state)
                                         "reuse-delayed", "reuse-random", "empty-listed"};
     for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
         struct child_result result;
-        run(FT_HARDEN_KEEPS, names[n], NULL, NULL, &result);
+        run(FT_HARDENED_KEEPS, names[n], NULL, NULL, &result);
         if (!child_succeeded(&result) || result.err_length != 0)
             fail_msg("%s: %s", names[n], result.err);
         child_free(&result);
@@ -231,8 +231,8 @@ static void test_two_processes_differ(void **state)
     (void)state;
     struct child_result first;
     struct child_result second;
-    run(FT_HARDEN_KEEPS, "order", NULL, NULL, &first);
-    run(FT_HARDEN_KEEPS, "order", NULL, NULL, &second);
+    run(FT_HARDENED_KEEPS, "order", NULL, NULL, &first);
+    run(FT_HARDENED_KEEPS, "order", NULL, NULL, &second);
     assert_true(first.out_length > 64 && second.out_length > 64);
     assert_string_not_equal(first.out, second.out);
     child_free(&first);
@@ -245,7 +245,7 @@ static void test_with_statistics(void **state)
     (void)state;
     struct child_result result;
     struct child_stats stats;
-    run(FT_HARDEN_KEEPS, "contents", NULL, "FT_MALLOC_STATS=1", &result);
+    run(FT_HARDENED_KEEPS, "contents", NULL, "FT_MALLOC_STATS=1", &result);
     assert_true(child_succeeded(&result));
     assert_true(child_read_stats(&result, &stats));
     assert_true(stats.malloc_calls > 1000 && stats.free_calls > 1000);
@@ -257,7 +257,7 @@ static void test_with_statistics(void **state)
 static void forks(const char *option)
 {
     struct child_result result;
-    run(FT_HARDEN_FORKS, "25", getenv("FT_TEST_SEED") != NULL ? getenv("FT_TEST_SEED") : "14",
+    run(FT_HARDENED_FORKS, "25", getenv("FT_TEST_SEED") != NULL ? getenv("FT_TEST_SEED") : "14",
         option, &result);
     assert_true(child_succeeded(&result));
     assert_int_equal(result.err_length, 0);

@@ -132,7 +132,7 @@ int main(int argc, char **argv)
 {
     pthread_t threads[THREADS];
     struct rng rng;
-    REQUIRE(argc == 3, "usage: harden_forks FORKS SEED");
+    REQUIRE(argc == 3, "usage: hardened_forks FORKS SEED");
     seed = strtoull(argv[2], NULL, 10);
     rng = rng_stream(seed, 1000);
     for (uintptr_t n = 0; n < THREADS; n++)
