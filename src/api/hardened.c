@@ -164,7 +164,7 @@ static size_t resize(const struct chunk *chunk, size_t size)
                    : 0;
     if (size < SMALL_MAX && size < chunk->requested)
         return 0;
-    return large_resize_hardened(chunk->start, size);
+    return large_resize_guarded(chunk->start, size);
 }
 
 static bool resize_in_place(const struct chunk *chunk, size_t size)

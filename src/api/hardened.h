@@ -130,7 +130,7 @@ hardened_free_tiny(struct arena *arena, uintptr_t address, bool sized, size_t si
         return false;
     size_class = (unsigned)tiny_class_around(address);
     usable = tiny_base_size(arena->bins.of[size_class].live);
-    requested = usable - tiny_slack_hardened(seen);
+    requested = usable - tiny_slack_with_canary(seen);
     if (sized && unlikely(size != requested))
         return false;
     if (unlikely(!canary_intact(address, requested, usable))) {

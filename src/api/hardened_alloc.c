@@ -113,8 +113,7 @@ void *hardened_alloc(size_t size, size_t align)
 
 void *hardened_alloc_growing(size_t size)
 {
-    void *chunk =
-        size >= PTRDIFF_MAX ? NULL : with_canary(large_alloc_growing_hardened(size), size);
+    void *chunk = size >= PTRDIFF_MAX ? NULL : with_canary(large_alloc_growing_guarded(size), size);
 
     return chunk != NULL ? chunk : api_no_memory();
 }

@@ -198,7 +198,7 @@ STATE_INLINE bool small_is_owners(uint32_t seen)
 }
 
 /* Returns the slack of a chunk of a hardened process: 1 to 64. */
-STATE_INLINE size_t tiny_slack_hardened(uint8_t seen)
+STATE_INLINE size_t tiny_slack_with_canary(uint8_t seen)
 {
     return (seen - 1u) % (TINY_SLACK_MAX + 1) + 1;
 }
@@ -206,7 +206,7 @@ STATE_INLINE size_t tiny_slack_hardened(uint8_t seen)
 /* Returns the slack in any process. */
 STATE_INLINE size_t tiny_slack(uint8_t seen)
 {
-    return policy_zero_and_canary() ? tiny_slack_hardened(seen) : seen & TINY_SLACK_MAX;
+    return policy_zero_and_canary() ? tiny_slack_with_canary(seen) : seen & TINY_SLACK_MAX;
 }
 
 STATE_INLINE size_t small_slack(uint32_t seen)

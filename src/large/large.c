@@ -57,7 +57,7 @@ void *large_enter(void *start, size_t size, const struct large_place *place)
     return start;
 }
 
-static void *map_hardened(size_t mapped, size_t align, bool guarded)
+static void *map_exact(size_t mapped, size_t align, bool guarded)
 {
     void *start = guarded ? os_map_guarded(mapped) : map_aligned(mapped, align);
 
@@ -70,11 +70,11 @@ static void *map_hardened(size_t mapped, size_t align, bool guarded)
  * In hardened mode nothing waits in the cache, so all memory is fresh. There are guards unless the
  * alignment prevents them.
  */
-static void *alloc_hardened(size_t size, size_t align)
+static void *alloc_exact(size_t size, size_t align)
 {
     bool guarded = align <= os_page_size();
-    size_t mapped = large_mapped_hardened(size, guarded);
-    void *start = mapped == 0 ? NULL : map_hardened(mapped, align, guarded);
+    size_t mapped = large_mapped_exact(size, guarded);
+    void *start = mapped == 0 ? NULL : map_exact(mapped, align, guarded);
 
     return start == NULL
                ? NULL
@@ -128,7 +128,7 @@ void *large_alloc(size_t size, size_t align, bool *clean)
         return NULL;
     if (unlikely(policy_guards())) {
         *clean = true;
-        return alloc_hardened(size, align);
+        return alloc_exact(size, align);
     }
     registry_lock();
     large = cache_take(mapped, align);

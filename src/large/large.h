@@ -41,7 +41,7 @@ void *large_alloc_growing(size_t size, bool *clean);
 void *large_try_growing(size_t size);
 
 /* Like large_alloc_growing(), between guards, for hardened mode. */
-void *large_alloc_growing_hardened(size_t size);
+void *large_alloc_growing_guarded(size_t size);
 
 /*
  * Takes a chunk from the cache that has grown before, and may be much larger than `size`. Returns
@@ -94,7 +94,7 @@ bool large_resize(uintptr_t address, size_t size);
  * a guard, or at least one byte more than `size`. Returns 0 if the chunk has to move. The caller
  * wipes memory and sets the canary.
  */
-size_t large_resize_hardened(uintptr_t address, size_t size);
+size_t large_resize_guarded(uintptr_t address, size_t size);
 
 /*
  * Makes the live chunk smaller, but gives nothing back, because it is expected to grow again.

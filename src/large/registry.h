@@ -171,7 +171,7 @@ static inline size_t large_mapping_size(size_t needed)
  * so that a guard follows at once. Without guards there is at least one byte more, for a canary.
  * Returns 0 if the size is too large.
  */
-static inline size_t large_mapped_hardened(size_t size, bool guarded)
+static inline size_t large_mapped_exact(size_t size, bool guarded)
 {
     size_t needed = guarded && size > 0 ? size : size + 1;
     size_t mapped = round_up(needed, os_page_size());

@@ -30,7 +30,7 @@ static struct large large_of(const char *chunk)
 
 static bool resize(char *chunk, size_t size)
 {
-    return large_resize_hardened((uintptr_t)chunk, size);
+    return large_resize_guarded((uintptr_t)chunk, size);
 }
 
 static char *allocate(size_t size, size_t align)
@@ -44,7 +44,7 @@ static char *allocate(size_t size, size_t align)
 
 static char *allocate_growing(size_t size)
 {
-    char *chunk = large_alloc_growing_hardened(size);
+    char *chunk = large_alloc_growing_guarded(size);
 
     REQUIRE(chunk != NULL, "no memory");
     return chunk;

@@ -65,7 +65,7 @@ static void test_a_tiny_state_returns_what_was_stored(void **state)
 
             assert_int_equal(tiny_kind(seen), kind);
             assert_int_equal(tiny_slack(seen), slack);
-            assert_int_equal(tiny_slack_hardened(seen), slack == 0 ? 64 : slack);
+            assert_int_equal(tiny_slack_with_canary(seen), slack == 0 ? 64 : slack);
             assert_int_equal(tiny_lives(seen), kind == STATE_LIVE);
             assert_int_equal(tiny_is_owners(seen), kind == STATE_FREE);
         }

@@ -9,10 +9,10 @@
 #include "large/headroom.h"
 #include "os/os.h"
 
-void *large_alloc_growing_hardened(size_t size)
+void *large_alloc_growing_guarded(size_t size)
 {
     size_t page = os_page_size();
-    size_t mapped = large_mapped_hardened(size, true);
+    size_t mapped = large_mapped_exact(size, true);
     size_t headroom = mapped == 0 || os_memory_limit() != SIZE_MAX
                           ? 0
                           : headroom_take(mapped, headroom_ample(mapped));
@@ -86,7 +86,7 @@ static bool shrink_guarded(struct large *large, size_t needed)
     return true;
 }
 
-size_t large_resize_hardened(uintptr_t address, size_t size)
+size_t large_resize_guarded(uintptr_t address, size_t size)
 {
     struct large *large;
     size_t needed;
@@ -96,7 +96,7 @@ size_t large_resize_hardened(uintptr_t address, size_t size)
     registry_unlock();
     if (large == NULL)
         return 0;
-    needed = large_mapped_hardened(size, large->guarded);
+    needed = large_mapped_exact(size, large->guarded);
     if (needed == 0 || (needed > large->mapped && !grow_guarded(large, needed)) ||
         (needed < large->mapped && !shrink_guarded(large, needed)))
         return 0;
