@@ -49,6 +49,12 @@ const char *ft_malloc_version(void) __attribute__((visibility("default")));
  */
 void show_alloc_mem(void) __attribute__((visibility("default")));
 
+/*
+ * Writes the same listing to a file descriptor. Returns 0, or -1 with errno set to what write() set
+ * it to, or to ENOMEM if there was no memory for the whole list.
+ */
+int ft_malloc_show(int fd) __attribute__((visibility("default")));
+
 #ifdef __cplusplus
 }
 #endif

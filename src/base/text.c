@@ -7,8 +7,8 @@
 
 void text_flush(struct text *text)
 {
-    if (text->fd >= 0)
-        os_write(text->fd, text->buffer, text->length);
+    if (text->fd >= 0 && text->error == 0)
+        text->error = os_write(text->fd, text->buffer, text->length);
     text->length = 0;
 }
 

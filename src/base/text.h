@@ -1,7 +1,7 @@
 /*
  * Text without stdio: a buffer that formats our messages, and writes them when it is full or when
- * text_flush() is called. It is a variable on the caller's stack. It allocates nothing and ignores
- * errors of write().
+ * text_flush() is called. It is a variable on the caller's stack. It allocates nothing. After an
+ * error of write() it writes nothing more.
  */
 #ifndef FT_BASE_TEXT_H
 #define FT_BASE_TEXT_H
@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 struct text {
-    int fd; /* if -1, text that does not fit is dropped */
+    int fd;    /* if -1, text that does not fit is dropped */
+    int error; /* what write() failed with, or 0 */
     size_t length;
     char buffer[4096];
 };

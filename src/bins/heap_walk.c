@@ -61,3 +61,15 @@ struct heap *heap_walk(struct heap_set *set, struct heap *heap)
     structure_unlock();
     return next;
 }
+
+struct slab *heap_next_slab(const struct heap *heap, unsigned *unit, uint64_t *identity)
+{
+    while (*unit < heap_units(heap)) {
+        struct slab *slab = heap_slab_at(heap, *unit, identity);
+
+        *unit += slab == NULL ? 1 : size_classes[identity_class(*identity)].units;
+        if (slab != NULL)
+            return slab;
+    }
+    return NULL;
+}

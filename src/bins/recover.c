@@ -3,6 +3,8 @@
  */
 #include "bins/recover.h"
 
+#include "bins/heap_walk.h"
+
 enum {
     /* How much a slow call does beside its own work: one or two microseconds. */
     STEP_STATES = 1024,
@@ -52,24 +54,6 @@ void recover_rebuild(struct heap_set *set)
         newest->prev = NULL;
 }
 
-/* The slab that begins at a unit, or NULL. */
-static struct slab *slab_at(const struct heap *heap, unsigned unit)
-{
-    uintptr_t address = heap->base + (uintptr_t)unit * UNIT_SIZE;
-    struct slab *slab = heap->set->small ? small_slab(address) : tiny_slab(address);
-    uint64_t identity;
-
-    if (slab == NULL)
-        return NULL;
-    identity = atomic_load_explicit(&slab->identity, memory_order_relaxed);
-    return (identity & 1) != 0 && identity_unit(identity) == unit ? slab : NULL;
-}
-
-static unsigned slab_class(const struct slab *slab)
-{
-    return identity_class(atomic_load_explicit(&slab->identity, memory_order_relaxed));
-}
-
 /* Relaxed: a mark that comes now is left to us, with the lock that we hold. */
 static unsigned kind_at(uintptr_t start, bool small)
 {
@@ -78,10 +62,10 @@ static unsigned kind_at(uintptr_t start, bool small)
     return tiny_kind(atomic_load_explicit(tiny_state(start), memory_order_relaxed));
 }
 
-static void sweep_slab(struct heap_set *set, const struct slab *slab, recover_found *found)
+/* `start` is the address of the slab's first chunk. */
+static void sweep_slab(struct heap_set *set, uintptr_t start, const struct size_class *shape,
+                       recover_found *found)
 {
-    const struct size_class *shape = &size_classes[slab_class(slab)];
-    uintptr_t start = slab_start(slab);
     struct chunk chunk;
 
     for (unsigned index = 0; index < shape->chunks; index++, start += shape->size)
@@ -113,15 +97,16 @@ static unsigned pass(struct heap_set *set, struct heap_place *place, struct bins
 {
     struct heap *heap = place->heap;
     unsigned unit = place->unit;
-    struct slab *slab = slab_at(heap, unit);
-    const struct size_class *shape = slab == NULL ? NULL : &size_classes[slab_class(slab)];
+    uint64_t identity;
+    struct slab *slab = heap_slab_at(heap, unit, &identity);
+    const struct size_class *shape = slab == NULL ? NULL : &size_classes[identity_class(identity)];
 
     /* A chunk that is found may be freed at once, and must be in front of the place then. */
     place->unit = unit + (shape == NULL ? 1 : shape->units);
     if (place == &set->unknown)
         rebuild_slab(heap, unit, slab, bins);
     else if (slab != NULL)
-        sweep_slab(set, slab, found);
+        sweep_slab(set, heap->base + (uintptr_t)unit * UNIT_SIZE, shape, found);
     return shape == NULL ? 0 : shape->chunks;
 }
 

@@ -1,65 +1,9 @@
 /*
- * The walk itself, and the sums over it.
+ * The sums.
  */
 #include "debug/census.h"
 
-#include "arena/arena.h"
-#include "bins/empty.h"
-#include "bins/heap_walk.h"
-#include "large/large.h"
-
-struct slab *census_next_slab(struct heap *heap, unsigned *at, uint64_t *identity)
-{
-    while (*at < heap_units(heap)) {
-        unsigned unit = (*at)++;
-        uintptr_t address = heap->base + (uintptr_t)unit * UNIT_SIZE;
-        struct slab *slab = heap->set->small ? small_slab(address) : tiny_slab(address);
-
-        if (slab == NULL)
-            continue;
-        /* Acquire: the states that are read next are not older. */
-        *identity = atomic_load_explicit(&slab->identity, memory_order_acquire);
-        if ((*identity & 1) == 0 || identity_unit(*identity) != unit)
-            continue;
-        *at = unit + size_classes[identity_class(*identity)].units;
-        return slab;
-    }
-    return NULL;
-}
-
-/* Acquire: a state of the slab's next life shows that life's identity to the load after it. */
-static size_t live_size(bool small, uintptr_t address, size_t size)
-{
-    if (small) {
-        uint32_t seen = atomic_load_explicit(small_state(address), memory_order_acquire);
-
-        return small_lives(seen) ? size - small_slack(seen) : SIZE_MAX;
-    } else {
-        uint8_t seen = atomic_load_explicit(tiny_state(address), memory_order_acquire);
-
-        return tiny_lives(seen) ? size - tiny_slack(seen) : SIZE_MAX;
-    }
-}
-
-unsigned census_slab(struct heap *heap, struct slab *slab, uint64_t identity,
-                     struct census_chunk *out)
-{
-    const struct size_class *shape = &size_classes[identity_class(identity)];
-    uintptr_t address = heap->base + (uintptr_t)identity_unit(identity) * UNIT_SIZE;
-    unsigned count = 0;
-
-    for (unsigned index = 0; index < shape->chunks; index++, address += shape->size) {
-        size_t requested = live_size(heap->set->small, address, shape->size);
-
-        if (requested != SIZE_MAX)
-            out[count++] = (struct census_chunk){.start = address, .requested = requested};
-    }
-    /*
-     * Another identity: some of these states belong to another slab, and nothing here was live
-     * throughout.
-     */
-    return atomic_load_explicit(&slab->identity, memory_order_relaxed) == identity ? count : 0;
-}
+#include "debug/walk.h"
 
 /* The live chunks of a slab. */
 struct sum {
@@ -68,8 +12,8 @@ struct sum {
 };
 
 /*
- * Acquire, here and below: as in live_size(). Without a branch: which chunks are live nobody can
- * predict.
+ * Without a branch, here and below, because nobody can predict which chunks are live. Acquire: see
+ * walk_same_slab().
  */
 static struct sum sum_tiny(uintptr_t address, const struct size_class *shape)
 {
@@ -101,15 +45,19 @@ static struct sum sum_small(uintptr_t address, const struct size_class *shape)
     return sum;
 }
 
-static void sum_slab(const struct heap *heap, const struct slab *slab, uint64_t identity,
-                     struct census_zone *zone)
+static struct census_zone *zone_of(struct census *census, const struct heap *heap)
 {
-    const struct size_class *shape = &size_classes[identity_class(identity)];
-    uintptr_t address = heap->base + (uintptr_t)identity_unit(identity) * UNIT_SIZE;
-    struct sum sum = heap->set->small ? sum_small(address, shape) : sum_tiny(address, shape);
+    return &census->zone[heap->set->small ? ZONE_SMALL : ZONE_TINY];
+}
 
-    /* See census_slab(). */
-    if (atomic_load_explicit(&slab->identity, memory_order_relaxed) != identity)
+static void count_slab(void *context, const struct walk_slab *slab)
+{
+    struct census_zone *zone = zone_of(context, slab->heap);
+    const struct size_class *shape = slab->shape;
+    struct sum sum =
+        slab->heap->set->small ? sum_small(slab->start, shape) : sum_tiny(slab->start, shape);
+
+    if (!walk_same_slab(slab))
         sum = (struct sum){.chunks = 0};
     zone->chunks += sum.chunks;
     zone->usable += (size_t)sum.chunks * shape->size;
@@ -118,56 +66,54 @@ static void sum_slab(const struct heap *heap, const struct slab *slab, uint64_t 
     zone->vacant += shape->chunks - sum.chunks;
 }
 
-static void sum_heaps(struct heap_set *set, struct census_zone *zone)
+static void count_arena(void *context, struct arena *arena)
 {
-    for (struct heap *heap = heap_walk(set, NULL); heap != NULL; heap = heap_walk(set, heap)) {
-        unsigned at = heap_first_unit(heap);
-        uint64_t identity;
-        struct slab *slab;
+    struct census *census = context;
 
-        zone->heaps++;
-        while ((slab = census_next_slab(heap, &at, &identity)) != NULL)
-            sum_slab(heap, slab, identity, zone);
-    }
+    (void)arena;
+    census->arenas++;
 }
 
-static void sum_large(void *context, const struct large_info *info)
+static void count_heap(void *context, struct heap *heap)
 {
-    struct census_zone *zone = context;
+    struct census_zone *zone = zone_of(context, heap);
 
-    if (!info->live)
-        return;
+    zone->heaps++;
+    zone->mapped += (size_t)heap_units(heap) * UNIT_SIZE;
+}
+
+static void count_large(void *context, const struct large_info *info)
+{
+    struct census *census = context;
+    struct census_zone *zone = &census->zone[ZONE_LARGE];
+
     zone->heaps++;
     zone->chunks++;
     zone->requested += info->requested;
     zone->usable += info->usable;
     zone->slabs += info->usable;
+    zone->mapped += info->usable;
 }
 
-static void no_region(void *context, uintptr_t start, size_t size)
+static void count_empty(void *context, uintptr_t address)
 {
-    (void)context, (void)start, (void)size;
-}
-
-static void sum_empty(void *context, uintptr_t address)
-{
-    struct census_zone *zone = context;
+    struct census *census = context;
 
     (void)address;
-    zone->chunks++;
+    census->zone[ZONE_TINY].chunks++;
 }
 
 void census_take(struct census *census)
 {
+    static const struct walk_visitor visitor = {
+        .arena = count_arena,
+        .heap = count_heap,
+        .slab = count_slab,
+        .empty = count_empty,
+        .large = count_large,
+    };
+
     *census = (struct census){.arenas = 0};
-    /* Acquire: each arena is complete. */
-    for (struct arena *arena = atomic_load_explicit(&arena_list, memory_order_acquire);
-         arena != NULL; arena = arena->next) {
-        census->arenas++;
-        sum_heaps(&arena->tiny, &census->zone[ZONE_TINY]);
-        sum_heaps(&arena->small, &census->zone[ZONE_SMALL]);
-    }
-    empty_walk(no_region, sum_empty, &census->zone[ZONE_TINY]);
-    large_walk(sum_large, &census->zone[ZONE_LARGE]);
+    walk_all(&visitor, census);
     census->cached = large_cached_bytes();
 }

@@ -256,9 +256,9 @@ bool os_unmap(void *address, size_t size)
     return done;
 }
 
-void os_write(int fd, const char *text, size_t length)
+int os_write(int fd, const char *text, size_t length)
 {
-    int saved_errno = errno, cancel_state;
+    int saved_errno = errno, cancel_state, error = 0;
 
     /*
      * write() is a cancellation point. If the thread were cancelled here, locks that its callers
@@ -268,8 +268,10 @@ void os_write(int fd, const char *text, size_t length)
     while (length > 0) {
         ssize_t written = write(fd, text, length);
 
-        if (written < 0 && errno != EINTR)
+        if (written < 0 && errno != EINTR) {
+            error = errno;
             break;
+        }
         if (written > 0) {
             text += written;
             length -= (size_t)written;
@@ -277,6 +279,7 @@ void os_write(int fd, const char *text, size_t length)
     }
     pthread_setcancelstate(cancel_state, &cancel_state);
     errno = saved_errno;
+    return error;
 }
 
 _Noreturn void os_abort(void)

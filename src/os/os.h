@@ -128,8 +128,11 @@ bool os_forbid(void *address, size_t size);
  */
 bool os_unmap(void *address, size_t size);
 
-/* Writes the whole text, by as many calls as it takes; gives up at an error. */
-void os_write(int fd, const char *text, size_t length);
+/*
+ * Writes the whole text, by as many calls as it takes, and returns 0. It gives up at an error, and
+ * returns that.
+ */
+int os_write(int fd, const char *text, size_t length);
 
 /* Ends the process by SIGABRT. */
 _Noreturn void os_abort(void);

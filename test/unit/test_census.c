@@ -3,8 +3,9 @@
  */
 #include "unit/unit.h"
 
-#include "base/structure_lock.h"
+#include "bins/heap_walk.h"
 #include "debug/census.h"
+#include "debug/walk.h"
 #include "large/registry.h"
 #include "os/os.h"
 #include "support/capture.h"
@@ -83,11 +84,23 @@ static void test_chunks_that_are_not_live_are_vacant(void **state)
     assert_int_equal(after.zone[ZONE_TINY].slabs, before.zone[ZONE_TINY].slabs);
 }
 
+/* The slab that heap_next_slab() found, as the walk shows it to a visitor. */
+static struct walk_slab as_visited(struct heap *heap, struct slab *slab, uint64_t identity)
+{
+    return (struct walk_slab){
+        .heap = heap,
+        .slab = slab,
+        .identity = identity,
+        .shape = &size_classes[identity_class(identity)],
+        .start = heap->base + (uintptr_t)identity_unit(identity) * UNIT_SIZE,
+    };
+}
+
 static void test_slabs_are_visited_in_address_order(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
-    struct census_chunk chunks[TINY_SLAB_CHUNKS_MAX];
+    struct walk_chunk chunks[TINY_SLAB_CHUNKS_MAX];
     uintptr_t last = 0;
     size_t seen = 0;
     unsigned at;
@@ -98,11 +111,13 @@ static void test_slabs_are_visited_in_address_order(void **state)
         unit_alloc(arena, size_classes[size_class].size);
     assert_int_equal(unit_count_heaps(&arena->small), 1);
     at = heap_first_unit(arena->small.heaps);
-    while ((slab = census_next_slab(arena->small.heaps, &at, &identity)) != NULL) {
-        unsigned count = census_slab(arena->small.heaps, slab, identity, chunks);
+    while ((slab = heap_next_slab(arena->small.heaps, &at, &identity)) != NULL) {
+        struct walk_slab visited = as_visited(arena->small.heaps, slab, identity);
+        unsigned count = walk_live(&visited, chunks);
 
         for (unsigned n = 0; n < count; n++) {
             assert_true(chunks[n].start > last);
+            assert_int_equal(chunks[n].usable, visited.shape->size);
             last = chunks[n].start;
         }
         seen += count;
@@ -114,15 +129,16 @@ static void test_a_slab_that_was_replaced_has_no_chunks(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
-    struct census_chunk chunks[TINY_SLAB_CHUNKS_MAX];
+    struct walk_chunk chunks[TINY_SLAB_CHUNKS_MAX];
     struct chunk chunk = unit_chunk(unit_alloc(arena, 2000));
-    uint64_t identity = atomic_load(&chunk.slab->identity);
+    struct walk_slab visited =
+        as_visited(arena->small.heaps, chunk.slab, atomic_load(&chunk.slab->identity));
 
-    assert_int_equal(census_slab(arena->small.heaps, chunk.slab, identity, chunks), 1);
+    assert_int_equal(walk_live(&visited, chunks), 1);
     assert_int_equal(chunks[0].start, chunk.start);
     assert_int_equal(chunks[0].requested, 2000);
-    assert_int_equal(
-        census_slab(arena->small.heaps, chunk.slab, identity + ((uint64_t)1 << 32), chunks), 0);
+    visited.identity += (uint64_t)1 << 32;
+    assert_int_equal(walk_live(&visited, chunks), 0);
 }
 
 static struct large *pretend(uintptr_t address, size_t requested)
@@ -213,37 +229,36 @@ static void *go_on(void *argument)
     return NULL;
 }
 
-/* Returns how many chunks of the heap are in the sorted list with their sizes. */
-static size_t find_in_heap(struct heap *heap, const struct census_chunk *sorted, size_t count)
+/* The chunks that are live throughout, and how often a walk saw one of them with its size. */
+struct search {
+    const struct walk_chunk *stable;
+    size_t found;
+};
+
+static void find_in_slab(void *context, const struct walk_slab *slab)
 {
-    static struct census_chunk chunks[TINY_SLAB_CHUNKS_MAX];
-    unsigned at = heap_first_unit(heap);
-    uint64_t identity;
-    struct slab *slab;
-    size_t found = 0;
+    static struct walk_chunk chunks[TINY_SLAB_CHUNKS_MAX];
+    struct search *search = context;
+    unsigned seen = walk_live(slab, chunks);
 
-    while ((slab = census_next_slab(heap, &at, &identity)) != NULL) {
-        unsigned seen = census_slab(heap, slab, identity, chunks);
-
-        for (unsigned n = 0; n < seen; n++)
-            for (size_t i = 0; i < count; i++)
-                found += chunks[n].start == sorted[i].start &&
-                         chunks[n].requested == sorted[i].requested;
-    }
-    return found;
+    for (unsigned n = 0; n < seen; n++)
+        for (size_t i = 0; i < STABLE; i++)
+            search->found += chunks[n].start == search->stable[i].start &&
+                             chunks[n].requested == search->stable[i].requested;
 }
 
 static void test_chunks_live_throughout_are_always_seen(void **state)
 {
     (void)state;
-    static struct census_chunk stable[STABLE];
+    static const struct walk_visitor visitor = {.slab = find_in_slab};
+    static struct walk_chunk stable[STABLE];
     static void *freed[STABLE];
     static const uint64_t seeds[2] = {3, 4};
     pthread_t threads[2];
 
     for (size_t n = 0; n < STABLE; n++) {
         stable[n].start = (uintptr_t)ft_malloc(stable_size(n));
-        stable[n].requested = stable_size(n);
+        stable[n].requested = (uint32_t)stable_size(n);
         assert_true(stable[n].start != 0);
         freed[n] = ft_malloc(stable_size(n));
     }
@@ -252,20 +267,13 @@ static void test_chunks_live_throughout_are_always_seen(void **state)
     for (size_t n = 0; n < 2; n++)
         assert_int_equal(pthread_create(&threads[n], NULL, go_on, (void *)(uintptr_t)&seeds[n]), 0);
     for (unsigned walk = 0; walk < WALKS; walk++) {
+        struct search search = {.stable = stable};
         struct census census;
-        size_t found = 0;
 
         census_take(&census);
         assert_true(census.zone[ZONE_TINY].chunks >= STABLE / 4 * 3);
-        structure_lock_read();
-        for (struct arena *arena = atomic_load(&arena_list); arena != NULL; arena = arena->next) {
-            for (struct heap *heap = arena->tiny.heaps; heap != NULL; heap = heap->next)
-                found += find_in_heap(heap, stable, STABLE);
-            for (struct heap *heap = arena->small.heaps; heap != NULL; heap = heap->next)
-                found += find_in_heap(heap, stable, STABLE);
-        }
-        structure_unlock();
-        assert_int_equal(found, STABLE);
+        walk_all(&visitor, &search);
+        assert_int_equal(search.found, STABLE);
     }
     atomic_store(&stop, true);
     for (size_t n = 0; n < 2; n++)
