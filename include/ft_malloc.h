@@ -21,6 +21,8 @@
 #define FT_MALLOC_VERSION                                                                          \
     FT_MALLOC_JOIN_(FT_MALLOC_VERSION_MAJOR, FT_MALLOC_VERSION_MINOR, FT_MALLOC_VERSION_PATCH)
 
+#include <stddef.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -54,6 +56,85 @@ void show_alloc_mem(void) __attribute__((visibility("default")));
  * it to, or to ENOMEM if there was no memory for the whole list.
  */
 int ft_malloc_show(int fd) __attribute__((visibility("default")));
+
+/* The zones: up to 960 bytes, up to 256 KiB, and larger. */
+enum ft_malloc_zone { FT_MALLOC_TINY, FT_MALLOC_SMALL, FT_MALLOC_LARGE, FT_MALLOC_ZONES };
+
+/*
+ * Figures of the process. Later versions append members and never change those that are there.
+ * Arrays have an element for each zone. Sizes are in bytes.
+ */
+struct ft_malloc_stats {
+    size_t heaps[FT_MALLOC_ZONES];     /* LARGE: mappings, of which each chunk has one */
+    size_t chunks[FT_MALLOC_ZONES];    /* live ones */
+    size_t requested[FT_MALLOC_ZONES]; /* what the program asked for in live chunks */
+    size_t usable[FT_MALLOC_ZONES];    /* what the live chunks take up */
+    size_t slabs[FT_MALLOC_ZONES];     /* what is divided into chunks, live or not */
+    size_t mapped[FT_MALLOC_ZONES];    /* address space of the heaps or mappings */
+    size_t arenas;
+    size_t cached;       /* in freed LARGE mappings that wait to be used again */
+    size_t mmap_calls;   /* system calls of the library since the process started */
+    size_t munmap_calls; /* likewise */
+};
+
+/*
+ * Fills *stats and returns how many of its bytes the library knows. `size` is sizeof *stats. If the
+ * library is older than the header, the members that it does not know are zero; if it is newer, it
+ * fills only `size` bytes.
+ *
+ * The figures are those of mallinfo2() and malloc_stats(). All live chunks are looked at: this
+ * takes about 10 milliseconds for 1 GiB of small ones. Any thread may call this at any time, except
+ * from a signal handler that may have interrupted malloc. Other threads go on allocating; each
+ * chunk that is live during the whole call is counted exactly once.
+ */
+size_t ft_malloc_stats(struct ft_malloc_stats *stats, size_t size)
+    __attribute__((visibility("default")));
+
+/* A chunk: an allocation, live or freed. Later versions append members. */
+struct ft_malloc_chunk {
+    void *pointer;            /* what malloc() returned */
+    size_t requested;         /* bytes that the program asked for */
+    size_t usable;            /* bytes that the chunk takes up; 0 if it has no memory */
+    enum ft_malloc_zone zone; /* where it is; a grown chunk may be in a larger zone than its size */
+};
+
+/*
+ * Calls `callback` for each live chunk, in the order of addresses, until it returns another value
+ * than 0. Returns that value, or 0 after the last chunk. Returns -1 with errno set to ENOMEM, and
+ * calls nothing, if there is no memory for the list.
+ *
+ * The chunks are those that show_alloc_mem() would write. They are listed first, into memory of
+ * their own (16 bytes for each chunk), and no lock is held while `callback` runs. So it may
+ * allocate and free, and it sees neither what it allocates nor what others allocate meanwhile. A
+ * chunk of the list may have been freed since, by the callback or by another thread. *chunk is
+ * valid until the callback returns. If the callback leaves by longjmp() or an exception, the list
+ * is never unmapped.
+ *
+ * Any thread may call this at any time, except from a signal handler that may have interrupted
+ * malloc.
+ */
+int ft_malloc_visit(int (*callback)(const struct ft_malloc_chunk *chunk, void *context),
+                    void *context) __attribute__((visibility("default")));
+
+enum ft_malloc_verdict {
+    FT_MALLOC_NONE,     /* in no chunk that the library knows of */
+    FT_MALLOC_LIVE,     /* a live chunk starts there */
+    FT_MALLOC_INTERIOR, /* inside a live chunk */
+    FT_MALLOC_FREED     /* a chunk that started there was freed; not handed out again yet */
+};
+
+/*
+ * Says which chunk the address belongs to, for any value whatever; the memory there is not touched.
+ * Fills `size` bytes of *chunk, sizeof *chunk, unless the verdict is FT_MALLOC_NONE; then they are
+ * zero. `chunk` may be NULL if `size` is 0.
+ *
+ * An address inside of a LARGE chunk takes a look at all LARGE chunks. Of LARGE chunks that were
+ * freed and unmapped only the last 128 are known. Any thread may call this at any time, except
+ * from a signal handler that may have interrupted malloc. The answer may be out of date as soon as
+ * another thread frees the chunk.
+ */
+enum ft_malloc_verdict ft_malloc_find(const void *pointer, struct ft_malloc_chunk *chunk,
+                                      size_t size) __attribute__((visibility("default")));
 
 #ifdef __cplusplus
 }
