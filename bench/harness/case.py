@@ -1,19 +1,16 @@
-"""What a benchmark case is."""
+"""Defines what a benchmark case is."""
 
 from typing import NamedTuple
 
 
 class Case(NamedTuple):
-    name: str  # e.g. "larson-4t"; lower case, hyphens
-    command: tuple[
-        str, ...
-    ]  # micro: program in BUILD/bench + options; whole: path in bench/ + arguments
-    about: str  # one line: what it stresses
-    group: str  # "single", "threads", "start", "whole"
-    unit: str = "ns"  # what one operation's time is printed in: "ns" (micro), "ms" (whole programs)
+    name: str  # for example "steal-4t": lower case, with hyphens
+    # A program of BUILD/bench and its options, or a script of bench/whole and its arguments.
+    command: tuple[str, ...]
+    about: str  # one line on what it stresses
+    group: str  # "single", "threads", "start" or "whole"
+    unit: str = "ns"  # of the time of one operation; "ms" in whole programs
     quick: bool = False  # part of --quick
-    series: str = (
-        ""  # the scaling series it belongs to ("larson", "disjoint", "live", "size"); "" = none
-    )
-    x: int = 0  # its place on the series' axis (threads, live chunks, bytes)
+    series: str = ""  # its scaling series ("disjoint", "live", "size" ...), or none
+    x: int = 0  # its place on the axis of the series: threads, live chunks or bytes
     scaling_only: bool = False  # runs only for the scaling tables, not in the main table

@@ -1,5 +1,7 @@
-"""All benchmark cases, in the order of the tables. A case is added in the cases_*.py of its
-group."""
+"""Lists all benchmark cases, in the order of the tables.
+
+To add a case, add a line to the cases_*.py of its group.
+"""
 
 import cases_single
 import cases_threads
@@ -15,5 +17,5 @@ CASES = tuple(
 
 
 def is_script(case):
-    """Whole programs are started by a script in bench/; the others are programs in build/bench/."""
+    """Returns whether a script in bench/ runs the case. The others are programs in build/bench/."""
     return "/" in case.command[0]

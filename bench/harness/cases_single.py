@@ -1,13 +1,13 @@
-"""The cases with one thread, and those that start processes. Programs: bench/single/."""
+"""Lists the cases with one thread, and those that start processes. Programs: bench/single/."""
 
 from case import Case
 
 LIVE_CHUNKS = (1000, 10000, 100000, 1000000, 10000000)
 KIB, MIB = 1024, 1024 * 1024
 
-# Powers of 4, and just past the sizes where allocators change their way: from thread caches (1
-# KiB), from small classes (8 and 32 KiB) and from their heaps to mappings of their own (128 and 256
-# KiB, 4 and 32 MiB).
+# Powers of 4, and sizes just past the limits beyond which allocators serve a request differently:
+# past thread caches (1 KiB), past small classes (8 and 32 KiB), and past the sizes that come from
+# heaps instead of mappings (128 and 256 KiB, 4 and 32 MiB).
 POWERS_OF_4 = tuple(8 * 4**power for power in range(11)) + (64 * MIB,)
 JUST_PAST = tuple(
     limit + 1 for limit in (KIB, 8 * KIB, 32 * KIB, 128 * KIB, 256 * KIB, 4 * MIB, 32 * MIB)
@@ -15,7 +15,7 @@ JUST_PAST = tuple(
 
 
 def batch_cases():
-    """FIFO first: it is the form that other allocators' benchmarks have."""
+    """Yields FIFO first, because other allocators' benchmarks have that form."""
     orders = (
         ("fifo", "in the order of allocation"),
         ("lifo", "in the reverse order"),
@@ -96,7 +96,7 @@ CASES = (
     Case(
         "pair-64-live",
         ("pair", "--size", "64", "--live", "10"),
-        "the same beside 10 live chunks of the size",
+        "malloc and free of one chunk beside 10 live ones of the size",
         "single",
     ),
     *batch_cases(),
@@ -141,7 +141,7 @@ CASES = (
         quick=True,
     ),
     grow_case("grow-double", "a vector that doubles from 16 bytes to 1 MiB"),
-    grow_case("grow-tenth", "the same by 10 % at a time", "--percent", "10", quick=True),
+    grow_case("grow-tenth", "a vector that grows by 10 % at a time", "--percent", "10", quick=True),
     grow_case(
         "grow-100",
         "100 vectors that grow in turn by half, to 64 KiB each",

@@ -1,5 +1,7 @@
-"""Whole programs: each case is one run of a script of bench/whole/, and its time is that of the
-run."""
+"""Lists the whole programs.
+
+Each case is one run of a script of bench/whole/, and its time is the time of that run.
+"""
 
 from case import Case
 

@@ -1,9 +1,9 @@
 """Counts system calls and page faults of a case in steady state.
 
-A program of build/bench/ runs twice, with few and with many rounds: the difference holds neither
+A program of build/bench/ runs twice, with few and with many rounds. The difference holds neither
 the start of the process nor the program's preparations, only operations in the middle of its work.
-Page faults come from runs of their own, since strace's would be among them. A whole program is
-counted as it is, once.
+Page faults are counted in separate runs, because strace would cause some. A whole program is
+counted once, as it is.
 """
 
 import math
@@ -36,14 +36,14 @@ def strace_problem():
 
 
 def rounds_to_count(operations_per_round, time_ns):
-    """Few and many rounds: as many operations again for the warm-up as are counted."""
+    """Returns few and many rounds. The warm-up has as many operations as are counted after it."""
     wanted = min(max(MEASURED_NS / time_ns, FEWEST_OPERATIONS), MOST_OPERATIONS)
     few = max(1, math.ceil(wanted / operations_per_round))
     return few, 2 * few
 
 
 def traced_run(runner, case, allocator, options):
-    """One run under strace: the program's line and {system call: how often}."""
+    """Runs the case under strace; returns the program's line and {system call: how often}."""
     calls = {}
     with tempfile.TemporaryDirectory(dir=runner.work, prefix="trace-") as folder:
         line, _ = runner.run(case, allocator, options, trace=folder)
@@ -55,7 +55,7 @@ def traced_run(runner, case, allocator, options):
 
 
 def counted_run(runner, case, allocator, rounds):
-    """(operations, system calls, those for memory, page faults) of so many rounds."""
+    """Returns (operations, system calls, those for memory, page faults) of `rounds` rounds."""
     options = ("--rounds", str(rounds))
     line, calls = traced_run(runner, case, allocator, options)
     _, cost = runner.run(case, allocator, options)
@@ -73,8 +73,8 @@ def count_program(runner, case, allocator, time_ns):
         for rounds in rounds_to_count(line.extra["ops"], time_ns)
     )
     operations, *differences = (after - before for before, after in zip(few, many))
-    # a difference below 0 is chance: the number of waits of two threads, a page more or less at the
-    # start
+    # A difference can fall below 0 by chance: how often two threads wait for each other varies, and
+    # the start may touch a page more or less.
     return Counts(*(max(0, value) * PER_OPERATIONS / operations for value in differences))
 
 

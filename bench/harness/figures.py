@@ -62,7 +62,7 @@ def spread(summary):
 
 
 def best(row, without=()):
-    """(name, value) of the lowest value of a row, or (None, None)."""
+    """Returns (name, value) of the lowest value of a row, or (None, None)."""
     known = [
         (value, name) for name, value in row.items() if value is not None and name not in without
     ]
@@ -75,8 +75,10 @@ def best_peer(row):
 
 
 def comparable(grid):
-    """The rows in which every allocator has a value; one that has none in the whole grid has no
-    say."""
+    """Returns the rows in which every allocator has a value.
+
+    An allocator without any value in the whole grid is ignored.
+    """
     names = [
         name for name in next(iter(grid.values()), {}) if any(row[name] for row in grid.values())
     ]
@@ -88,8 +90,7 @@ def comparable(grid):
 
 
 def mean_ratios(grid, base):
-    """{allocator: geometric mean of its ratios to the allocator `base`} over the comparable
-    rows."""
+    """Returns, for each allocator, the mean of its ratios to `base` over the comparable rows."""
     rows = comparable(grid)
     if not rows or base not in rows[0]:
         return {}
@@ -97,14 +98,16 @@ def mean_ratios(grid, base):
 
 
 def mean_to_best_peer(grid):
-    """Geometric mean of our ratios to whichever peer is best in each row."""
+    """Returns the geometric mean of our ratios to the best peer of each row."""
     rows = [row for row in comparable(grid) if OURS in row and len(row) > 1]
     return geometric_mean([row[OURS] / best_peer(row)[1] for row in rows])
 
 
 def wins(grid):
-    """{allocator: in how many rows it is the best}; rows in which only one has a value do not
-    count."""
+    """Returns in how many rows each allocator is the best.
+
+    Rows in which only one allocator has a value do not count.
+    """
     names = [
         best(row)[0]
         for row in grid.values()
@@ -114,8 +117,7 @@ def wins(grid):
 
 
 def behind(grid, factor):
-    """(ratio, row, best peer) where ours is worse than `factor` times the best peer, worst
-    first."""
+    """Returns (ratio, row, best peer) where ours is above `factor` times that peer, worst first."""
     found = []
     for name, row in grid.items():
         peer, value = best_peer(row)

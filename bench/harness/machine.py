@@ -1,4 +1,4 @@
-"""What the measurements were taken on: machine, kernel, versions of the allocators, commit."""
+"""Describes the machine, the kernel, the versions of the allocators, and the commit."""
 
 import datetime
 import os
@@ -7,7 +7,7 @@ import subprocess
 
 
 def output_of(*command, cwd=None):
-    """A command's output, or nothing if it cannot be had."""
+    """Returns a command's output, or an empty string if the command fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
     except OSError:
@@ -16,7 +16,7 @@ def output_of(*command, cwd=None):
 
 
 def field_of(path, name):
-    """The value of the first `name: value` or `name=value` line of a file."""
+    """Returns the value of the first `name: value` or `name=value` line of a file."""
     try:
         with open(path, encoding="utf-8") as file:
             for line in file:
@@ -35,7 +35,7 @@ def memory_gib():
 
 
 def commit(root):
-    """The commit that the sources are at, and whether they differ from it."""
+    """Returns the commit of the sources, and whether they differ from it."""
     name = output_of("git", "rev-parse", "--short", "HEAD", cwd=root)
     changed = output_of(
         "git", "status", "--porcelain", "--untracked-files=no", "src", "include", cwd=root

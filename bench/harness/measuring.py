@@ -1,5 +1,4 @@
-"""The phases of a run: warm-up, interleaved rounds, counting. Each fills its part of the
-results."""
+"""Runs the phases: warm-up, interleaved rounds, counting. Each fills in its part of the results."""
 
 import time
 
@@ -8,7 +7,7 @@ from cases import is_script
 from runner import RunFailure, RunSkipped
 
 WARM_UP_COST_S = 0.5
-SCRIPT_S = 0.1  # a script's own time around the program that it measures
+SCRIPT_S = 0.1  # what a script takes in addition to the program that it measures
 NS_OF_UNIT = {"ns": 1, "ms": 1e6}
 
 
@@ -17,11 +16,11 @@ def options_of(case, reps, ms):
 
 
 def warm_up(runner, cases, allocator, reps, ms, progress):
-    """Runs each case once, untimed: files come into memory, scripts make their inputs.
+    """Runs each case once, untimed, so that files are in memory and scripts have made their inputs.
 
-    Returns {case: seconds} of those that work, and two lists of lines: on cases that cannot run
-    here, and on cases that are broken, since they fail even under the allocator that everything
-    else is compared with.
+    Returns {case: seconds} of those that work, and two lists of lines. The first is about cases
+    that cannot run here. The second is about cases that are broken, because they fail even under
+    the allocator that everything else is compared with.
     """
     seconds, skipped, broken = {}, [], []
     for case in cases:
@@ -35,15 +34,17 @@ def warm_up(runner, cases, allocator, reps, ms, progress):
         except RunFailure as failure:
             broken.append(f"{case.name}: fails in the warm-up, under {allocator.name}: {failure}")
             continue
-        # a script made its inputs too, which it will find the next time
+        # A script made its inputs, too, and will find them the next time.
         seconds[case] = sample.wall_s + SCRIPT_S if is_script(case) else time.monotonic() - start
     return seconds, skipped, broken
 
 
 def run_rounds(runner, results, cases, rounds, plan, progress):
-    """Interleaved rounds. The order of the allocators rotates from round to round and from case to
-    case, so that a disturbance of the machine hits none of them more than the others. An allocator
-    that failed a case does not get that case again.
+    """Runs the rounds interleaved.
+
+    The order of the allocators rotates from round to round and from case to case, so that a
+    disturbance of the machine does not hit one of them more than the others. An allocator that
+    failed a case does not run that case again.
     """
     for number in range(rounds):
         for index, case in enumerate(cases):
@@ -66,7 +67,7 @@ def run_rounds(runner, results, cases, rounds, plan, progress):
 
 
 def run_counts(runner, results, plan, progress):
-    """System calls and page faults; a case that cannot be counted is noted, and is no failure."""
+    """Counts system calls and page faults. A case that cannot be counted is noted, not failed."""
     for case in plan.counted:
         for allocator in results.allocators:
             progress.step(f"counting: {case.name}, {allocator.name}", plan.count_cost(case))

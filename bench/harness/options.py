@@ -1,4 +1,4 @@
-"""The command line of bench/run."""
+"""Parses the command line of bench/run."""
 
 import argparse
 import os
@@ -65,8 +65,7 @@ def add_how(result, root):
     how.add_argument(
         "--scaling-rounds",
         type=positive,
-        help="rounds of the scaling cases (default 2; "
-        "without this option 1, if the budget asks for it)",
+        help="rounds of the scaling cases (default 2, or 1 if the budget is too small for 2)",
     )
     how.add_argument(
         "--reps",
@@ -76,8 +75,8 @@ def add_how(result, root):
     how.add_argument(
         "--ms",
         type=positive,
-        help="milliseconds of a repetition (default 60, with --quick 15; "
-        "without this option less, if the budget asks for it)",
+        help="milliseconds of a repetition (default 60, with --quick 15, "
+        "or less if the budget is too small)",
     )
     how.add_argument("--budget", type=float, metavar="MINUTES", help="default 40, with --quick 2.5")
     how.add_argument(
@@ -88,7 +87,7 @@ def add_how(result, root):
 def add_out(result):
     out = result.add_argument_group("what comes out")
     out.add_argument(
-        "--out", metavar="DIR", help="where results and plots go (default: DIR/bench/results)"
+        "--out", metavar="DIR", help="directory for results and plots (default: DIR/bench/results)"
     )
     out.add_argument(
         "--write-docs",
@@ -98,24 +97,24 @@ def add_out(result):
     out.add_argument(
         "--rewrite-docs",
         action="store_true",
-        help="measure nothing: write docs/BENCHMARKS.md again from docs/bench/results.json",
+        help="write docs/BENCHMARKS.md again from docs/bench/results.json, and measure nothing",
     )
     out.add_argument(
         "--from",
         dest="source",
         metavar="FILE",
-        help="measure nothing: report on the results.json of an earlier run",
+        help="report on the results.json of an earlier run, and measure nothing",
     )
     out.add_argument(
-        "--list", action="store_true", help="print the cases and their commands, run nothing"
+        "--list", action="store_true", help="print the cases and their commands, and run nothing"
     )
     out.add_argument(
         "--install-peers",
         action="store_true",
-        help="first install the Debian packages that are missing: peers, tools, whole programs",
+        help="first install missing Debian packages: peers, tools, and whole programs",
     )
     out.add_argument(
-        "--packages", action="store_true", help="print the names of these packages, run nothing"
+        "--packages", action="store_true", help="print the names of these packages, and run nothing"
     )
 
 
@@ -143,7 +142,7 @@ def parse(about, root, words=None):
 
 
 def select(cases, arguments):
-    """The cases that the options leave."""
+    """Returns the cases that the options select."""
 
     def wanted(case):
         if (
@@ -161,8 +160,10 @@ def select(cases, arguments):
 
 
 def counted(cases, arguments):
-    """The cases whose system calls are counted; whole programs take too long under strace for
-    --quick."""
+    """Returns the cases whose system calls are counted.
+
+    With --quick these are no whole programs, which take too long under strace.
+    """
     if arguments.no_counts:
         return []
     return [

@@ -1,5 +1,4 @@
-"""The Debian packages that the benchmarks can use: peers, tools, programs of the whole-program
-cases."""
+"""Names the Debian packages that the benchmarks can use: peers, tools, and whole programs."""
 
 import allocators
 import cases_whole

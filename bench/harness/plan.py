@@ -1,11 +1,13 @@
-"""How long a run will take, and how to shorten it to its budget; the rounds of the main cases
-stay."""
+"""Estimates how long a run will take, and shortens it to its budget.
+
+The number of rounds of the main cases is never changed.
+"""
 
 from typing import NamedTuple
 
 from cases import is_script
 
-# A program calibrates itself for about a third of a repetition before it takes them.
+# A program first calibrates itself, which takes about a third of a repetition.
 CALIBRATION_REPS = 0.35
 START_S = 0.03
 # Counting takes four short runs of a program, and one of a script, which strace slows down.
@@ -14,7 +16,7 @@ SHORTER_MS = (50, 40, 30, 25, 20, 15)
 
 
 class Shape(NamedTuple):
-    """What a run consists of."""
+    """The numbers that decide how long a run takes."""
 
     allocators: int
     rounds: int
@@ -34,12 +36,14 @@ class Plan:
         self.shape = shape
         self.counted = counted  # the cases whose system calls and page faults are counted
         self.warm_up = warm_up  # {case: seconds}
-        self.ms = shape.ms  # of a repetition, as it will be run
-        self.scaling_rounds = shape.scaling_rounds  # as they will be run
+        self.ms = shape.ms  # the length of a repetition; fit() may shorten it
+        self.scaling_rounds = shape.scaling_rounds  # fit() may reduce them
 
     def run_cost(self, case):
-        """Seconds of one run; a program with a fixed amount of work takes long and does not get
-        shorter."""
+        """Returns the seconds of one run.
+
+        A program with a fixed amount of work takes long, and shorter repetitions do not shorten it.
+        """
         measured = self.warm_up[case]
         full = calibrated_s(self.shape.reps, self.shape.ms)
         if is_script(case) or measured > 3 * full:
@@ -61,7 +65,7 @@ class Plan:
         return self.shape.allocators * seconds
 
     def fit(self, budget_s, fixed=()):
-        """Shortens what is not fixed as far as the budget asks, or as far as it makes sense."""
+        """Shortens what is not fixed until it fits the budget, or as far as makes sense."""
         for ms in SHORTER_MS:
             if self.total() > budget_s and "ms" not in fixed:
                 self.ms = min(self.ms, ms)

@@ -1,7 +1,7 @@
-"""Plots as SVG files, drawn by gnuplot: what to draw. gnuplot.py knows how.
+"""Decides what the plots show, and has gnuplot draw them as SVG files. gnuplot.py knows how.
 
-Bars: time and peak memory of each case, relative to a peer. Scatter: time against memory, geometric
-means. Lines: the scaling series.
+Bars show time and peak memory of each case, relative to a peer. The scatter plots show time against
+memory, as geometric means. Lines show the scaling series.
 """
 
 import os
@@ -12,17 +12,17 @@ import report
 import scaling
 from allocators import GLIBC, MIMALLOC
 
-BAR_LIMIT = 3.0  # longer bars are cut, and the value is written beside them
+BAR_LIMIT = 3.0  # a longer bar is cut, and its value is written beside it
 
 
 def base_of(results):
-    """The allocator that is the line at 1 in the bar plots."""
+    """Returns the name of the allocator that is the line at 1 in the bar plots."""
     names = report.names_of(results)
     return next((name for name in (MIMALLOC, GLIBC) if name in names), names[0])
 
 
 def relative_rows(results, cases, pick, base):
-    """(case, {allocator: ratio}) for the cases in which the base has a value."""
+    """Returns (case, {allocator: ratio}) for the cases in which the base has a value."""
     grid = figures.grid_of(results, cases, pick)
     rows = [
         (name, {allocator: figures.ratio(value, row[base]) for allocator, value in row.items()})
@@ -51,8 +51,10 @@ def bar_plots(results):
 
 
 def scatter_plot(results):
-    """A panel for each group and one for all: x is time, y is memory, both relative to the first
-    base."""
+    """Yields one plot with a panel for each group and one for all.
+
+    x is time and y is memory, both relative to the first base.
+    """
     base = (report.bases_of(results) or report.names_of(results))[0]
     panels = []
     for title, cases in report.sections_to_compare(results):
@@ -66,7 +68,7 @@ def scatter_plot(results):
 
 
 def lines_of(grid, cases, names):
-    """{allocator: [(x, value)]} without the points that are missing."""
+    """Returns {allocator: [(x, value)]} without the points that are missing."""
     return {
         name: [
             (case.x, grid[case.name][name]) for case in cases if grid.get(case.name, {}).get(name)
@@ -89,7 +91,7 @@ def scaling_plots(results):
 
 
 def draw(results, folder):
-    """Draws all plots; returns (the files' names, a line on what is missing or None)."""
+    """Draws all plots. Returns the files' names, and a line on what is missing or None."""
     problem = gnuplot.problem()
     if problem:
         return [], problem

@@ -1,4 +1,4 @@
-"""A progress bar with the remaining time, on a terminal; elsewhere one line for each phase."""
+"""Shows a bar with the remaining time on a terminal, and elsewhere a line for each phase."""
 
 import sys
 import time
@@ -12,8 +12,7 @@ def duration(seconds):
 
 
 class Progress:
-    """Steps have a cost, the seconds they are estimated to take; the bar shows the share that is
-    done."""
+    """Each step has a cost, its estimated seconds. The bar shows the share that is done."""
 
     def __init__(self, total):
         self.total = max(total, 0.001)
@@ -36,7 +35,7 @@ class Progress:
         self.done += cost
 
     def remaining(self):
-        """The estimate for what is left, corrected by how good the estimates were so far."""
+        """Returns the estimate for what is left, corrected by how good estimates were so far."""
         left = max(self.total - self.done, 0)
         elapsed = time.monotonic() - self.start
         return left * elapsed / self.done if self.done > 0.02 * self.total else left

@@ -1,10 +1,9 @@
-"""What the programs print, what `measure` reports, what strace counts: parsing only, no
-processes."""
+"""Parses what the programs print, what `measure` reports, and what strace counts."""
 
 import re
 from typing import NamedTuple
 
-# System calls by which an allocator gets memory, returns it or changes its state.
+# System calls by which an allocator gets memory, returns it, or changes its protection.
 MEMORY_CALLS = frozenset(("mmap", "munmap", "mremap", "madvise", "mprotect", "brk"))
 
 
@@ -21,13 +20,12 @@ class Report(NamedTuple):
 
 
 def parse_number(text):
-    """A finite number, or None."""
+    """Returns a finite number, or None."""
     return float(text) if re.fullmatch(r"-?\d+(\.\d*)?([eE][-+]?\d+)?", text) else None
 
 
 def parse_line(output, name):
-    """The line `name time peak_rss_kib [key=value ...]` of the output, or None if there is no valid
-    one."""
+    """Returns the first valid line `name time peak_rss_kib [key=value ...]`, or None."""
     for text in output.splitlines():
         fields = text.split()
         if len(fields) < 3 or fields[0] != name:
@@ -41,8 +39,10 @@ def parse_line(output, name):
 
 
 def parse_report(text):
-    """Sums the lines that `measure` left (a case may measure several programs); None if there is
-    none."""
+    """Returns the sum of the lines that `measure` wrote, or None if there is none.
+
+    A case may measure several programs.
+    """
     lines = [[int(field) for field in line.split()] for line in text.splitlines()]
     if not lines:
         return None
@@ -51,7 +51,7 @@ def parse_report(text):
 
 
 def parse_strace(text):
-    """{system call: how often} from the table of `strace -c`."""
+    """Returns {system call: how often} from the table of `strace -c`."""
     calls = {}
     for line in text.splitlines():
         fields = line.split()

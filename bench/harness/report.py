@@ -1,4 +1,4 @@
-"""The tables of a run: what each group took, who wins, what memory and system calls it cost."""
+"""Makes the tables of a run: times, memory, system calls, page faults, and who wins."""
 
 import figures
 from allocators import GLIBC, MIMALLOC, OURS
@@ -24,7 +24,7 @@ def peak_of(summary):
 
 
 def grouped(results):
-    """(group, its cases) for each group that takes part in the main tables."""
+    """Yields (group, its cases) for each group of the main tables."""
     for group in GROUPS:
         cases = [case for case in results.main_cases() if case.group == group]
         if cases:
@@ -36,13 +36,12 @@ def names_of(results):
 
 
 def bases_of(results):
-    """The peers to which the tables have ratios."""
+    """Returns the peers that have a column of ratios."""
     return [name for name in (GLIBC, MIMALLOC) if name in names_of(results)]
 
 
 def comparing_table(title, grid, names, about="", with_means=True):
-    """Allocators side by side; ours over glibc, over mimalloc, over the best peer of the line; who
-    wins."""
+    """Returns a table with the allocators side by side, ours relative to peers, and the winner."""
     bases = [name for name in (GLIBC, MIMALLOC) if name in names] if OURS in names else []
     compared = OURS in names and len(names) > 1
     heads = ["case", *names, *(f"ours/{base}" for base in bases)]
@@ -105,7 +104,7 @@ def time_tables(results):
 
 
 def median_tables(results):
-    """Medians, and how far they lie above the minimum: what the noise of the run was."""
+    """Yields medians and how far they are above the minimum, which shows the noise of the run."""
     for group, cases in grouped(results):
         rows = []
         for case in cases:
@@ -134,7 +133,7 @@ def memory_tables(results):
 
 
 def processor_tables(results):
-    """Not for one thread, where it is the time."""
+    """Leaves out the group with one thread, where processor time is the time."""
     for group, cases in grouped(results):
         if group != "single":
             grid = figures.grid_of(results, cases, lambda summary: summary.cpu)
@@ -152,7 +151,7 @@ COUNT_TITLES = (
     ("faults", "Page faults"),
 )
 
-# Of what the counts are, where it is not many operations: there an operation is a process.
+# What is counted in groups whose operation is a process or a run.
 COUNT_UNITS = {"start": "process", "whole": "run"}
 
 
@@ -178,7 +177,7 @@ def extra_tables(results):
 
 
 def sections_to_compare(results):
-    """(title, cases) of the rows of the summaries: the groups, then all together."""
+    """Returns (title, cases) for each row of the summaries: the groups, then all together."""
     sections = [(GROUP_TITLES[group], cases) for group, cases in grouped(results)]
     if len(sections) > 1:
         sections.append(("all", results.main_cases()))
@@ -186,7 +185,7 @@ def sections_to_compare(results):
 
 
 def summary_table(results, title, pick):
-    """Geometric means for each group, all allocators relative to one."""
+    """Returns a table of geometric means for each group, relative to one allocator."""
     names, bases = names_of(results), bases_of(results)
     base = bases[0] if bases else names[0]
     heads = ["group", "cases", *names]
@@ -230,7 +229,7 @@ def summary_tables(results):
 
 
 def behind_tables(results):
-    """The lines in which ours is more than a tenth worse than the best peer."""
+    """Yields the cases in which ours is more than a tenth worse than the best peer."""
     for what, pick in (("time", time_of), ("peak resident memory", peak_of)):
         grid = figures.grid_of(results, results.main_cases(), pick)
         rows = [

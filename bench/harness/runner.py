@@ -1,7 +1,7 @@
-"""Runs one case once under one allocator, in a process group of its own, and reads what it reports.
+"""Runs one case once under one allocator, in its own process group, and reads its report.
 
-Every program is started through `measure`, which preloads the allocator into that program alone;
-scripts of whole programs call it themselves.
+Every program is started through `measure`, which preloads the allocator into that program only.
+Scripts of whole programs call `measure` themselves.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ class Runner:
         self.sources = sources  # bench/
         self.programs = programs  # build/bench/
         self.measure = os.path.join(programs, "measure")
-        self.work = None  # the scratch directory, which lasts for one run of the benchmarks
+        self.work = None  # a scratch directory for one run of the benchmarks
 
     def __enter__(self):
         self.work = tempfile.mkdtemp(prefix="ft-bench-")
@@ -50,7 +50,7 @@ class Runner:
         own = [self.path_of(case), "--name", case.name, *case.command[1:]]
         if is_script(case):
             return own
-        report = ["--report", os.devnull]  # BENCH_REPORT has it
+        report = ["--report", os.devnull]  # measure also writes the report to BENCH_REPORT
         return [self.measure, "--preload", allocator.library, *report, "--", *own, *options]
 
     def environment(self, allocator, report, trace):
@@ -66,7 +66,7 @@ class Runner:
         }
 
     def run(self, case, allocator, options=(), trace=""):
-        """The program's line and measure's report; the options are those that all programs know."""
+        """Returns the program's line and measure's report. All programs know the options."""
         with tempfile.NamedTemporaryFile("r", dir=self.work, prefix="report-") as report:
             environment = self.environment(allocator, report.name, trace)
             output = run_group(self.command(case, allocator, options), environment, self.work)
@@ -88,8 +88,7 @@ class Runner:
 
 
 def run_group(command, environment, directory):
-    """Runs a command and whatever it starts; returns its standard output. None of it outlives this
-    call."""
+    """Runs a command and returns its standard output. Nothing that it starts outlives this call."""
     try:
         child = subprocess.Popen(
             command,

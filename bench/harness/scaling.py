@@ -1,10 +1,10 @@
-"""Series of cases that differ in one number: threads, live chunks, the size of a chunk."""
+"""Handles series of cases that differ in one number: threads, live chunks, or size of a chunk."""
 
 import figures
 from tables import Table, number
 
 MEMORY_KEY = "rss_per_live_byte"
-# What the number is, where it is not the number of threads.
+# What the number counts in series that are not about threads.
 AXES = {"live": "live chunks", "size": "bytes of a chunk"}
 
 
@@ -13,7 +13,7 @@ def axis_of(series):
 
 
 def series_of(cases):
-    """{series: its cases, sorted by their place}, in the order of the case lists."""
+    """Returns {series: its cases, sorted by their number}, in the order of the case lists."""
     found = {}
     for case in cases:
         if case.series:
@@ -40,8 +40,7 @@ def series_table(title, series, cases, grid, names):
 
 
 def tables(results):
-    """For each series the time of an operation and, where it is printed, memory for each live
-    byte."""
+    """Yields a table of times for each series, and one of memory if its programs print that."""
     names = [allocator.name for allocator in results.allocators]
     for series, cases in series_of(results.cases).items():
         table = series_table(

@@ -1,9 +1,9 @@
-"""A table as data, and its two forms: aligned text for the terminal, Markdown for the documents."""
+"""Holds a table as data, and writes it as aligned text for the terminal or as Markdown."""
 
 from dataclasses import dataclass, field
 
 MISSING = "-"
-WINNER = "winner"  # the head of a column of names of other columns
+WINNER = "winner"  # the head of a column whose cells name other columns
 
 
 @dataclass
@@ -16,7 +16,7 @@ class Table:
 
 
 def number(value):
-    """Three significant digits or so, never an exponent."""
+    """Returns about three significant digits, never an exponent."""
     if value is None:
         return MISSING
     if value == 0:
@@ -59,7 +59,7 @@ def markdown_line(cells):
 
 
 def with_bold_winner(heads, row):
-    """The value of the column that the row's last cell names is printed in bold."""
+    """Prints the value of the column that the row's last cell names in bold."""
     return [f"**{cell}**" if head == row[-1] else cell for head, cell in zip(heads, row)]
 
 

@@ -1,9 +1,8 @@
-"""What the scripts of whole programs share: the environment they are called with, inputs, measured
-processes.
+"""Shared by the scripts of whole programs: their environment, inputs, and measured processes.
 
 A script is a `with Workload() as workload:` block. It starts programs with start() or run(), checks
-what they did with check(), and ends with report(). Nothing that it started, and no file outside
-BENCH_WORK, is left when the block ends, however it ends.
+what they did with check(), and ends with report(). When the block ends, in whatever way, no process
+that it started is left, and no file outside BENCH_WORK.
 """
 
 import argparse
@@ -17,7 +16,7 @@ import tempfile
 import time
 from typing import NamedTuple
 
-SKIPPED = 77  # exit status that tells the runner that the program is not installed
+SKIPPED = 77  # the exit status that tells the runner that the program is not installed
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 C_LIBRARY = "libc.so.6"
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -26,7 +25,7 @@ INPUTS = os.path.join(HERE, "inputs")
 
 
 class Failed(Exception):
-    """The program did not do what it should, or could not be run."""
+    """The program did not do what it should, or it could not be run."""
 
 
 class Cost(NamedTuple):
@@ -40,8 +39,10 @@ def check(condition, problem):
 
 
 def program(name):
-    """The distribution's own program of that name, whatever else PATH may hold. None: the script
-    ends."""
+    """Returns the path of the distribution's program, whatever else PATH may hold.
+
+    If there is none, the script ends.
+    """
     path = shutil.which(name, path="/usr/bin:/usr/sbin:/bin:/sbin")
     if path is None:
         print(f"{name} is not installed", file=sys.stderr)
@@ -77,7 +78,7 @@ def descendants(pid):
 
 
 def end_children():
-    """Kills the children, and whoever they leave behind: those become children of this process."""
+    """Kills the children, and what they leave behind, which becomes a child of this process."""
     while children := children_of(os.getpid()):
         for child in children:
             os.kill(child, signal.SIGKILL)
@@ -85,7 +86,7 @@ def end_children():
 
 
 class Measured:
-    """A program that runs under `measure`, with or without the allocator."""
+    """A program that runs under `measure`, with or without the allocator under test."""
 
     def __init__(self, command, environment, log_path, report_path):
         self.log_path, self.report_path = log_path, report_path
@@ -106,7 +107,7 @@ class Measured:
         return self.process.poll() is None
 
     def finish(self, seconds=120):
-        """Waits for the program's end, which has to be a good one."""
+        """Waits for the program's end, which must be a successful one."""
         self.process.wait(seconds)
         check(self.process.returncode == 0, self.failure())
         wall_ns, _, _, peak_kib, *_ = (int(field) for field in read_file(self.report_path).split())
@@ -115,15 +116,13 @@ class Measured:
 
 class Workload:
     def __init__(self, **positional):
-        """The script's command line: --name NAME, then the arguments named here, each with its
-        choices."""
+        """Parses the script's command line: --name NAME, then the arguments with their choices."""
         parser = argparse.ArgumentParser()
         parser.add_argument("--name", default=os.path.basename(sys.argv[0]))
         for argument, choices in positional.items():
             parser.add_argument(argument, choices=choices)
         self.arguments = parser.parse_args()
-        # The C library has to go first too: some programs are linked with an allocator of their
-        # own.
+        # Preload the C library, too, because some programs are linked with another allocator.
         self.preload = os.environ.get("BENCH_PRELOAD") or C_LIBRARY
         pairs = os.environ.get("BENCH_TUNING", "").split(",")
         self.tuning = dict(pair.split("=", 1) for pair in pairs if pair)
@@ -146,12 +145,11 @@ class Workload:
             sys.exit(f"{self.arguments.name}: {problem}")
 
     def path(self, name):
-        """A file for this run only."""
+        """Returns the path of a file for this run only."""
         return os.path.join(self.folder, name)
 
     def kept(self, name, make):
-        """A file of BENCH_WORK, whose content make() returns when it is asked for the first
-        time."""
+        """Returns the path of a file of BENCH_WORK. make() gives its content the first time."""
         path = os.path.join(self.work, name)
         if not os.path.exists(path):
             with open(self.path(name), "wb") as file:
@@ -160,14 +158,14 @@ class Workload:
         return path
 
     def generated(self, name, generator):
-        """An input that a script of inputs/ prints."""
+        """Returns the path of an input that a script of inputs/ prints."""
         command = [sys.executable, os.path.join(INPUTS, generator)]
         return self.kept(
             name, lambda: subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
         )
 
     def environment(self, changes):
-        """Nothing of the user's settings, and nothing left in the user's folders."""
+        """Returns an environment without the user's settings and folders."""
         own = {"HOME": self.folder, "TMPDIR": self.folder, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
         inherited = ("PATH", "BENCH_REPORT", "BENCH_TRACE")
         return {
@@ -184,7 +182,7 @@ class Workload:
         return Measured([*launcher, *command], self.environment(changes), self.path("log"), report)
 
     def run(self, command, environment=(), seconds=120):
-        """Runs a program off the record, on the C library's allocator; returns its output."""
+        """Runs a program unmeasured, on the C library's allocator, and returns its output."""
         ran = subprocess.run(
             command,
             env=self.environment(dict(environment)),
