@@ -1,7 +1,7 @@
 /*
  * Aligned allocation. A chunk starts at a multiple of the largest power of two that divides its
- * size, so a class whose size is a multiple of the alignment serves it. That holds up to 256 KiB;
- * beyond, it is a mapping of its own.
+ * size, so a class whose size is a multiple of the alignment serves the request. That holds up to
+ * 256 KiB. A chunk with a larger alignment gets a mapping of its own.
  */
 #include "api/api.h"
 
@@ -19,23 +19,23 @@ API void *ft_valloc(size_t size) SYMBOL(valloc) __attribute__((malloc, alloc_siz
 API void *ft_pvalloc(size_t size) SYMBOL(pvalloc) __attribute__((malloc));
 
 /*
- * The smallest class whose size is a multiple of the alignment is that of the least such multiple:
- * the sizes of a doubling are multiples of its step, so where the step is the larger one all of
- * them are aligned, and else each multiple of the alignment is one of them.
+ * The smallest class whose size is a multiple of the alignment is the class of the least such
+ * multiple. The sizes of a doubling are multiples of its step: if the step is the larger one, all
+ * of them are aligned; else each multiple of the alignment is one of them.
  */
 static inline unsigned aligned_class(size_t align, size_t size, size_t least)
 {
     unsigned size_class = any_class(round_up(least + (least == 0), align));
     /*
-     * A TINY state cannot tell of more slack. Which requests are such nobody can predict: hence no
-     * branch.
+     * A TINY state cannot express more slack. There is no branch, because nobody can predict which
+     * requests these are.
      */
     unsigned untold =
         (size_class < TINY_CLASSES) & (size_classes[size_class].size - size > TINY_SLACK_MAX);
 
     /*
-     * What becomes of them is the first class of SMALL, 1 KiB: a multiple of every alignment that
-     * TINY has.
+     * Such requests get the first class of SMALL, 1 KiB, which is a multiple of every alignment
+     * that TINY has.
      */
     static_assert((TINY_CLASSES & (TINY_CLASSES + 1)) == 0,
                   "its number has every bit that a lower one has");
@@ -44,16 +44,16 @@ static inline unsigned aligned_class(size_t align, size_t size, size_t least)
 
 unsigned api_aligned_class(size_t align, size_t size, size_t least)
 {
-    /* `size` too: the largest of all has no successor. */
+    /* Checks `size` too, because the largest value of all has no successor. */
     if (align > SMALL_MAX || size > SMALL_MAX || least > SMALL_MAX)
         return SIZE_CLASSES;
-    /* A SMALL state cannot tell that none of the largest chunk was asked for. */
+    /* A SMALL state cannot express the slack of the largest chunk when 0 bytes were requested. */
     if (size == 0 && align > SMALL_SLACK_MAX)
         return SIZE_CLASSES;
     return aligned_class(align, size, least);
 }
 
-/* Any alignment that is a power of two, any size, if the process is not hardened. */
+/* Serves any alignment that is a power of two, and any size, if the process is not hardened. */
 static void *aligned_any(size_t align, size_t size)
 {
     unsigned size_class = api_aligned_class(align, size, size);
@@ -80,7 +80,8 @@ static __attribute__((noinline)) void *aligned_slow(size_t align, size_t size)
 }
 
 /*
- * The usual case: a chunk lies in the stack of the class. NULL: another case, or no power of two.
+ * Fast path: a chunk is in the stack of the class. Returns NULL otherwise, or if the alignment is
+ * no power of two.
  */
 static inline void *aligned_hit(struct arena *arena, size_t align, size_t size)
 {
@@ -113,7 +114,7 @@ static bool power_of_two(size_t value)
     return value != 0 && (value & (value - 1)) == 0;
 }
 
-/* As glibc: an alignment that is no power of two is rounded up to one. */
+/* Like glibc, rounds an alignment that is no power of two up to one. */
 static void *memalign_rounded(size_t align, size_t size)
 {
     if (align > PTRDIFF_MAX / 2 + 1) {
@@ -145,7 +146,9 @@ void *ft_memalign(size_t align, size_t size)
     return memalign_any(align, size);
 }
 
-/* As glibc, which has treated it like memalign up to 2.37: any size, any alignment. */
+/*
+ * Accepts any size and any alignment, as glibc did up to 2.37, where it was the same as memalign.
+ */
 void *ft_aligned_alloc(size_t align, size_t size)
 {
     return memalign_any(align, size);

@@ -1,6 +1,6 @@
 /*
  * What the entry points share: their names, and the fast paths as inline functions. A fast path
- * that does not hit ends in a tail call, so that the hit needs no stack frame.
+ * that misses ends in a tail call, so that the hit needs no stack frame.
  */
 #ifndef FT_API_API_H
 #define FT_API_API_H
@@ -24,8 +24,8 @@ struct mallinfo; /* of <malloc.h> */
 #define API __attribute__((visibility("default")))
 
 /*
- * What others are built on. The second name of each is ours whoever defines the first one in this
- * process: see in_force.h.
+ * The functions that others are built on. The second name of each is ours, whoever defines the
+ * first one in this process: see in_force.h.
  */
 API void *ft_malloc(size_t size) SYMBOL(malloc) __attribute__((malloc, alloc_size(1)));
 API void ft_free(void *pointer) SYMBOL(free);
@@ -64,8 +64,8 @@ void api_free_elsewhere(void *pointer);
 void api_free_slow(void *pointer);
 
 /*
- * For a caller who says of what size and alignment the chunk is: that is checked, and `function` is
- * named if it is wrong. These come after the fast path.
+ * For a caller who says the size or alignment of the chunk. These check it, and name `function` in
+ * the report if it is wrong. They are called when the fast path has missed.
  */
 void api_free_sized_slow(void *pointer, size_t size, const char *function);
 void api_free_aligned_slow(void *pointer, size_t align, const char *function);
@@ -92,7 +92,7 @@ void *api_alloc_aligned(size_t align, size_t size);
  */
 void *api_take_aligned(struct arena *arena, size_t align, size_t size);
 
-/* The class for a request that is to have `least` bytes, or SIZE_CLASSES if none fits. */
+/* Returns the class for a request that needs `least` bytes, or SIZE_CLASSES if no class fits. */
 unsigned api_aligned_class(size_t align, size_t size, size_t least);
 
 /*
@@ -102,10 +102,13 @@ unsigned api_aligned_class(size_t align, size_t size, size_t least);
 void api_check_told(const struct chunk *chunk, const size_t *size, const size_t *align,
                     const char *function);
 
-/* Sets errno; returns NULL. */
+/* Sets errno to ENOMEM and returns NULL. */
 void *api_no_memory(void);
 
-/* From the stack of the size's bin, for at most TINY_MAX; NULL: the stack is empty. */
+/*
+ * Takes a chunk of at most TINY_MAX bytes from the stack of its bin. Returns NULL if the stack is
+ * empty.
+ */
 static inline void *tiny_take(struct arena *arena, size_t size)
 {
     struct bin *bin = arena_tiny_bin(arena, size);
@@ -116,7 +119,10 @@ static inline void *tiny_take(struct arena *arena, size_t size)
     return chunk;
 }
 
-/* The same above that, for at most SMALL_MAX. */
+/*
+ * Takes a chunk of more than TINY_MAX and at most SMALL_MAX bytes from the stack of its bin.
+ * Returns NULL if the stack is empty.
+ */
 static inline void *small_take(struct arena *arena, size_t size)
 {
     struct bin *bin = &arena->bins.of[spaced_class(size)];
@@ -144,8 +150,9 @@ static inline void *api_alloc(size_t size)
 }
 
 /*
- * Frees a chunk at an aligned address in a TINY heap of the arena, with `sized` if it is one of
- * that size. False: it is none, or the stack is full, and nothing was done.
+ * Frees the chunk at an aligned address in a TINY heap of the arena; with `sized`, only if it has
+ * that size. Returns false, having done nothing, if there is no such live chunk or the stack is
+ * full.
  */
 static inline bool tiny_free(struct arena *arena, void *pointer, bool sized, size_t size)
 {
@@ -164,7 +171,7 @@ static inline bool tiny_free(struct arena *arena, void *pointer, bool sized, siz
     return true;
 }
 
-/* The same for SMALL. */
+/* Frees the chunk at an aligned address in a SMALL heap of the arena, like tiny_free(). */
 static inline bool small_free(struct arena *arena, void *pointer, bool sized, size_t size)
 {
     uintptr_t address = (uintptr_t)pointer;

@@ -52,7 +52,7 @@ __attribute__((noinline)) void api_free_elsewhere(void *pointer)
     uint16_t tag = aligned ? heap_map_tag((uintptr_t)pointer) : TAG_NONE;
     bool freed = false;
 
-    /* After a fork, not all heaps of ours are known. */
+    /* After a fork, not all heaps of this arena are known yet. */
     if (unlikely(arena_is_damaged(arena)))
         freed = false;
     else if (tag == arena->tiny_tag)
@@ -102,7 +102,8 @@ __attribute__((noinline)) void api_free_any(void *pointer)
     saved_errno = errno;
     if (lookup_in_heaps(address, &chunk) == CHUNK_LIVE)
         free_in_heap(&chunk);
-    else if (large_free(address, true) != LARGE_FREED) /* looks it up once, under its lock */
+    /* large_free() looks the chunk up once, under the registry's lock */
+    else if (large_free(address, true) != LARGE_FREED)
         report_misuse("free()", address);
     errno = saved_errno;
 }
@@ -118,7 +119,7 @@ void api_check_told(const struct chunk *chunk, const size_t *size, const size_t 
 
 /*
  * A TINY chunk that was to shrink when there was no memory to move it stays where it is, and its
- * state may not be able to say how much less is wanted.
+ * state may not be able to express the smaller size.
  */
 static bool size_unknown(const struct chunk *chunk, size_t size)
 {
@@ -127,8 +128,8 @@ static bool size_unknown(const struct chunk *chunk, size_t size)
 }
 
 /*
- * A live chunk that is not what the caller says is reported, and freed nevertheless: it is what was
- * meant.
+ * Reports a live chunk that is not what the caller says, and frees it nevertheless, because the
+ * caller meant it.
  */
 static void free_told(void *pointer, const size_t *size, const size_t *align, const char *function)
 {
@@ -169,8 +170,8 @@ void api_free_aligned_sized(void *pointer, size_t align, size_t size, const char
 }
 
 /*
- * What the C library builds on free() goes to the free() in force: a program that has its own need
- * not have these. False: it is ours.
+ * Passes the pointer to the free() in force, if that is not ours: a program that has its own need
+ * not define what the C library builds on it. Returns false if free() is ours.
  */
 static bool pass_on(void *pointer)
 {
@@ -199,7 +200,7 @@ static __attribute__((noinline)) void free_sized_other(void *pointer, size_t siz
 
 void ft_free_sized(void *pointer, size_t size)
 {
-    /* No arena as long as free() may be another's: see pass_on(). */
+    /* Names no arena as long as free() may be another's: see pass_on(). */
     struct arena *arena = thread_self.operators;
 
     if (unlikely(!heap_owned(arena->own_tiny, (uintptr_t)pointer, TINY_HEAP_SHIFT)) ||

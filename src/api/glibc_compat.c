@@ -1,5 +1,5 @@
 /*
- * What <malloc.h> has beside the malloc family: trimming, tuning, and figures, all of this
+ * What <malloc.h> declares beside the malloc family: trimming, tuning, and figures, all of this
  * allocator.
  */
 #include "api/api.h"
@@ -26,8 +26,8 @@ API void ft_print_stats(void) SYMBOL(malloc_stats);
 API int ft_malloc_info(int options, FILE *fp) SYMBOL(malloc_info);
 
 /*
- * Returns 1 if memory went back to the kernel. Arenas in use by other threads do it at their next
- * slow call.
+ * Returns 1 if memory went back to the kernel. Arenas that other threads use follow at their
+ * owners' next slow calls.
  */
 int ft_malloc_trim(size_t pad)
 {
@@ -49,7 +49,7 @@ int ft_malloc_trim(size_t pad)
 
 int ft_mallopt(int param, int val)
 {
-    /* The other parameters of glibc describe an allocator that this is not. */
+    /* glibc's other parameters describe a different allocator. */
     return param == M_ARENA_MAX && val > 0 && pool_limit((unsigned)val);
 }
 
@@ -77,7 +77,10 @@ static int as_int(size_t value)
     return value > INT_MAX ? INT_MAX : (int)value;
 }
 
-/* Its fields are too small for large heaps: they stop at INT_MAX instead of turning negative. */
+/*
+ * The fields of this structure are too small for large heaps. They stop at INT_MAX instead of
+ * turning negative.
+ */
 struct mallinfo ft_mallinfo(void)
 {
     struct mallinfo2 info = ft_mallinfo2();
@@ -137,21 +140,22 @@ static void compose_info(struct text *text)
 }
 
 /*
- * The descriptor of the stream's file, or -1. Only streams over files are marked so; in others,
- * such as those of open_memstream(), the number means nothing. A stream of fopencookie() is marked,
- * and its number is negative.
+ * Returns the descriptor of the stream's file, or -1. Only streams over files are marked so; in
+ * others, such as those of open_memstream(), the number means nothing. A stream of fopencookie() is
+ * marked, and its number is negative.
  */
 static int file_of(const FILE *stream)
 {
-    enum { IS_FILE = 0x2000 }; /* _IO_IS_FILEBUF, which the C library's headers do not tell */
+    enum { IS_FILE = 0x2000 }; /* _IO_IS_FILEBUF, which the C library's headers do not declare */
 
     return (stream->_flags & IS_FILE) != 0 ? stream->_fileno : -1;
 }
 
 /*
- * The library uses no stdio, so it puts the text where putc() would put it: into the stream's
- * buffer, whose pointers are public for that macro's sake; or, if there is too little room, into
- * the stream's file behind what the buffer holds. A stream that has neither gets an error.
+ * The library uses no stdio, so it stores the text where putc() would store it: in the stream's
+ * buffer, whose pointers are public for the sake of that macro. If there is too little room, it
+ * writes to the stream's file, after what the buffer holds. A stream that has neither gets an
+ * error.
  */
 static bool put_into_stream(const struct text *text, FILE *stream)
 {
@@ -168,7 +172,7 @@ static bool put_into_stream(const struct text *text, FILE *stream)
     os_write(fd, stream->_IO_write_base, pending);
     stream->_IO_write_ptr = stream->_IO_write_base;
     os_write(fd, text->buffer, text->length);
-    /* Its idea of the file's position is out of date: -1 makes it ask. */
+    /* The stream's idea of the file's position is outdated. -1 makes it ask. */
     stream->_offset = -1;
     return true;
 }
@@ -177,7 +181,7 @@ int ft_malloc_info(int flags, FILE *fp)
 {
     struct text text = {.fd = -1};
 
-    /* The error itself, not -1: as glibc. */
+    /* Returns the error itself instead of -1, like glibc. */
     if (flags != 0)
         return EINVAL;
     compose_info(&text);

@@ -1,5 +1,5 @@
 /*
- * Hardened: free in all its forms, and realloc.
+ * Hardened mode: free in all its forms, and realloc.
  */
 #include "api/hardened.h"
 
@@ -44,10 +44,11 @@ void hardened_free_longer(struct arena *arena, uintptr_t address, size_t request
                           unsigned size_class)
 {
     uint8_t seen = atomic_load_explicit(tiny_state(address),
-                                        memory_order_relaxed); /* the caller holds the chunk */
+                                        /* relaxed: the caller holds the chunk */
+                                        memory_order_relaxed);
 
     canary_wipe(address, requested, size_classes[size_class].size);
-    /* Release: what says FREE is zero, also in the child of a fork. */
+    /* Release: a chunk in state FREE is zero, also in the child of a fork. */
     tiny_turn(address, seen, STATE_LIVE, STATE_FREE, memory_order_release);
     chunk_quarantine_add(arena, address, size_class);
 }
@@ -55,7 +56,8 @@ void hardened_free_longer(struct arena *arena, uintptr_t address, size_t request
 bool hardened_free_small(struct arena *arena, uintptr_t address, bool sized, size_t size)
 {
     uint32_t seen = atomic_load_explicit(small_state(address),
-                                         memory_order_relaxed); /* the caller holds the chunk */
+                                         /* relaxed: the caller holds the chunk */
+                                         memory_order_relaxed);
     size_t requested, usable;
 
     if (unlikely(!small_lives_at(seen, address)))
@@ -70,7 +72,7 @@ bool hardened_free_small(struct arena *arena, uintptr_t address, bool sized, siz
     }
     beside_check(address, usable);
     canary_wipe(address, requested, usable);
-    /* Release: what says FREE is zero, also in the child of a fork. */
+    /* Release: a chunk in state FREE is zero, also in the child of a fork. */
     small_turn(address, seen, STATE_LIVE, STATE_FREE, memory_order_release);
     chunk_quarantine_add(arena, address, small_state_class(seen));
     return true;
@@ -96,7 +98,7 @@ static void free_large(const struct chunk *chunk, const char *function)
 {
     hardened_check(chunk, function);
     if (large_free(chunk->start, false) != LARGE_FREED)
-        report_misuse(function, chunk->start); /* another thread was quicker */
+        report_misuse(function, chunk->start); /* another thread has freed it meanwhile */
 }
 
 void hardened_free_found(const struct chunk *chunk, const char *function)
@@ -105,7 +107,7 @@ void hardened_free_found(const struct chunk *chunk, const char *function)
 
     if (chunk->usable == 0) {
         if (!empty_free(chunk->start))
-            report_misuse(function, chunk->start); /* another thread was quicker */
+            report_misuse(function, chunk->start); /* another thread has freed it meanwhile */
         return;
     }
     if (chunk->zone == ZONE_LARGE) {
@@ -118,7 +120,7 @@ void hardened_free_found(const struct chunk *chunk, const char *function)
         arena_leave(arena);
 }
 
-/* Service: frees what is at the pointer, or reports it; keeps errno. */
+/* Service: frees the chunk at the pointer, or reports it. Keeps errno. */
 static void free_any(void *pointer, const char *function)
 {
     int saved_errno = errno;
@@ -155,7 +157,7 @@ void hardened_free_told(void *pointer, const size_t *size, const size_t *align,
     free_any(pointer, "free()");
 }
 
-/* Changes the size; Returns how many bytes the chunk then has; 0: it has to move. */
+/* Changes the size in place. Returns how many bytes the chunk then has, or 0 if it has to move. */
 static size_t resize(const struct chunk *chunk, size_t size)
 {
     if (chunk->zone != ZONE_LARGE)
@@ -175,7 +177,9 @@ static bool resize_in_place(const struct chunk *chunk, size_t size)
     usable = resize(chunk, size);
     if (usable == 0)
         return false;
-    /* The old canary, and what a smaller request leaves behind: free memory is zero. */
+    /*
+     * Clears the old canary and what a smaller request leaves behind, because free memory is zero.
+     */
     from = size < chunk->requested ? size : chunk->requested;
     end = chunk->requested + canary_length(chunk->requested, chunk->usable);
     if (end > usable)
@@ -187,7 +191,7 @@ static bool resize_in_place(const struct chunk *chunk, size_t size)
     return true;
 }
 
-/* Only what was asked for is copied: behind it is the canary. */
+/* Copies only what was requested, because the canary is behind it. */
 static void *move(void *pointer, const struct chunk *chunk, size_t size)
 {
     bool goes_on = size >= SMALL_MAX && size > chunk->usable && chunk->usable > SMALL_MAX / 2;
@@ -220,5 +224,5 @@ void *hardened_realloc(void *pointer, size_t size)
 
 size_t hardened_usable_size(const struct chunk *chunk)
 {
-    return chunk->requested; /* behind it is the canary */
+    return chunk->requested; /* the canary is behind the requested bytes */
 }

@@ -1,13 +1,12 @@
 /*
- * FT_MALLOC_HARDEN=1: the public calls, hardened. The doors come here once their fast path has
- * missed, which it always does: in a hardened process thread_self.arena names no arena. Chunks are
- * handed out in random order, with a canary behind them (base/canary.h); freed ones are wiped, and
- * wait in a quarantine (arena/chunk_quarantine.h). The layers below know nothing of the mode, only
- * of its parts: see policy_guards() and the others in base/options.h.
+ * FT_MALLOC_HARDEN=1: the public calls, hardened. The doors call these functions after their fast
+ * path has missed, which it always does: in a hardened process thread_self.arena names no arena.
+ * Chunks are handed out in random order, with a canary behind them (base/canary.h). Freed chunks
+ * are wiped, and wait in a quarantine (arena/chunk_quarantine.h). The layers below do not know the
+ * mode, only its mitigations: see policy_guards() and the others in base/options.h.
  *
  * Each call has a hit path of its own, for an arena that is the thread's own while calls are not
- * counted: thread_self.hardened. What misses ends in a tail call, so that the rest needs no stack
- * frame.
+ * counted: thread_self.hardened. A miss ends in a tail call, so that the hit needs no stack frame.
  */
 #ifndef FT_API_HARDENED_H
 #define FT_API_HARDENED_H
@@ -20,7 +19,7 @@
 
 #include <string.h>
 
-/* Whether the process runs hardened, also when this is the first call of all. */
+/* Returns whether the process runs hardened, also if this is the first call of all. */
 static inline bool hardened(void)
 {
     if (unlikely(thread_self.hardened != NULL))
@@ -32,7 +31,7 @@ static inline bool hardened(void)
 
 /*
  * Whole calls, for when the hit path misses. Each emits its event, except that ft_realloc() emits
- * that of realloc.
+ * the event of realloc.
  */
 void *hardened_malloc_slow(size_t size);
 void *hardened_calloc_slow(size_t size);
@@ -43,28 +42,37 @@ void *hardened_realloc(void *pointer, size_t size);
 size_t hardened_usable_size(const struct chunk *chunk);
 
 /*
- * Service: `align` is a power of two. Returns NULL, with errno set to ENOMEM, if there is no
+ * Service. `align` is a power of two. Returns NULL, with errno set to ENOMEM, if there is no
  * memory.
  */
 void *hardened_alloc(size_t size, size_t align);
 
-/* Service: a place for a LARGE chunk that moves because it grows; it can grow on there. */
+/*
+ * Service: allocates room for a LARGE chunk that moves because it grows, and that can go on growing
+ * there.
+ */
 void *hardened_alloc_growing(size_t size);
 
-/* Frees a live chunk that was looked up. `function` is named if its canary is not intact. */
+/*
+ * Frees a live chunk that was looked up. The report names `function` if the canary is not intact.
+ */
 void hardened_free_found(const struct chunk *chunk, const char *function);
 
-/* Reports a canary that was destroyed, and puts it in order again for those who go on. */
+/* Reports a canary that was destroyed, and restores it for programs that continue. */
 void hardened_check(const struct chunk *chunk, const char *function);
 
 /*
- * Both want the arena entered. The first takes a chunk of the class, which has at least a byte of
- * slack. The second frees a live chunk of any arena; the caller's own may be NULL.
+ * Both require that the arena is entered. The first takes a chunk of the class, which has at least
+ * one byte of slack. The second frees a live chunk of any arena; the caller's own arena may be
+ * NULL.
  */
 void *hardened_take(struct arena *arena, unsigned size_class, size_t requested);
 void hardened_give(struct arena *arena, const struct chunk *chunk, const char *function);
 
-/* The class for a request below SMALL_MAX: it has a byte more than that, and TINY at most 64. */
+/*
+ * Returns the class for a request below SMALL_MAX. It has at least one byte more than that, and a
+ * TINY one at most 64.
+ */
 static inline unsigned hardened_class(size_t size)
 {
     return size < TINY_MAX ? tiny_class_by_granule[size / CHUNK_ALIGN + 1] : spaced_class(size + 1);
@@ -78,22 +86,25 @@ static inline unsigned hardened_class(size_t size)
 void *hardened_take_small(struct arena *arena, size_t size);
 bool hardened_free_small(struct arena *arena, uintptr_t address, bool sized, size_t size);
 
-/* A chunk that was written to while it was free is reported, and handed out to those who go on. */
+/*
+ * Reports a chunk that was written to while it was free, and hands it out to programs that
+ * continue.
+ */
 void *hardened_take_written(struct bin *bin, uintptr_t chunk, size_t requested);
 
-/* A chunk whose canary was destroyed is reported, and freed nevertheless. */
+/* Reports a chunk whose canary was destroyed, and frees it nevertheless. */
 void hardened_free_overflowed(struct arena *arena, uintptr_t address, size_t requested,
                               size_t usable);
 
-/* A TINY chunk that is not wiped without a call. */
+/* Frees a TINY chunk that is too long to be wiped without a call. */
 void hardened_free_longer(struct arena *arena, uintptr_t address, size_t requested,
                           unsigned size_class);
 
 static inline void hardened_mark_tiny(uintptr_t chunk, size_t slack)
 {
     /*
-     * Before there is a canary: what says FREE is zero, also in the child of a fork that another
-     * thread makes now.
+     * Stored before the canary: a chunk in state FREE is zero, also in the child of a fork that
+     * another thread makes now.
      */
     tiny_rewrite(chunk, STATE_FREE, STATE_LIVE, slack);
     atomic_signal_fence(memory_order_seq_cst);
@@ -108,7 +119,7 @@ static inline void *hardened_take_tiny(struct arena *arena, size_t size)
 
     if (unlikely(chunk == 0))
         return NULL;
-    /* The one below is next; below the lowest lies another stack, or the arena. */
+    /* The chunk below is the next one. Below the lowest chunk is another stack, or the arena. */
     __builtin_prefetch(bin->top[-1], 1);
     if (unlikely(!canary_zero(chunk, usable)))
         return hardened_take_written(bin, chunk, size);
@@ -122,7 +133,7 @@ hardened_free_tiny(struct arena *arena, uintptr_t address, bool sized, size_t si
 {
     _Atomic uint8_t *state = tiny_state(address);
     uint8_t seen =
-        atomic_load_explicit(state, memory_order_relaxed); /* the caller holds the chunk */
+        atomic_load_explicit(state, memory_order_relaxed); /* relaxed: the caller holds the chunk */
     size_t requested, usable;
     unsigned size_class;
 
@@ -143,7 +154,7 @@ hardened_free_tiny(struct arena *arena, uintptr_t address, bool sized, size_t si
         hardened_free_longer(arena, address, requested, size_class);
     } else {
         canary_clear(address, usable);
-        /* Release: what says FREE is zero, also in the child of a fork. */
+        /* Release: a chunk in state FREE is zero, also in the child of a fork. */
         tiny_turn(address, seen, STATE_LIVE, STATE_FREE, memory_order_release);
         chunk_quarantine_add(arena, address, size_class);
     }
@@ -152,7 +163,7 @@ hardened_free_tiny(struct arena *arena, uintptr_t address, bool sized, size_t si
 
 static inline void *hardened_take_any(struct arena *arena, size_t size)
 {
-    /* Not 0: see bins/empty.h. */
+    /* Excludes 0: see bins/empty.h. */
     if (likely(size - 1 < TINY_MAX - 1))
         return hardened_take_tiny(arena, size);
     return size - 1 < SMALL_MAX - 1 ? hardened_take_small(arena, size) : NULL;
@@ -161,7 +172,7 @@ static inline void *hardened_take_any(struct arena *arena, size_t size)
 static inline __attribute__((always_inline)) bool
 hardened_free_any(struct arena *arena, uintptr_t address, bool sized, size_t size)
 {
-    /* It is looked at, and so is its state: the processor may fetch both at once. */
+    /* Both the chunk and its state will be read, and the processor may fetch them at once. */
     __builtin_prefetch(pointer_to(address), 1);
     if (likely(heap_owned(arena->own_tiny, address, TINY_HEAP_SHIFT)))
         return hardened_free_tiny(arena, address, sized, size);
@@ -169,7 +180,9 @@ hardened_free_any(struct arena *arena, uintptr_t address, bool sized, size_t siz
            hardened_free_small(arena, address, sized, size);
 }
 
-/* The arena, if it is the thread's own and nothing has to be done for it first; else NULL. */
+/*
+ * Returns the arena if it is the thread's own and nothing has to be done for it first, else NULL.
+ */
 static inline struct arena *hardened_arena(void)
 {
     struct arena *arena = thread_self.hardened;
@@ -188,7 +201,7 @@ static inline void *hardened_take_hit(size_t size)
     return arena == NULL ? NULL : hardened_take_any(arena, size);
 }
 
-/* With `sized`, only what is of that size. */
+/* With `sized`, frees only a chunk of that size. */
 static inline __attribute__((always_inline)) bool hardened_free_hit(void *pointer, bool sized,
                                                                     size_t size)
 {
@@ -210,7 +223,7 @@ static inline void *hardened_calloc(size_t size)
 
     if (unlikely(chunk == NULL))
         return hardened_calloc_slow(size);
-    /* As far as that, it was looked at. */
+    /* The chunk was checked up to that length. */
     if (size > CANARY_ZERO_MAX)
         memset((char *)chunk + CANARY_ZERO_MAX, 0, size - CANARY_ZERO_MAX);
     return chunk;

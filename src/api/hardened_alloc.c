@@ -1,5 +1,5 @@
 /*
- * Hardened: malloc, calloc, and the allocation that the other calls are built on.
+ * Hardened mode: malloc, calloc, and the allocation that the other calls are built on.
  */
 #include "api/hardened.h"
 
@@ -30,7 +30,7 @@ __attribute__((noinline)) void *hardened_take_written(struct bin *bin, uintptr_t
     return pointer_to(chunk);
 }
 
-/* From the stack, if there is one. */
+/* Takes a chunk from the stack, if there is one. */
 static inline void *take(struct bin *bin, size_t requested)
 {
     size_t usable = size_classes[bin->size_class].size;
@@ -74,7 +74,7 @@ static void *alloc_in_heap(size_t size, size_t align)
         return NULL;
     chunk = hardened_take(arena, size_class, size);
     if (unlikely(chunk == NULL)) {
-        /* Without memory, what is in quarantine has to do. */
+        /* Without memory, the chunks in quarantine have to serve. */
         arena_release(arena);
         chunk = hardened_take(arena, size_class, size);
     }
@@ -82,7 +82,10 @@ static void *alloc_in_heap(size_t size, size_t align)
     return chunk;
 }
 
-/* A new LARGE chunk, or NULL. One of whole pages has no canary: a guard follows at once. */
+/*
+ * Returns a new LARGE chunk, or NULL. A chunk of whole pages has no canary, because a guard follows
+ * at once.
+ */
 static void *with_canary(void *chunk, size_t size)
 {
     struct large_info info;

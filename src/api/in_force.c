@@ -1,12 +1,12 @@
 /*
- * Who is in force. The dynamic linker writes the answer into the library's references; the hidden
- * names of api.h and operator_new.h are our own definitions whatever it writes. In the static
- * archive the linker does the same.
+ * Finds out which definitions are in force. The dynamic linker writes the answer into the library's
+ * references, while the hidden names of api.h and operator_new.h are always our own definitions. In
+ * the static archive the linker does the same.
  *
- * An address can mislead: where a program that cannot be moved takes the address of free(), that
+ * An address can mislead. Where a program that cannot be moved takes the address of free(), that
  * address is, for everyone, the program's stub, which jumps to ours. References that are only
- * called never lead there. So this file is compiled to call by way of the procedure linkage table,
- * and where an address is not ours, its slots decide.
+ * called never lead there. So this file is compiled to call through the procedure linkage table,
+ * and where an address is not ours, the slots of that table decide.
  */
 #include "api/in_force.h"
 
@@ -22,7 +22,10 @@ _Atomic int in_force_state;
 typedef void function(void);
 
 struct definition {
-    /* Volatile, or the compiler would take the address from where it also serves calls. */
+    /*
+     * Volatile, because the compiler would otherwise take the address from a slot that also serves
+     * calls.
+     */
     function *volatile in_force;
     function *ours;
 };
@@ -50,7 +53,8 @@ static bool replaced[IN_FORCE_FUNCTIONS];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /*
- * The object that we are part of, by the linker's names; a static program has no dynamic section.
+ * The object that this library is part of, by the linker's names. A static program has no dynamic
+ * section.
  */
 extern const Elf64_Dyn _DYNAMIC[] __attribute__((weak, visibility("hidden")));
 extern const Elf64_Ehdr __ehdr_start __attribute__((weak, visibility("hidden")));
@@ -63,7 +67,7 @@ static uintptr_t dynamic_value(Elf64_Sxword tag)
     return 0;
 }
 
-/* Whether a reference of this object that is only called leads to the function. */
+/* Returns whether a reference of this object that is only called leads to the function. */
 static bool called(function *ours)
 {
     uintptr_t base = (uintptr_t)&__ehdr_start;
@@ -73,7 +77,7 @@ static bool called(function *ours)
 
     if (base == 0 || start == 0)
         return false;
-    /* As the dynamic linker leaves it: an address, unless it cannot write to that section. */
+    /* The dynamic linker leaves an address here, unless it cannot write to that section. */
     slots = pointer_to(start < base ? start + base : start);
     for (size_t i = 0; i < count; i++)
         if (*(const uintptr_t *)pointer_to(base + slots[i].r_offset) == (uintptr_t)ours)
@@ -99,7 +103,7 @@ bool in_force_look(void)
 {
     pthread_once(&once, look);
     return atomic_load_explicit(&in_force_state, memory_order_relaxed) ==
-           IN_FORCE_OURS; /* after the above */
+           IN_FORCE_OURS; /* relaxed: ordered by the load above */
 }
 
 bool in_force_replaced(enum in_force what)

@@ -1,7 +1,7 @@
 /*
  * Which definition of a function the process uses: ours, or that of the program or of a library
- * that comes before this one. What the standard or the C library builds on another function has to
- * call the one in force.
+ * that is searched before this one. What the standard or the C library builds on another function
+ * has to call the one in force.
  */
 #ifndef FT_API_IN_FORCE_H
 #define FT_API_IN_FORCE_H
@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The functions that others are built on; the operators of C++ by their mangled names. */
+/* The functions that others are built on; the C++ operators by their mangled names. */
 enum in_force {
     IN_FORCE_MALLOC,
     IN_FORCE_FREE,
@@ -31,13 +31,16 @@ enum in_force {
 
 enum in_force_state { IN_FORCE_UNKNOWN, IN_FORCE_OURS, IN_FORCE_MIXED };
 
-/* Written once, with release: who sees it known sees what is known. */
+/*
+ * Written once, with release: a thread that reads it with acquire sees everything that was found
+ * out.
+ */
 extern _Atomic int in_force_state; /* enum in_force_state */
 
 /* Finds out, and returns whether all of them are ours. */
 bool in_force_look(void);
 
-/* True in nearly every process. */
+/* Returns whether all operators are known to be ours, as they are in nearly every process. */
 static inline bool in_force_all_ours(void)
 {
     /* Acquire: see in_force_state. */
@@ -47,8 +50,8 @@ static inline bool in_force_all_ours(void)
 }
 
 /*
- * For an operator whose fast path missed. If all are ours, the fast paths of this thread may serve
- * from then on.
+ * For an operator whose fast path missed. If all definitions are ours, the fast paths of this
+ * thread may serve from then on.
  */
 static inline bool in_force_operators_ours(void)
 {
@@ -60,10 +63,10 @@ static inline bool in_force_operators_ours(void)
     return true;
 }
 
-/* Whether another definition than ours is in force. */
+/* Returns whether a definition other than ours is in force. */
 bool in_force_replaced(enum in_force what);
 
-/* Calls of whatever is in force; from what is not replaced they lead to ours. */
+/* These call whatever is in force. A function that is not replaced leads to ours. */
 void *in_force_malloc(size_t size);
 void in_force_free(void *pointer);
 void *in_force_realloc(void *pointer, size_t size);

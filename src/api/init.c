@@ -1,6 +1,6 @@
 /*
  * Load and exit. The first arena is made when the library is loaded, so that a program's first
- * malloc is as cheap as the others; but malloc works before this constructor, too.
+ * malloc is as cheap as the others. But malloc also works before this constructor has run.
  */
 #include "api/api.h"
 #include "debug/stats.h"
@@ -14,8 +14,8 @@ static void touch(struct arena *arena, size_t size)
 }
 
 /*
- * A chunk of each zone: what the first calls of a program would have to map and touch is there
- * then.
+ * Allocates a chunk of each zone, so that memory which the first calls of a program would have to
+ * map and touch is already there.
  */
 static void touch_arena(void)
 {
@@ -30,8 +30,9 @@ static void touch_arena(void)
 }
 
 /*
- * The C library hands constructors what main() gets: arguments, and behind them the environment. In
- * a static program the lowest number that is not reserved makes ours the first of all.
+ * The C library passes to constructors what main() gets: arguments, and the environment behind
+ * them. In a static program, the lowest priority that is not reserved makes this constructor the
+ * first of all.
  */
 __attribute__((constructor(101))) static void at_load(int argc, char **argv, char **environment)
 {

@@ -1,7 +1,7 @@
 /*
  * The names that the C library gives its own malloc family beside the public ones. Programs call
- * them to reach past a malloc of their own, and mix them with the public names; so they are ours
- * whoever defines malloc(). Weak: a static program may take the C library's.
+ * them to bypass a malloc of their own, and mix them with the public names. So these names are
+ * ours, whoever defines malloc(). They are weak, because a static program may take the C library's.
  */
 #ifndef FT_MALLOC_PREFIXED
 

@@ -28,7 +28,9 @@ void *ft_malloc(size_t size)
 
 void *own_malloc(size_t size) OWN_NAME_OF(malloc);
 
-/* Kept out of line: with it inlined, the hit path of the TINY sizes needs registers saved. */
+/*
+ * Kept out of line, because inlining it would make the hit path of the TINY sizes save registers.
+ */
 __attribute__((noinline)) void *api_malloc_small(size_t size)
 {
     void *chunk = likely(size <= SMALL_MAX) ? small_take(thread_self.arena, size) : NULL;
@@ -68,7 +70,7 @@ void *ft_calloc(size_t count, size_t size)
     void *chunk;
 
     if (__builtin_mul_overflow(count, size, &total))
-        total = SIZE_MAX; /* which nobody has */
+        total = SIZE_MAX; /* a size that nobody has */
     if (total > TINY_MAX)
         return calloc_slow(total);
     bin = arena_tiny_bin(thread_self.arena, total);
@@ -92,7 +94,7 @@ __attribute__((noinline)) void *api_alloc_slow(size_t size)
     return hardened() ? hardened_alloc(size, 1) : api_alloc_any(size, NULL);
 }
 
-/* Heaps that nobody uses any more may be in the way of a LARGE chunk. */
+/* Unused heaps may be in the way of a LARGE chunk. */
 static void *large_alloc_with_room(size_t size, bool *clean)
 {
     void *chunk = large_alloc(size, 1, clean);
@@ -107,15 +109,15 @@ static void *large_alloc_with_room(size_t size, bool *clean)
 }
 
 /*
- * LARGE, from or for the thread's own stash, if it has an arena of its own and calls are not
- * counted.
+ * Takes a LARGE chunk from the thread's own stash, or registers a new one with it, if the thread
+ * has an arena of its own and calls are not counted.
  */
 static void *alloc_stashed(size_t size, bool *clean)
 {
     struct arena *arena = thread_self.home == NULL ? arena_enter() : NULL;
     void *chunk;
 
-    /* A thread that makes no other calls has its arena from here. */
+    /* A thread that makes no other calls gets its arena here. */
     if (arena != NULL)
         arena_leave(arena);
     arena = thread_self.arena;
@@ -150,7 +152,7 @@ __attribute__((noinline)) void *api_alloc_any(size_t size, bool *clean)
     void *chunk = size <= SMALL_MAX ? alloc_in_heap(size, clean) : alloc_stashed(size, large_clean);
 
     /*
-     * A heap needs much address space at once; where that is short, a mapping of a few pages may
+     * A heap needs much address space at once. Where that is short, a mapping of a few pages may
      * still fit.
      */
     if (chunk == NULL && size <= PTRDIFF_MAX)

@@ -1,7 +1,7 @@
 /*
- * C++ operator delete, by its mangled names; weak, so that a program's own replacements win. What
- * is replaced and what is not: operator_new.h. Each form first looks where chunks of the thread's
- * own arena lie; then comes its slow half, which passes the pointer to the form that this one is
+ * C++ operator delete, by its mangled names, and weak, so that a program's own replacements win.
+ * operator_new.h says what counts as replaced. Each form first checks whether the chunk is one of
+ * the thread's own arena. If not, its slow half passes the pointer to the form that this one is
  * built on, if that is another's.
  */
 #ifndef FT_MALLOC_PREFIXED
@@ -11,7 +11,7 @@
 #include "api/api.h"
 #include "api/in_force.h"
 
-/* What forms without an alignment, and those without a size, pass on in its place. */
+/* What forms without an alignment, or without a size, pass on in its place. */
 enum { ANY_ALIGN = 1, NO_SIZE = 0 };
 
 typedef void delete_next(void *pointer, size_t size, size_t align);
@@ -19,15 +19,15 @@ typedef void delete_next(void *pointer, size_t size, size_t align);
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define SLOW static __attribute__((noinline))
 
-/* True also if the alignment is none. */
+/* Returns true also if the alignment is none. */
 ALWAYS_INLINE bool misaligned(void *pointer, size_t align)
 {
     return (((uintptr_t)pointer | align) & (align - 1)) != 0;
 }
 
 /*
- * A TINY chunk of the thread's own; `small` goes on with what is none, `slow` with what cannot be
- * freed at once.
+ * Frees a TINY chunk of the thread's own. `small` continues with a pointer to anything else, and
+ * `slow` with a chunk that cannot be freed at once.
  */
 ALWAYS_INLINE void delete_tiny(void *pointer, size_t size, size_t align, bool sized,
                                delete_next *small, delete_next *slow)
@@ -43,8 +43,8 @@ ALWAYS_INLINE void delete_tiny(void *pointer, size_t size, size_t align, bool si
 }
 
 /*
- * A SMALL one. Without a size to check, what is in no heap of the thread's is on its way home at
- * once.
+ * Frees a SMALL chunk of the thread's own. Without a size to check, a chunk in no heap of the
+ * thread's is sent to its owner at once.
  */
 ALWAYS_INLINE void delete_small(void *pointer, size_t size, size_t align, bool sized,
                                 delete_next *slow)
@@ -60,7 +60,7 @@ ALWAYS_INLINE void delete_small(void *pointer, size_t size, size_t align, bool s
         slow(pointer, size, align);
 }
 
-/* What each of them is built on. */
+/* The forms that each form is built on. */
 static enum in_force built_on(enum in_force what)
 {
     switch (what) {
@@ -103,13 +103,15 @@ SLOW bool pass(enum in_force what, void *pointer, size_t align)
     return true;
 }
 
-/* Whether the pointer was for another to free: for the first of these that is replaced. */
+/*
+ * Passes the pointer to the first of these forms that is replaced. Returns false if all are ours.
+ */
 static inline bool passed(enum in_force what, void *pointer, size_t align)
 {
     return unlikely(!in_force_operators_ours()) && pass(what, pointer, align);
 }
 
-/* After a miss: of an arena, or because there is none yet. */
+/* Called after a miss, which either was the arena's or happened because there is no arena yet. */
 static inline void free_missed(struct arena *arena, void *pointer)
 {
     if (arena != ARENA_NONE)
@@ -126,7 +128,7 @@ static void free_aligned(void *pointer, size_t align, const char *function)
         api_free(pointer);
 }
 
-/* The slow halves, named after what they are the slow half of. */
+/* The slow halves. Each is named after its form. */
 SLOW void slow_delete(void *pointer, size_t size, size_t align)
 {
     struct arena *arena = thread_self.operators;
@@ -136,7 +138,7 @@ SLOW void slow_delete(void *pointer, size_t size, size_t align)
         free_missed(arena, pointer);
 }
 
-/* Of delete[](p) and of delete(p, nothrow). */
+/* For delete[](p) and delete(p, nothrow). */
 SLOW void slow_delete_array(void *pointer, size_t size, size_t align)
 {
     struct arena *arena = thread_self.operators;
@@ -207,7 +209,7 @@ SLOW void slow_delete_array_aligned_sized(void *pointer, size_t size, size_t ali
         api_free_aligned_sized(pointer, align, size, "operator delete[]()");
 }
 
-/* The ways from TINY to SMALL. */
+/* The steps from TINY to SMALL. */
 SLOW void small_delete(void *pointer, size_t size, size_t align)
 {
     delete_small(pointer, size, align, false, slow_delete);
@@ -264,7 +266,7 @@ SLOW void small_delete_array_aligned_sized(void *pointer, size_t size, size_t al
 }
 
 /*
- * Plain, sized, nothrow, aligned, and their combinations; what comes after the pointer is checked.
+ * Plain, sized, nothrow, aligned, and their combinations. Arguments after the pointer are checked.
  */
 OPERATOR void _ZdlPvm(void *pointer, size_t size);
 OPERATOR void _ZdaPvm(void *pointer, size_t size);

@@ -1,7 +1,8 @@
 /*
- * C++ operator new, by its mangled names, so that a C library can define it; weak, so that a
- * program's own replacements win. The forms that must not throw but call what may are in
- * operator_new_nothrow.cc: catching takes C++. What is replaced and what is not: operator_new.h.
+ * C++ operator new, by its mangled names, so that a C library can define it, and weak, so that a
+ * program's own replacements win. The forms that must not throw, but call functions that may, are
+ * in operator_new_nothrow.cc, because catching needs C++. operator_new.h says what counts as
+ * replaced.
  */
 #ifndef FT_MALLOC_PREFIXED
 
@@ -23,7 +24,7 @@ void *operator_new_quick_aligned(size_t size, size_t align)
 }
 
 /*
- * As libstdc++: malloc(0) might return NULL, and aligned_alloc() might want a multiple of the
+ * Like libstdc++: malloc(0) might return NULL, and aligned_alloc() might require a multiple of the
  * alignment.
  */
 static void *try_in_force(size_t size, size_t align)
@@ -63,8 +64,8 @@ void *operator_new_give_up(size_t size, size_t align)
 }
 
 /*
- * As the standard wants it: the handler may free memory, throw, or end the program; it is asked
- * until then.
+ * As the standard requires: the handler may free memory, throw, or end the program; it is called
+ * until it does one of these.
  */
 void *operator_new_retry(size_t size, size_t align)
 {
@@ -119,7 +120,7 @@ operator_new_other *operator_new_array_aligned(void)
                                                          : operator_new_aligned();
 }
 
-/* The ways on, from where the stacks of the thread have nothing. */
+/* What the forms continue with when the stacks of the thread have no chunk. */
 static __attribute__((noinline)) void *new_slow(size_t size)
 {
     return operator_new_retry(size, 0);
@@ -139,7 +140,7 @@ static __attribute__((noinline)) void *new_array_aligned_slow(size_t size, size_
     return other != NULL ? other(size, align) : operator_new_retry(size, align);
 }
 
-/* Out of line, as api_alloc_small() is. */
+/* Out of line, like api_alloc_small(). */
 static __attribute__((noinline)) void *new_small(size_t size)
 {
     void *chunk = likely(size <= SMALL_MAX) ? small_take(thread_self.operators, size) : NULL;

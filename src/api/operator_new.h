@@ -1,8 +1,8 @@
 /*
- * What the files of operators share. The standard builds the forms on each other: array forms on
- * those for one object, nothrow and sized forms on those without; and libstdc++ builds the rest on
- * malloc, free and aligned_alloc. Who replaces one of them means all that is built on it, so our
- * forms call the one in force (in_force.h). To have nothing to ask, fast paths use
+ * What the files of the operators share. The standard builds the forms on each other: array forms
+ * on those for one object, nothrow and sized forms on those without; and libstdc++ builds the rest
+ * on malloc, free and aligned_alloc. A program that replaces one of them means everything that is
+ * built on it, so our forms call the one in force (in_force.h). Fast paths need not ask: they use
  * thread_self.operators, which names no arena as long as anything is another's.
  *
  * libstdc++'s own functions are referenced weakly: a C program needs no libstdc++, and a program
@@ -48,13 +48,16 @@ void own_delete_array_aligned(void *pointer, size_t align);
 #define OPERATOR_QUOTED(name) OPERATOR_STRING(name)
 #define OPERATOR_STRING(name) #name
 
-/* From the stacks of the thread's own arena; NULL: there is none, or it is not for us to serve. */
+/*
+ * Take a chunk from the stacks of the thread's own arena. Return NULL if there is none, or if
+ * another definition has to serve.
+ */
 void *operator_new_quick(size_t size);
 void *operator_new_quick_aligned(size_t size, size_t align);
 
 /*
- * The definition that is in force instead of ours for a form, or else for one that it is built on;
- * NULL: none.
+ * Returns the definition that is in force instead of ours for a form, or for a form that it is
+ * built on; NULL if all are ours.
  */
 typedef void *operator_new_other(size_t size, size_t align);
 operator_new_other *operator_new_plain(void);
@@ -62,13 +65,18 @@ operator_new_other *operator_new_array(void);
 operator_new_other *operator_new_aligned(void);
 operator_new_other *operator_new_array_aligned(void);
 
-/* Any alignment that is a power of two; 0 for none in particular. Throws; returns NULL never. */
+/*
+ * `align` is any power of two, or 0 for no particular alignment. Throws if there is no memory, and
+ * never returns NULL.
+ */
 void *operator_new_retry(size_t size, size_t align);
 
-/* One attempt, without a handler. Returns NULL if there is no memory; the call goes on then. */
+/*
+ * Makes one attempt, without a handler. Returns NULL if there is no memory; the call goes on then.
+ */
 void *operator_new_try(size_t size, size_t align);
 
-/* Ends a call for which there is no memory, as far as whoever counts calls is concerned. */
+/* Ends a call for which there is no memory, for those that count calls. */
 void *operator_new_give_up(size_t size, size_t align); /* returns NULL */
 
 #ifdef __cplusplus

@@ -1,8 +1,8 @@
 /*
- * operator new(nothrow): like the throwing form, but with NULL instead of the exception, whoever
- * throws it: a new_handler may, or a program's own operator new. The personality routine and what
- * catches are referenced weakly, so that C programs load the library without libstdc++; in a
- * program that throws they are there.
+ * operator new(nothrow): like the throwing form, but returns NULL instead of the exception, whoever
+ * throws it: a new_handler may, or a program's own operator new. The personality routine and the
+ * functions that catch are referenced weakly, so that C programs load the library without
+ * libstdc++; a program that throws has them.
  */
 #include "api/operator_new.h"
 
@@ -19,7 +19,7 @@ static void *call_or_null(operator_new_other *make, size_t size, size_t align)
     }
 }
 
-/* What the fast path does not serve; `other`: the throwing form, if it is not ours. */
+/* Serves what the fast path does not. `other` is the throwing form, if it is not ours. */
 static void *new_or_null(operator_new_other *other, size_t size, size_t align)
 {
     void *chunk;
@@ -37,8 +37,8 @@ static void *new_or_null(operator_new_other *other, size_t size, size_t align)
 extern "C" {
 
 /*
- * Not declared noexcept, though nothing leaves them: clang would call std::terminate() to make sure
- * of it.
+ * Not declared noexcept, although no exception leaves it: clang would call std::terminate() to make
+ * sure.
  */
 OPERATOR void *_ZnwmRKSt9nothrow_t(size_t size, const void *tag);
 OPERATOR void *_ZnamRKSt9nothrow_t(size_t size, const void *tag);

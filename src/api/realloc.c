@@ -1,6 +1,6 @@
 /*
- * realloc, reallocarray and malloc_usable_size. A chunk stays where it is when its size class
- * stays, or when moving it would save less than half of it (TINY: less than its state can tell).
+ * realloc, reallocarray and malloc_usable_size. A chunk stays where it is if its size class stays,
+ * or if moving it would save less than half of it (for TINY: less than its state can express).
  */
 #include "api/api.h"
 
@@ -28,7 +28,7 @@ static bool among(const uintptr_t *addresses, uintptr_t address)
     return false;
 }
 
-/* What is at the address later may be another chunk, so it counts once only. */
+/* Counts once only, because the address may be another chunk's later. */
 static bool forget(uintptr_t *addresses, uintptr_t address)
 {
     for (unsigned n = 0; n < FLIPS; n++)
@@ -45,7 +45,7 @@ static void remember(uintptr_t *addresses, unsigned *next, uintptr_t address)
         addresses[(*next)++ % FLIPS] = address;
 }
 
-/* Remembers what realloc() made of the chunk. TINY chunks cost little to copy. */
+/* Remembers what realloc() did to the chunk, except for TINY chunks, which are cheap to copy. */
 static void note_resized(const struct chunk *chunk, uintptr_t address, size_t size)
 {
     struct flips *flips = &thread_self.arena->flips;
@@ -59,7 +59,7 @@ static void note_resized(const struct chunk *chunk, uintptr_t address, size_t si
 }
 
 /*
- * A chunk that flips keeps its room while it uses a quarter of it: so it neither moves nor makes a
+ * A chunk that flips keeps its room while it uses a quarter of it. So it neither moves nor makes a
  * system call.
  */
 static bool shrink_flipping(const struct chunk *chunk, size_t size)
@@ -86,9 +86,9 @@ static bool resize_in_place(const struct chunk *chunk, size_t size)
 }
 
 /*
- * Room for a chunk that has to move because it grows: where it can go on to grow. One that waits in
- * the cache costs nothing; a mapping of its own is worth its system calls from four times that size
- * on.
+ * Allocates room for a chunk that moves because it grows, where it can go on growing. A mapping
+ * that waits in the cache costs nothing. A new mapping is worth its system calls from four times
+ * that size on.
  */
 static void *move_to_grow(const struct chunk *chunk, size_t size, bool *clean)
 {
@@ -110,7 +110,7 @@ static void *move(void *pointer, const struct chunk *chunk, size_t size)
     if (moved == NULL && grows)
         return api_no_memory();
     if (moved == NULL) {
-        /* There is room enough where it is, if not a way to say how much less is wanted. */
+        /* There is enough room where the chunk is, but no way to express the smaller size. */
         if (chunk->zone == ZONE_LARGE)
             large_resize(chunk->start, size);
         else if (!chunk_resize(chunk, size))
@@ -120,12 +120,12 @@ static void *move(void *pointer, const struct chunk *chunk, size_t size)
     if (chunk->zone == ZONE_LARGE && clean && chunk->usable >= LARGE_MOVE_FROM &&
         large_move(chunk->start, moved))
         return moved;
-    /* All of what malloc_usable_size() allowed, not just what was asked for. */
+    /* Copies everything that malloc_usable_size() allowed, not only what was requested. */
     if (clean)
         large_copy_written(moved, pointer, chunk->usable);
     else
         memcpy(moved, pointer, grows ? chunk->usable : size);
-    /* What grew out of its mapping will hardly want one of this size again. */
+    /* A chunk that outgrew its mapping will hardly need one of this size again. */
     if (chunk->zone == ZONE_LARGE && grows)
         large_free(chunk->start, false);
     else
@@ -134,8 +134,8 @@ static void *move(void *pointer, const struct chunk *chunk, size_t size)
 }
 
 /*
- * The usual cases, without looking everything up: a chunk of the caller's own arena that stays in
- * its size class. False: it is none, or another case.
+ * Fast path, without a look-up: a chunk of the caller's own arena stays in its size class. Returns
+ * false in any other case.
  */
 static inline bool resize_in_class(struct arena *arena, uintptr_t address, size_t size)
 {
@@ -164,7 +164,7 @@ static inline bool resize_in_class(struct arena *arena, uintptr_t address, size_
     return false;
 }
 
-/* Service: for a process that is not hardened. */
+/* Service, for a process that is not hardened. */
 static void *realloc_any(void *pointer, size_t size)
 {
     struct chunk chunk;
@@ -222,13 +222,19 @@ void *ft_reallocarray(void *pointer, size_t count, size_t size)
 
     if (__builtin_mul_overflow(count, size, &total))
         return realloc_too_much(pointer);
-    /* The C library's goes by realloc(), so it serves programs that have one of their own. */
+    /*
+     * The C library's reallocarray() calls realloc(), so it serves programs that have a realloc()
+     * of their own.
+     */
     if (unlikely(in_force_replaced(IN_FORCE_REALLOC)))
         return in_force_realloc(pointer, total);
     return own_realloc(pointer, total);
 }
 
-/* Of a live chunk of the caller's own arena, without looking everything up; 0: it is none. */
+/*
+ * Returns the usable size of a live chunk of the caller's own arena, without a look-up; 0 for any
+ * other pointer.
+ */
 static inline size_t usable_of_own(struct arena *arena, uintptr_t address)
 {
     if (heap_owned(arena->own_tiny, address, TINY_HEAP_SHIFT)) {
@@ -250,7 +256,7 @@ size_t ft_malloc_usable_size(void *pointer)
     size_t usable = usable_of_own(thread_self.arena, (uintptr_t)pointer);
     struct chunk chunk;
 
-    /* Servers ask with each call, in order to know how much they use. */
+    /* Servers ask with each call, to know how much they use. */
     if (likely(usable != 0))
         return usable;
     if (pointer == NULL)

@@ -1,5 +1,5 @@
 /*
- * The quarantine of an arena's chunks, and random order.
+ * The quarantine of an arena's chunks, and the random order of its stacks.
  */
 #include "arena/chunk_quarantine.h"
 
@@ -11,7 +11,7 @@
 
 enum { QUARANTINE_CHUNKS = 512, QUARANTINE_BYTES = 512 << 10 };
 
-/* A ring: the last `count` chunks before place number `next`. Their states say FREE. */
+/* A ring: the last `count` chunks before place number `next`. They are in state FREE. */
 struct quarantine {
     uintptr_t chunks[QUARANTINE_CHUNKS];
     uint8_t classes[QUARANTINE_CHUNKS];
@@ -21,9 +21,9 @@ struct quarantine {
 };
 
 /*
- * The stack is in random order always: a chunk that comes takes any place, and the one that was
- * there goes on top. So whichever is handed out next is a matter of chance, and yet known in
- * advance, for the processor to fetch it.
+ * The stack is always in random order: a chunk that is freed takes a random place, and the chunk
+ * from that place is pushed on top. So it is random which chunk is handed out next, and yet known
+ * in advance, so that the processor can fetch it.
  */
 static inline void put_into_stack(struct arena *arena, unsigned size_class, uintptr_t chunk)
 {
@@ -54,7 +54,7 @@ static __attribute__((noinline)) bool make_quarantine(struct arena *arena)
     return arena->quarantine != NULL;
 }
 
-/* Without memory for a quarantine chunks do not wait. */
+/* Without memory for a quarantine, chunks do not wait. */
 static __attribute__((noinline)) void put_first(struct arena *arena, uintptr_t address,
                                                 unsigned size_class)
 {
@@ -107,8 +107,8 @@ void chunk_quarantine_forget(struct arena *arena)
 void chunk_quarantine_receive(struct arena *arena, const struct chunk *chunk, size_t held)
 {
     /*
-     * Who freed it could not look: not being the owner, it would have seen states in the middle of
-     * a change.
+     * The thread that freed the chunk could not check its neighbours: it does not own them, and
+     * would have seen states in the middle of a change.
      */
     if (chunk->zone != ZONE_TINY ||
         beside_tiny(chunk->start, chunk->usable, tiny_state(chunk->start)))

@@ -1,14 +1,15 @@
 /*
- * With policy_quarantine(): the chunks of an arena that were freed wait before they can be handed
- * out again, and go to the stacks of their bins in random order. Bounded in chunks and in bytes; a
- * chunk that waits is zero, and its state says FREE. The arena is entered, or locked; owner only.
+ * With policy_quarantine(), freed chunks of an arena wait before they can be handed out again, and
+ * are pushed onto the stacks of their bins in random order. The quarantine is bounded in chunks and
+ * in bytes. A chunk that waits is zero and in state FREE. The arena is entered or locked; owner
+ * only.
  */
 #ifndef FT_ARENA_CHUNK_QUARANTINE_H
 #define FT_ARENA_CHUNK_QUARANTINE_H
 
 #include "arena/arena.h"
 
-/* The oldest chunks that wait may not have to any longer. */
+/* Adds a freed chunk. The oldest chunks that wait may become available by that. */
 void chunk_quarantine_add(struct arena *arena, uintptr_t address, unsigned size_class);
 
 /*
@@ -17,10 +18,10 @@ void chunk_quarantine_add(struct arena *arena, uintptr_t address, unsigned size_
  */
 void chunk_quarantine_receive(struct arena *arena, const struct chunk *chunk, size_t held);
 
-/* Nothing waits any more. */
+/* Makes every chunk available that waits. */
 void chunk_quarantine_flush(struct arena *arena);
 
-/* For the repair after a fork, which finds what waits by its state. */
+/* For the repair after a fork, which finds the waiting chunks by their states. */
 void chunk_quarantine_forget(struct arena *arena);
 
 #endif

@@ -16,7 +16,7 @@ static void describe(const struct large_info *info, struct chunk *chunk)
                             .usable = info->usable};
 }
 
-/* A chunk that waits in the cache was freed. */
+/* A LARGE chunk that waits in the cache was freed. */
 static enum verdict start_of_large(uintptr_t address, struct chunk *chunk)
 {
     struct large_info info;
@@ -30,7 +30,7 @@ static enum verdict start_of_large(uintptr_t address, struct chunk *chunk)
 bool lookup_live(uintptr_t address, struct chunk *chunk)
 {
     /*
-     * A LARGE chunk may lie among the units of a heap: the kernel leaves a hole there when it fails
+     * A LARGE chunk may be among the units of a heap, where the kernel left a hole when it failed
      * to renew a range.
      */
     return lookup_in_heaps(address, chunk) == CHUNK_LIVE ||
@@ -62,7 +62,7 @@ enum verdict lookup_any(uintptr_t address, struct chunk *chunk)
 {
     enum verdict in_heap, large;
 
-    /* The lock keeps a heap mapped that a wrong pointer does not. */
+    /* The lock keeps the heap mapped, which a wrong pointer does not. */
     structure_lock_read();
     in_heap = lookup_in_heaps(address, chunk);
     structure_unlock();

@@ -27,8 +27,9 @@ static inline enum verdict lookup_in_heaps(uintptr_t address, struct chunk *chun
 bool lookup_live(uintptr_t address, struct chunk *chunk);
 
 /*
- * Says all that is known of the address. Takes the structure lock for reading, which the caller
- * must not hold. If the verdict is CHUNK_NONE, the zone says in which kind of heap the address is.
+ * Finds out all that is known of the address. Takes the structure lock for reading, which the
+ * caller must not hold. If the verdict is CHUNK_NONE, the zone says in which kind of heap the
+ * address is.
  */
 enum verdict lookup_any(uintptr_t address, struct chunk *chunk);
 

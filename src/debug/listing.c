@@ -64,7 +64,7 @@ static void add_place(struct listing *listing, const struct place *place)
     listing->places.count++;
 }
 
-/* So many chunks were put into the list, and are in the place that was added last. */
+/* Adds that many chunks to the list and to the place that was added last. */
 static void add_chunks(struct listing *listing, unsigned count)
 {
     listing->chunks.count += count;
@@ -117,7 +117,10 @@ static void add_large(void *context, const struct large_info *info)
                        });
 }
 
-/* Heap sort: in place, and never slow; there may be many thousands of LARGE chunks. */
+/*
+ * Heap sort, because it works in place and is never slow; there may be many thousands of LARGE
+ * chunks.
+ */
 static void sift_down(const struct list *places, size_t root, size_t end)
 {
     struct place moving = *place_at(places, root);
@@ -194,8 +197,8 @@ static int visit_place(const struct listing *listing, const struct place *place,
 }
 
 /*
- * Places that were seen one after the other may have addresses in common. What is live during the
- * whole call does not begin inside another, so of two the lower one is visited.
+ * Places that were visited one after the other may overlap. A chunk that is live during the whole
+ * call never begins inside another place, so of two places that overlap the lower one is visited.
  */
 int listing_each(const struct listing *listing, visit_listed *visit, void *context)
 {

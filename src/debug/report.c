@@ -1,6 +1,6 @@
 /*
- * The reports. What is wrong with the pointer is looked up here once more: the path that found it
- * to be wrong was in a hurry.
+ * The reports of misuse. They look the pointer up once more, because the path that found it to be
+ * wrong did not collect the details.
  */
 #include "debug/report.h"
 
@@ -49,7 +49,7 @@ static void put_verdict(struct text *text, uintptr_t address)
     struct chunk chunk;
 
     switch (lookup_any(address, &chunk)) {
-    case CHUNK_LIVE: /* since the check: another thread was given it meanwhile */
+    case CHUNK_LIVE: /* live since the check, because another thread was given it meanwhile */
     case CHUNK_FREED:
     case CHUNK_GONE:
         put_double_free(text, address, &chunk);
@@ -84,14 +84,14 @@ static bool first_wrong(void)
     static _Atomic bool reported;
 
     /*
-     * Relaxed: only who is first matters. Looked at first: a program that does it once does it
-     * often.
+     * Relaxed: it only matters which call is the first. The load comes before the exchange because
+     * a program that does it once does it often.
      */
     return !atomic_load_explicit(&reported, memory_order_relaxed) &&
            !atomic_exchange_explicit(&reported, true, memory_order_relaxed);
 }
 
-/* Whether it is told: nothing is destroyed, so a program that does it may live by it. */
+/* Returns whether it is reported. Nothing is destroyed by it, so programs may rely on it. */
 static bool wrong_is_told(void)
 {
     if (options.on_wrong_size == WRONG_SIZE_UNSET && !policy_sizes_must_match())
