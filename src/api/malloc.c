@@ -70,7 +70,7 @@ void *ft_calloc(size_t count, size_t size)
     void *chunk;
 
     if (__builtin_mul_overflow(count, size, &total))
-        total = SIZE_MAX; /* a size that nobody has */
+        total = SIZE_MAX; /* which every allocator refuses */
     if (total > TINY_MAX)
         return calloc_slow(total);
     bin = arena_tiny_bin(thread_self.arena, total);
