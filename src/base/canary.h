@@ -26,7 +26,7 @@ enum {
      */
     CANARY_MAX = 64,
     CANARY_SLACK_MAX = 1024,
-    /* Of a chunk larger than this, only the first bytes are checked when it is handed out. */
+    /* If a chunk is larger than this, only its first bytes are checked when it is handed out. */
     CANARY_ZERO_MAX = 1024,
     CANARY_WORD = sizeof(uint64_t),
     /* A chunk of up to this size is cleared without a call. */

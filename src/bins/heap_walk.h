@@ -1,12 +1,11 @@
 /*
- * The steps of every walk: from heap to heap of a set, and from slab to slab of a heap, by any
- * thread, while the owner goes on. The structure lock is held for the step from one heap to the
- * next, and no longer. The heap that the walker is in is pinned, which keeps it from being
- * unmapped. New heaps are put in front of the list, so a walk visits each heap that exists
- * throughout exactly once.
+ * The steps of every walk: from heap to heap of a set, and from slab to slab of a heap, on any
+ * thread, while the owner continues. The structure lock is held only for the step from one heap to
+ * the next. The heap that the walker is in is pinned, which keeps it from being unmapped. New heaps
+ * are put in front of the list, so a walk visits each heap that exists throughout exactly once.
  *
- * debug/walk.h makes a walk over everything of these steps; the repair after a fork (recover.h)
- * takes them in pieces.
+ * debug/walk.h combines these steps to a walk over everything; the repair after a fork (recover.h)
+ * makes them in pieces.
  */
 #ifndef FT_BINS_HEAP_WALK_H
 #define FT_BINS_HEAP_WALK_H
@@ -14,14 +13,15 @@
 #include "bins/slab.h"
 
 /*
- * The heap after `heap`, or the first one for NULL; NULL at the end. The one that is returned is
- * pinned, until the next call for it. Takes the structure lock for reading; the caller holds none.
+ * Returns the heap after `heap`, or the first one for NULL; returns NULL at the end. The returned
+ * heap is pinned until the next call, which is given it. Takes the structure lock for reading; the
+ * caller must not hold it.
  */
 struct heap *heap_walk(struct heap_set *set, struct heap *heap);
 
 /*
- * The slab that begins at a unit of the heap, or NULL. Stores its identity, which was read before
- * anything else of the slab.
+ * Returns the slab that begins at a unit of the heap, or NULL. Stores its identity, which was read
+ * before anything else of the slab.
  */
 static inline struct slab *heap_slab_at(const struct heap *heap, unsigned unit, uint64_t *identity)
 {
@@ -36,8 +36,8 @@ static inline struct slab *heap_slab_at(const struct heap *heap, unsigned unit, 
 }
 
 /*
- * The next slab of the heap that begins at unit *unit or above, in the order of addresses, and its
- * identity. Moves *unit behind the slab. Returns NULL at the end of the heap. Begin with
+ * Returns the next slab of the heap that begins at unit *unit or above, in the order of addresses,
+ * and its identity; returns NULL at the end of the heap. Moves *unit behind the slab. Begin with
  * heap_first_unit().
  */
 struct slab *heap_next_slab(const struct heap *heap, unsigned *unit, uint64_t *identity);

@@ -25,7 +25,7 @@ static void count_looked(unsigned states)
 }
 #endif
 
-static void place_at(struct heap_place *place, struct heap *heap)
+static void set_place(struct heap_place *place, struct heap *heap)
 {
     *place = (struct heap_place){
         .heap = heap,
@@ -39,7 +39,7 @@ void recover_sweep(struct heap_set *set)
     /*
      * Relaxed, here and below: written by the owner, or by a thread that does not exist any more.
      */
-    place_at(&set->unswept, atomic_load_explicit(&set->heaps, memory_order_relaxed));
+    set_place(&set->unswept, atomic_load_explicit(&set->heaps, memory_order_relaxed));
 }
 
 void recover_rebuild(struct heap_set *set)
@@ -47,14 +47,14 @@ void recover_rebuild(struct heap_set *set)
     struct heap *newest = atomic_load_explicit(&set->heaps, memory_order_relaxed);
 
     heap_set_forget(set);
-    place_at(&set->unswept, NULL);
-    place_at(&set->unknown, newest);
+    set_place(&set->unswept, NULL);
+    set_place(&set->unknown, newest);
     /* A thread that does not exist any more may have put a heap in front, or have been about to. */
     if (newest != NULL)
         newest->prev = NULL;
 }
 
-/* Relaxed: a mark that comes now is left to us, with the lock that we hold. */
+/* Relaxed: a chunk that is marked now is left to this thread, which holds the repair lock. */
 static unsigned kind_at(uintptr_t start, bool small)
 {
     if (small)
@@ -92,7 +92,7 @@ static void rebuild_slab(struct heap *heap, unsigned unit, struct slab *slab, st
 }
 
 /* Handles one slab, or one unit without a slab. Returns how many states were looked at. */
-static unsigned pass(struct heap_set *set, struct heap_place *place, struct bins *bins,
+static unsigned repair_unit(struct heap_set *set, struct heap_place *place, struct bins *bins,
                      recover_found *found)
 {
     struct heap *heap = place->heap;
@@ -115,7 +115,7 @@ static void end_of_heap(struct heap_set *set, struct heap_place *place)
     struct heap *heap = place->heap;
     struct heap *next = heap->next;
 
-    place_at(place, next);
+    set_place(place, next);
     if (place != &set->unknown)
         return;
     if (next != NULL)
@@ -129,7 +129,7 @@ static struct heap_place *next_place(struct heap_set *set)
     struct heap_place *unswept = &set->unswept, *unknown = &set->unknown;
 
     if (unswept->heap != NULL && unswept->heap == unknown->heap && unswept->unit >= unknown->unit)
-        place_at(unswept, NULL);
+        set_place(unswept, NULL);
     return unswept->heap != NULL ? unswept : unknown->heap != NULL ? unknown : NULL;
 }
 
@@ -142,7 +142,7 @@ bool recover_step(struct heap_set *set, struct bins *bins, recover_found *found)
          place = next_place(set)) {
         if (place == &set->unknown && place->unit == heap_first_unit(place->heap))
             heap_forget(place->heap);
-        states += pass(set, place, bins, found);
+        states += repair_unit(set, place, bins, found);
         units++;
         if (place->unit >= heap_units(place->heap))
             end_of_heap(set, place);

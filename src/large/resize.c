@@ -95,7 +95,7 @@ bool large_resize(uintptr_t address, size_t size)
      */
     was = atomic_load_explicit(&large->requested, memory_order_relaxed);
     atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
-    /* What a growing chunk has in advance stays. */
+    /* The room that a growing chunk has in advance stays. */
     if (size + 1 < was)
         give_back_end(large, needed);
     return true;
