@@ -93,7 +93,7 @@ static void rebuild_slab(struct heap *heap, unsigned unit, struct slab *slab, st
 
 /* Handles one slab, or one unit without a slab. Returns how many states were looked at. */
 static unsigned repair_unit(struct heap_set *set, struct heap_place *place, struct bins *bins,
-                     recover_found *found)
+                            recover_found *found)
 {
     struct heap *heap = place->heap;
     unsigned unit = place->unit;
