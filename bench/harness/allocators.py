@@ -1,5 +1,7 @@
-"""Which allocators take part: ours, the installed peers, those that the user names; does a preload
-work?"""
+"""Finds the allocators that take part, and checks that preloading them works.
+
+They are ours, the installed peers, and those that the user names.
+"""
 
 import glob
 import os
@@ -12,7 +14,7 @@ MIMALLOC = "mimalloc"
 LIBC = "libc.so.6"
 START_TIMEOUT_S = 60
 
-# name: Debian package, pattern of the path of the library to preload
+# For each name: the Debian package, and a pattern for the path of the library to preload.
 DEBIAN_PEERS = {
     MIMALLOC: ("libmimalloc2.0", "/usr/lib/*/libmimalloc.so.2.0"),
     "jemalloc": ("libjemalloc2", "/usr/lib/*/libjemalloc.so.2"),
@@ -24,17 +26,17 @@ PACKAGES = tuple(package for package, _ in DEBIAN_PEERS.values())
 
 class Allocator(NamedTuple):
     name: str
-    library: str  # the preloaded file; empty for the C library's own
-    package: str = ""  # Debian's, whose version is reported
-    variables: str = ""  # that tune it: NAME=VALUE, with commas between
+    library: str  # the file to preload; empty for the C library's own allocator
+    package: str = ""  # the Debian package, whose version is reported
+    variables: str = ""  # environment variables that tune it, NAME=VALUE separated by commas
 
     def environment(self):
-        """What it adds to clean_environment()."""
+        """Returns the variables that it needs in addition to clean_environment()."""
         return dict(pair.split("=", 1) for pair in self.variables.split(",") if pair)
 
 
 def clean_environment():
-    """The caller's environment, in which nothing is preloaded and no allocator is tuned."""
+    """Returns the caller's environment without preloads and variables that tune allocators."""
     tuned = (
         "LD_PRELOAD",
         "MALLOC_",
@@ -49,7 +51,7 @@ def clean_environment():
 
 
 def collect(our_library, named_peers):
-    """Returns the allocators, ours first, and a line for each that is not there."""
+    """Returns the allocators, ours first, and a line for each one that is missing."""
     found, notes = [], []
     if os.path.isfile(our_library):
         found.append(Allocator(OURS, os.path.realpath(our_library)))
@@ -75,8 +77,10 @@ def collect(our_library, named_peers):
 
 
 def preload_problem(allocator, whose):
-    """Asks a child (the program `whose`) which object serves malloc; returns what is wrong, or
-    None."""
+    """Returns what is wrong with preloading the allocator, or None.
+
+    A child, the program `whose`, tells which object serves malloc.
+    """
     environment = {**clean_environment(), **allocator.environment()}
     if allocator.library:
         environment["LD_PRELOAD"] = allocator.library
@@ -110,8 +114,7 @@ def preload_problem(allocator, whose):
 
 
 def select(our_library, named_peers, whose):
-    """The allocators that are there and that really serve a program; and notes on those that are
-    left out."""
+    """Returns the allocators that really serve a program, and notes on those that are left out."""
     found, notes = collect(our_library, named_peers)
     working = []
     for allocator in found:

@@ -108,9 +108,7 @@ CASES = (
         "random replacement of 1k small chunks: the mix of sizes",
         quick=True,
     ),
-    replace_case(
-        "replace-64k-small", 65536, 16, 527, "the same with 64k: caches and partial slabs"
-    ),
+    replace_case("replace-64k-small", 65536, 16, 527, "64k small chunks: caches and partial slabs"),
     replace_case("replace-1k-medium", 1024, KIB, 16 * KIB, "1k live chunks of 1 to 16 KiB"),
     replace_case("replace-256-large", 256, 16 * KIB, 256 * KIB, "256 live chunks of 16 to 256 KiB"),
     Case(
@@ -160,7 +158,7 @@ CASES = (
         16,
         64 * KIB,
         MIB,
-        "batches of calloc of 64 KiB to 1 MiB: clear, or new pages?",
+        "batches of calloc of 64 KiB to 1 MiB: cleared memory or new pages",
     ),
     Case("aligned", ("aligned",), "1k live chunks with alignments of 32 to 4,096 bytes", "single"),
     replace_case(

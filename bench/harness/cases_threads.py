@@ -1,10 +1,10 @@
-"""The cases with several threads. Programs: bench/threads/."""
+"""Lists the cases with several threads. Programs: bench/threads/."""
 
 import os
 
 from case import Case
 
-# 1 to 256, and the number of cores, up to which the speed can grow.
+# 1 to 256, and the number of cores, because speed can grow up to that number.
 THREADS = tuple(sorted({*(2**power for power in range(9)), os.cpu_count() or 1}))
 MOST_IN_TABLE = 16
 ONE_SIZE = ("--min", "64", "--max", "64")
@@ -19,7 +19,7 @@ def threads_case(name, program, threads, about, *options, **fields):
 
 
 def scaling_cases(series, about, quick):
-    """A program at all numbers of threads; `quick` are those that belong to --quick."""
+    """Yields a program at all numbers of threads; `quick` holds those that belong to --quick."""
     for threads in THREADS:
         yield threads_case(
             f"{series}-{threads}t",
@@ -38,14 +38,13 @@ def prodcons_case(name, threads, about, *options, **fields):
 
 
 def prodcons_series():
-    """Half of the threads produce, so an odd number of cores has no place here."""
+    """Yields even numbers of threads only, because half of the threads produce."""
     for threads in THREADS:
         if threads % 2 == 0:
             yield prodcons_case(
                 "prodcons-mixed" if threads == 2 else f"prodcons-mixed-{threads}t",
                 threads,
-                "the same with sizes from 16 to 527 bytes, "
-                f"{threads // 2} : {threads // 2} threads",
+                f"chunks of 16 to 527 bytes, {threads // 2} : {threads // 2} threads",
                 *MIXED_SIZES,
                 quick=threads == 2,
                 series="prodcons",
@@ -57,16 +56,16 @@ def prodcons_series():
 def prodcons_cases():
     first = "one thread allocates chunks of 64 bytes, another frees them: remote frees"
     yield prodcons_case("prodcons-64", 2, first, *ONE_SIZE)
-    yield prodcons_case("prodcons-64-4t", 4, "the same, 2 : 2 threads", *ONE_SIZE)
-    yield prodcons_case("prodcons-64-8t", 8, "the same, 4 : 4 threads", *ONE_SIZE)
+    yield prodcons_case("prodcons-64-4t", 4, "chunks of 64 bytes, 2 : 2 threads", *ONE_SIZE)
+    yield prodcons_case("prodcons-64-8t", 8, "chunks of 64 bytes, 4 : 4 threads", *ONE_SIZE)
     yield from prodcons_series()
     for suffix, threads, quick in (("", 2, True), ("-8t", 8, False)):
         ratio = f"{threads // 2} : {threads // 2} threads"
-        burst = f"the same in bursts of 5,000 chunks, each freed before the next, {ratio}"
+        burst = f"bursts of 5,000 chunks, each freed before the next, {ratio}"
         yield prodcons_case(
             f"prodcons-burst{suffix}", threads, burst, *MIXED_SIZES, *BURSTS, quick=quick
         )
-        backlog = f"the same, each consumer 10,000 chunks behind, {ratio}"
+        backlog = f"each consumer stays 10,000 chunks behind, {ratio}"
         yield prodcons_case(f"prodcons-backlog{suffix}", threads, backlog, *MIXED_SIZES, *BACKLOG)
     for threads in (4, 8):
         about = f"one thread frees what {threads - 1} others allocate"
@@ -79,9 +78,9 @@ def sharing_cases():
         (
             "active",
             (1, 2, 4),
-            "each thread writes to 8-byte chunks of its own: do threads share cache lines?",
+            "each thread writes to its own chunks of 8 bytes, which shows shared cache lines",
         ),
-        ("passive", (2, 4), "the same after it freed neighbours of the other threads' chunks"),
+        ("passive", (2, 4), "each thread first frees neighbours of the other threads' chunks"),
     )
     for cause, numbers, about in causes:
         for threads in numbers:
@@ -100,12 +99,12 @@ def churn_cases():
 
 
 SERVER = (
-    "1,000 live chunks pass from each thread to a new one, again and again: "
-    "frees after the owner's end"
+    "1,000 live chunks pass from each thread to a new one, again and again, "
+    "which frees them after their owner has ended"
 )
 DISJOINT = (
-    "each thread replaces random chunks of its own 1,000: "
-    "what do threads share inside the allocator?"
+    "each thread replaces random ones of its own 1,000 chunks, "
+    "which shows what threads share inside the allocator"
 )
 STEAL = (
     "random replacement, sizes by a power law; every eighth operation swaps chunks between threads"
@@ -122,7 +121,7 @@ CASES = (
         "idle-1000",
         "idle",
         1000,
-        "1,000 threads free a burst of 200 KiB and sleep: what do they keep?",
+        "1,000 threads free a burst of 200 KiB and sleep, which shows what they keep",
         quick=True,
     ),
 )

@@ -1,8 +1,7 @@
-"""Scripts for gnuplot: horizontal bars, scatter, lines. Takes numbers and names, knows nothing of
-benchmarks.
+"""Writes scripts for gnuplot: horizontal bars, scatter plots, and lines.
 
-White background, and colours that differ in lightness as well as in hue; ours is the strongest of
-them.
+This module takes numbers and names, and knows nothing of benchmarks. The background is white. The
+colours differ in lightness as well as in hue, and ours is the strongest of them.
 """
 
 import math
@@ -24,7 +23,7 @@ MARKS = (7, 5, 9, 11, 13, 15)  # filled circle, square, triangles, rhombus, pent
 FONT = "DejaVu Sans,Helvetica,Arial,sans-serif"
 INK, PALE, BAND = "#303030", "#d0d0d0", "#f4f4f4"
 
-# in pixels; NAME_WIDTH is that of a letter in a case's name
+# In pixels. NAME_WIDTH is the width of a letter in a case's name.
 BAR_HEIGHT, BAR_PANEL_WIDTH, NAME_WIDTH = 9, 620, 7
 PANEL_WIDTH, PANEL_HEIGHT = 460, 340
 LEGEND_TOP = 36  # from the upper edge to its middle, below a title
@@ -74,7 +73,7 @@ def terminal(width, height):
 
 
 def legend(entries, width, height, top=LEGEND_TOP):
-    """(name, colour) in one row at the top of the picture, as labels and small rectangles."""
+    """Draws the (name, colour) pairs in one row at the top, as labels and small rectangles."""
     lines, left = [], 16
     for index, (name, colour) in enumerate(entries, 1):
         box = (
@@ -107,7 +106,7 @@ def clear_legend(entries):
 
 
 def split_columns(rows):
-    """One column of cases, or two of the same height."""
+    """Returns the rows as one column, or as two of the same height."""
     if len(rows) <= MOST_ROWS_IN_ONE_COLUMN:
         return [rows]
     middle = math.ceil(len(rows) / 2)
@@ -115,7 +114,10 @@ def split_columns(rows):
 
 
 def bars(title, rows, names, base, limit):
-    """rows: (row's name, {name: value}); values above the limit are cut and written."""
+    """Draws rows, which are (row's name, {name: value}).
+
+    A bar above the limit is cut, and its value is written beside it.
+    """
     columns = split_columns(rows)
     tallest = max(map(len, columns))
     width = BAR_PANEL_WIDTH * len(columns)
@@ -171,7 +173,7 @@ def bar_panel(rows, names, limit, index, panels, tallest, height):
 
 
 def band_lines(rows, pitch, limit):
-    """Every second case lies on a pale band."""
+    """Puts a pale band behind every second case."""
     return [
         f"set object {200 + number} rectangle from 0, {-(number - 0.5) * pitch} "
         f"to {limit}, {-(number + 0.5) * pitch} behind "
@@ -196,7 +198,7 @@ def bar_data(rows, name, name_index, count, pitch, limit):
 
 
 def cut_labels(rows, names, pitch, limit):
-    """The values of the bars that are cut, in their colour, to the right of the frame."""
+    """Writes the values of bars that are cut, in their colour, to the right of the frame."""
     return [
         f"set label {quoted(f'{row[name]:.1f}')} at {limit * 1.01}, "
         f"{bar_centre(row_index, name_index, len(names), pitch)} left font ',8' "
@@ -208,7 +210,7 @@ def cut_labels(rows, names, pitch, limit):
 
 
 def padded(values, share):
-    """The range of the values with some room at both ends."""
+    """Returns the range of the values, with some room at both ends."""
     low, high = min(values), max(values)
     room = share * (high - low) or 0.1 * high
     return low - room, high + room
@@ -219,8 +221,9 @@ def overlaps(one, other):
 
 
 def place_names(points, x_range, y_range):
-    """Puts each point's name beside it where it covers no other name or point: [(name, x, y)], x
-    and y of the name's centre in shares of the panel.
+    """Finds a place for each point's name beside the point, where it covers nothing else.
+
+    Returns [(name, x, y)]; x and y are those of the name's centre, as shares of the panel.
     """
 
     def share(value, limits):
@@ -245,7 +248,7 @@ def place_names(points, x_range, y_range):
 
 
 def scatter(panels, x_label, y_label):
-    """panels: (title, [(name, x, y)])."""
+    """Draws panels, which are (title, [(name, x, y)])."""
     across = min(len(panels), 2)
     down = math.ceil(len(panels) / across)
     script = [
@@ -284,7 +287,7 @@ def scatter_panel(title, points):
 
 
 def thinned(places, most=8):
-    """The places that lie far enough from the one before on a logarithmic axis to be named."""
+    """Keeps the places that are far enough apart to be named on a logarithmic axis."""
     step = math.log(max(places) / min(places)) / most
     kept = []
     for place in sorted(set(places)):
@@ -294,8 +297,10 @@ def thinned(places, most=8):
 
 
 def log_tics(low, high):
-    """Round numbers between low and high: 1, 2, 5 times the powers of ten; more, if that would be
-    too few."""
+    """Returns round numbers between low and high: powers of ten times 1, 2 and 5.
+
+    If that would be too few, there are more.
+    """
     steps = (1, 2, 5) if high / low > 6 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     return [
@@ -307,7 +312,7 @@ def log_tics(low, high):
 
 
 def lines(panels, x_label, names):
-    """panels: (title, {name: [(x, y)]}); both axes are logarithmic."""
+    """Draws panels, which are (title, {name: [(x, y)]}). Both axes are logarithmic."""
     width, height = (580 if len(panels) == 1 else PANEL_WIDTH * len(panels)), PANEL_HEIGHT + 40
     script = [
         terminal(width, height),
@@ -353,7 +358,7 @@ def lines_panel(title, series, names):
 
 
 def short_number(value):
-    """1000 as 1k, 1048576 as 1Mi, and so is a number just past it: for the tics of an axis."""
+    """Shortens a number for the tics of an axis: 1000 is 1k, and 1048576 or just above is 1Mi."""
     for power, binary, decimal in ((3, "Gi", "G"), (2, "Mi", "M"), (1, "Ki", "k")):
         if value >= 1000**power and value % 1000**power == 0:
             return f"{value // 1000**power}{decimal}"

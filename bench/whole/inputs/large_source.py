@@ -1,4 +1,4 @@
-"""Prints a C++17 source that includes many headers and instantiates many templates: work for a compiler."""
+"""Prints a C++17 source with many headers and templates, as work for a compiler."""
 
 HEADERS = (
     "algorithm array functional iostream iterator map memory numeric regex set sstream string tuple "

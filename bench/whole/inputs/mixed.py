@@ -1,4 +1,4 @@
-"""Dicts, lists, strings, classes, JSON and regular expressions in pure Python; prints checksums."""
+"""Works with dicts, lists, strings, classes, JSON and regular expressions; prints checksums."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Prints an SMT-LIB problem of several theories: work for a solver. Its answers are checked by the caller."""
+"""Prints an SMT-LIB problem of several theories for a solver. The caller checks the answers."""
 
 PIGEONS = 9
 JOBS, MACHINES, HORIZONS = 10, 4, (50, 53, 55, 57, 60)
