@@ -11,7 +11,7 @@
  *   neighbour        malloc_usable_size(), realloc(), free() of a live LARGE chunk on the last page
  *                    of the heap's range: heap_map_tag(), and then the header, if it has the tag
  *   holder           the same of a live chunk among the heap's units, until the owner frees it
- *   stale            a report about a wrong pointer among the units: look_in_heaps()
+ *   stale            a report about a wrong pointer among the units: lookup_any()
  *   child            a fork by another thread: the walker does not exist in the child
  *
  * Checked: nobody reads a header that is not mapped, and the heap that is left at the end can be

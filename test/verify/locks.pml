@@ -13,7 +13,7 @@
  *   to_damaged            arena_leave_for_repair(): while the caller holds the lock of a shared
  *                         arena, it takes the repair lock of another
  *   get, put, trim        pool_get(), pool_put(), pool_trim()
- *   walk                  census_take(), as if it held both of its locks at once
+ *   walk                  walk_all(), as if it held both of its locks at once
  *   child                 arena_after_fork(): in a signal handler of thread 0, at any moment
  *
  * The structure lock is a gate and ROOMS rooms, all of them mutexes. A writer takes them all and
