@@ -1,5 +1,4 @@
-"""What the tests of the runner share: its modules, results that are made up, the build
-directory."""
+"""Shared by the tests of the runner: its modules, made-up results, and the build directory."""
 
 import os
 import sys
@@ -37,7 +36,10 @@ def sample(time, peak=1000, **extra):
 
 
 def made_up_results():
-    """Three allocators; "one" is complete, mimalloc failed "two", "far" is for scaling only."""
+    """Returns results of three allocators.
+
+    Case "one" is complete, mimalloc failed "two", and "far" is for scaling only.
+    """
     cases = [
         Case("one", ("pair",), "", "single", series="live", x=10),
         Case("two", ("pair",), "", "single"),

@@ -1,4 +1,4 @@
-"""The case lists name what exists, once; the options select from them."""
+"""Checks that the case lists name existing programs once, and that options select from them."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""Means, ratios, winners, and what becomes of samples that are missing."""
+"""Checks means, ratios and winners, also where samples are missing."""
 
 import unittest
 
@@ -32,8 +32,8 @@ class Figures(unittest.TestCase):
 
     def test_means_leave_out_a_case_that_somebody_failed(self):
         means = figures.mean_ratios(self.grid, "glibc")
-        self.assertAlmostEqual(means["ft_malloc"], 0.5)  # of 1/4 and 100/100; not of 3/2
-        self.assertAlmostEqual(means["mimalloc"], 0.5)  # of 1/2 and 1/2
+        self.assertAlmostEqual(means["ft_malloc"], 0.5)  # the mean of 1/4 and 100/100, without 3/2
+        self.assertAlmostEqual(means["mimalloc"], 0.5)  # the mean of 1/2 and 1/2
 
     def test_an_allocator_without_any_sample_has_no_say(self):
         for row in self.grid.values():
@@ -52,7 +52,7 @@ class Figures(unittest.TestCase):
         self.assertEqual(figures.best_peer({"ft_malloc": 1.0}), (None, None))
 
     def test_ratio_to_the_best_peer_of_each_row(self):
-        self.assertAlmostEqual(figures.mean_to_best_peer(self.grid), 1.0)  # of 1/2 and 100/50
+        self.assertAlmostEqual(figures.mean_to_best_peer(self.grid), 1.0)  # mean of 1/2, 100/50
 
     def test_wins(self):
         self.assertEqual(figures.wins(self.grid), {"ft_malloc": 1, "glibc": 1, "mimalloc": 1})

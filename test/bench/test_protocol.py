@@ -1,4 +1,4 @@
-"""Parsing of what programs, measure and strace print."""
+"""Checks the parsing of what programs, measure and strace print."""
 
 import unittest
 

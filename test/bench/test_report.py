@@ -1,4 +1,4 @@
-"""Tables, CSV, document and plan, from results that are made up."""
+"""Checks tables, CSV, document and plan with made-up results."""
 
 import csv
 import os
@@ -96,7 +96,8 @@ class Files(unittest.TestCase):
             raw = list(csv.DictReader(file))
         with open(self.path("summary.csv"), encoding="utf-8", newline="") as file:
             summary = {(row["case"], row["allocator"]): row for row in csv.DictReader(file)}
-        self.assertEqual(len(raw), 2 * 11)  # rounds x (cases x allocators - the failure)
+        # Two rounds of 4 cases under 3 allocators, less the one that failed.
+        self.assertEqual(len(raw), 2 * 11)
         self.assertEqual(len(summary), 12)
         self.assertEqual(summary["one", "glibc"]["min_time"], "4.000")
         self.assertEqual(summary["one", "glibc"]["median_peak_rss_kib"], "1000")

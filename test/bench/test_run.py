@@ -1,5 +1,4 @@
-"""One short run of bench/run, and the launcher that it starts everything with. Nothing looks at
-times."""
+"""Checks one short run of bench/run, and its launcher. No test looks at times."""
 
 import csv
 import os

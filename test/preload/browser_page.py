@@ -1,7 +1,6 @@
-"""For the browser tests: serves the page of site/ on localhost and waits for what its script
-reports.
+"""Serves the page of site/ to the browser tests, and waits for what its script reports.
 
-Also reads screenshots (PNG), to see that the page's colours were really painted.
+It also reads screenshots (PNG), to check that the page's colours were really painted.
 """
 
 import contextlib
@@ -60,7 +59,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 @contextlib.contextmanager
 def served_page():
-    """The page's address, and the list that its reports arrive in."""
+    """Yields the page's address, and the list in which its reports arrive."""
     server = http.server.ThreadingHTTPServer(
         ("127.0.0.1", 0), functools.partial(Handler, directory=SITE)
     )
@@ -105,8 +104,7 @@ def unfilter(kind, line, above, step):
 
 
 def png_pixels(path):
-    """Width, height and the rows of an 8-bit RGB or RGBA image, with the number of bytes of a
-    pixel."""
+    """Returns width, height, bytes of a pixel, and rows of an 8-bit RGB or RGBA image."""
     with open(path, "rb") as file:
         data = file.read()
     harness.check(data[:8] == b"\x89PNG\r\n\x1a\n", f"{path} is no PNG file")

@@ -1,5 +1,4 @@
-"""chromium, headless: it brings an allocator of its own, and is unharmed by the preloaded
-library."""
+"""chromium, headless, has an allocator of its own. The preloaded library must not harm it."""
 
 import os
 
@@ -34,7 +33,7 @@ def test(h):
 
 
 def check_mapped(h, chromium, url, reports):
-    """The library is in the browser's and the renderer's memory while the page is shown."""
+    """Checks that browser and renderer have the library mapped while the page is shown."""
     reports.clear()
     browser = h.start(
         [

@@ -1,7 +1,7 @@
-"""gcc and g++ build a large C file and template-heavy C++ on the library, and both programs run.
+"""gcc and g++ build a large C file and template-heavy C++ on the library; both programs run.
 
-gcc's -wrapper option gives each program a file for its stderr, so that the lines at exit can be
-told apart.
+gcc's -wrapper option gives each program its own file for stderr, so that the lines that they print
+at exit do not mix.
 """
 
 import filecmp

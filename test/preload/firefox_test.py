@@ -1,5 +1,4 @@
-"""firefox-esr, headless: it brings an allocator of its own, and is unharmed by the preloaded
-library."""
+"""firefox-esr, headless, has an allocator of its own. The preloaded library must not harm it."""
 
 import os
 

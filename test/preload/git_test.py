@@ -1,5 +1,4 @@
-"""git: a generated repository is imported, rebased, packed with threads, checked, cloned and
-read."""
+"""git imports, rebases, packs with threads, checks, clones and reads a generated repository."""
 
 import json
 
@@ -26,8 +25,10 @@ CONFIGURATION = """
 
 
 def import_stream():
-    """Deterministic history for git fast-import: every commit rewrites three files, one in ten is
-    merged."""
+    """Returns a deterministic history for git fast-import.
+
+    Every commit rewrites three files, and one in ten is merged.
+    """
     lines = []
     for number in range(1, COMMITS + 1):
         when = f"{1_600_000_000 + number * 60} +0000"
@@ -50,7 +51,7 @@ def import_stream():
 
 
 def read_history(h, git, repository, preload):
-    """Everything that a reader of the repository sees, as one text."""
+    """Returns everything that a reader of the repository sees, as one text."""
     commands = (
         ["log", "--graph", "--stat", "-n", "120"],
         ["log", "-p", "--find-renames", "-n", "60"],
@@ -68,7 +69,7 @@ def read_history(h, git, repository, preload):
 
 
 def traced_processes(path):
-    """The trace ids and the command names of all git processes in git's own trace."""
+    """Returns the trace ids and command names of all git processes from git's own trace."""
     with open(path, encoding="utf-8") as trace:
         events = [json.loads(line) for line in trace]
     return {event["sid"] for event in events}, {
@@ -104,7 +105,7 @@ def test(h):
     stats += h.run([git, "clone", "--no-local", "--bare", repository, clone]).stats
     stats += h.run([git, "fsck", "--full"], cwd=clone).stats
 
-    # From here on git runs without the library too, so without its trace.
+    # From here on git also runs without the library, and its trace would count those runs.
     served, more = read_history(h, git, repository, preload=True)
     del h.environment["GIT_TRACE2_EVENT"]
     count = h.run([git, "rev-list", "--count", "HEAD"], preload=False, cwd=repository).stdout

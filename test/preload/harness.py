@@ -1,10 +1,10 @@
-"""Shared by the preload tests: runs real programs on the library and looks after what they leave.
+"""Shared by the preload tests: runs real programs on the library, and removes what they leave.
 
-A test is a function that takes a Harness; run_test() gives it a temporary directory, a time limit
-and the exit status that ctest expects (0 passed, 1 failed, 77 skipped). A program counts as served
-when its exit line of FT_MALLOC_STATS=1 shows enough calls; a live one, when its memory map holds
-the library and no brk() heap. Every process below the test is stopped at the end, daemons and
-orphans too, by its id and only if it is ours.
+A test is a function that takes a Harness. run_test() gives it a temporary directory and a time
+limit, and exits with the status that ctest expects (0 passed, 1 failed, 77 skipped). A program was
+served if the line that FT_MALLOC_STATS=1 prints at exit shows enough calls. A live program is
+served if its memory map has the library and no brk() heap. At the end the harness stops every
+process below the test, daemons and orphans included, by its id and only if it is ours.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ class Skipped(Exception):
 
 
 class Stats(dict):
-    """The figures of one exit line: malloc, free, bytes, arenas ..."""
+    """The figures of one line of statistics: malloc, free, bytes, arenas and so on."""
 
     @property
     def allocations(self):
@@ -50,7 +50,7 @@ def check(condition, message):
 
 
 def program(name):
-    """The distribution's own program of that name, whatever else PATH may hold."""
+    """Returns the path of the distribution's program of that name, whatever else PATH may hold."""
     path = shutil.which(name, path="/usr/bin:/usr/sbin:/bin:/sbin")
     if path is None:
         raise Skipped(f"{name} is not installed")
@@ -101,7 +101,7 @@ def read_process_file(pid, name):
 
 
 def descendants(root):
-    """The ids of all live processes below root, parents before children."""
+    """Returns the ids of all live processes below root, parents before children."""
     children = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -117,8 +117,7 @@ def descendants(root):
 
 
 class Result:
-    """What a finished program left: exit status, output, and the statistics of it and its
-    children."""
+    """The exit status and output of a finished program, and statistics of it and its children."""
 
     def __init__(self, command, status, stdout, stderr):
         self.command, self.status, self.stdout = command, status, stdout
@@ -127,8 +126,7 @@ class Result:
 
 
 class Server:
-    """A program that runs until it is stopped; its output goes to a file in the test's
-    directory."""
+    """A program that runs until it is stopped. Its output is in a file in the test's directory."""
 
     def __init__(self, harness, process, log_path):
         self.harness, self.process, self.log_path = harness, process, log_path
@@ -152,7 +150,7 @@ class Server:
         wait_until(ready, 30, f"port {port} of {self.process.args[0]}")
 
     def stop(self, expected=(0,), stop_signal=signal.SIGTERM):
-        """Ends the program in its own orderly way; gives the statistics of it and its children."""
+        """Ends the program in an orderly way. Returns the statistics of it and its children."""
         if stop_signal is not None:
             self.process.send_signal(stop_signal)
         try:
@@ -200,8 +198,7 @@ class Harness:
         return environment
 
     def run(self, command, preload=True, env=None, stdin="", seconds=120, cwd=None, expected=(0,)):
-        """Runs a program to its end; checks its exit status and that the library did not
-        complain."""
+        """Runs a program to its end. Checks its exit status, and that the library was silent."""
         try:
             done = subprocess.run(
                 command,
@@ -228,8 +225,10 @@ class Harness:
         return Result(command, done.returncode, done.stdout, done.stderr)
 
     def run_both(self, command, **options):
-        """Runs a program without and with the library; both must print the same; gives the second
-        result."""
+        """Runs a program without and with the library, which must print the same.
+
+        Returns the second result.
+        """
         plain = self.run(command, preload=False, **options)
         served = self.run(command, **options)
         check(plain.stdout.strip(), f"{command[0]} printed nothing")
@@ -261,8 +260,7 @@ class Harness:
         return os.path.basename(self.library) in read_process_file(pid, "maps")
 
     def check_served_live(self, pid):
-        """A process whose malloc is ours has the library mapped, and nothing in it ever called
-        brk()."""
+        """Checks that a process uses our malloc: it has the library mapped and no brk() heap."""
         check(self.maps_library(pid), f"process {pid}: the library is not mapped")
         check(
             "[heap]" not in read_process_file(pid, "maps"),
@@ -270,8 +268,7 @@ class Harness:
         )
 
     def check_served(self, stats, processes=1, allocations=1):
-        """At least that many processes left a statistics line, the busiest with that many
-        allocations."""
+        """Checks that enough processes left a line, and that the busiest allocated enough."""
         check(
             len(stats) >= processes,
             f"{len(stats)} processes left a statistics line, expected {processes}: {stats}",
@@ -300,8 +297,10 @@ def reap():
 
 
 def stop_descendants():
-    """Processes that lost their parent have become children of this one, so a few rounds reach them
-    all."""
+    """Stops all processes below this one.
+
+    Processes that lost their parent have become children of this one, so a few rounds reach all.
+    """
     for stop_signal in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
         for pid in descendants(os.getpid()):
             with contextlib.suppress(ProcessLookupError):

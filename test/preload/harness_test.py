@@ -1,4 +1,4 @@
-"""The harness itself: programs that are not served, end badly or stay behind must be noticed."""
+"""Checks the harness: it must notice programs that are not served, fail, or stay behind."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ def must_fail(action, words):
 
 
 def run_inner(h, body):
-    """A test of its own in another process, so that its way of ending can be looked at."""
+    """Runs a test in another process, so that the way in which it ends can be checked."""
     text = f"import sys\nsys.path.insert(0, {HERE!r})\nimport harness\n"
     text += f"def test(h):\n{body}\nharness.run_test(test, 20)\n"
     script = h.write("inner.py", text)

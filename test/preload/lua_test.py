@@ -1,4 +1,4 @@
-"""lua5.4: tables, strings, coroutines and an eager garbage collector."""
+"""lua5.4 works with tables, strings, coroutines and an eager garbage collector."""
 
 import os
 

@@ -1,5 +1,4 @@
-"""memcached with four worker threads, under clients that verify every value; some items are
-evicted."""
+"""memcached with four worker threads. Clients verify every value, and some items are evicted."""
 
 import hashlib
 import random
@@ -54,8 +53,10 @@ class Client:
 
 
 def drive(port, number, problems):
-    """Keys are the client's own, so what comes back is the latest version or, once evicted,
-    nothing."""
+    """Reads back keys of this client only.
+
+    The answer is the latest version, or nothing if the item was evicted.
+    """
     try:
         chooser, versions, hits = random.Random(number), {}, 0
         client = Client(port)

@@ -1,5 +1,4 @@
-"""nginx, a master and two workers, under wrk: files, gzip, a listing, a proxy to itself, and a
-reload."""
+"""nginx with two workers under wrk: files, gzip, a listing, a proxy to itself, and a reload."""
 
 import gzip
 import hashlib
@@ -82,7 +81,7 @@ def load(h, wrk, port, path):
 
 
 def workers(master):
-    """The two running workers, once those of before a reload are gone."""
+    """Returns the two running workers, once the workers from before a reload are gone."""
 
     def running():
         titles = {
@@ -124,7 +123,7 @@ def test(h):
     load(h, wrk, port, "/proxy/zip/file3.txt")
     check_files(port, files)
     stats = server.stop(stop_signal=signal.SIGQUIT)
-    # The master, the first two workers and the second two.
+    # These are the master, the first two workers, and the two that replaced them.
     h.check_served(stats, processes=5, allocations=2000)
 
 

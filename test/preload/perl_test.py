@@ -1,4 +1,4 @@
-"""perl: hashes, regular expressions and interpreter threads."""
+"""perl works with hashes, regular expressions and interpreter threads."""
 
 import os
 

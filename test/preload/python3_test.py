@@ -1,5 +1,7 @@
-"""Debian's python3 with PYTHONMALLOC=malloc: threads, big dicts, forked processes; then all in one
-arena."""
+"""Debian's python3 with PYTHONMALLOC=malloc: threads, big dicts, and forked processes.
+
+It runs once as it is, and once with a single arena.
+"""
 
 import os
 

@@ -1,10 +1,9 @@
-"""redis-server with I/O threads under redis-benchmark, a snapshot by a forked child, and a restart
-from it.
+"""redis-server with I/O threads under redis-benchmark, a snapshot by a child, and a restart.
 
-Debian's server is linked to libjemalloc.so, whose malloc() has no prefix, so the preloaded one goes
-first. The server names the allocator that it was built with all the same; what counts is jemalloc's
-own count of allocated bytes (mallctl, shown by INFO), which stays near zero while the server uses
-many megabytes.
+Debian's server is linked to libjemalloc.so, whose malloc() has no prefix, so the preloaded one
+takes precedence. The server still reports the allocator that it was built with. The proof is
+jemalloc's own count of allocated bytes (mallctl, shown by INFO), which stays near zero while the
+server uses many megabytes.
 """
 
 import harness
@@ -13,7 +12,7 @@ VALUES = 40_000
 
 
 def dataset():
-    """Commands in the protocol's inline form."""
+    """Returns commands in the protocol's inline form."""
     for i in range(VALUES):
         yield f"SET string:{i} {'v' * (i % 200)}{i}"
         yield f"RPUSH list:{i % 50} {i * 7919}"

@@ -1,4 +1,4 @@
-"""sqlite3: a big table with indexes, joins, windows and sorter threads, in memory and in a file."""
+"""sqlite3 with a big table, indexes, joins, windows and sorter threads, in memory and in a file."""
 
 import os
 

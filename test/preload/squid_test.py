@@ -1,5 +1,4 @@
-"""squid, which deletes addresses by another size than it allocated them: it starts, serves, and
-stops cleanly."""
+"""squid deletes chunks with a wrong size. It must still start, serve, and stop cleanly."""
 
 import contextlib
 import glob
@@ -32,7 +31,7 @@ WRONG_SIZE = re.compile(r"^ft_malloc: operator delete(\[\])?\(\): wrong size .*\
 
 
 class Origin(http.server.BaseHTTPRequestHandler):
-    """The server behind the proxy."""
+    """Runs the server behind the proxy."""
 
     def do_GET(self):
         body = PAGES[self.path]
@@ -60,8 +59,10 @@ def get(port, url):
 
 
 class Squid(harness.Harness):
-    """By default the library tells the first wrong size, and goes on: that one line is no
-    complaint."""
+    """Accepts one report of a wrong size from each of the two processes.
+
+    By default the library reports the first wrong size in a process, and continues.
+    """
 
     def check_no_complaint(self, text):
         told = WRONG_SIZE.findall(text)
@@ -70,7 +71,7 @@ class Squid(harness.Harness):
 
 
 def remove_segments(name):
-    """What squid leaves in shared memory when it does not end in an orderly way."""
+    """Removes what squid leaves in shared memory if it does not end in an orderly way."""
     for path in glob.glob(f"/dev/shm/{name}-*"):
         os.unlink(path)
 
@@ -78,7 +79,7 @@ def remove_segments(name):
 def test(h):
     squid, port = harness.program("squid"), harness.free_port()
     h = Squid(h.library, h.directory)
-    # Started by root it goes on as another user, who writes its files.
+    # If root starts squid, it continues as another user, who must be able to write its files.
     os.chmod(h.directory, 0o777)
     name = f"ft{os.getpid()}"
     configuration = h.write("squid.conf", CONFIGURATION.format(root=h.directory, port=port))
@@ -88,7 +89,7 @@ def test(h):
     ) as origin:
         stack.callback(remove_segments, name)
         threading.Thread(target=origin.serve_forever, daemon=True).start()
-        # The segments of shared memory have names for all the machine.
+        # The names of segments of shared memory are visible on the whole machine.
         server = h.start([squid, "-N", "-n", name, "-f", configuration])
         server.wait_for_port(port)
         h.check_served_live(server.pid)

@@ -1,7 +1,6 @@
-"""WebKit: WPE's cog renders a page without a display; its web process allocates from the library.
+"""WPE's cog (WebKit) renders a page without a display. Its web process uses the library.
 
-Malloc=1 makes WebKit's own allocator pass its calls on to malloc. cog's sandbox is off unless asked
-for.
+Malloc=1 makes WebKit's own allocator pass its calls on to malloc. cog's sandbox is off by default.
 """
 
 import os
@@ -11,7 +10,7 @@ import harness
 
 
 def by_name(pids):
-    """Of several processes of one name, the last."""
+    """Returns {name: process id}. Of several processes with one name, the last one counts."""
     return {
         os.path.basename(harness.read_process_file(pid, "cmdline").partition("\0")[0]): pid
         for pid in pids
@@ -49,7 +48,8 @@ def render(h, url, reports, env):
     harness.wait_until(
         lambda: not harness.descendants(os.getpid()), 20, "the end of WebKit's processes"
     )
-    # cog and the two others; no other process of WebKit's comes near the web process.
+    # These are cog and two others. No other process of WebKit allocates nearly as much as the web
+    # process.
     return h.check_served(harness.parse_stats(cog.log()), processes=3, allocations=50_000)
 
 

@@ -1,28 +1,26 @@
-"""Says whether memory went on growing after a program's warm-up. Nothing here depends on how it was
-sampled."""
+"""Judges whether memory still grew after a program's warm-up, however it was sampled."""
 
 import statistics
 
-# Shorter series are still in their warm-up, so nothing is said about them.
+# A shorter series is still in its warm-up, so it is not judged.
 FEWEST_SAMPLES = 120
 FACTOR = 1.10
 
 
 class Series:
-    """One figure, sampled once a second; `slack` is how much more it may become on top of the
-    factor."""
+    """One figure, sampled once a second. It may exceed the factor by `slack`."""
 
     def __init__(self, name, unit, slack):
         self.name, self.unit, self.slack, self.values = name, unit, slack, []
 
     def quarters(self):
-        """The medians of the four quarters: single peaks do not count."""
+        """Returns the medians of the four quarters, to which single peaks do not matter."""
         count = len(self.values)
         bounds = [count * n // 4 for n in range(5)]
         return [statistics.median(self.values[low:high]) for low, high in zip(bounds, bounds[1:])]
 
     def growth(self):
-        """None, or a sentence on the growth from the second quarter to the last."""
+        """Returns a sentence on the growth from the second quarter to the last, or None."""
         if len(self.values) < FEWEST_SAMPLES:
             return None
         _, second, _, last = self.quarters()

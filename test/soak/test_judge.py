@@ -1,4 +1,4 @@
-"""The criterion of the soak: growth is seen, peaks and a warm-up are forgiven."""
+"""Checks the criterion of the soak: it detects growth, and forgives peaks and a warm-up."""
 
 import random
 import sys

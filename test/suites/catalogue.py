@@ -1,4 +1,4 @@
-"""All checks, in the order in which they run: the long suites last."""
+"""Lists all checks in the order in which they run. The long suites come last."""
 
 import compilers
 import cpython

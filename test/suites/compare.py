@@ -1,13 +1,13 @@
-"""Runs each check with glibc's allocator, then with ours, and says what the pair of them means."""
+"""Runs each check with glibc's allocator and then with ours, and judges the two outcomes."""
 
 from side import FAILED, PASSED, SKIPPED, Outcome, run_side
 
-# A check that fails on ours is tried this often again on glibc, before that counts.
+# If a check fails with ours, it runs this many times more with glibc before the failure counts.
 MORE_RUNS_ON_GLIBC = 3
 
 
 class Check:
-    """One row of the table. `served`: the programs that must be seen to run on the library."""
+    """One row of the table. `served` names the programs that must be seen to run on the library."""
 
     def __init__(self, program, what, function, served, seconds=180):
         self.program, self.what, self.function = program, what, function
@@ -19,8 +19,7 @@ class Check:
 
 
 class Row:
-    """A check and its two outcomes; ours is None where it was not run, since glibc's did not
-    pass."""
+    """A check and its two outcomes. `ours` is None if glibc's did not pass, so ours did not run."""
 
     def __init__(self, check, glibc, ours=None, excuse=""):
         self.check, self.glibc, self.ours, self.excuse = check, glibc, ours, excuse
@@ -46,8 +45,7 @@ def compare(check, library):
 
 
 def excuse_for(check, ours):
-    """A test that glibc does not always pass proves nothing; one that it always passes is our
-    failure."""
+    """Decides whether our failure counts, which it does only if glibc always passes the test."""
     if ours.status == PASSED or "ft_malloc: " in ours.detail:
         return ""
     for number in range(MORE_RUNS_ON_GLIBC):

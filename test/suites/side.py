@@ -1,5 +1,7 @@
-"""One run of one check on one of the two allocators: a directory, an environment, proof of who
-served it."""
+"""Runs one check on one of the two allocators.
+
+A run has its own directory and environment, and it proves which allocator served the programs.
+"""
 
 import contextlib
 import os
@@ -21,16 +23,17 @@ FIRST_SECOND_PAUSE_S, PAUSE_S = 0.005, 0.1
 
 
 class Outcome:
-    """How a check ended. The answer is what a check returns of what must not depend on the
-    allocator."""
+    """How a check ended. The answer is the part of its result that every allocator must give."""
 
     def __init__(self, status, seconds=0.0, detail="", answer=None):
         self.status, self.seconds, self.detail, self.answer = status, seconds, detail, answer
 
 
 class Side(harness.Harness):
-    """The preload tests' harness on either allocator; without statistics, since some tests read
-    stderr."""
+    """The harness of the preload tests, for either allocator.
+
+    It prints no statistics, because some tests read stderr.
+    """
 
     def __init__(self, library, directory, served):
         super().__init__(library or "", directory)
@@ -44,7 +47,7 @@ class Side(harness.Harness):
         return environment
 
     def require_served(self, *names):
-        """On our side these programs must have run with our malloc; on the other none may."""
+        """Checks that these programs ran with our malloc on our side, and none on the other."""
         if not self.is_ours:
             harness.check(
                 not self.served, f"on glibc's side the library was in {sorted(self.served)}"
@@ -57,11 +60,10 @@ class Side(harness.Harness):
 
 
 class Watcher:
-    """Sees which programs below this process have the library mapped and no brk() heap: malloc is
-    ours.
+    """Finds out which programs below this process are served by our malloc.
 
-    It looks often at first, since programs may be short, and a fork's child keeps its parent's
-    name.
+    They have the library mapped and no brk() heap. It looks often at first, because programs may be
+    short, and because a child of a fork keeps its parent's name until it executes a program.
     """
 
     def __init__(self, name):
@@ -87,7 +89,7 @@ class Watcher:
 
     def look(self, pid):
         with contextlib.suppress(OSError):
-            # A file may have several names, so the name that it was started by counts as well.
+            # A file may have several names, so the name that started it counts as well.
             file = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
             names = {file, harness.read_process_file(pid, "comm").strip()}
             if not names <= self.served:
@@ -97,16 +99,16 @@ class Watcher:
 
 
 def prepare_process():
-    """Once, before the first run: orphans become ours, and a check that takes too long is ended."""
+    """Prepares this process once, so that it adopts orphans and ends checks that take too long."""
     harness.PRCTL(harness.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGALRM, harness.out_of_time)
     signal.signal(signal.SIGTERM, harness.interrupted)
 
 
 def run_side(check, library):
-    """Runs a check on the library, or on glibc where that is None."""
+    """Runs a check on the library, or on glibc if `library` is None."""
     directory = tempfile.mkdtemp(prefix="ft_malloc_suites.")
-    # Some checks change to another user.
+    # Another user must be able to read it, because some checks change to one.
     os.chmod(directory, 0o755)
     start = time.monotonic()
     status, detail, answer = FAILED, "", None

@@ -1,5 +1,4 @@
-"""What is printed: a line for each check as it ends, the whole as Markdown, the counts of each
-program."""
+"""Prints a line for each check as it ends, then a Markdown table and the counts of each program."""
 
 from side import PASSED, SKIPPED
 
@@ -33,8 +32,7 @@ def markdown_table(head, rows):
 
 
 def counts(rows):
-    """For each program: checks, passed with glibc, of those with ours, left out, seconds of
-    both."""
+    """Counts, for each program, checks, passes with glibc and with ours, omissions and seconds."""
     found = {}
     for row in rows:
         count = found.setdefault(row.check.program, [0, 0, 0, 0, 0.0, 0.0])
@@ -59,8 +57,10 @@ def summary(rows):
 
 
 def reason(detail):
-    """One line of a failure's text: its first, or after a command line its last: there programs say
-    why."""
+    """Returns one line of a failure's text.
+
+    It is the first line, or the last one after a command line, where programs say why they failed.
+    """
     lines = [line.strip() for line in detail.splitlines() if line.strip()]
     if not lines:
         return ""
@@ -69,7 +69,7 @@ def reason(detail):
 
 
 def left_out(rows):
-    """Checks that prove nothing here, with the reason."""
+    """Lists the checks that prove nothing on this machine, with the reason."""
     found = []
     for row in rows:
         if row.excuse:

@@ -1,4 +1,4 @@
-"""Writes the sources that the compiler test builds: a big C file and a C++ file heavy with templates."""
+"""Writes the sources for the compiler test: a big C file, and a C++ file with many templates."""
 
 
 def c_source(functions):
@@ -42,7 +42,7 @@ static uint32_t f{n}(uint32_t x) {{
 
 
 def cpp_source(types):
-    """A type per number, each with containers, algorithms and a regular tuple recursion of its own."""
+    """Returns a source with a type for each number, with its containers and tuple recursion."""
     headers = (
         "algorithm any chrono deque functional iostream list map memory numeric optional random regex set "
         "sstream string thread tuple unordered_map variant vector"

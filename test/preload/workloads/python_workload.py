@@ -1,4 +1,4 @@
-"""Threads that pass on big dicts, text, JSON, big integers, a process pool: prints checksums only."""
+"""Works with threads, big dicts, text, JSON, big integers and processes; prints only checksums."""
 
 import hashlib
 import json

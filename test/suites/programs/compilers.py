@@ -1,5 +1,4 @@
-"""gcc and clang build a generated tree of C and C++ with make -j4; both sides must write the same
-objects."""
+"""gcc and clang build generated C and C++ with make -j4. Both sides must write the same objects."""
 
 import functools
 import hashlib
@@ -27,7 +26,7 @@ cc_program: {cc_objects}
 
 
 def write_tree(side):
-    """Every source is a program of its own size; the first of each language is linked and run."""
+    """Writes programs of different sizes. The first one of each language is linked and run."""
     for number in range(FILES):
         side.write(f"c{number}.c", generate_sources.c_source(40 + 20 * number))
         side.write(f"cc{number}.cc", generate_sources.cpp_source(1 + number))
@@ -50,8 +49,8 @@ def build(compilers, flags, side, same_objects=True):
     outputs = [side.run([side.path(program)]).stdout for program in ("c_program", "cc_program")]
     objects = sorted(name for name in os.listdir(side.directory) if name.endswith(".o"))
     harness.check(len(objects) == 2 * FILES, f"only {objects}")
-    # Objects for link-time optimisation tell the folder that they were made in, which is another on
-    # each side.
+    # Objects for link-time optimisation contain the name of their folder, which differs between the
+    # two sides.
     return outputs, {name: digest(side.path(name)) for name in objects if same_objects}
 
 

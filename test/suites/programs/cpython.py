@@ -1,5 +1,4 @@
-"""CPython's own tests, a check for each file, with every allocation of the interpreter going to
-malloc."""
+"""CPython's own tests, one check for each file. malloc serves every allocation of python."""
 
 import functools
 import os
@@ -9,8 +8,8 @@ import subprocess
 import harness
 from compare import Check
 
-# Sockets of virtual machines: where there are any, tests of two processes get in each other's way,
-# or hang.
+# Tests of sockets between virtual machines. Where these exist, tests of two processes disturb each
+# other or hang.
 ARGUMENTS = {"test_socket": ["-i", "*VSOCK*"]}
 WANTED = (
     "test_threading",
@@ -23,7 +22,7 @@ WANTED = (
 RAN = re.compile(r"^Ran (\d+) tests? in", re.MULTILINE)
 FAILED = re.compile(r"^(?:FAIL|ERROR): (\S+)", re.MULTILINE)
 LIMIT_S = 400
-# Windows, macOS, graphical toolkits and the network: skipped on every machine like ours.
+# Tests of Windows, macOS, graphical toolkits and the network, which would be skipped here anyway.
 NOT_HERE = re.compile(
     "test_(idle|tk|ttk|tix|turtle|tcl|kqueue|launcher|msilib|osx|winreg|winsound"
     "|winconsoleio|startfile"
@@ -62,7 +61,7 @@ def missing(name, _):
 
 
 def checks():
-    """Of those that are asked for by name, the ones that cannot be had are listed, too."""
+    """Lists the tests. Those that were requested by name are listed even if they are missing."""
     listed, seconds = files(), LIMIT_S + 20
     found = [
         Check("CPython", name, functools.partial(run_file, name), ["python3.11"], seconds)

@@ -1,8 +1,7 @@
-"""PostgreSQL: initdb, pgbench with 16 clients, parallel queries, restarts after crashes. sqlite3: a
-script.
+"""PostgreSQL with pgbench and 16 clients, parallel queries and crashes; sqlite3 with a script.
 
-pgbench keeps four sums equal, whatever is killed in the middle; after a crash it is checked that
-they are.
+pgbench keeps four sums equal, whatever is killed in the middle. The check compares them after each
+crash.
 """
 
 import glob
@@ -52,8 +51,10 @@ DROP TABLE words;
 
 
 class Postgres:
-    """A cluster in the side's directory. The server refuses to run as root, so then it belongs to
-    another user."""
+    """A cluster in the side's directory.
+
+    The server refuses to run as root, so the cluster then belongs to another user.
+    """
 
     def __init__(self, side):
         self.side, self.server, self.starts = side, None, 0
@@ -170,7 +171,7 @@ def wait_for_transactions(postgres):
 
 
 def end_bench(bench):
-    """Its connections broke, so it ends by itself, and not with success."""
+    """Waits for pgbench, which ends with a failure because its connections broke."""
     status = bench.process.wait(60)
     harness.check(status in (1, 2), f"pgbench ended with {status}: {bench.log()[-2000:]}")
 

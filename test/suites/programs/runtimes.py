@@ -1,5 +1,4 @@
-"""node and a JVM running something threaded, since no suite of theirs is packaged; numpy's own
-tests."""
+"""node and a JVM run threaded programs, as their suites are not packaged. numpy's own tests."""
 
 import os
 
@@ -16,7 +15,7 @@ def node(side):
 
 
 def java(side):
-    """From source: the compiler, itself threaded and large, runs on the library as well."""
+    """Starts from source, so that the compiler, threaded and large, runs on the library as well."""
     compiler, java_program = harness.program("javac"), harness.program("java")
     side.run([compiler, "-d", side.directory, os.path.join(INPUTS, "Threads.java")])
     command = [
@@ -33,7 +32,7 @@ def java(side):
 
 
 def numpy(side):
-    """The modules that allocate most, with their C code's own realloc and aligned buffers."""
+    """Tests the modules that allocate most; their C code uses realloc and aligned buffers."""
     python = harness.program("python3")
     probe = side.run(
         [python, "-c", "import numpy, pytest, hypothesis"], preload=False, expected=(0, 1)

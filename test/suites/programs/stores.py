@@ -1,5 +1,4 @@
-"""redis under its own benchmark in all its tests; memcached under its client library's tests and
-load."""
+"""redis under all tests of its own benchmark; memcached under tests of its client library."""
 
 import functools
 
@@ -79,8 +78,8 @@ def start_memcached(side):
 def memcached_protocol(side):
     program = harness.program("memccapable")
     server, port = start_memcached(side)
-    # It sometimes knows more of the protocol than the server does; what counts is that both sides
-    # agree.
+    # The client library may know more of the protocol than the server does, so some tests fail. The
+    # two sides must agree on them.
     result = side.run([program, "-h", "127.0.0.1", "-p", str(port)], expected=range(256))
     passed = [line for line in result.stdout.splitlines() if line.endswith("[pass]")]
     harness.check(passed, f"no test passed:\n{result.stdout}\n{result.stderr}")

@@ -1,5 +1,7 @@
-"""stress-ng's stressors of memory, processes and threads, with --verify. They run for a time, so
-that slow machines end, too; address space is bounded, or --bigheap would go for all memory.
+"""stress-ng's stressors of memory, processes and threads, with --verify.
+
+They run for a fixed time, so that slow machines finish, too. Address space is bounded, because
+--bigheap would otherwise take all memory.
 """
 
 import functools

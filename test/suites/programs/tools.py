@@ -1,5 +1,4 @@
-"""Command-line programs: git's checks of a repository, openssl's benchmark, compressors, sort,
-perl, tar."""
+"""Command-line programs: git's checks of a repository, openssl, compressors, sort, perl, tar."""
 
 import functools
 import hashlib
@@ -22,7 +21,7 @@ GIT = [
 
 
 def history():
-    """A deterministic history for git fast-import, where each commit rewrites two files."""
+    """Returns a deterministic history for git fast-import. Each commit rewrites two files."""
     lines = []
     for number in range(COMMITS):
         message = f"commit {number}\n"
@@ -68,7 +67,7 @@ def openssl_speed(side):
 
 
 def openssl_keys(side):
-    """Keys, a certificate, its verification, and enciphering there and back."""
+    """Makes keys and a certificate, verifies it, and encrypts and decrypts a file."""
     program = harness.program("openssl")
     key, certificate = side.path("key.pem"), side.path("certificate.pem")
     for algorithm in (["RSA"], ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"], ["ED25519"]):

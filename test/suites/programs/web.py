@@ -1,5 +1,4 @@
-"""nginx and apache: static files, compressed files, a proxy, under wrk and ab, with reloads in the
-middle."""
+"""nginx and apache under wrk and ab: plain and compressed files, a proxy, and reloads meanwhile."""
 
 import hashlib
 import os
@@ -85,8 +84,8 @@ def wrk(side, port, path):
     command = [harness.program("wrk"), "-t2", f"-c{CONNECTIONS}", f"-d{LOAD_S}s"]
     command += ["-H", "Accept-Encoding: gzip", f"http://127.0.0.1:{port}/{path}"]
     result = side.run(command)
-    # Servers close connections after so many requests, and at a reload; wrk counts those as socket
-    # errors.
+    # Servers close connections after a number of requests and at a reload. wrk counts these as
+    # socket errors.
     harness.check("Non-2xx" not in result.stdout, result.stdout)
     requests = int(result.stdout.partition(" requests in ")[0].split()[-1])
     harness.check(requests > 100, result.stdout)
