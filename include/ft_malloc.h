@@ -136,6 +136,51 @@ enum ft_malloc_verdict {
 enum ft_malloc_verdict ft_malloc_find(const void *pointer, struct ft_malloc_chunk *chunk,
                                       size_t size) __attribute__((visibility("default")));
 
+/* What a report says is wrong. Later versions append kinds. */
+enum ft_malloc_error_kind {
+    FT_MALLOC_INVALID_POINTER, /* no chunk starts there */
+    FT_MALLOC_DOUBLE_FREE,     /* the chunk has been freed */
+    FT_MALLOC_WRONG_SIZE,      /* a sized free or delete gave another size than was requested */
+    FT_MALLOC_WRONG_ALIGNMENT, /* or an alignment that the chunk does not have */
+    FT_MALLOC_OVERFLOW,        /* written past the end of a live chunk; hardened mode only */
+    FT_MALLOC_CORRUPTION       /* written to free memory, or freed by two calls at once */
+};
+
+/* A report. It and its strings are valid until the handler returns or leaves. */
+struct ft_malloc_error {
+    size_t size; /* bytes that the library filled; later versions append members */
+    enum ft_malloc_error_kind kind;
+    int may_allocate;     /* not 0: the handler may call the allocator, and leave by longjmp() */
+    const char *function; /* as in the message, such as "free()"; NULL if it names none */
+    void *pointer;        /* what the report is about, not always the start of a chunk */
+    const char *message;  /* the line on standard error, without its newline */
+};
+
+typedef void (*ft_malloc_error_handler)(const struct ft_malloc_error *error);
+
+/*
+ * Sets the function that is called after each report was written to standard error, and before the
+ * process ends, or before the call goes on (FT_MALLOC_ON_ERROR=report, and wrong sizes as
+ * FT_MALLOC_ON_WRONG_SIZE says). NULL means none, as at the start. Returns the former handler.
+ * There is one handler for the process. Any thread may call this at any time, and it cannot fail.
+ *
+ * The handler runs in the thread whose call is reported, perhaps in several threads at once, and
+ * perhaps in a signal handler if that called the allocator. If it returns, the process ends or goes
+ * on as it would without a handler.
+ *
+ * If `may_allocate` is not 0, the library holds no lock: the handler may allocate and free, and may
+ * leave by longjmp(). The chunk is then as it was before the call. All reports of invalid pointers,
+ * double frees, wrong sizes and wrong alignments are like this. If it is 0, the library may be in
+ * the middle of a change: the handler must neither call the allocator, not even through other
+ * functions, nor leave by longjmp(). It must not throw an exception in either case.
+ *
+ * What is reported of the same thread while the handler runs is written and ends the process or
+ * not, but does not call the handler again. A handler that leaves by longjmp() calls this function
+ * first, with itself, so that later reports of the thread call it again.
+ */
+ft_malloc_error_handler ft_malloc_on_error(ft_malloc_error_handler handler)
+    __attribute__((visibility("default")));
+
 #ifdef __cplusplus
 }
 #endif

@@ -112,9 +112,9 @@ void api_check_told(const struct chunk *chunk, const size_t *size, const size_t 
                     const char *function)
 {
     if (size != NULL && *size != chunk->requested)
-        report_wrong(function, "size", *size, chunk->start);
+        report_wrong(function, FT_MALLOC_WRONG_SIZE, *size, chunk->start);
     if (align != NULL && ((*align & (*align - 1)) != 0 || (chunk->start & (*align - 1)) != 0))
-        report_wrong(function, "alignment", *align, chunk->start);
+        report_wrong(function, FT_MALLOC_WRONG_ALIGNMENT, *align, chunk->start);
 }
 
 /*

@@ -4,6 +4,7 @@
 #include "ft_malloc.h"
 
 #include "arena/lookup.h"
+#include "base/report_line.h"
 #include "debug/census.h"
 #include "debug/listing.h"
 #include "debug/show.h"
@@ -135,4 +136,9 @@ enum ft_malloc_verdict ft_malloc_find(const void *pointer, struct ft_malloc_chun
     if (size > 0)
         (void)hand_over(chunk, size, &known, sizeof known);
     return verdict;
+}
+
+ft_malloc_error_handler ft_malloc_on_error(ft_malloc_error_handler handler)
+{
+    return report_set_handler(handler);
 }

@@ -1,13 +1,15 @@
 /*
- * Reports: one line on standard error, then SIGABRT unless FT_MALLOC_ON_ERROR=report is set. The
- * reports of damaged memory are here as well, since their callers know the chunk; debug/report.h
- * finds out which chunk a wrong pointer refers to. Any thread may report. No lock is taken here.
+ * Reports: one line on standard error, then a call of the program's handler if there is one, then
+ * SIGABRT unless FT_MALLOC_ON_ERROR=report is set. The reports of damaged memory are here as well,
+ * since their callers know the chunk; debug/report.h finds out which chunk a wrong pointer refers
+ * to. Any thread may report. No lock is taken here.
  */
 #ifndef FT_BASE_REPORT_LINE_H
 #define FT_BASE_REPORT_LINE_H
 
 #include "base/text.h"
 #include "base/zone.h"
+#include "ft_malloc.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,9 +21,24 @@ void report_begin(struct text *text, const char *function);
 /* Adds " (ZONE, N bytes)". */
 void report_put_size(struct text *text, enum zone zone, size_t requested);
 
-/* Both write the line. report_end() also aborts the process, unless the options say otherwise. */
-void report_end_line(struct text *text);
-void report_end(struct text *text);
+/* What the program's handler is told beside the line. */
+struct report {
+    enum ft_malloc_error_kind kind;
+    const char *function; /* NULL if the line names none */
+    uintptr_t address;
+    /* True if the caller holds no lock and is not inside an arena: see may_allocate. */
+    bool unlocked;
+};
+
+/*
+ * Both write the line and call the handler, which may leave by longjmp() if report->unlocked.
+ * report_end() also aborts the process, unless the options say otherwise.
+ */
+void report_end_line(struct text *text, const struct report *report);
+void report_end(struct text *text, const struct report *report);
+
+/* What ft_malloc_on_error() does. */
+ft_malloc_error_handler report_set_handler(ft_malloc_error_handler handler);
 
 /* What a report says of a live chunk. */
 struct reported_chunk {

@@ -27,7 +27,7 @@ static pthread_mutex_t rooms[ROOMS] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_
 
 /* How the calling thread holds the lock: the number of its room, or HOLDS_ALL. */
 enum { HOLDS_ALL = ROOMS };
-static _Thread_local unsigned held;
+static _Thread_local unsigned char held;
 
 /* Written in the child of a fork, while it has one thread. */
 static unsigned renewals;
@@ -83,7 +83,7 @@ void structure_lock_read(void)
     pthread_mutex_lock(&gate);
     room = take_room();
     pthread_mutex_unlock(&gate);
-    held = room;
+    held = (unsigned char)room;
 }
 
 void structure_unlock(void)

@@ -44,7 +44,7 @@ static void put_live(struct text *text, uintptr_t address)
     report_put_size(text, chunk.zone, chunk.requested);
 }
 
-static void put_verdict(struct text *text, uintptr_t address)
+static enum ft_malloc_error_kind put_verdict(struct text *text, uintptr_t address)
 {
     struct chunk chunk;
 
@@ -53,7 +53,7 @@ static void put_verdict(struct text *text, uintptr_t address)
     case CHUNK_FREED:
     case CHUNK_GONE:
         put_double_free(text, address, &chunk);
-        break;
+        return FT_MALLOC_DOUBLE_FREE;
     case CHUNK_INTERIOR:
         put_inside(text, address, &chunk);
         break;
@@ -68,15 +68,17 @@ static void put_verdict(struct text *text, uintptr_t address)
         text_string(text, "not from this allocator");
         break;
     }
+    return FT_MALLOC_INVALID_POINTER;
 }
 
 void report_misuse(const char *function, uintptr_t address)
 {
+    struct report report = {.function = function, .address = address, .unlocked = true};
     struct text text = {.fd = STDERR_FILENO};
 
     report_begin(&text, function);
-    put_verdict(&text, address);
-    report_end(&text);
+    report.kind = put_verdict(&text, address);
+    report_end(&text, &report);
 }
 
 static bool first_wrong(void)
@@ -106,20 +108,21 @@ static bool wrong_ends_process(void)
     return options.on_wrong_size == WRONG_SIZE_ABORT;
 }
 
-void report_wrong(const char *function, const char *what, uintptr_t said, uintptr_t address)
+void report_wrong(const char *function, enum ft_malloc_error_kind kind, uintptr_t said,
+                  uintptr_t address)
 {
+    const struct report report = {
+        .kind = kind, .function = function, .address = address, .unlocked = true};
     struct text text = {.fd = STDERR_FILENO};
 
     if (!wrong_is_told())
         return;
     report_begin(&text, function);
-    text_string(&text, "wrong ");
-    text_string(&text, what);
-    text_string(&text, " ");
+    text_string(&text, kind == FT_MALLOC_WRONG_SIZE ? "wrong size " : "wrong alignment ");
     text_number(&text, said);
     text_string(&text, " for ");
     put_live(&text, address);
-    report_end_line(&text);
+    report_end_line(&text, &report);
     if (wrong_ends_process())
         os_abort();
 }
