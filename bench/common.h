@@ -25,8 +25,8 @@
 enum { BENCH_STATUS_BYTES = 8192, BENCH_PAGE = 4096 };
 
 /*
- * An option takes a number or, if it has choices (a list that ends with NULL), one of their names:
- * its index.
+ * An option takes a number. If it has choices (a list that ends with NULL), it takes one of their
+ * names, and its value is the index of that name.
  */
 struct bench_option {
     const char *flag;
@@ -45,14 +45,14 @@ struct bench {
 
 typedef void bench_body(void *context, size_t rounds);
 
-/* What a measurement found; programs may correct it before they print it. */
+/* The result of a measurement. Programs may correct it before they print it. */
 struct bench_result {
     double ns_per_op;
     size_t peak_rss_kib;
     size_t counted_ops; /* not 0: nothing was timed, so many operations were run for --rounds */
 };
 
-/* A figure of a program's own, behind the others in the result line: key=value. */
+/* A further figure of a program. The result line ends with these, as key=value. */
 struct bench_field {
     const char *key;
     double value;
@@ -99,7 +99,7 @@ static inline void *bench_alloc(size_t size)
     return chunk;
 }
 
-/* A program uses what it allocates: first and last byte. */
+/* Writes to the first and the last byte of a chunk, because programs use what they allocate. */
 static inline void bench_touch(void *chunk, size_t size)
 {
     unsigned char *bytes = (unsigned char *)chunk;
@@ -107,7 +107,7 @@ static inline void bench_touch(void *chunk, size_t size)
     bytes[size - 1] = 2;
 }
 
-/* The same for bytes from .. to - 1 of a chunk, so that all their pages become resident. */
+/* Writes to every page of the bytes from .. to - 1 of a chunk, so that all become resident. */
 static inline void bench_touch_pages(void *chunk, size_t from, size_t to)
 {
     unsigned char *bytes = (unsigned char *)chunk;
@@ -177,7 +177,7 @@ bench_usage(const char *program, const struct bench_option *options, size_t coun
     exit(0);
 }
 
-/* Reads the options of the program and those that all programs have. */
+/* Reads the program's own options and those that all programs have. */
 static inline struct bench bench_parse(int argc, char **argv, const struct bench_option *own,
                                        size_t own_count)
 {
@@ -214,7 +214,7 @@ static inline struct bench bench_parse(int argc, char **argv, const struct bench
     return bench;
 }
 
-/* The number of KiB behind a key in a file of /proc/self; 0 if it is not there. */
+/* Returns the number of KiB that follows a key in a file of /proc/self, or 0 if there is none. */
 static inline size_t bench_proc_kib(const char *path, const char *key)
 {
     static char text[BENCH_STATUS_BYTES];
@@ -229,8 +229,8 @@ static inline size_t bench_proc_kib(const char *path, const char *key)
 }
 
 /*
- * From VmHWM and not getrusage(): ru_maxrss survives execve(), so it would show the runner's size
- * for small programs.
+ * Reads VmHWM instead of calling getrusage(). ru_maxrss survives execve(), so it would show the
+ * size of the runner for small programs.
  */
 static inline size_t bench_peak_rss_kib(void)
 {
@@ -238,8 +238,8 @@ static inline size_t bench_peak_rss_kib(void)
 }
 
 /*
- * What is resident now. smaps_rollup counts the pages; the kernel's own counters, which statm and
- * VmRSS show, lag behind by some hundred KiB in some of its versions.
+ * Returns what is resident now. smaps_rollup counts the pages. The kernel's own counters, which
+ * statm and VmRSS show, are late by some hundred KiB in some versions of the kernel.
  */
 static inline size_t bench_rss_bytes(void)
 {
@@ -274,7 +274,7 @@ static inline size_t bench_rounds_per_rep(const struct bench *bench, bench_body 
     }
 }
 
-/* One round for programs whose work is done once in a process. */
+/* Measures one round, for programs that do their work once in a process. */
 static inline struct bench_result bench_run_once(const struct bench *bench, bench_body *body,
                                                  void *context, size_t ops_per_round)
 {
@@ -297,8 +297,8 @@ static inline struct bench_result bench_run(const struct bench *bench, bench_bod
     }
     const size_t rounds = bench_rounds_per_rep(bench, body, context);
     /*
-     * Where a single round is longer than a repetition should be, time ends them and not their
-     * number.
+     * If a single round takes longer than a repetition should, the time limits the repetitions
+     * instead of their number.
      */
     const uint64_t most_ns = 2 * (uint64_t)bench->reps * bench->rep_ms * 1000000u;
     uint64_t best = UINT64_MAX;

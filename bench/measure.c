@@ -35,10 +35,10 @@
 enum { NOT_STARTED = 127, SIGNAL_BASE = 128, USAGE_ERROR = 2 };
 
 struct request {
-    const char *preload; /* NULL or empty: nothing is preloaded */
-    const char *report;  /* NULL: standard error */
-    char **program;      /* with its arguments, ends with NULL */
-    int arguments;       /* how many they are, the program's name included */
+    const char *preload; /* nothing is preloaded if it is NULL or empty */
+    const char *report;  /* a file, or NULL for standard error */
+    char **program;      /* its name and arguments, ends with NULL */
+    int arguments;       /* the number of arguments, including the program's name */
 };
 
 struct cost {
@@ -79,7 +79,7 @@ static struct request measure_parse(int argc, char **argv)
     return request;
 }
 
-/* Becomes strace, which preloads the allocator into the program and not into itself. */
+/* Executes strace, which preloads the allocator into the program and not into itself. */
 static void measure_exec_traced(const struct request *request, const char *directory)
 {
     char counts[PATH_MAX];
@@ -118,7 +118,7 @@ static _Noreturn void measure_exec(const struct request *request)
         }
         execvp(request->program[0], request->program);
     }
-    /* stdio's buffers are the parent's too, hence _exit(); standard error has none */
+    /* _exit() leaves the buffers of stdio to the parent. Standard error has no buffer. */
     fprintf(stderr, "measure: cannot start %s: %s\n", request->program[0], strerror(errno));
     _exit(NOT_STARTED);
 }
@@ -131,8 +131,8 @@ static int64_t measure_now_ns(void)
 }
 
 /*
- * Processes that the program left behind became children of this one (a browser's end a moment
- * after it).
+ * Waits for processes that the program left behind, which are children of this one now. Those of a
+ * browser end a moment after it.
  */
 static void measure_await_others(void)
 {

@@ -2,9 +2,9 @@
  * whose: prints the path of the object that serves malloc, free, calloc and realloc in this
  * process, one line each.
  *
- * No benchmark: the runner starts it once per allocator to see that the preload took effect. It
- * asks the dynamic linker for the owner of the address, because a library can be mapped and still
- * serve nothing.
+ * This is no benchmark. The runner starts it once per allocator to check that the preload took
+ * effect. It asks the dynamic linker for the owner of the address, because a library can be mapped
+ * and still serve nothing.
  */
 #include <dlfcn.h>
 #include <stdio.h>

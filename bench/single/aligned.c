@@ -1,11 +1,12 @@
 /*
  * aligned: live chunks with alignments of 32 to 4,096 bytes; each operation replaces a random one.
  *
- * Stresses aligned_alloc() and posix_memalign(), which take turns: are small chunks found that are
- * aligned already, or is each request made larger and cut? The pattern is that of vector code (32
- * and 64 bytes), buffers on cache lines of their own (64 and 128) and direct input and output (512
- * and 4,096), with the replacements of `replace`. Sizes are odd, since mimalloc 2.0 misplaces some
- * whose size is a multiple of the alignment. Peak memory shows what the alignment costs.
+ * Stresses aligned_alloc() and posix_memalign(), which take turns. It shows whether the allocator
+ * finds small chunks that are aligned already, or makes each request larger and cuts it. The
+ * pattern is that of vector code (32 and 64 bytes), buffers on cache lines of their own (64 and
+ * 128) and direct input and output (512 and 4,096), with the replacements of `replace`. Sizes are
+ * odd, because mimalloc 2.0 misplaces some chunks whose size is a multiple of the alignment. Peak
+ * memory shows what the alignment costs.
  */
 #include "common.h"
 

@@ -2,11 +2,11 @@
  * batch: allocate N chunks of one size, then free them all; an operation is one malloc and its
  * free.
  *
- * Stresses what lies behind the first cache of free chunks: refills, bulk frees, reuse of slabs
- * that became empty. FIFO frees in the order of allocation (a list that is torn down), LIFO in the
- * reverse order (a stack that unwinds), random in a fixed shuffled order (a hash table that is
- * cleared). The pattern is that of glibc's bench-malloc-simple, which has the FIFO form with 25 to
- * 1,600 chunks; 100 k chunks outgrow the processor's second-level cache.
+ * Stresses what happens when the first cache of free chunks is empty or full: refills, bulk frees,
+ * reuse of slabs that became empty. FIFO frees in the order of allocation (a list that is torn
+ * down), LIFO in the reverse order (a stack that unwinds), random in a fixed shuffled order (a hash
+ * table that is cleared). The pattern is that of glibc's bench-malloc-simple, which has the FIFO
+ * form with 25 to 1,600 chunks; 100 k chunks outgrow the processor's second-level cache.
  */
 #include "common.h"
 
@@ -19,7 +19,7 @@ struct batch {
     size_t size;
     size_t order;
     void **chunks;
-    uint32_t *sequence; /* the order of the frees: a permutation of 0 .. count - 1 */
+    uint32_t *sequence; /* the order of the frees, a permutation of 0 .. count - 1 */
 };
 
 static void batch_run(void *context, size_t rounds)

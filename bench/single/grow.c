@@ -2,11 +2,11 @@
  * grow: vectors that grow by realloc() until they are large, and are freed; an operation is one
  * realloc.
  *
- * Stresses realloc: is there room behind the chunk, must it be copied, are the pages of a large one
- * moved instead (mremap)? The pattern is that of dynamic arrays, string builders and read buffers;
- * --percent is their policy, from 10 to doubling. With several vectors, which grow in turn, none
- * has free room behind it for long. A byte of each page of the new part is written, as a program
- * that grows a vector to fill it does.
+ * Stresses realloc. It shows whether there is room after the chunk, whether it must be copied, and
+ * whether the pages of a large one are moved instead (mremap). The pattern is that of dynamic
+ * arrays, string builders and read buffers; --percent is their policy, from 10 to doubling. Several
+ * vectors grow in turn, so that none has free room after it for long. The program writes a byte of
+ * each page of the new part, as programs do that grow a vector to fill it.
  */
 #include "common.h"
 
@@ -32,7 +32,7 @@ static size_t grow_next(const struct grow *grow, size_t size)
     return next < grow->last ? next : grow->last;
 }
 
-/* From old_size bytes, which is 0 for a new vector, to size. */
+/* Grows a vector from old_size bytes, which is 0 for a new one, to size. */
 static void grow_vector(unsigned char **vector, size_t old_size, size_t size)
 {
     unsigned char *chunk = realloc(*vector, size);

@@ -19,7 +19,7 @@ enum {
     SHORT_LIVED = 16,
     PHASE = 4096,
     PHASES = 16,
-    PARTS_SHORT = 15, /* of 20 chunks so many live shortly, and so many as long as their phase */
+    PARTS_SHORT = 15, /* of 20 chunks, how many live shortly, and how many for their phase */
     PARTS_PHASE = 4,
     PARTS = 20,
 };
@@ -35,8 +35,8 @@ struct mix {
 };
 
 /*
- * Of the sizes, the share u is below size(u): the power law's inverse, at evenly spread u. size(u)
- * is SMALLEST / (1 - u * c)^2, with c so that size(1) is LARGEST.
+ * Fills the table with the inverse of the power law at evenly spread u: the share u of all sizes is
+ * below size(u). size(u) is SMALLEST / (1 - u * c)^2, and c makes size(1) equal to LARGEST.
  */
 static void mix_fill_sizes(struct mix *mix)
 {

@@ -20,11 +20,11 @@ struct node {
 
 struct search {
     struct node *root;
-    size_t keys; /* half of which are in the tree, on average */
+    size_t keys; /* on average half of them are in the tree */
     uint64_t seed;
 };
 
-/* The link that points to the key's node, or that would. */
+/* Returns the link that points to the key's node, or that would point to it. */
 static struct node **search_find(struct search *search, size_t key)
 {
     struct node **link = &search->root;
@@ -67,7 +67,7 @@ static void search_remove(struct node **link)
     free(node);
 }
 
-/* Removes random keys that are there, inserts those that are not. */
+/* Takes random keys, removes those that are in the tree, and inserts the others. */
 static void search_run(void *context, size_t rounds)
 {
     struct search *search = context;

@@ -1,12 +1,12 @@
 /*
  * sizes: a few chunks of one size allocated, then freed; an operation is one malloc and its free.
  *
- * Stresses the borders between an allocator's ways to serve a request: small classes, large ones,
- * mappings of their own. To be run with sizes from a few bytes to many MiB, and with those just
- * past a power of two. Only the first byte is written: what a program does with a large chunk is
- * its own cost. Prints rss_per_live_byte, after the timing, from chunks of that size in which all
- * pages are written: what rounding and headers cost. The pattern is that of malloc-large and of the
- * size sweeps that allocators are tuned with.
+ * Stresses the limits between an allocator's ways to serve a request: small classes, large ones,
+ * mappings of their own. Run it with sizes from a few bytes to many MiB, and with sizes just past a
+ * power of two. It writes only the first byte, because what a program does with a large chunk is no
+ * cost of the allocator. After the timing it prints rss_per_live_byte, from chunks of that size in
+ * which all pages are written, which shows the cost of rounding and headers. The pattern is that of
+ * malloc-large and of the size sweeps that allocators are tuned with.
  */
 #include "common.h"
 
@@ -31,7 +31,7 @@ static void sizes_run(void *context, size_t rounds)
     }
 }
 
-/* As many chunks as make up the memory that is looked at. */
+/* Returns the number of chunks that together make up the memory that is measured. */
 static size_t sizes_looked_at(const struct sizes *sizes)
 {
     const size_t count = sizes->memory / sizes->size;

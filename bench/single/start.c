@@ -1,11 +1,11 @@
 /*
  * start: starts a small program and waits for its end, over and over; an operation is one process.
  *
- * Stresses what an allocator does before main(), at the first requests and at exit: in a shell
+ * Stresses what an allocator does before main(), at the first requests and at exit. In a shell
  * script or a build that is all it does. The pattern is that of a shell's loop. This program is the
- * shell: it allocates nothing while it measures, and starts `start_child`, which lies beside it,
+ * shell: it allocates nothing while it measures, and starts `start_child`, from the same folder,
  * with vfork (posix_spawn). LD_PRELOAD is inherited, so the child runs on the allocator under test.
- * Peak memory is the child's; child_faults are the pages that it made the kernel bring in.
+ * Peak memory is that of the child; child_faults are its page faults.
  */
 #include "common.h"
 

@@ -1,13 +1,13 @@
 /*
  * start_child: allocates as many small chunks as its argument says, 0 if there is none, and ends.
  *
- * No benchmark of its own: the process that `start` starts. It frees nothing, as short programs do.
+ * This is the process that `start` starts. It frees nothing, as short programs do.
  */
 #include <stdlib.h>
 
 enum { SMALLEST = 16, STEP = 16, SIZES = 8 };
 
-/* A list, so that the chunks are in use until the end. */
+/* The chunks form a list, so that they are in use until the end. */
 struct chunk {
     struct chunk *previous;
 };

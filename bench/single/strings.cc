@@ -27,7 +27,7 @@ constexpr size_t letters = 26;
 
 const char *const work_names[] = {"split", "index", nullptr};
 
-/* Short words are the more frequent ones: the product of two draws falls off towards long ones. */
+/* Short words are more frequent, because the length is the product of two draws. */
 std::string new_word(uint64_t &seed)
 {
     const uint64_t draw = bench_random(&seed);

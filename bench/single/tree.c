@@ -50,7 +50,7 @@ static size_t tree_nodes(size_t depth)
     return ((size_t)2 << depth) - 1;
 }
 
-/* How many trees of that depth are built: twice as many for one level less. */
+/* Returns how many trees of that depth are built, which doubles with each level less. */
 static size_t tree_repeats(size_t depth, size_t deepest)
 {
     return (size_t)1 << (deepest - depth + SHALLOWEST);

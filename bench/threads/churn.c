@@ -10,9 +10,9 @@
  */
 #include "threads.h"
 
-enum { SMALLEST = 16, LARGEST = 527, LEFT_TO_PARENT = 3 /* one of so many */ };
+enum { SMALLEST = 16, LARGEST = 527, LEFT_TO_PARENT = 3 /* the parent frees one of 3 */ };
 
-/* The parent's until it creates the thread and after it joined it; the thread's between. */
+/* Belongs to the thread while it runs, and to the parent before and after that. */
 struct child {
     alignas(LINE_PAIR) pthread_t thread;
     void **chunks;
@@ -53,7 +53,7 @@ static void child_end(struct child *child)
     }
 }
 
-/* A round is a life for each place. */
+/* A round runs one thread in each place. */
 static void churn_run(void *context, size_t rounds)
 {
     const struct churn *churn = context;

@@ -2,17 +2,17 @@
  * disjoint: each thread replaces random chunks of a table of its own, and no chunk ever changes
  * hands; an operation is one free and one malloc.
  *
- * Stresses nothing but what threads share inside the allocator: locks, counters, cache lines. Time
- * of an operation is wall time / operations of all threads, so that on N cores perfect scaling
- * divides it by N, and more threads than cores leave it as it is. The pattern is that of Hoard's
+ * Stresses nothing but what threads share inside the allocator: locks, counters, cache lines. The
+ * time of an operation is wall time / operations of all threads. With perfect scaling, N cores
+ * divide it by N, and more threads than cores do not change it. The pattern is that of Hoard's
  * threadtest (Berger et al., "Hoard: A Scalable Memory Allocator for Multithreaded Applications",
  * ASPLOS 2000), with the random replacement of `replace` instead of batches.
  */
 #include "threads.h"
 
 /*
- * The turns are of the whole table: with many threads a repetition is too short for each to warm
- * up.
+ * A turn replaces the whole table, because with many threads a repetition is too short for each
+ * thread to warm up.
  */
 enum { SMALLEST = 16, LARGEST = 527, WARM_UP_TURNS = 10 };
 

@@ -24,7 +24,7 @@ struct node {
     struct node *next;
 };
 
-/* The same sizes for all threads: by a power law from 16 bytes to 4 KiB. */
+/* Draws the sizes, which are the same for all threads: a power law from 16 bytes to 4 KiB. */
 static void idle_draw_sizes(struct idle *idle)
 {
     uint64_t seed = 42;
@@ -56,7 +56,7 @@ static void idle_burst(void *context, size_t member, size_t rounds)
     }
 }
 
-/* What so many threads take that allocate nothing. In a child, so that nothing is left of them. */
+/* Returns what threads take that allocate nothing. A child runs them, so that nothing is left. */
 static long idle_baseline(struct team *team)
 {
     int ends[2];

@@ -19,7 +19,7 @@ enum { POLLS_BEFORE_SLEEP = 500 };
 
 struct bundle {
     struct bundle *next;
-    struct queue *home; /* its producer's: where it goes back to once it is empty */
+    struct queue *home; /* the queue of its producer, to which it returns when it is empty */
     void **chunks;
 };
 
@@ -27,7 +27,7 @@ struct bundle {
 struct queue {
     alignas(LINE_PAIR) pthread_mutex_t lock;
     pthread_cond_t filled;
-    struct bundle *first; /* these three under `lock` */
+    struct bundle *first; /* `lock` guards these three */
     struct bundle *last;
     size_t sleepers;
     atomic_size_t count; /* written under `lock`; read without it as a hint */
@@ -41,12 +41,12 @@ struct producer {
 
 struct consumer {
     struct queue full;
-    void **kept; /* a ring of `behind` chunks, NULL where there was none yet */
+    void **kept; /* a ring of `behind` chunks; an entry is NULL until the first chunk is kept */
     size_t next_kept;
 };
 
 struct prodcons {
-    struct team team; /* the producers come first */
+    struct team team; /* producers first, then consumers */
     size_t consumer_count;
     size_t producer_count;
     size_t bundle_chunks;
@@ -54,7 +54,7 @@ struct prodcons {
     size_t behind;
     size_t smallest;
     size_t largest;
-    size_t polls; /* before a thread sleeps: 0 if there are more threads than cores */
+    size_t polls; /* how often a thread polls before it sleeps; 0 with more threads than cores */
     struct producer *producers;
     struct consumer *consumers;
 };
@@ -83,10 +83,10 @@ static void queue_put(struct queue *queue, struct bundle *bundle)
     }
 }
 
-/* Polls so many times before it sleeps: waking a thread costs more than freeing a bundle. */
+/* Polls before it sleeps, because waking a thread costs more than freeing a bundle. */
 static struct bundle *queue_take(struct queue *queue, size_t polls)
 {
-    /* relaxed: the list is looked at under the lock */
+    /* relaxed, because the list is only read with the lock held */
     for (; polls > 0 && atomic_load_explicit(&queue->count, memory_order_relaxed) == 0; polls--) {
 #if defined(__x86_64__)
         __builtin_ia32_pause();
@@ -118,7 +118,7 @@ static void producer_run(const struct prodcons *prodcons, struct producer *produ
     }
 }
 
-/* Frees a chunk, or the one that was kept back for longest in its stead. */
+/* Frees a chunk, or keeps it and frees the one that was kept for longest instead. */
 static void consumer_free(const struct prodcons *prodcons, struct consumer *consumer, void *chunk)
 {
     if (prodcons->behind != 0) {
@@ -143,10 +143,7 @@ static void consumer_run(const struct prodcons *prodcons, struct consumer *consu
     }
 }
 
-/*
- * A round is a bundle of each producer: they come round evenly, so each consumer gets its share of
- * all.
- */
+/* A round is one bundle of each producer. Consumers take turns, so each gets its share. */
 static void prodcons_work(void *context, size_t member, size_t rounds)
 {
     const struct prodcons *prodcons = context;

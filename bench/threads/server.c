@@ -13,17 +13,17 @@
 
 enum { SMALLEST = 16, LARGEST = 527 };
 
-/* Counts the lineages that are at work. */
+/* Counts the tables whose threads still work. */
 struct latch {
     pthread_mutex_t lock;
     pthread_cond_t all_done;
-    size_t count; /* under `lock` */
+    size_t count; /* `lock` guards it */
 };
 
 struct server {
     size_t threads;
     size_t live;
-    size_t replacements; /* before a thread hands over */
+    size_t replacements; /* that a thread makes before it hands over */
     struct lineage *lineages;
     struct latch latch;
 };
@@ -33,7 +33,7 @@ struct lineage {
     alignas(LINE_PAIR) struct server *server;
     void **chunks;
     uint64_t seed;
-    size_t generations; /* that are left */
+    size_t generations; /* the number of threads that are still to come */
 };
 
 static void latch_count_down(struct latch *latch)

@@ -1,13 +1,13 @@
 /*
  * sharing: threads write to small chunks of their own, many times; an operation is one write.
  *
- * Stresses where chunks lie: if two threads' chunks share a cache line, each write takes the line
- * from the other's core. With --cause active the allocator makes that itself, because it serves the
- * threads from one place. With passive the program does: the main thread allocates neighbours and
- * deals them out like cards, each thread frees those that it got, and an allocator that gives freed
- * chunks to whoever freed them serves the thread's next requests with them. The patterns are those
- * of Hoard's cache-thrash and cache-scratch (Berger et al., "Hoard: A Scalable Memory Allocator for
- * Multithreaded Applications", ASPLOS 2000).
+ * Stresses the placement of chunks. If chunks of two threads share a cache line, each write takes
+ * the line from the other's core. With --cause active the allocator makes that itself, because it
+ * serves the threads from one place. With passive the program does: the main thread allocates
+ * neighbours and deals them out like cards, each thread frees those that it got, and an allocator
+ * that gives freed chunks to whoever freed them serves the thread's next requests with them. The
+ * patterns are those of Hoard's cache-thrash and cache-scratch (Berger et al., "Hoard: A Scalable
+ * Memory Allocator for Multithreaded Applications", ASPLOS 2000).
  */
 #include "threads.h"
 
@@ -21,7 +21,7 @@ enum cause { CAUSE_ACTIVE, CAUSE_PASSIVE };
 
 static const char *const cause_names[] = {"active", "passive", NULL};
 
-/* A thread's chunks: dealt by the main thread, or its own. */
+/* A thread's chunks. The main thread has dealt them, or the thread has allocated them. */
 struct hand {
     alignas(LINE_PAIR) unsigned char *chunks[CHUNKS];
 };
@@ -29,7 +29,7 @@ struct hand {
 struct sharing {
     struct team team;
     size_t cause;
-    struct hand *hands; /* one for each thread; the main thread's while the team rests */
+    struct hand *hands; /* one for each thread; the main thread owns them while the team rests */
 };
 
 static void hand_free(struct hand *hand)
@@ -40,7 +40,7 @@ static void hand_free(struct hand *hand)
     }
 }
 
-/* Volatile: each write is to reach the cache. */
+/* The accesses are volatile, so that each write reaches the cache. */
 static void chunk_write(volatile unsigned char *bytes)
 {
     for (size_t pass = 0; pass < PASSES; pass++) {
@@ -67,7 +67,7 @@ static void sharing_write(void *context, size_t member, size_t rounds)
     }
 }
 
-/* Deals anew for each repetition, since an allocator may find its way out of it. */
+/* Deals anew for each repetition, because an allocator may stop sharing lines after a while. */
 static void sharing_run(void *context, size_t rounds)
 {
     struct sharing *sharing = context;

@@ -12,8 +12,8 @@
 #include <stdatomic.h>
 
 /*
- * The turns are of the whole table: with many threads a repetition is too short for each to warm
- * up.
+ * A turn replaces the whole table, because with many threads a repetition is too short for each
+ * thread to warm up.
  */
 enum { SMALLEST = 16, DOUBLINGS = 12, OPS_PER_SWAP = 8, WARM_UP_TURNS = 10 };
 
@@ -26,7 +26,7 @@ struct steal {
     size_t live;
     size_t shared_count;
     struct table *tables;  /* one for each thread */
-    void *_Atomic *shared; /* a chunk, or NULL; whoever swaps it out owns it */
+    void *_Atomic *shared; /* chunks or NULL; the thread that swaps a chunk out owns it */
 };
 
 static void *steal_new_chunk(uint64_t *seed)
@@ -48,8 +48,8 @@ static void steal_swap_or_replace(void *context, size_t member, size_t rounds)
             void *_Atomic *shared =
                 &steal->shared[bench_scale((uint32_t)draw, steal->shared_count)];
             /*
-             * release: what was written into the chunk comes before it; acquire: the same of the
-             * other
+             * Release orders what this thread wrote into its chunk before the exchange. Acquire
+             * lets it see what the other thread wrote into the chunk that it receives.
              */
             *slot = atomic_exchange_explicit(shared, *slot, memory_order_acq_rel);
         } else {
@@ -101,7 +101,7 @@ int main(int argc, char **argv)
     steal.shared = bench_map(steal.shared_count * sizeof *steal.shared);
     team_measure(&team, &bench, team.threads);
     for (size_t i = 0; i < steal.shared_count; i++) {
-        /* relaxed: the threads were joined */
+        /* relaxed, because the threads were joined */
         free(atomic_load_explicit(&steal.shared[i], memory_order_relaxed));
     }
     return 0;

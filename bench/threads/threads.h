@@ -33,8 +33,8 @@ struct team_member {
 struct team {
     size_t threads;
     team_work *work;
-    team_step *prepare; /* if not NULL: each thread does it once, before the first work */
-    team_step *finish;  /* if not NULL: the same after the last work */
+    team_step *prepare; /* NULL, or what each thread does once before the first work */
+    team_step *finish;  /* NULL, or what each thread does once after the last work */
     void *context;
     /* Written by the main thread, read by the others after the barrier `begin`, which orders it. */
     size_t rounds;
@@ -44,7 +44,7 @@ struct team {
     struct team_member *members;
 };
 
-/* Small stacks, so that 1,000 fit anywhere. */
+/* The stacks are small, so that 1,000 fit into any address space limit. */
 static inline pthread_t thread_start(void *(*live)(void *), void *argument, int detach_state)
 {
     pthread_t thread;
@@ -115,7 +115,7 @@ static inline void team_stop(struct team *team)
     pthread_barrier_destroy(&team->done);
 }
 
-/* A program that does nothing but run a team. */
+/* Runs a program whose only work is that of a team. */
 static inline void team_measure(struct team *team, const struct bench *bench, size_t ops_per_round)
 {
     team_start(team);
@@ -130,7 +130,7 @@ static inline void threads_check(size_t threads)
     }
 }
 
-/* Of evenly spread size. */
+/* Allocates a chunk of evenly distributed size. */
 static inline void *even_chunk(size_t smallest, size_t largest, uint32_t random_bits)
 {
     const size_t size = smallest + bench_scale(random_bits, largest - smallest + 1);
@@ -140,8 +140,8 @@ static inline void *even_chunk(size_t smallest, size_t largest, uint32_t random_
 }
 
 /*
- * By a power law: smallest << n, and up to twice that, is half as frequent as the same with n - 1;
- * n is below `doublings`, which is 32 at most.
+ * Returns a size that follows a power law. Sizes from smallest << n up to twice that are half as
+ * frequent as those with n - 1. n is below `doublings`, which is at most 32.
  */
 static inline size_t power_size(size_t smallest, unsigned doublings, uint64_t random_bits)
 {
