@@ -181,6 +181,21 @@ typedef void (*ft_malloc_error_handler)(const struct ft_malloc_error *error);
 ft_malloc_error_handler ft_malloc_on_error(ft_malloc_error_handler handler)
     __attribute__((visibility("default")));
 
+/*
+ * Verifies the records that the library keeps of its heaps, and returns the number of faults; 0
+ * means that none was found. Each of the first 16 is reported by a line on standard error and to
+ * the handler of ft_malloc_on_error(), as FT_MALLOC_CORRUPTION. The process goes on.
+ *
+ * A fault means that something wrote to the records: a state says that a chunk is live where none
+ * can start, or its class or size is wrong, in any heap; or, in the heaps of the calling thread, a
+ * count is wrong or a free chunk is marked as used. Contents of chunks are not looked at.
+ *
+ * Other threads go on, and cause no false alarm. Any thread may call this at any time, except from
+ * a signal handler that may have interrupted malloc. It takes as long as ft_malloc_stats() or a few
+ * times that, and allocates nothing.
+ */
+size_t ft_malloc_check(void) __attribute__((visibility("default")));
+
 #ifdef __cplusplus
 }
 #endif

@@ -6,6 +6,7 @@
 #include "arena/lookup.h"
 #include "base/report_line.h"
 #include "debug/census.h"
+#include "debug/check.h"
 #include "debug/listing.h"
 #include "debug/show.h"
 #include "os/os.h"
@@ -141,4 +142,9 @@ enum ft_malloc_verdict ft_malloc_find(const void *pointer, struct ft_malloc_chun
 ft_malloc_error_handler ft_malloc_on_error(ft_malloc_error_handler handler)
 {
     return report_set_handler(handler);
+}
+
+size_t ft_malloc_check(void)
+{
+    return check_all();
 }

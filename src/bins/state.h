@@ -220,6 +220,12 @@ STATE_INLINE size_t tiny_slack_max(void)
     return (size_t)TINY_SLACK_MAX + policy_zero_and_canary();
 }
 
+/* Returns how many bytes into its granule the chunk starts. */
+STATE_INLINE size_t small_place(uint32_t seen)
+{
+    return (size_t)(seen >> SMALL_PLACE_SHIFT) * CHUNK_ALIGN % SMALL_GRANULE;
+}
+
 STATE_INLINE unsigned small_state_class(uint32_t seen)
 {
     return seen >> SMALL_CLASS_SHIFT & ((1 << (SMALL_PLACE_SHIFT - SMALL_CLASS_SHIFT)) - 1);

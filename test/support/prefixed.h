@@ -5,6 +5,8 @@
 #ifndef FT_TEST_SUPPORT_PREFIXED_H
 #define FT_TEST_SUPPORT_PREFIXED_H
 
+#include "ft_malloc.h"
+
 #include <malloc.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -43,8 +45,6 @@ struct mallinfo ft_mallinfo(void);
 int ft_mallopt(int parameter, int value);
 void ft_print_stats(void);
 int ft_malloc_info(int options, FILE *stream);
-
-void show_alloc_mem(void);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,151 @@
+/*
+ * The check. Any thread's slab: a state says LIVE only where one of the slab's chunks starts, with
+ * the slab's class and at most its size as slack. Own slabs: the count of vacant chunks is that of
+ * the bit map, and no vacant chunk is LIVE or REMOTE. LARGE chunks start at a page.
+ *
+ * Faults are collected first and reported when the arena has been left, so the program's handler
+ * may allocate.
+ */
+#include "debug/check.h"
+
+#include "arena/thread.h"
+#include "base/report_line.h"
+#include "debug/walk.h"
+#include "os/os.h"
+
+#include <unistd.h>
+
+enum { REPORTED = 16 };
+
+struct fault {
+    const char *what;
+    uintptr_t address;
+};
+
+struct check {
+    struct arena *own; /* entered; or NULL */
+    size_t count;
+    struct fault first[REPORTED];
+};
+
+static void add_fault(struct check *check, const char *what, uintptr_t address)
+{
+    if (check->count < REPORTED)
+        check->first[check->count] = (struct fault){.what = what, .address = address};
+    check->count++;
+}
+
+/* Returns whether a chunk of the slab starts at the address. */
+static bool starts_chunk(const struct walk_slab *slab, uintptr_t address)
+{
+    uintptr_t offset = address - slab->start;
+
+    return offset % slab->shape->size == 0 && offset / slab->shape->size < slab->shape->chunks;
+}
+
+/* Acquire, here and below: see walk_same_slab(). Returns 0 if there is no fault. */
+static uintptr_t wrong_tiny(const struct walk_slab *slab)
+{
+    uintptr_t end = slab->start + (uintptr_t)slab->shape->units * UNIT_SIZE;
+
+    for (uintptr_t at = slab->start; at < end; at += CHUNK_ALIGN) {
+        uint8_t seen = atomic_load_explicit(tiny_state(at), memory_order_acquire);
+
+        if (tiny_lives(seen) && (!starts_chunk(slab, at) || tiny_slack(seen) > slab->shape->size))
+            return at;
+    }
+    return 0;
+}
+
+static uintptr_t wrong_small(const struct walk_slab *slab)
+{
+    uintptr_t end = slab->start + (uintptr_t)slab->shape->units * UNIT_SIZE;
+
+    for (uintptr_t granule = slab->start; granule < end; granule += SMALL_GRANULE) {
+        uint32_t seen = atomic_load_explicit(small_state(granule), memory_order_acquire);
+        uintptr_t at = granule + small_place(seen);
+
+        if (small_lives(seen) &&
+            (!starts_chunk(slab, at) || small_slack(seen) > slab->shape->size ||
+             small_state_class(seen) != identity_class(slab->identity)))
+            return at;
+    }
+    return 0;
+}
+
+/* Relaxed: only the owner changes the state of a vacant chunk. Returns 0 if there is no fault. */
+static uintptr_t wrong_vacant(const struct walk_slab *slab, unsigned *vacant)
+{
+    bool small = slab->heap->set->small;
+
+    for (unsigned index = 0; index < slab->shape->chunks; index++) {
+        uintptr_t at = slab->start + (uintptr_t)index * slab->shape->size;
+
+        if ((slab->slab->vacant[index / 64] >> index % 64 & 1) == 0)
+            continue;
+        ++*vacant;
+        if (small ? !small_is_owners(atomic_load_explicit(small_state(at), memory_order_relaxed))
+                  : !tiny_is_owners(atomic_load_explicit(tiny_state(at), memory_order_relaxed)))
+            return at;
+    }
+    return 0;
+}
+
+static void check_own_slab(struct check *check, const struct walk_slab *slab)
+{
+    unsigned vacant = 0;
+    uintptr_t wrong = wrong_vacant(slab, &vacant);
+
+    if (wrong != 0)
+        add_fault(check, "a chunk is vacant and in use: ", wrong);
+    else if (vacant != slab->slab->free)
+        add_fault(check, "wrong count of vacant chunks in the slab at ", slab->start);
+}
+
+static void check_slab(void *context, const struct walk_slab *slab)
+{
+    struct check *check = context;
+    uintptr_t wrong = slab->heap->set->small ? wrong_small(slab) : wrong_tiny(slab);
+
+    if (wrong != 0 && walk_same_slab(slab))
+        add_fault(check, "wrong state of a chunk at ", wrong);
+    if (check->own != NULL && slab->heap->arena == check->own)
+        check_own_slab(check, slab);
+}
+
+static void check_large(void *context, const struct large_info *info)
+{
+    if (info->start % os_page_size() != 0)
+        add_fault(context, "a LARGE chunk starts inside a page: ", info->start);
+}
+
+static void report_fault(const struct fault *fault)
+{
+    const struct report report = {.kind = FT_MALLOC_CORRUPTION,
+                                  .function = "ft_malloc_check()",
+                                  .address = fault->address,
+                                  .unlocked = true};
+    struct text text = {.fd = STDERR_FILENO};
+
+    report_begin(&text, report.function);
+    text_string(&text, fault->what);
+    text_hex_lower(&text, fault->address);
+    report_end_line(&text, &report);
+}
+
+size_t check_all(void)
+{
+    static const struct walk_visitor visitor = {.slab = check_slab, .large = check_large};
+    struct check check = {.own = arena_enter()};
+    struct arena *entered = check.own;
+
+    /* Until the repair after a fork has ended, lists and counts are not all true. */
+    if (entered != NULL && arena_is_damaged(entered))
+        check.own = NULL;
+    walk_all(&visitor, &check);
+    if (entered != NULL)
+        arena_leave(entered);
+    for (size_t i = 0; i < check.count && i < REPORTED; i++)
+        report_fault(&check.first[i]);
+    return check.count;
+}

@@ -1,0 +1,18 @@
+/*
+ * Verifies what must be true of the allocator's own records, while other threads go on. It reads
+ * only what the walk may read (debug/walk.h), and of the calling thread's own arena also what only
+ * its owner may read. So a fault that it reports is one: it means that something wrote to the
+ * records.
+ */
+#ifndef FT_DEBUG_CHECK_H
+#define FT_DEBUG_CHECK_H
+
+#include <stddef.h>
+
+/*
+ * Returns the number of faults. Reports each of the first ones on stderr, and does not end the
+ * process. The caller holds no lock and has entered no arena.
+ */
+size_t check_all(void);
+
+#endif
