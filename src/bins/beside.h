@@ -24,7 +24,7 @@ enum beside { BESIDE_CLEAN, BESIDE_FRONT, BESIDE_BEHIND };
 enum beside beside_look(uintptr_t chunk, size_t usable);
 
 /* Reports it if beside_look() finds anything. */
-void beside_check(uintptr_t chunk, size_t usable);
+void beside_check(uintptr_t address, size_t usable);
 
 /*
  * Returns true if the chunk of a TINY state is neither live nor on its way to its owner. Relaxed:

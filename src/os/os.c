@@ -143,7 +143,7 @@ static char *map_padded(size_t size, size_t before, size_t align)
 
     if (mapping == NULL)
         return NULL;
-    placed = (char *)round_up((uintptr_t)mapping + before, align) - before;
+    placed = pointer_to(round_up((uintptr_t)mapping + before, align) - before);
     if (placed > mapping)
         unmap_or_keep(mapping, (size_t)(placed - mapping));
     if (placed + size < mapping + padded)

@@ -20,6 +20,10 @@ extern "C" {
  * test/soak/own_names.h.
  */
 #ifndef FT_TEST_SOAK_OWN_NAMES_H
+/*
+ * Unit tests also see the declarations of src/api/api.h.
+ * NOLINTBEGIN(readability-redundant-declaration)
+ */
 void *ft_malloc(size_t size);
 void ft_free(void *pointer);
 void *ft_calloc(size_t count, size_t size);
@@ -39,6 +43,7 @@ size_t ft_malloc_usable_size(void *pointer);
 
 int ft_malloc_trim(size_t pad);
 struct mallinfo2 ft_mallinfo2(void);
+/* NOLINTEND(readability-redundant-declaration) */
 #endif
 
 struct mallinfo ft_mallinfo(void);

@@ -8,11 +8,9 @@
 #include "bins/empty.h"
 #include "large/large.h"
 #include "os/os.h"
+#include "support/prefixed.h"
 
 #include <pthread.h>
-
-void *ft_malloc(size_t size);
-void ft_free(void *pointer);
 
 /* Asks each look-up, whose answers must fit each other. */
 static enum verdict ask(uintptr_t address, struct chunk *chunk)
