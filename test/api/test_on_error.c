@@ -2,6 +2,8 @@
  * ft_malloc_on_error(): what the handler is told, when it is called, and how it may end. Each case
  * runs in a child process, whose standard error the test reads.
  */
+#include "unit/unit.h"
+
 #include "base/options.h"
 #include "ft_malloc.h"
 #include "support/prefixed.h"
@@ -9,15 +11,9 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 enum { MESSAGE = 512 };
 
@@ -35,29 +31,17 @@ static void remember(const struct ft_malloc_error *error)
     calls++;
 }
 
-/* Runs the case in a child, stores its standard error, and returns its wait status. */
-static int run(void (*body)(void), char *text)
+static void call(void *body)
 {
-    int ends[2], status;
-    size_t length = 0;
-    ssize_t got;
-    pid_t child;
+    (*(void (**)(void))body)();
+}
 
-    assert_int_equal(pipe(ends), 0);
-    child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        dup2(ends[1], STDERR_FILENO);
-        body();
-        _exit(0);
-    }
-    close(ends[1]);
-    while ((got = read(ends[0], text + length, MESSAGE - 1 - length)) > 0)
-        length += (size_t)got;
-    text[length] = '\0';
-    close(ends[0]);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return status;
+static struct unit_end run(void (*body)(void))
+{
+    struct unit_end end;
+
+    unit_in_child(call, (void *)&body, &end);
+    return end;
 }
 
 /* In the child, where cmocka must not continue. */
@@ -105,16 +89,15 @@ static void double_free_of_large(void)
 /* The handler writes the message after the library wrote the line: they must be the same. */
 static void check_fields(void (*body)(void))
 {
-    char text[MESSAGE], *second;
-    int status = run(body, text);
+    struct unit_end end = run(body);
+    char *second;
 
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 42);
-    second = strchr(text, '\n');
+    assert_int_equal(end.exit_code, 42);
+    second = strchr(end.err, '\n');
     assert_non_null(second);
     *second++ = '\0';
-    assert_string_equal(text, second);
-    assert_non_null(strstr(text, "ft_malloc: free(): double free of 0x"));
+    assert_string_equal(end.err, second);
+    assert_non_null(strstr(end.err, "ft_malloc: free(): double free of 0x"));
 }
 
 static void test_handler_is_told_what_the_line_says(void **state)
@@ -132,12 +115,8 @@ static void return_from_handler(void)
 
 static void test_process_ends_when_the_handler_returns(void **state)
 {
-    char text[MESSAGE];
-    int status = run(return_from_handler, text);
-
     (void)state;
-    assert_true(WIFSIGNALED(status));
-    assert_int_equal(WTERMSIG(status), SIGABRT);
+    assert_int_equal(run(return_from_handler).signal, SIGABRT);
 }
 
 static void spoil_errno(const struct ft_malloc_error *error)
@@ -248,11 +227,7 @@ static void overflow(void)
 
 static void check_exit(void (*body)(void))
 {
-    char text[MESSAGE];
-    int status = run(body, text);
-
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_int_equal(run(body).exit_code, 0);
 }
 
 static void test_calls_go_on_in_report_mode(void **state)
@@ -275,16 +250,14 @@ static void test_handler_may_leave_a_double_free(void **state)
 
 static void test_misuse_in_the_handler_does_not_call_it_again(void **state)
 {
-    char text[MESSAGE];
-    int status;
+    struct unit_end end;
 
     (void)state;
     check_exit(nested_in_report_mode);
-    status = run(nested, text);
-    assert_true(WIFSIGNALED(status));
-    assert_int_equal(WTERMSIG(status), SIGABRT);
-    assert_non_null(strchr(text, '\n'));
-    assert_non_null(strstr(strchr(text, '\n') + 1, "double free of"));
+    end = run(nested);
+    assert_int_equal(end.signal, SIGABRT);
+    assert_non_null(strchr(end.err, '\n'));
+    assert_non_null(strstr(strchr(end.err, '\n') + 1, "double free of"));
 }
 
 static void test_overflow_forbids_the_handler_to_allocate(void **state)

@@ -39,12 +39,16 @@ static void announce_overflow(const char *function, const unsigned char *chunk, 
     announce(function, ": written past the end of", chunk, size);
 }
 
-static void overflow_free(size_t size)
+static void overflow(unsigned char *chunk, size_t size)
 {
-    unsigned char *chunk = allocate(size);
     chunk[size] ^= 0x55;
     announce_overflow("free()", chunk, size);
     free(chunk);
+}
+
+static void overflow_free(size_t size)
+{
+    overflow(allocate(size), size);
 }
 
 /* The commonest overflow of all: the end of a string. */
@@ -113,9 +117,7 @@ static void overflow_calloc(size_t size)
 {
     unsigned char *chunk = calloc(1, size);
     REQUIRE(chunk != NULL, "no memory");
-    chunk[size] ^= 0x55;
-    announce_overflow("free()", chunk, size);
-    free(chunk);
+    overflow(chunk, size);
 }
 
 static void overflow_aligned(size_t size)
@@ -307,18 +309,12 @@ static void touch_freed_grown(size_t size)
 
 static void overflow_grown(size_t size)
 {
-    unsigned char *chunk = grown(size);
-    chunk[size] ^= 0x55;
-    announce_overflow("free()", chunk, size);
-    free(chunk);
+    overflow(grown(size), size);
 }
 
 static void overflow_shrunk(size_t size)
 {
-    unsigned char *chunk = shrunk(size);
-    chunk[size] ^= 0x55;
-    announce_overflow("free()", chunk, size);
-    free(chunk);
+    overflow(shrunk(size), size);
 }
 
 static size_t heap_size(size_t size)
