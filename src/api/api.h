@@ -96,6 +96,12 @@ void *api_take_aligned(struct arena *arena, size_t align, size_t size);
 unsigned api_aligned_class(size_t align, size_t size, size_t least);
 
 /*
+ * Begins a free whose caller says the size or the alignment: emits the event, and looks the chunk
+ * up. Returns false if there is nothing to free, because the pointer is NULL or was reported.
+ */
+bool api_find_told(void *pointer, const size_t *size, const char *function, struct chunk *chunk);
+
+/*
  * Reports what the caller says of a live chunk if it is wrong. `size` and `align` are NULL if the
  * caller does not say them.
  */

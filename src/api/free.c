@@ -108,6 +108,17 @@ __attribute__((noinline)) void api_free_any(void *pointer)
     errno = saved_errno;
 }
 
+bool api_find_told(void *pointer, const size_t *size, const char *function, struct chunk *chunk)
+{
+    event_emit(EVENT_FREE, NULL, pointer, size != NULL ? *size : 0);
+    if (pointer == NULL)
+        return false;
+    if (lookup_live((uintptr_t)pointer, chunk))
+        return true;
+    report_misuse(function, (uintptr_t)pointer);
+    return false;
+}
+
 void api_check_told(const struct chunk *chunk, const size_t *size, const size_t *align,
                     const char *function)
 {
@@ -139,13 +150,8 @@ static void free_told(void *pointer, const size_t *size, const size_t *align, co
         hardened_free_told(pointer, size, align, function);
         return;
     }
-    event_emit(EVENT_FREE, NULL, pointer, size != NULL ? *size : 0);
-    if (pointer == NULL)
+    if (!api_find_told(pointer, size, function, &chunk))
         return;
-    if (!lookup_live((uintptr_t)pointer, &chunk)) {
-        report_misuse(function, (uintptr_t)pointer);
-        return;
-    }
     if (size != NULL && size_unknown(&chunk, *size))
         size = NULL;
     api_check_told(&chunk, size, align, function);

@@ -146,13 +146,8 @@ void hardened_free_told(void *pointer, const size_t *size, const size_t *align,
 {
     struct chunk chunk;
 
-    event_emit(EVENT_FREE, NULL, pointer, size != NULL ? *size : 0);
-    if (pointer == NULL)
+    if (!api_find_told(pointer, size, function, &chunk))
         return;
-    if (!lookup_live((uintptr_t)pointer, &chunk)) {
-        report_misuse(function, (uintptr_t)pointer);
-        return;
-    }
     api_check_told(&chunk, size, align, function);
     free_any(pointer, "free()");
 }

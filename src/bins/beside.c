@@ -22,19 +22,14 @@ static_assert(
 static bool free_in_slab(const struct slab *slab, uintptr_t at)
 {
     const struct size_class *shape = &size_classes[slab->size_class];
-    uintptr_t start = slab_start(slab), chunk;
+    uintptr_t start = slab_start(slab);
     unsigned index = chunk_index(shape, (uint32_t)(at - start));
 
     /* The inverse is rounded up: see chunk_find(). */
     if (index * shape->size > at - start)
         index--;
-    if (index >= shape->chunks)
-        return true;
-    chunk = start + (uintptr_t)index * shape->size;
-    /* Relaxed: for the reason that beside_free() gives. */
-    if (slab->size_class < TINY_CLASSES)
-        return tiny_is_owners(atomic_load_explicit(tiny_state(chunk), memory_order_relaxed));
-    return small_is_owners(atomic_load_explicit(small_state(chunk), memory_order_relaxed));
+    return index >= shape->chunks ||
+           state_is_owners(slab->size_class, start + (uintptr_t)index * shape->size);
 }
 
 /* Returns true if the address is memory that can be read and that nobody holds. */

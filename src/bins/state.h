@@ -197,6 +197,17 @@ STATE_INLINE bool small_is_owners(uint32_t seen)
     return (seen & (uint32_t)(STATE_LIVE & STATE_REMOTE) << SMALL_KIND_SHIFT) == 0;
 }
 
+/*
+ * Returns whether only the owner may change the state of the chunk of the class at the address.
+ * Relaxed: the caller is the owner, and nobody else changes such a state.
+ */
+STATE_INLINE bool state_is_owners(unsigned size_class, uintptr_t address)
+{
+    if (size_class < TINY_CLASSES)
+        return tiny_is_owners(atomic_load_explicit(tiny_state(address), memory_order_relaxed));
+    return small_is_owners(atomic_load_explicit(small_state(address), memory_order_relaxed));
+}
+
 /* Returns the slack of a chunk of a hardened process: 1 to 64. */
 STATE_INLINE size_t tiny_slack_with_canary(uint8_t seen)
 {

@@ -9,6 +9,7 @@
 #include "debug/check.h"
 
 #include "arena/thread.h"
+#include "base/bits.h"
 #include "base/report_line.h"
 #include "debug/walk.h"
 #include "os/os.h"
@@ -38,9 +39,10 @@ static void add_fault(struct check *check, const char *what, uintptr_t address)
 /* Returns whether a chunk of the slab starts at the address. */
 static bool starts_chunk(const struct walk_slab *slab, uintptr_t address)
 {
-    uintptr_t offset = address - slab->start;
+    uint32_t offset = (uint32_t)(address - slab->start);
+    uint32_t index = chunk_index(slab->shape, offset);
 
-    return offset % slab->shape->size == 0 && offset / slab->shape->size < slab->shape->chunks;
+    return index < slab->shape->chunks && index * slab->shape->size == offset;
 }
 
 /* Acquire, here and below: see walk_same_slab(). Returns 0 if there is no fault. */
@@ -73,19 +75,16 @@ static uintptr_t wrong_small(const struct walk_slab *slab)
     return 0;
 }
 
-/* Relaxed: only the owner changes the state of a vacant chunk. Returns 0 if there is no fault. */
+/* Counts the vacant chunks. Returns one that is in use nevertheless, or 0. */
 static uintptr_t wrong_vacant(const struct walk_slab *slab, unsigned *vacant)
 {
-    bool small = slab->heap->set->small;
-
     for (unsigned index = 0; index < slab->shape->chunks; index++) {
         uintptr_t at = slab->start + (uintptr_t)index * slab->shape->size;
 
-        if ((slab->slab->vacant[index / 64] >> index % 64 & 1) == 0)
+        if (!bit_get(slab->slab->vacant, index))
             continue;
         ++*vacant;
-        if (small ? !small_is_owners(atomic_load_explicit(small_state(at), memory_order_relaxed))
-                  : !tiny_is_owners(atomic_load_explicit(tiny_state(at), memory_order_relaxed)))
+        if (!state_is_owners(identity_class(slab->identity), at))
             return at;
     }
     return 0;

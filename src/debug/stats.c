@@ -119,7 +119,6 @@ void stats_at_exit(void)
 
 void stats_print(void)
 {
-    static const char *const names[] = {"TINY", "SMALL", "LARGE"};
     struct text text = {.fd = STDERR_FILENO};
     struct os_counters os = os_counted();
     struct census census;
@@ -132,7 +131,7 @@ void stats_print(void)
     put(&text, "munmap", os.munmap);
     text_string(&text, "\n");
     for (unsigned zone = 0; zone <= ZONE_LARGE; zone++) {
-        text_string(&text, names[zone]);
+        text_string(&text, zone_name(zone));
         text_string(&text, ":");
         put(&text, zone == ZONE_LARGE ? "mappings" : "heaps", census.zone[zone].heaps);
         put(&text, "chunks", census.zone[zone].chunks);
