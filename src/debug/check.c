@@ -1,9 +1,10 @@
 /*
- * The check. Any thread's slab: a state says LIVE only where one of the slab's chunks starts, with
- * the slab's class and at most its size as slack. Own slabs: the count of vacant chunks is that of
- * the bit map, and no vacant chunk is LIVE or REMOTE. LARGE chunks start at a page.
+ * The check. In the slab of any thread, a state may be LIVE only where one of the slab's chunks
+ * starts, with the slab's class, and with a slack of at most the chunk's size. In a slab of the
+ * calling thread, the count of vacant chunks must be that of the bit map, and no vacant chunk may
+ * be LIVE or REMOTE. A LARGE chunk must start at a page.
  *
- * Faults are collected first and reported when the arena has been left, so the program's handler
+ * Faults are collected first, and reported when the arena has been left, so the program's handler
  * may allocate.
  */
 #include "debug/check.h"

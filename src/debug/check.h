@@ -1,7 +1,7 @@
 /*
  * Verifies what must be true of the allocator's own records, while other threads go on. It reads
  * only what the walk may read (debug/walk.h), and of the calling thread's own arena also what only
- * its owner may read. So a fault that it reports is one: it means that something wrote to the
+ * its owner may read. So it raises no false alarm: a fault means that something wrote to the
  * records.
  */
 #ifndef FT_DEBUG_CHECK_H
