@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "base/structure_lock.h"
+#include "bins/slab_pages.h"
 #include "bins/space.h"
 #include "large/large.h"
 #include "os/os.h"
@@ -179,7 +180,8 @@ size_t arena_trim(struct arena *arena)
 {
     arena_repair(arena);
     empty_bins(arena);
-    return heap_set_trim(&arena->tiny) + heap_set_trim(&arena->small);
+    return heap_set_trim(&arena->tiny) + heap_set_trim(&arena->small) +
+           slab_pages_trim(&arena->bins);
 }
 
 void arena_trim_step(struct arena *arena)

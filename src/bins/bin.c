@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "bins/bin_slabs.h"
 #include "bins/limbo.h"
+#include "bins/slab_pages.h"
 
 #include <string.h>
 
@@ -244,7 +245,7 @@ static bool age_heaps(struct bins *bins)
         bins->tiny_ages = !heap_set_age(bins->tiny);
     if (bins->small_ages)
         bins->small_ages = !heap_set_age(bins->small);
-    return flushed && !bins->tiny_ages && !bins->small_ages;
+    return flushed && !bins->tiny_ages && !bins->small_ages && slab_pages_step(bins);
 }
 
 static __attribute__((noinline)) void tick_due(struct bins *bins, uint64_t now)
@@ -272,6 +273,8 @@ void bins_trim(struct bins *bins)
 {
     bins->tiny_ages = !heap_set_trim_step(bins->tiny);
     bins->small_ages = !heap_set_trim_step(bins->small);
+    slab_pages_begin(bins);
+    slab_pages_step(bins);
     bins->next_tick = 0;
 }
 

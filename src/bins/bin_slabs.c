@@ -269,6 +269,19 @@ void bin_adopt(struct bin *bin, struct slab *slab)
         ring_append(bin, slab);
 }
 
+void bin_lost(struct bin *bin, struct slab *slab)
+{
+    if (slab->place == SLAB_CURRENT || slab->place == SLAB_FULL)
+        return;
+    if (slab->place == SLAB_SPARE)
+        bin->spare = NULL;
+    else
+        ring_remove(bin, slab);
+    slab->place = SLAB_FULL;
+    if (slab->free > 0)
+        ring_append(bin, slab);
+}
+
 void bin_release_empty(struct bin *bin)
 {
     if (bin->spare != NULL) {

@@ -32,6 +32,9 @@ struct slab *bin_next_current(struct bin *bin);
 /* Returns chunks, which are in no stack any more, to their slabs. */
 void bin_to_slabs(struct bin *bin, void **chunks, unsigned count);
 
+/* Moves a slab to its new place after some of its vacant chunks were lost. */
+void bin_lost(struct bin *bin, struct slab *slab);
+
 /* Returns the spare slab, and the current one if it is empty, to their heap. */
 void bin_release_empty(struct bin *bin);
 

@@ -8,6 +8,7 @@
 #include "base/bits.h"
 #include "bins/heap_guards.h"
 #include "bins/heap_lists.h"
+#include "bins/heap_pages.h"
 #include "bins/space.h"
 
 #include "base/mappings.h"
@@ -161,7 +162,7 @@ void heap_give_touched(struct heap *heap, unsigned first, unsigned units, unsign
 
 void heap_set_forget(struct heap_set *set)
 {
-    set->open = set->open_last = set->idle = set->age_next = NULL;
+    set->open = set->open_last = set->idle = set->age_next = set->pages_next = NULL;
     set->in_round = set->thorough = set->waiting = false;
     for (unsigned entry = 0; entry < OWN_HEAPS; entry++)
         set->own[entry] = entry == 0 ? OWN_NONE : 0;
@@ -170,6 +171,7 @@ void heap_set_forget(struct heap_set *set)
 void heap_forget(struct heap *heap)
 {
     free_all_units(heap);
+    heap_pages_forget(heap);
     heap->leaving = false;
     for (unsigned word = 0; word < UNIT_WORDS; word++) {
         heap->dirty[word] = ~heap->reserved[word];

@@ -110,8 +110,6 @@ struct heap {
     uint64_t dirty[UNIT_WORDS];
     uint64_t aged[UNIT_WORDS];
     uint64_t lost[UNIT_WORDS];
-    /* Units renewed in a child of the fork that came after the heap was made: see heap_return.c. */
-    uint64_t renewed[UNIT_WORDS];
     /*
      * For a heap that is committed in steps (heap_guards.h): guards, which are never in a slab, and
      * their number; and vacant units that are address space without memory.
@@ -187,6 +185,8 @@ struct heap_set {
      */
     struct heap_place unswept;
     struct heap_place unknown;
+    /* The next heap of a round over the pages of slabs; NULL if there is none: see slab_pages.h. */
+    struct heap *pages_next;
     /* Bytes of units that were handed out clean since arena_make_way() last looked. Owner only. */
     size_t fresh;
 };

@@ -98,6 +98,8 @@ static inline void heaps_insert(struct heap_set *set, struct heap *heap)
 
 static inline void heaps_remove(struct heap_set *set, struct heap *heap)
 {
+    if (set->pages_next == heap)
+        set->pages_next = heap->next;
     if (heap->prev != NULL)
         heap->prev->next = heap->next;
     else

@@ -13,12 +13,11 @@
 #include "base/structure_lock.h"
 #include "bins/heap_guards.h"
 #include "bins/heap_lists.h"
+#include "bins/heap_pages.h"
 #include "bins/heap_walk.h"
 #include "bins/limbo.h"
 #include "bins/space.h"
 #include "os/os.h"
-
-#include <string.h>
 
 enum {
     /*
@@ -48,19 +47,6 @@ static bool hide_from_walkers(struct heap *heap)
     return true;
 }
 
-/* Returns how many runs of set bits a map of units has. */
-static unsigned count_runs(const uint64_t *map)
-{
-    unsigned runs = 0;
-    uint64_t before = 0;
-
-    for (unsigned word = 0; word < UNIT_WORDS; word++) {
-        runs += (unsigned)__builtin_popcountll(map[word] & ~(map[word] << 1 | before));
-        before = map[word] >> 63;
-    }
-    return runs;
-}
-
 /*
  * Unmaps a heap that is hidden and has no live chunk, so that nobody misses it while the kernel
  * takes its time. If the kernel refuses, the heap is as it was before.
@@ -70,7 +56,7 @@ static bool unmap_hidden(struct heap *heap, bool at_once)
     struct heap_set *set = heap->set;
     uintptr_t base = heap->base;
     size_t size = heap_size(heap);
-    unsigned guards = heap->guard_units, mappings = HEAP_MAPPINGS + 2 * count_runs(heap->renewed);
+    unsigned guards = heap->guard_units, mappings = HEAP_MAPPINGS + heap_pages_mappings(heap);
 
     open_remove(set, heap);
     own_remove(set, base);
@@ -103,27 +89,6 @@ static bool heap_destroy(struct heap *heap)
 }
 
 /*
- * In the child of a fork: adds the mappings to the account that it costs to renew a run of a heap
- * that is older than the process. The kernel joins the run with neighbours that were renewed
- * before. Returns false if there would be too many; nothing has changed then.
- */
-static bool account_for(struct heap *heap, unsigned first, unsigned units)
-{
-    uint64_t after[UNIT_WORDS];
-    unsigned runs = count_runs(heap->renewed), runs_after;
-
-    memcpy(after, heap->renewed, sizeof after);
-    bits_set(after, first, units);
-    runs_after = count_runs(after);
-    if (runs_after > runs && !mappings_take(2 * (runs_after - runs)))
-        return false;
-    if (runs_after < runs)
-        mappings_give(2 * (runs - runs_after));
-    memcpy(heap->renewed, after, sizeof after);
-    return true;
-}
-
-/*
  * Purges one free run. If the kernel fails to renew it, it may be a hole, and is never used again.
  */
 static size_t purge_run(struct heap *heap, unsigned first, unsigned units)
@@ -131,7 +96,7 @@ static size_t purge_run(struct heap *heap, unsigned first, unsigned units)
     void *start = pointer_to(heap->base + (uintptr_t)first * UNIT_SIZE);
 
     bits_clear(heap->aged, first, units);
-    if (heap->generation != mappings_generation() && !account_for(heap, first, units))
+    if (!heap_pages_account(heap, first * UNIT_PAGES, units * UNIT_PAGES))
         return 0;
     if (!os_renew(start, (size_t)units * UNIT_SIZE)) {
         heap_lose(heap, first, units);

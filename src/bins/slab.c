@@ -6,6 +6,7 @@
 
 #include "base/options.h"
 #include "base/secret.h"
+#include "bins/slab_pages.h"
 #include "os/os.h"
 
 #include <string.h>
@@ -112,6 +113,7 @@ struct slab *slab_create(struct heap_set *heaps, unsigned size_class)
     slab->first_unit = (uint16_t)first;
     slab->fresh = 0;
     slab->clean = clean;
+    slab->given = false;
     all_vacant(slab, size_classes[size_class].chunks);
     if (heaps->small)
         forget_states(slab);
@@ -125,6 +127,8 @@ void slab_destroy(struct slab *slab)
     const struct size_class *shape = &size_classes[slab->size_class];
     struct heap *heap = slab_heap(slab);
 
+    if (unlikely(slab->given))
+        slab_pages_forget(slab);
     identity_store(slab, false);
     slab_publish(slab, false);
     if (heap->set->small)
@@ -187,6 +191,8 @@ unsigned slab_take(struct slab *slab, void **out, unsigned most)
      */
     if (word * 64 - (unsigned)__builtin_clzll(taken) > slab->fresh)
         slab->fresh = (uint16_t)(word * 64 - (unsigned)__builtin_clzll(taken));
+    if (unlikely(slab->given))
+        slab_pages_taken(slab, out, count);
     return count;
 }
 
@@ -260,6 +266,8 @@ unsigned slab_take_random(struct slab *slab, void **out, unsigned most, uint64_t
             slab->fresh = (uint16_t)(index + 1);
         out[taken] = start + index * size;
     }
+    if (unlikely(slab->given))
+        slab_pages_taken(slab, out, most);
     return most;
 }
 
@@ -345,6 +353,8 @@ bool slab_rebuild(struct slab *slab, struct heap *heap)
             slab->vacant[index / 64] &= ~(UINT64_C(1) << (index % 64));
             slab->free--;
         }
+    slab->given = false;
+    slab_pages_hide_lost(slab);
     slab_publish(slab, true);
     if (heap->set->small)
         heap->free_numbers[slab_number(slab) / 64] &= ~(UINT64_C(1) << (slab_number(slab) % 64));

@@ -26,7 +26,9 @@ struct slab {
     uint16_t fresh;
     uint16_t first_unit;
     uint8_t size_class;
-    uint8_t place : 7; /* enum slab_place */
+    uint8_t place : 6; /* enum slab_place */
+    /* True if some of its pages may be GIVEN: see heap_pages.h. */
+    bool given : 1;
     /* True if the memory was as the kernel gave it when the slab was made. */
     bool clean : 1;
     /*

@@ -1,0 +1,60 @@
+/*
+ * Internal to src/bins: what a heap knows of its pages, where units are too coarse. Three bit maps
+ * in its header have a bit for each OS_PAGE of the heap. In a SMALL heap they have a page of their
+ * own, which is not touched before the heap gives back a page. Owner only.
+ *
+ *   GIVEN     in a slab, given back to the kernel, and not handed out since
+ *   LOST      in a slab, and may be a hole, because the kernel failed to renew it
+ *   RENEWED   renewed in a child of the fork that came after the heap was made
+ */
+#ifndef FT_BINS_HEAP_PAGES_H
+#define FT_BINS_HEAP_PAGES_H
+
+#include "bins/slab.h"
+#include "os/os.h"
+
+enum heap_page_map { PAGES_GIVEN, PAGES_LOST, PAGES_RENEWED, PAGE_MAPS };
+
+enum {
+    UNIT_PAGES = UNIT_SIZE / OS_PAGE,
+    TINY_PAGE_WORDS = TINY_HEAP_SIZE / OS_PAGE / 64,
+    SMALL_PAGE_WORDS = SMALL_HEAP_SIZE / OS_PAGE / 64,
+    PAGE_WORD_BYTES = PAGE_MAPS * sizeof(uint64_t),
+    /* Behind struct heap, and in front of the first slab. */
+    TINY_PAGES_OFFSET =
+        TINY_SLABS_OFFSET + TINY_FIRST_UNIT * TINY_SLAB_STRIDE - TINY_PAGE_WORDS * PAGE_WORD_BYTES,
+    /* Behind the slabs. */
+    SMALL_PAGES_OFFSET = SMALL_SLABS_OFFSET + SMALL_SLABS * SMALL_SLAB_STRIDE,
+};
+
+static_assert(TINY_HEADER_OFFSET + sizeof(struct heap) <= TINY_PAGES_OFFSET, "TINY header");
+static_assert(SMALL_PAGES_OFFSET + SMALL_PAGE_WORDS * PAGE_WORD_BYTES <=
+                  SMALL_FIRST_UNIT * UNIT_SIZE,
+              "SMALL header");
+
+static inline unsigned heap_page_words(const struct heap *heap)
+{
+    return heap->set->small ? SMALL_PAGE_WORDS : TINY_PAGE_WORDS;
+}
+
+static inline uint64_t *heap_page_map(const struct heap *heap, enum heap_page_map which)
+{
+    uintptr_t offset = heap->set->small ? SMALL_PAGES_OFFSET : TINY_PAGES_OFFSET;
+
+    return (uint64_t *)pointer_to(heap->base + offset) + which * heap_page_words(heap);
+}
+
+/*
+ * In the child of a fork: adds the mappings to the account that it costs to renew some pages of a
+ * heap that is older than the process. The kernel joins them with neighbours that were renewed
+ * before. Returns false if there would be too many; nothing has changed then.
+ */
+bool heap_pages_account(struct heap *heap, unsigned first, unsigned pages);
+
+/* Returns how many mappings of the heap are on the account because pages were renewed. */
+unsigned heap_pages_mappings(const struct heap *heap);
+
+/* For the repair after a fork: no page counts as given back. */
+void heap_pages_forget(struct heap *heap);
+
+#endif
