@@ -281,18 +281,6 @@ void *slab_take_one(struct slab *slab, bool *clean)
     return chunk;
 }
 
-void slab_put_row(struct slab *slab, unsigned index, unsigned count)
-{
-    while (count > 0) {
-        unsigned bit = index % 64;
-        unsigned here = count < 64 - bit ? count : 64 - bit;
-
-        slab->vacant[index / 64] |= (~UINT64_C(0) >> (64 - here)) << bit;
-        index += here;
-        count -= here;
-    }
-}
-
 /*
  * In hardened mode, where free memory is zero: clears the addresses that a freed chunk carried to
  * its arena.

@@ -186,16 +186,11 @@ unsigned slab_take_random(struct slab *slab, void **out, unsigned most, uint64_t
 /* Takes the lowest vacant chunk; there must be one. Sets *clean if its memory is zero. */
 void *slab_take_one(struct slab *slab, bool *clean);
 
-/*
- * Take back one chunk, or a row of chunks that lie side by side. The caller adds their number to
- * slab->free.
- */
+/* Takes back a chunk. The caller counts it in slab->free. */
 static inline void slab_put(struct slab *slab, unsigned index)
 {
     slab->vacant[index / 64] |= UINT64_C(1) << (index % 64);
 }
-
-void slab_put_row(struct slab *slab, unsigned index, unsigned count);
 
 /*
  * For the repair after a fork: makes all chunks vacant that are not live. Returns false if there is

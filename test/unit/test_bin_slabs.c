@@ -4,8 +4,9 @@
  */
 #include "unit/unit.h"
 
-#include "bins/bin.h"
+#include "bins/bin_slabs.h"
 #include "os/os.h"
+#include "support/rng.h"
 
 #include <string.h>
 
@@ -126,6 +127,95 @@ static void test_without_memory_a_bin_stays_as_it_is(void **state)
     }
 }
 
+enum order { UPWARD, DOWNWARD, NEAR, ANYWHERE, ORDERS };
+
+/* Takes all chunks of three slabs except the last one of each. Returns how many. */
+static unsigned take_three_slabs(struct bin *bin, void **chunks, void **last)
+{
+    static void *taken[TINY_SLAB_CHUNKS_MAX];
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < 3; i++) {
+        unsigned from_slab = slab_take(bin_next_current(bin), taken, TINY_SLAB_CHUNKS_MAX);
+
+        assert_int_equal(from_slab, size_classes[bin->size_class].chunks);
+        last[i] = taken[0];
+        while (from_slab > 1)
+            chunks[count++] = taken[--from_slab];
+    }
+    return count;
+}
+
+static void swap(void **one, void **other)
+{
+    void *chunk = *one;
+
+    *one = *other;
+    *other = chunk;
+}
+
+/* Brings chunks that are in the order of their addresses into another one. */
+static void arrange(void **chunks, unsigned count, enum order order, struct rng *rng)
+{
+    unsigned group = order == NEAR ? 10 : count;
+
+    if (order == DOWNWARD)
+        for (unsigned n = 0; n < count / 2; n++)
+            swap(&chunks[n], &chunks[count - 1 - n]);
+    if (order == NEAR || order == ANYWHERE)
+        for (unsigned n = 0; n < count; n++) {
+            unsigned start = n - n % group, end = start + group < count ? start + group : count;
+
+            swap(&chunks[n], &chunks[rng_between(rng, n, end - 1)]);
+        }
+}
+
+static bool is_vacant(const struct bin *bin, const void *chunk)
+{
+    uintptr_t at = (uintptr_t)chunk;
+    const struct slab *slab = bin->size_class < TINY_CLASSES ? tiny_slab(at) : small_slab(at);
+    unsigned index = chunk_index(&size_classes[bin->size_class], (uint32_t)(at - slab_start(slab)));
+
+    return (slab->vacant[index / 64] >> (index % 64) & 1) != 0;
+}
+
+/* Returns the chunks of three slabs in the order, in two parts, and looks for the others' bits. */
+static void return_three_slabs(struct arena *arena, struct bin *bin, enum order order,
+                               struct rng *rng)
+{
+    static void *chunks[3 * TINY_SLAB_CHUNKS_MAX];
+    void *last[3];
+    unsigned count = take_three_slabs(bin, chunks, last);
+    unsigned part = (unsigned)rng_between(rng, 0, count);
+
+    arrange(chunks, count, order, rng);
+    bin_to_slabs(bin, chunks, part);
+    for (unsigned n = 0; n < count; n++)
+        assert_int_equal(is_vacant(bin, chunks[n]), n < part);
+    for (unsigned i = 0; i < 3; i++)
+        assert_false(is_vacant(bin, last[i]));
+    bin_to_slabs(bin, chunks + part, count - part);
+    for (unsigned n = 0; n < count; n++)
+        assert_true(is_vacant(bin, chunks[n]));
+    bin_to_slabs(bin, last, 3);
+    unit_check_bin(arena, bin, 0);
+}
+
+static void test_chunks_return_to_their_slabs_in_any_order(void **state)
+{
+    (void)state;
+    struct rng rng = rng_stream(1, 3);
+    struct arena *arena = unit_arena();
+
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
+        for (enum order order = UPWARD; order < ORDERS; order++)
+            for (unsigned time = 0; time < 3; time++) {
+                return_three_slabs(arena, &arena->bins.of[size_class], order, &rng);
+                /* Another time, all chunks are vacant again. */
+                bin_flush(&arena->bins.of[size_class]);
+            }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +224,7 @@ int main(void)
         cmocka_unit_test_teardown(test_a_chunk_for_calloc_knows_whether_it_is_clean,
                                   unit_flush_all),
         cmocka_unit_test_teardown(test_without_memory_a_bin_stays_as_it_is, unit_flush_all),
+        cmocka_unit_test_teardown(test_chunks_return_to_their_slabs_in_any_order, unit_flush_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
