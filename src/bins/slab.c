@@ -145,8 +145,13 @@ static inline void **put_addresses(void **end, uint64_t bits, char *first, size_
 {
     if (bits == ~UINT64_C(0)) {
         /* The usual case in a slab that is new, or whose chunks all came back. */
-        for (unsigned bit = 0; bit < 64; bit++, first += size)
-            *--end = first;
+        for (unsigned bit = 0; bit < 64; bit += 4, first += 4 * size) {
+            end -= 4;
+            end[3] = first;
+            end[2] = first + size;
+            end[1] = first + 2 * size;
+            end[0] = first + 3 * size;
+        }
         return end;
     }
     for (; bits != 0; bits &= bits - 1)
