@@ -170,6 +170,14 @@ CASES = (
         *("--touch", "pages"),
         quick=True,
     ),
+    replace_case(
+        "large-5m-25m",
+        16,
+        5 * MIB,
+        25 * MIB,
+        "16 live chunks of 5 to 25 MiB, all pages written: which freed mappings serve the next",
+        *("--touch", "pages"),
+    ),
     *live_cases(),
     *size_cases(),
     start_case(

@@ -11,6 +11,9 @@ ONE_SIZE = ("--min", "64", "--max", "64")
 MIXED_SIZES = ("--min", "16", "--max", "527")
 BURSTS = ("--bundle", "5000", "--bundles", "1")
 BACKLOG = ("--behind", "10000")
+TOUCHED = ("--chunks", "100", "--min", "16", "--max", "30000", "--touch", "pages", "--left", "0")
+# Waking 1,000 threads takes milliseconds, so each has to work for long once it is awake.
+CROWD = ("--live", "16", "--replace", "5000")
 
 
 def threads_case(name, program, threads, about, *options, **fields):
@@ -96,6 +99,32 @@ def churn_cases():
             "of which the parent frees a third"
         )
         yield threads_case(f"churn-{threads}t", "churn", threads, about, quick=threads == 4)
+    for threads in (1, 4):
+        about = (
+            f"short threads, {threads} at a time: each writes to 1.5 MB in chunks of 16 to "
+            "30,000 bytes and frees them: memory that ended threads leave to the next"
+        )
+        yield threads_case(
+            f"churn-touch-{threads}t", "churn", threads, about, *TOUCHED, quick=threads == 4
+        )
+
+
+def exchange_cases():
+    for threads in (2, 8):
+        about = (
+            f"{threads} threads keep, free and exchange chunks through shared slots, end, "
+            "and new ones follow: chunks whose threads come and go"
+        )
+        yield threads_case(
+            f"exchange-{threads}t", "exchange", threads, about, quick=threads == 2
+        )
+
+
+def crowd_cases():
+    """Yields the same work for few threads, and for more than an allocator has arenas for."""
+    for threads in (8, 200, 1000):
+        about = f"{threads:,} threads each replace random ones of their own 16 chunks"
+        yield threads_case(f"crowd-{threads}t", "disjoint", threads, about, *CROWD)
 
 
 SERVER = (
@@ -116,7 +145,9 @@ CASES = (
     *scaling_cases("server", SERVER, quick={2}),
     *scaling_cases("steal", STEAL, quick={2}),
     *churn_cases(),
+    *exchange_cases(),
     *sharing_cases(),
+    *crowd_cases(),
     threads_case(
         "idle-1000",
         "idle",

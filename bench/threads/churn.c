@@ -1,39 +1,69 @@
 /*
- * churn: short threads. Each allocates a few hundred chunks, frees two of three and ends; the
+ * churn: short threads. Each allocates a few hundred chunks, frees most of them and ends; the
  * parent frees the rest, and creates the next thread. An operation is a thread's life.
  *
  * Stresses what an allocator does when a thread begins and ends: caches that are made and flushed,
  * arenas that are given back while chunks of them live, and frees of chunks whose thread is gone.
+ * With --touch pages and chunks of up to some ten KiB, each thread writes to a megabyte or more of
+ * pages. That shows whether the allocator keeps the pages of a thread that ended for the next one,
+ * or takes fresh ones from the kernel for each.
  * With --threads N, N of them are alive at a time; the parent joins the oldest first. That they are
- * created is part of the figure, most of it under any allocator. The pattern is that of Gloger's
- * t-test1 for ptmalloc, whose threads end and are replaced; what they leave behind comes on top.
+ * created is part of the figure, most of it under any allocator if the chunks are small. The
+ * pattern is that of Gloger's t-test1 for ptmalloc, whose threads end and are replaced; what they
+ * leave behind comes on top.
  */
 #include "threads.h"
 
-enum { SMALLEST = 16, LARGEST = 527, LEFT_TO_PARENT = 3 /* the parent frees one of 3 */ };
+enum touch { TOUCH_ENDS, TOUCH_PAGES };
+
+static const char *const touch_names[] = {"ends", "pages", NULL};
 
 /* Belongs to the thread while it runs, and to the parent before and after that. */
 struct child {
     alignas(LINE_PAIR) pthread_t thread;
+    const struct churn *churn;
     void **chunks;
-    size_t count;
     uint64_t seed;
 };
 
 struct churn {
     size_t threads;
     size_t chunks_per_thread;
+    size_t smallest;
+    size_t largest;
+    size_t touch;
+    size_t left; /* the parent frees one chunk of so many, or none if it is 0 */
     struct child *children;
 };
+
+static void *child_new_chunk(struct child *child)
+{
+    const struct churn *churn = child->churn;
+    const size_t sizes = churn->largest - churn->smallest + 1;
+    const size_t size = churn->smallest + bench_scale((uint32_t)bench_random(&child->seed), sizes);
+    void *chunk = bench_alloc(size);
+    if (churn->touch == TOUCH_PAGES) {
+        bench_touch_pages(chunk, 0, size);
+    } else {
+        bench_touch(chunk, size);
+    }
+    return chunk;
+}
+
+static bool is_left_to_parent(const struct churn *churn, size_t index)
+{
+    return churn->left != 0 && index % churn->left == 0;
+}
 
 static void *child_live(void *argument)
 {
     struct child *child = argument;
-    for (size_t i = 0; i < child->count; i++) {
-        child->chunks[i] = even_chunk(SMALLEST, LARGEST, (uint32_t)bench_random(&child->seed));
+    const struct churn *churn = child->churn;
+    for (size_t i = 0; i < churn->chunks_per_thread; i++) {
+        child->chunks[i] = child_new_chunk(child);
     }
-    for (size_t i = 0; i < child->count; i++) {
-        if (i % LEFT_TO_PARENT != 0) {
+    for (size_t i = 0; i < churn->chunks_per_thread; i++) {
+        if (!is_left_to_parent(churn, i)) {
             free(child->chunks[i]);
         }
     }
@@ -47,8 +77,9 @@ static void child_start(struct child *child)
 
 static void child_end(struct child *child)
 {
+    const struct churn *churn = child->churn;
     pthread_join(child->thread, NULL);
-    for (size_t i = 0; i < child->count; i += LEFT_TO_PARENT) {
+    for (size_t i = 0; churn->left != 0 && i < churn->chunks_per_thread; i += churn->left) {
         free(child->chunks[i]);
     }
 }
@@ -71,23 +102,41 @@ static void churn_run(void *context, size_t rounds)
     }
 }
 
+static void churn_check(const struct churn *churn)
+{
+    threads_check(churn->threads);
+    if (churn->chunks_per_thread == 0) {
+        bench_fail("--chunks must not be 0", "");
+    }
+    if (churn->smallest == 0 || churn->largest < churn->smallest) {
+        bench_fail("--min or --max out of range", "");
+    }
+}
+
 int main(int argc, char **argv)
 {
-    struct churn churn = {.threads = 2, .chunks_per_thread = 300};
+    struct churn churn = {
+        .threads = 2,
+        .chunks_per_thread = 300,
+        .smallest = 16,
+        .largest = 527,
+        .left = 3,
+    };
     const struct bench_option options[] = {
         {"--threads", "threads that are alive at a time, beside the parent", NULL, &churn.threads},
         {"--chunks", "chunks that each allocates", NULL, &churn.chunks_per_thread},
+        {"--min", "smallest size", NULL, &churn.smallest},
+        {"--max", "largest size", NULL, &churn.largest},
+        {"--touch", "what is written: ends or pages", touch_names, &churn.touch},
+        {"--left", "the parent frees one chunk of so many; 0: none", NULL, &churn.left},
     };
     const struct bench bench = bench_parse(argc, argv, options, sizeof options / sizeof *options);
-    threads_check(churn.threads);
-    if (churn.chunks_per_thread == 0) {
-        bench_fail("--chunks must not be 0", "");
-    }
+    churn_check(&churn);
     churn.children = bench_map(churn.threads * sizeof *churn.children);
     for (size_t i = 0; i < churn.threads; i++) {
         struct child *child = &churn.children[i];
-        child->count = churn.chunks_per_thread;
-        child->chunks = bench_map(child->count * sizeof *child->chunks);
+        child->churn = &churn;
+        child->chunks = bench_map(churn.chunks_per_thread * sizeof *child->chunks);
         child->seed = i + 1;
     }
     bench_measure(&bench, churn_run, &churn, churn.threads);

@@ -23,21 +23,26 @@ struct table {
 
 struct disjoint {
     size_t live;
+    size_t replacements; /* of each thread in a round */
     struct table *tables; /* one for each thread */
 };
 
-static void disjoint_replace(void *context, size_t member, size_t rounds)
+static void table_replace(struct table *table, size_t live, size_t count)
 {
-    const struct disjoint *disjoint = context;
-    struct table *table = &disjoint->tables[member];
     uint64_t seed = table->seed;
-    for (size_t i = 0; i < rounds; i++) {
+    for (size_t i = 0; i < count; i++) {
         const uint64_t draw = bench_random(&seed);
-        void **slot = &table->chunks[bench_scale((uint32_t)(draw >> 32), disjoint->live)];
+        void **slot = &table->chunks[bench_scale((uint32_t)(draw >> 32), live)];
         free(*slot);
         *slot = even_chunk(SMALLEST, LARGEST, (uint32_t)draw);
     }
     table->seed = seed;
+}
+
+static void disjoint_work(void *context, size_t member, size_t rounds)
+{
+    const struct disjoint *disjoint = context;
+    table_replace(&disjoint->tables[member], disjoint->live, rounds * disjoint->replacements);
 }
 
 static void disjoint_prepare(void *context, size_t member)
@@ -49,7 +54,7 @@ static void disjoint_prepare(void *context, size_t member)
     for (size_t i = 0; i < disjoint->live; i++) {
         table->chunks[i] = even_chunk(SMALLEST, LARGEST, (uint32_t)bench_random(&table->seed));
     }
-    disjoint_replace(context, member, WARM_UP_TURNS * disjoint->live);
+    table_replace(table, disjoint->live, WARM_UP_TURNS * disjoint->live);
 }
 
 static void disjoint_free(void *context, size_t member)
@@ -60,24 +65,25 @@ static void disjoint_free(void *context, size_t member)
 
 int main(int argc, char **argv)
 {
-    struct disjoint disjoint = {.live = 1000};
+    struct disjoint disjoint = {.live = 1000, .replacements = 1};
     struct team team = {
         .threads = 2,
         .prepare = disjoint_prepare,
-        .work = disjoint_replace,
+        .work = disjoint_work,
         .finish = disjoint_free,
         .context = &disjoint,
     };
     const struct bench_option options[] = {
         {"--threads", "threads", NULL, &team.threads},
         {"--live", "live chunks of each thread", NULL, &disjoint.live},
+        {"--replace", "replacements of each thread in a round", NULL, &disjoint.replacements},
     };
     const struct bench bench = bench_parse(argc, argv, options, sizeof options / sizeof *options);
     threads_check(team.threads);
-    if (disjoint.live == 0) {
-        bench_fail("--live must not be 0", "");
+    if (disjoint.live == 0 || disjoint.replacements == 0) {
+        bench_fail("--live and --replace must not be 0", "");
     }
     disjoint.tables = bench_map(team.threads * sizeof *disjoint.tables);
-    team_measure(&team, &bench, team.threads);
+    team_measure(&team, &bench, team.threads * disjoint.replacements);
     return 0;
 }
