@@ -23,7 +23,7 @@ struct table {
 
 struct disjoint {
     size_t live;
-    size_t replacements; /* of each thread in a round */
+    size_t replacements;  /* of each thread in a round */
     struct table *tables; /* one for each thread */
 };
 
