@@ -9,6 +9,7 @@
 #include "bins/heap_guards.h"
 #include "bins/heap_lists.h"
 #include "bins/heap_pages.h"
+#include "bins/heap_steps.h"
 #include "bins/space.h"
 
 #include "base/mappings.h"
@@ -53,8 +54,9 @@ static void free_all_units(struct heap *heap)
 static struct heap *heap_create(struct heap_set *set)
 {
     size_t size = set->small ? SMALL_HEAP_SIZE : TINY_HEAP_SIZE;
-    uintptr_t base =
-        space_find_heap(&size, set->small ? SMALL_HEAP_LEAST : TINY_HEAP_LEAST, set->reclaim);
+    size_t least = set->small ? SMALL_HEAP_LEAST : TINY_HEAP_LEAST;
+    size_t committed = heap_first_part(set);
+    uintptr_t base = space_find_heap(&size, least, set->reclaim, &committed);
     struct heap *heap;
     bool entered;
 
@@ -67,7 +69,8 @@ static struct heap *heap_create(struct heap_set *set)
     heap->size = size;
     heap->units = heap_units_in(size);
     heap->generation = mappings_generation();
-    if (heap_in_steps())
+    heap_reserve_behind(heap, committed);
+    if (heap_has_guards())
         heap_guard(heap);
     free_all_units(heap);
     structure_lock_write();
@@ -86,36 +89,66 @@ static struct heap *heap_create(struct heap_set *set)
     return heap;
 }
 
+/* Returns an open heap with such a run, and the first unit of the lowest one; or NULL. */
+static struct heap *find_open(const struct heap_set *set, unsigned units, unsigned align,
+                              unsigned *first)
+{
+    unsigned end = set->small ? SMALL_UNITS : TINY_UNITS;
+    struct heap *heap;
+
+    for (heap = set->open; heap != NULL; heap = heap->next_open) {
+        *first = heap->free_units >= units ? run_find(heap->vacant, end, units, align) : end;
+        if (*first < end)
+            break;
+    }
+    return heap;
+}
+
+/* Like find_open(), but only among units that are memory already. */
+static struct heap *find_committed(const struct heap_set *set, unsigned units, unsigned align,
+                                   unsigned *first)
+{
+    unsigned end = set->small ? SMALL_UNITS : TINY_UNITS;
+    uint64_t memory[UNIT_WORDS];
+    struct heap *heap;
+
+    for (heap = set->open; heap != NULL; heap = heap->next_open) {
+        for (unsigned word = 0; word < UNIT_WORDS; word++)
+            memory[word] = heap->vacant[word] & ~heap->reserved[word];
+        *first = run_find(memory, end, units, align);
+        if (*first < end)
+            break;
+    }
+    return heap;
+}
+
 struct heap *heap_set_take_aligned(struct heap_set *set, unsigned units, unsigned align,
                                    unsigned *first, bool *clean)
 {
-    struct heap *heap;
-    unsigned end = set->small ? SMALL_UNITS : TINY_UNITS;
-    unsigned unit = end;
+    struct heap *heap = find_open(set, units, align, first);
 
-    for (heap = set->open; heap != NULL; heap = heap->next_open) {
-        unit = heap->free_units >= units ? run_find(heap->vacant, end, units, align) : end;
-        if (unit < end)
-            break;
-    }
     if (heap == NULL) {
+        unsigned end = set->small ? SMALL_UNITS : TINY_UNITS;
+
         heap = heap_create(set);
         if (heap == NULL)
             return NULL;
-        unit = run_find(heap->vacant, end, units, align);
+        *first = run_find(heap->vacant, end, units, align);
         /* The guards inside may leave no such place. The heap then serves other requests. */
-        if (unit >= end)
+        if (*first >= end)
             return NULL;
     }
+    /* If the kernel refuses a step, there may still be memory in another place. */
+    if (unlikely(!heap_commit(heap, *first, units)))
+        heap = find_committed(set, units, align, first);
+    if (heap == NULL)
+        return NULL;
     if (set->idle == heap)
         set->idle = NULL;
-    *first = unit;
-    if (unlikely(!heap_commit(heap, unit, units)))
-        return NULL;
-    *clean = bit_next(heap->dirty, unit, unit + units, 0) == unit + units;
+    *clean = bit_next(heap->dirty, *first, *first + units, 0) == *first + units;
     if (*clean)
         set->fresh += (size_t)units * UNIT_SIZE;
-    heap_claim(heap, unit, units);
+    heap_claim(heap, *first, units);
     return heap;
 }
 

@@ -1,7 +1,7 @@
 /*
- * A heap is one aligned mapping that an arena cuts into slabs. TINY and SMALL have heaps of their
- * own. The first units hold what the allocator knows about the heap, so that nothing of the
- * allocator is stored between the chunks.
+ * A heap is one aligned range of address space that an arena cuts into slabs. TINY and SMALL have
+ * heaps of their own. The first units hold what the allocator knows about the heap, so that nothing
+ * of the allocator is stored between the chunks. heap_steps.h says when it becomes memory.
  *
  *   TINY, 4 MiB
  *     16 KiB   the class of each unit, a byte each, in the window that the address selects (2 KiB)
@@ -59,8 +59,9 @@ enum {
 };
 
 /*
- * How many mappings a heap is for the kernel: its memory, and the guards around it. The guards
- * between neighbouring heaps are one mapping.
+ * How many mappings a heap is for the kernel: its memory, which grows by steps that the kernel
+ * joins, and the address space around it. What is reserved behind the memory, the guard behind that
+ * and the guard in front of the next heap are one mapping.
  */
 enum { HEAP_MAPPINGS = 2 };
 
@@ -111,11 +112,11 @@ struct heap {
     uint64_t aged[UNIT_WORDS];
     uint64_t lost[UNIT_WORDS];
     /*
-     * For a heap that is committed in steps (heap_guards.h): guards, which are never in a slab, and
-     * their number; and vacant units that are address space without memory.
+     * Vacant units that are address space without memory, to be committed (heap_steps.h). And, in
+     * hardened mode, guards (heap_guards.h), which are never in a slab, and their number.
      */
-    uint64_t guards[UNIT_WORDS];
     uint64_t reserved[UNIT_WORDS];
+    uint64_t guards[UNIT_WORDS];
     unsigned guard_units;
     /* SMALL: the free slab numbers. */
     uint64_t free_numbers[SMALL_SLABS / 64];

@@ -1,10 +1,11 @@
 /*
- * Chooses where the guards of a heap lie, and commits its memory.
+ * Chooses where the guards of a heap are.
  */
 #include "bins/heap_guards.h"
 
 #include "base/bits.h"
 #include "base/secret.h"
+#include "bins/heap_steps.h"
 
 static_assert((2 * GUARD_BLOCK - GUARD_PLACES) * UNIT_SIZE < 1 << 20,
               "guards are less than a MiB apart");
@@ -12,6 +13,9 @@ static_assert(GUARD_BLOCK - GUARD_PLACES >= SLAB_UNITS_MAX,
               "the longest slab has room between two of them");
 static_assert(GUARD_PLACES % SLAB_UNITS_MAX == 0,
               "and there it begins at a multiple of its own size");
+static_assert((int)TINY_COMMITTED <= GUARD_BLOCK + GUARD_PLACES &&
+                  (int)SMALL_COMMITTED <= GUARD_BLOCK + GUARD_PLACES,
+              "the part that every heap has from the beginning ends before the first guard");
 
 /* Written by any thread; relaxed, because it is a sum that orders nothing. */
 static _Atomic unsigned guards_made;
@@ -61,7 +65,6 @@ void heap_guard(struct heap *heap)
         atomic_fetch_sub_explicit(&guards_made, most - heap->guard_units,
                                   memory_order_relaxed); /* relaxed: a sum */
     }
-    bits_set(heap->reserved, first, units - first);
     for (unsigned word = 0; word < UNIT_WORDS; word++)
         heap->reserved[word] &= ~heap->guards[word];
 }
@@ -69,36 +72,4 @@ void heap_guard(struct heap *heap)
 void heap_unguard(unsigned guards)
 {
     atomic_fetch_sub_explicit(&guards_made, guards, memory_order_relaxed); /* relaxed: a sum */
-}
-
-static bool commit(struct heap *heap, unsigned first, unsigned units)
-{
-    void *start = pointer_to(heap->base + (uintptr_t)first * UNIT_SIZE);
-
-    bits_clear(heap->reserved, first, units);
-    if (os_renew(start, (size_t)units * UNIT_SIZE))
-        return true;
-    heap_lose(heap, first, units);
-    return false;
-}
-
-bool heap_commit_reserved(struct heap *heap, unsigned first, unsigned units)
-{
-    enum { STEP = 16 };
-    unsigned end = first + units;
-
-    for (unsigned at = bit_next(heap->reserved, first, end, 0); at < end;) {
-        /*
-         * Commit at least a step, since each costs a system call. Units that are guards, or memory
-         * already, are not reserved.
-         */
-        unsigned least = end - at > STEP ? end : at + STEP;
-        unsigned most = least < heap_units(heap) ? least : heap_units(heap);
-        unsigned stop = bit_next(heap->reserved, at, most, ~UINT64_C(0));
-
-        if (!commit(heap, at, stop - at))
-            return false;
-        at = stop < end ? bit_next(heap->reserved, stop, end, 0) : end;
-    }
-    return true;
 }

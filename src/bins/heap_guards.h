@@ -1,8 +1,8 @@
 /*
- * Guards inside heaps, in hardened mode. A heap is only address space at first, except for its
- * header. The memory that slabs need is committed in steps, from the bottom, so that a write far
- * past a chunk's end soon meets memory that cannot be touched. Guards, which are never committed,
- * lie between at random places, less than a MiB apart. Owner only, like all of a heap.
+ * Guards inside heaps, in hardened mode. They are units that are never committed, at random places
+ * less than a MiB apart. What is between them is committed in steps, as in every heap
+ * (heap_steps.h), so a write far past a chunk's end soon meets memory that cannot be touched. Owner
+ * only, like all of a heap.
  */
 #ifndef FT_BINS_HEAP_GUARDS_H
 #define FT_BINS_HEAP_GUARDS_H
@@ -24,28 +24,16 @@ enum {
     GUARDS_MAX = 8192,
 };
 
-/* Returns true if heaps are committed in steps. They are not if a page is larger than a unit. */
-static inline bool heap_in_steps(void)
+/* Returns true if heaps have guards inside. They have none if a page is larger than a unit. */
+static inline bool heap_has_guards(void)
 {
     return policy_guards() && os_page_size() <= UNIT_SIZE;
 }
 
-/* Chooses the guards of a new heap whose memory is still zero, and reserves all other units. */
+/* Chooses the guards of a new heap among its reserved units. Its header is still zero. */
 void heap_guard(struct heap *heap);
 
 /* Notes that a heap with this many guards was unmapped. */
 void heap_unguard(unsigned guards);
-
-/*
- * Commits what is reserved of a range of units. Returns false if the kernel refuses; units that may
- * be a hole then are lost.
- */
-bool heap_commit_reserved(struct heap *heap, unsigned first, unsigned units);
-
-/* Makes sure that vacant units are memory. */
-static inline bool heap_commit(struct heap *heap, unsigned first, unsigned units)
-{
-    return !heap_in_steps() || heap_commit_reserved(heap, first, units);
-}
 
 #endif

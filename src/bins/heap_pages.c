@@ -23,7 +23,7 @@ static unsigned count_runs(const uint64_t *map, unsigned words)
     return runs;
 }
 
-bool heap_pages_account(struct heap *heap, unsigned first, unsigned pages)
+bool heap_pages_account(struct heap *heap, unsigned first, unsigned pages, bool needed)
 {
     uint64_t after[SMALL_PAGE_WORDS], *renewed = heap_page_map(heap, PAGES_RENEWED);
     unsigned words = heap_page_words(heap);
@@ -35,7 +35,9 @@ bool heap_pages_account(struct heap *heap, unsigned first, unsigned pages)
     memcpy(after, renewed, words * sizeof after[0]);
     bits_set(after, first, pages);
     runs_after = count_runs(after, words);
-    if (runs_after > runs && !mappings_take(MAPPINGS_PER_RUN * (runs_after - runs)))
+    if (runs_after > runs && needed)
+        mappings_add(MAPPINGS_PER_RUN * (runs_after - runs));
+    else if (runs_after > runs && !mappings_take(MAPPINGS_PER_RUN * (runs_after - runs)))
         return false;
     if (runs_after < runs)
         mappings_give(MAPPINGS_PER_RUN * (runs - runs_after));

@@ -47,9 +47,10 @@ static inline uint64_t *heap_page_map(const struct heap *heap, enum heap_page_ma
 /*
  * In the child of a fork: adds the mappings to the account that it costs to renew some pages of a
  * heap that is older than the process. The kernel joins them with neighbours that were renewed
- * before. Returns false if there would be too many; nothing has changed then.
+ * before. Returns false if there would be too many, unless the pages are `needed`; nothing has
+ * changed then. Elsewhere renewing pages costs no mapping.
  */
-bool heap_pages_account(struct heap *heap, unsigned first, unsigned pages);
+bool heap_pages_account(struct heap *heap, unsigned first, unsigned pages, bool needed);
 
 /* Returns how many mappings of the heap are on the account because pages were renewed. */
 unsigned heap_pages_mappings(const struct heap *heap);

@@ -14,6 +14,7 @@
 #include "bins/heap_guards.h"
 #include "bins/heap_lists.h"
 #include "bins/heap_pages.h"
+#include "bins/heap_steps.h"
 #include "bins/heap_walk.h"
 #include "bins/limbo.h"
 #include "bins/space.h"
@@ -56,11 +57,11 @@ static bool unmap_hidden(struct heap *heap, bool at_once)
     struct heap_set *set = heap->set;
     uintptr_t base = heap->base;
     size_t size = heap_size(heap);
-    unsigned guards = heap->guard_units, mappings = HEAP_MAPPINGS + heap_pages_mappings(heap);
+    unsigned guards = heap->guard_units, mappings = heap_mappings(heap);
 
     open_remove(set, heap);
     own_remove(set, base);
-    if ((!at_once && limbo_put(base, size)) || space_unmap_heap(base, size)) {
+    if ((!at_once && limbo_put(base, size, heap_committed(heap))) || space_unmap_heap(base, size)) {
         heap_unguard(guards);
         mappings_give(mappings);
         return true;
@@ -96,7 +97,7 @@ static size_t purge_run(struct heap *heap, unsigned first, unsigned units)
     void *start = pointer_to(heap->base + (uintptr_t)first * UNIT_SIZE);
 
     bits_clear(heap->aged, first, units);
-    if (!heap_pages_account(heap, first * UNIT_PAGES, units * UNIT_PAGES))
+    if (!heap_pages_account(heap, first * UNIT_PAGES, units * UNIT_PAGES, false))
         return 0;
     if (!os_renew(start, (size_t)units * UNIT_SIZE)) {
         heap_lose(heap, first, units);

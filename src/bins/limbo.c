@@ -1,5 +1,5 @@
 /*
- * The list of heaps in limbo. Each has its record at the end of its own last unit.
+ * The list of heaps in limbo. Each has its record at the end of its own memory.
  */
 #include "bins/limbo.h"
 
@@ -47,18 +47,17 @@ static void limbo_push(struct limbo *one)
         os_count_rmw();
 }
 
-bool limbo_put(uintptr_t base, size_t size)
+bool limbo_put(uintptr_t base, size_t size, size_t committed)
 {
-    size_t usable = (size_t)heap_units_in(size) * UNIT_SIZE;
     struct limbo *one;
 
     /* If address space is short, none is kept. */
     if (!limbo_used || os_memory_limit() != SIZE_MAX)
         return false;
     /* The range may be a hole now: it is never touched or unmapped again. */
-    if (!os_renew(pointer_to(base), usable))
+    if (!os_renew(pointer_to(base), committed))
         return true;
-    one = (struct limbo *)pointer_to(base + usable) - 1;
+    one = (struct limbo *)pointer_to(base + committed) - 1;
     one->base = base;
     one->size = size;
     one->since = clock_now();

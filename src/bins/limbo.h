@@ -12,10 +12,11 @@
 #include <stdint.h>
 
 /*
- * Gives back the memory of a heap that no look-up finds any more, and keeps its address space.
- * Returns false if the heap has to be unmapped at once; nothing has changed then.
+ * Gives back the memory of a heap that no look-up finds any more, and keeps its address space. The
+ * first `committed` bytes are all of its memory, the header included. Returns false if the heap has
+ * to be unmapped at once; nothing has changed then.
  */
-bool limbo_put(uintptr_t base, size_t size);
+bool limbo_put(uintptr_t base, size_t size, size_t committed);
 
 /*
  * Unmaps the heaps that have been in limbo for long enough, or all. Returns their bytes of address

@@ -195,7 +195,7 @@ static bool renew_run(struct bins *bins, struct heap *heap, const struct pages *
     uint64_t *given = heap_page_map(heap, PAGES_GIVEN);
     unsigned due = 0;
 
-    if (!heap_pages_account(heap, first, count))
+    if (!heap_pages_account(heap, first, count, false))
         return false;
     if (!os_renew(pointer_to(heap->base + (uintptr_t)first * OS_PAGE), (size_t)count * OS_PAGE)) {
         bits_set(heap_page_map(heap, PAGES_LOST), first, count);

@@ -1,8 +1,8 @@
 /*
- * A heap's pages, from first to last: a guard below its base; its units; a guard that ends one page
- * before the next multiple of the heap's size, where the first guard of the next heap may be. So
- * neighbours never share a guard, and each heap is mapped and unmapped without regard to the
- * others.
+ * A heap's pages, from first to last: a guard below its base; its units, of which only the first
+ * are memory yet; a guard that ends one page before the next multiple of the heap's size, where the
+ * first guard of the next heap may be. So neighbours never share a guard, and each heap is mapped
+ * and unmapped without regard to the others.
  *
  * The first heaps are taken from one reservation, the first mapping, because a system call at a
  * program's start costs as much as everything else that is done for a heap. It holds a SMALL heap,
@@ -45,18 +45,15 @@ static size_t usable_of(size_t size)
     return (size_t)heap_units_in(size) * UNIT_SIZE;
 }
 
-/* How much is memory from the beginning: if the heap is committed in steps, only the header. */
-static size_t committed_of(size_t size, size_t align)
+/*
+ * How much of a heap is memory from the beginning, if `wanted` bytes suffice. Under a limit it is
+ * all, because what the kernel refuses then is a whole heap, and no part of one.
+ */
+static size_t committed_of(size_t size, size_t wanted)
 {
-    if (!heap_in_steps())
-        return usable_of(size);
-    return (size_t)(align == SMALL_HEAP_SIZE ? SMALL_FIRST_UNIT : TINY_FIRST_UNIT) * UNIT_SIZE;
-}
+    bool whole = os_memory_limit() != SIZE_MAX && !heap_has_guards();
 
-/* How much behind that is a guard, at first or for good. */
-static size_t guard_of(size_t size, size_t align)
-{
-    return size - os_page_size() - committed_of(size, align);
+    return whole || wanted > usable_of(size) ? usable_of(size) : wanted;
 }
 
 static void make_first(void)
@@ -109,7 +106,7 @@ static uintptr_t take_from_first(size_t size)
     return at;
 }
 
-uintptr_t space_first_heap(size_t size)
+uintptr_t space_first_heap(size_t size, size_t *committed)
 {
     uintptr_t at = 0;
 
@@ -120,13 +117,14 @@ uintptr_t space_first_heap(size_t size)
     if (atomic_load_explicit(&first.state, memory_order_acquire) == IN_USE)
         at = take_from_first(size);
     /* A place where the kernel refuses memory may be a hole by now, so it is never used again. */
-    return at != 0 && os_renew(pointer_to(at), usable_of(size)) ? at : 0;
+    *committed = committed_of(size, *committed);
+    return at != 0 && os_renew(pointer_to(at), *committed) ? at : 0;
 }
 
 /*
  * Maps a heap at a random address, so that the address of one heap does not reveal those of others.
  */
-static uintptr_t map_at_random(size_t size, size_t align)
+static uintptr_t map_at_random(size_t committed, size_t after, size_t align)
 {
     enum { TRIES = 4 };
     static const uintptr_t places = (uintptr_t)1 << ADDRESS_BITS;
@@ -138,41 +136,63 @@ static uintptr_t map_at_random(size_t size, size_t align)
         uintptr_t at =
             secret_scramble(secret_word + secret_scramble(number + 1)) & (places - align);
 
-        if (at != 0 &&
-            os_map_guarded_at(at, committed_of(size, align), guard_of(size, align)) != NULL)
+        if (at != 0 && os_map_guarded_at(at, committed, after) != NULL)
             return at;
     }
     return 0;
 }
 
 /*
+ * Maps a heap where the kernel has room. Address space is asked for first, because locked memory
+ * would be filled at once; another thread may take the place before it is used.
+ */
+static void *map_anywhere(size_t committed, size_t after, size_t align)
+{
+    enum { TRIES = 4 };
+    size_t page = os_page_size();
+
+    for (unsigned tries = 0; after > committed && tries < TRIES; tries++) {
+        uintptr_t at = os_find_place(page + committed + after, page, align);
+        void *memory = at == 0 ? NULL : os_map_guarded_at(at + page, committed, after);
+
+        if (memory != NULL)
+            return memory;
+    }
+    return os_map_guarded_aligned(committed, after, align);
+}
+
+/*
  * Maps a heap below the last one of its zone. The kernel maps downward, so that place is often
  * free, and it is aligned.
  */
-static uintptr_t map_in_row(size_t size, size_t align)
+static uintptr_t map_in_row(size_t committed, size_t after, size_t align)
 {
     static _Atomic uintptr_t last[2];
     _Atomic uintptr_t *hint = &last[align == SMALL_HEAP_SIZE];
     uintptr_t wanted = atomic_load_explicit(hint, memory_order_relaxed); /* relaxed: a hint */
-    size_t committed = committed_of(size, align), after = guard_of(size, align);
     void *memory = NULL;
 
     if (wanted > 2 * align)
         memory = os_map_guarded_at(wanted - align, committed, after);
     if (memory == NULL)
-        memory = os_map_guarded_aligned(committed, after, align);
+        memory = map_anywhere(committed, after, align);
     if (memory != NULL)
         atomic_store_explicit(hint, (uintptr_t)memory, memory_order_relaxed);
     return (uintptr_t)memory;
 }
 
-uintptr_t space_map_heap(size_t size, size_t align)
+uintptr_t space_map_heap(size_t size, size_t align, size_t *committed)
 {
+    size_t memory = committed_of(size, *committed), after = size - os_page_size() - memory;
     uintptr_t base = 0;
 
     if (unlikely(policy_random_places()))
-        base = map_at_random(size, align);
-    return base != 0 ? base : map_in_row(size, align);
+        base = map_at_random(memory, after, align);
+    if (base == 0)
+        base = map_in_row(memory, after, align);
+    if (base != 0)
+        *committed = memory;
+    return base;
 }
 
 /* Under a limit, one heap must not take much of what all sizes have to share. */
@@ -186,20 +206,21 @@ static size_t size_wanted(size_t whole, size_t least)
     return whole;
 }
 
-uintptr_t space_find_heap(size_t *size, size_t least, heap_reclaim *reclaim)
+uintptr_t space_find_heap(size_t *size, size_t least, heap_reclaim *reclaim, size_t *committed)
 {
-    size_t whole = *size;
-    uintptr_t base = space_first_heap(whole);
+    size_t whole = *size, wanted = *committed;
+    uintptr_t base = space_first_heap(whole, committed);
 
     if (base != 0)
         return base;
+    *committed = wanted;
     *size = size_wanted(whole, least);
-    base = space_map_heap(*size, whole);
+    base = space_map_heap(*size, whole, committed);
     if (base == 0 && reclaim() + limbo_empty(true) > 0)
-        base = space_map_heap(*size, whole);
+        base = space_map_heap(*size, whole, committed);
     while (base == 0 && *size > least) {
         *size /= 2;
-        base = space_map_heap(*size, whole);
+        base = space_map_heap(*size, whole, committed);
     }
     return base;
 }

@@ -6,6 +6,7 @@
 #include "os/os.h"
 
 #include "os/kernel.h"
+#include "os/unwanted.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -75,52 +76,6 @@ void *os_map(size_t size)
     return map_private(NULL, size, PROT_READ | PROT_WRITE, 0);
 }
 
-/*
- * Mappings that lie in the wrong place and that the kernel refused to unmap: at its limit of
- * mappings, no mapping may be cut in two. Each stores its own size, and waits until the next
- * request that could leave another one behind.
- */
-struct unwanted {
-    struct unwanted *next;
-    size_t size;
-};
-
-static _Atomic(struct unwanted *) unwanted;
-
-static void unmap_or_keep(void *address, size_t size)
-{
-    struct unwanted *mapping = address;
-
-    if (os_unmap(address, size))
-        return;
-    mapping->size = size;
-    /* Relaxed: the exchange checks it. */
-    mapping->next = atomic_load_explicit(&unwanted, memory_order_relaxed);
-    /* Release: the thread that takes the list sees the sizes. */
-    while (!atomic_compare_exchange_weak_explicit(&unwanted, &mapping->next, mapping,
-                                                  memory_order_release, memory_order_relaxed))
-        ;
-}
-
-/*
- * Tries to unmap the unwanted mappings. Returns false if some are left; then the caller must not
- * risk leaving more.
- */
-static bool unwanted_gone(void)
-{
-    struct unwanted *next;
-
-    /* Relaxed: it only tells whether there is a list to take; the exchange below acquires it. */
-    if (likely(atomic_load_explicit(&unwanted, memory_order_relaxed) == NULL))
-        return true;
-    for (struct unwanted *mapping = atomic_exchange_explicit(&unwanted, NULL, memory_order_acquire);
-         mapping != NULL; mapping = next) {
-        next = mapping->next;
-        unmap_or_keep(mapping, mapping->size);
-    }
-    return atomic_load_explicit(&unwanted, memory_order_relaxed) == NULL;
-}
-
 bool os_map_at(void *address, size_t size)
 {
     void *mapping;
@@ -130,7 +85,7 @@ bool os_map_at(void *address, size_t size)
     /* The address is a hint, without MAP_FIXED, so whatever is mapped there already stays. */
     mapping = map_private(address, size, PROT_READ | PROT_WRITE, 0);
     if (mapping != NULL && mapping != address)
-        unmap_or_keep(mapping, size);
+        unwanted_unmap(mapping, size);
     return mapping != NULL && mapping == address;
 }
 
@@ -145,9 +100,9 @@ static char *map_padded(size_t size, size_t before, size_t align)
         return NULL;
     placed = pointer_to(round_up((uintptr_t)mapping + before, align) - before);
     if (placed > mapping)
-        unmap_or_keep(mapping, (size_t)(placed - mapping));
+        unwanted_unmap(mapping, (size_t)(placed - mapping));
     if (placed + size < mapping + padded)
-        unmap_or_keep(placed + size, (size_t)(mapping + padded - (placed + size)));
+        unwanted_unmap(placed + size, (size_t)(mapping + padded - (placed + size)));
     return placed;
 }
 
@@ -164,7 +119,7 @@ static char *map_placed(size_t size, size_t before, size_t align)
 
     if (mapping == NULL || (uintptr_t)mapping + before == below)
         return mapping;
-    unmap_or_keep(mapping, size);
+    unwanted_unmap(mapping, size);
     for (unsigned tries = 0; tries < TRIES && below > before; tries++, below -= align) {
         mapping = pointer_to(below - before);
         if (os_map_at(mapping, size))
@@ -194,11 +149,11 @@ static void *between_guards(char *mapping, size_t size, size_t after)
     char *memory = mapping + os_page_size();
 
     if (!os_forbid(memory + size, after)) {
-        unmap_or_keep(mapping, os_page_size() + size);
+        unwanted_unmap(mapping, os_page_size() + size);
         return NULL;
     }
     if (!os_forbid(mapping, os_page_size())) {
-        unmap_or_keep(memory, size + after);
+        unwanted_unmap(memory, size + after);
         return NULL;
     }
     return memory;
@@ -212,12 +167,55 @@ void *os_map_guarded_aligned(size_t size, size_t after, size_t align)
     return mapping == NULL ? NULL : between_guards(mapping, size, after);
 }
 
+/* Reserves the range if the kernel has no mapping there. */
+static bool reserve_at(void *address, size_t size)
+{
+    void *space = os_reserve_near(address, size);
+
+    if (space != NULL && space != address)
+        unwanted_unmap_space(space, size);
+    return space != NULL && space == address;
+}
+
+/*
+ * The memory comes first, so that the call that a lack of memory refuses is one that changes
+ * nothing.
+ */
 void *os_map_guarded_at(uintptr_t address, size_t size, size_t after)
 {
-    char *mapping = pointer_to(address - os_page_size());
+    char *memory = pointer_to(address), *mapping = memory - os_page_size();
 
-    return os_map_at(mapping, os_page_size() + size + after) ? between_guards(mapping, size, after)
-                                                             : NULL;
+    if (!os_map_at(mapping, os_page_size() + size))
+        return NULL;
+    if (!reserve_at(memory + size, after)) {
+        unwanted_unmap(mapping, os_page_size() + size);
+        return NULL;
+    }
+    if (!os_forbid(mapping, os_page_size())) {
+        unwanted_unmap(memory, size + after);
+        return NULL;
+    }
+    return memory;
+}
+
+uintptr_t os_find_place(size_t size, size_t before, size_t align)
+{
+    size_t padded = size + align - os_page_size();
+    uintptr_t space = unwanted_gone() ? (uintptr_t)os_reserve(padded) : 0;
+
+    if (space == 0 || !unwanted_unmap_space(pointer_to(space), padded))
+        return 0;
+    /* The kernel maps downward, so at the upper end the rest stays in one piece. */
+    return ((space + padded - size + before) & ~(align - 1)) - before;
+}
+
+bool os_has_room(size_t size)
+{
+    void *mapping = unwanted_gone() ? os_map(size) : NULL;
+
+    if (mapping != NULL)
+        unwanted_unmap(mapping, size);
+    return mapping != NULL;
 }
 
 void *os_map_guarded(size_t size)

@@ -103,6 +103,15 @@ void *os_map_guarded_aligned(size_t size, size_t after, size_t align);
 void *os_map_guarded_at(uintptr_t address, size_t size, size_t after);
 
 /*
+ * Returns an address where the kernel had room for `size` bytes a moment ago, with the byte number
+ * `before` at a multiple of `align`; or 0.
+ */
+uintptr_t os_find_place(size_t size, size_t before, size_t align);
+
+/* Returns false if the kernel refuses so much memory at this moment. */
+bool os_has_room(size_t size);
+
+/*
  * Returns address space at `address` if the kernel has no mapping there, else at another place; or
  * NULL. An older kernel takes the address for a hint, so the caller has to compare.
  */

@@ -57,7 +57,10 @@ static inline void check_guards(const struct heap_set *set)
 /* The rest of the first mapping is under no limit and costs a single call. */
 static inline void use_up_first_mapping(void)
 {
-    while (space_first_heap(TINY_HEAP_SIZE) != 0 || space_first_heap(SMALL_HEAP_SIZE) != 0)
+    size_t committed = 0;
+
+    while (space_first_heap(TINY_HEAP_SIZE, &committed) != 0 ||
+           space_first_heap(SMALL_HEAP_SIZE, &committed) != 0)
         ;
 }
 

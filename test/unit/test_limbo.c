@@ -5,6 +5,7 @@
 #include "unit/unit.h"
 
 #include "arena/remote.h"
+#include "bins/heap_steps.h"
 #include "bins/limbo.h"
 #include "os/os.h"
 
@@ -117,11 +118,11 @@ static void test_a_heap_that_cannot_be_renewed_is_left_alone(void **state)
     assert_int_not_equal(chunk, 0);
     limbo_used = true;
     os_fail_after(1, false);
-    assert_true(limbo_put(chunk, TINY_HEAP_SIZE));
+    assert_true(limbo_put(chunk, TINY_HEAP_SIZE, TINY_COMMITTED * UNIT_SIZE));
     os_fail_after(0, false);
     assert_false(limbo_any());
     assert_true(is_mapped(chunk));
-    assert_true(limbo_put(chunk, TINY_HEAP_SIZE));
+    assert_true(limbo_put(chunk, TINY_HEAP_SIZE, TINY_COMMITTED * UNIT_SIZE));
     assert_int_equal(limbo_empty(true), TINY_HEAP_SIZE);
 }
 

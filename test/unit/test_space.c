@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "base/options.h"
+#include "bins/heap_steps.h"
 #include "bins/space.h"
 #include "large/large.h"
 #include "os/os.h"
@@ -246,45 +247,72 @@ static void test_behind_the_end_of_a_heap_there_may_be_others(void **state)
 }
 
 /*
- * Each of the calls for one heap fails in turn. Either there is a heap or there is none, and
- * nothing is left over.
+ * Maps a heap while a call fails, and with `sticky` all later ones, too. Either there is a heap or
+ * there is none, and nothing is left over. Returns true if there was one.
  */
-static void fail_each_call(void *argument)
+static bool map_while_failing(size_t wanted, unsigned long call, bool sticky)
 {
+    size_t before = unit_address_space(), committed = wanted;
+    uintptr_t base;
+
+    os_fail_after(call, sticky);
+    base = space_map_heap(TINY_HEAP_SIZE, TINY_HEAP_SIZE, &committed);
+    if (sticky)
+        os_fail_after(0, false);
+    REQUIRE(base == 0 || space_unmap_heap(base, TINY_HEAP_SIZE) ||
+                space_unmap_heap(base, TINY_HEAP_SIZE),
+            "it cannot go");
+    os_fail_after(0, false);
+    /* What could not be unmapped is unmapped together with the next request. */
+    committed = wanted;
+    REQUIRE(space_unmap_heap(space_map_heap(TINY_HEAP_SIZE, TINY_HEAP_SIZE, &committed),
+                             TINY_HEAP_SIZE),
+            "munmap");
+    REQUIRE(unit_address_space() <= before + 4 * os_page_size(), "call %lu left something over",
+            call);
+    return base != 0;
+}
+
+/* How many of the first calls for a heap can each fail alone, or with all later ones. */
+enum { CALLS_THAT_FAIL = 20 };
+
+/* Returns how many heaps were mapped while one call failed in turn. */
+static unsigned fail_each_call(size_t wanted, bool sticky)
+{
+    unsigned heaps = 0;
+
+    for (unsigned long call = 1; call <= CALLS_THAT_FAIL; call++)
+        heaps += map_while_failing(wanted, call, sticky);
+    return heaps;
+}
+
+static void fail_heaps(void *argument)
+{
+    const size_t part = (size_t)TINY_COMMITTED * UNIT_SIZE;
     struct arena *arena = unit_arena();
-    unsigned failures = 0;
+    unsigned heaps;
 
     (void)argument;
     use_up_first_mapping();
     unit_take_heap(&arena->tiny);
-    for (unsigned long n = 1; n < 8; n++) {
-        size_t before = unit_address_space();
-        uintptr_t base;
+    for (unsigned whole = 0; whole < 2; whole++) {
+        size_t wanted = whole ? TINY_HEAP_SIZE : part;
 
-        os_fail_after(n, false);
-        base = space_map_heap(TINY_HEAP_SIZE, TINY_HEAP_SIZE);
-        failures += base == 0;
-        REQUIRE(base == 0 || space_unmap_heap(base, TINY_HEAP_SIZE) ||
-                    space_unmap_heap(base, TINY_HEAP_SIZE),
-                "it cannot go");
-        os_fail_after(0, false);
-        /* What could not be unmapped is unmapped together with the next request. */
-        REQUIRE(space_unmap_heap(space_map_heap(TINY_HEAP_SIZE, TINY_HEAP_SIZE), TINY_HEAP_SIZE),
-                "munmap");
-        REQUIRE(unit_address_space() <= before + 4 * os_page_size(), "call %lu left something over",
-                n);
+        /* Another place is tried, except for a whole heap if the first failure left something. */
+        heaps = fail_each_call(wanted, false);
+        REQUIRE(heaps == CALLS_THAT_FAIL || (whole && heaps > CALLS_THAT_FAIL / 2),
+                "one failure refuses a heap: %u were mapped", heaps);
+        heaps = fail_each_call(wanted, true);
+        REQUIRE(heaps > 0 && heaps < CALLS_THAT_FAIL, "%u heaps were mapped", heaps);
+        REQUIRE(!map_while_failing(wanted, 1, true), "memory from nowhere");
     }
-    REQUIRE(failures > 0 && failures < 7, "%u of 7 heaps were refused", failures);
-    os_fail_after(1, true);
-    REQUIRE(space_map_heap(TINY_HEAP_SIZE, TINY_HEAP_SIZE) == 0, "memory from nowhere");
-    os_fail_after(0, false);
     check_guards(&arena->tiny);
 }
 
 static void test_a_failed_call_leaves_nothing_behind(void **state)
 {
     (void)state;
-    assert_true(unit_child_succeeds(fail_each_call, NULL));
+    assert_true(unit_child_succeeds(fail_heaps, NULL));
 }
 
 int main(void)
