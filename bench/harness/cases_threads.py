@@ -105,7 +105,13 @@ def churn_cases():
             "30,000 bytes and frees them: memory that ended threads leave to the next"
         )
         yield threads_case(
-            f"churn-touch-{threads}t", "churn", threads, about, *TOUCHED, quick=threads == 4
+            f"churn-touch-{threads}t",
+            "churn",
+            threads,
+            about,
+            *TOUCHED,
+            *("--once", str(400 // threads)),
+            quick=threads == 4,
         )
 
 

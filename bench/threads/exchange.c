@@ -6,10 +6,9 @@
  * Stresses chunks that pass among threads while threads begin and end. What a thread holds is soon
  * a mix of its own chunks and those of threads that live or that have ended, and each thread leaves
  * chunks in the slots. All memory that a round takes is free again at its end, except for the
- * slots, and the next round wants it again. The pattern is that of mimalloc's stress test,
- * mstress.
- * Sizes from 16 bytes to 64 KiB, by a power law; all pages of a chunk are written. That threads are
- * created is part of the figure: one for 50,000 operations.
+ * slots, and the next round wants it again. Sizes from 16 bytes to 64 KiB, by a power law; all
+ * pages of a chunk are written. That threads are created is part of the figure: one for 50,000
+ * operations. The pattern is that of mimalloc's stress test (mstress).
  */
 #include "threads.h"
 
