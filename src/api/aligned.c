@@ -57,13 +57,13 @@ unsigned api_aligned_class(size_t align, size_t size, size_t least)
 static void *aligned_any(size_t align, size_t size)
 {
     unsigned size_class = api_aligned_class(align, size, size);
-    struct arena *arena = size_class < SIZE_CLASSES ? arena_enter() : NULL;
+    struct cache *cache = size_class < SIZE_CLASSES ? cache_enter() : NULL;
     void *chunk = NULL;
     bool clean;
 
-    if (arena != NULL) {
-        chunk = arena_alloc_aligned(arena, size_class, size);
-        arena_leave(arena);
+    if (cache != NULL) {
+        chunk = cache_alloc_aligned(cache, size_class, size);
+        cache_leave(cache);
     }
     if (chunk == NULL)
         chunk = large_alloc(size, align, &clean);
@@ -83,28 +83,28 @@ static __attribute__((noinline)) void *aligned_slow(size_t align, size_t size)
  * Fast path: a chunk is in the stack of the class. Returns NULL otherwise, or if the alignment is
  * no power of two.
  */
-static inline void *aligned_hit(struct arena *arena, size_t align, size_t size)
+static inline void *aligned_hit(struct cache *cache, size_t align, size_t size)
 {
-    struct bin *bin;
+    struct stack *stack;
     void *chunk;
 
     if (unlikely(align - 1 >= SMALL_MAX || (align & (align - 1)) != 0 || size - 1 >= SMALL_MAX))
         return NULL;
-    bin = &arena->bins.of[aligned_class(align, size, size)];
-    chunk = bin_pop(bin);
+    stack = &cache->stacks.of[aligned_class(align, size, size)];
+    chunk = stack_pop(stack);
     if (likely(chunk != NULL))
-        bin_mark_live(bin, (uintptr_t)chunk, size);
+        stack_mark_live(stack, (uintptr_t)chunk, size);
     return chunk;
 }
 
-void *api_take_aligned(struct arena *arena, size_t align, size_t size)
+void *api_take_aligned(struct cache *cache, size_t align, size_t size)
 {
-    return aligned_hit(arena, align, size);
+    return aligned_hit(cache, align, size);
 }
 
 void *api_alloc_aligned(size_t align, size_t size)
 {
-    void *chunk = aligned_hit(thread_self.arena, align, size);
+    void *chunk = aligned_hit(thread_self.cache, align, size);
 
     return likely(chunk != NULL) ? chunk : aligned_slow(align, size);
 }
@@ -136,7 +136,7 @@ static __attribute__((noinline)) void *memalign_slow(size_t align, size_t size)
 
 static inline void *memalign_any(size_t align, size_t size)
 {
-    void *chunk = aligned_hit(thread_self.arena, align, size);
+    void *chunk = aligned_hit(thread_self.cache, align, size);
 
     return likely(chunk != NULL) ? chunk : memalign_slow(align, size);
 }
@@ -174,7 +174,7 @@ static __attribute__((noinline)) int posix_memalign_slow(void **result, size_t a
 int ft_posix_memalign(void **result, size_t align, size_t size)
 {
     void *chunk =
-        likely(align >= sizeof(void *)) ? aligned_hit(thread_self.arena, align, size) : NULL;
+        likely(align >= sizeof(void *)) ? aligned_hit(thread_self.cache, align, size) : NULL;
 
     if (unlikely(chunk == NULL))
         return posix_memalign_slow(result, align, size);

@@ -87,10 +87,10 @@ void api_free_any(void *pointer);
 void *api_alloc_aligned(size_t align, size_t size);
 
 /*
- * Takes a chunk from the stack of a bin of the arena. Returns NULL, and leaves errno alone, if the
- * stack is empty or the case is not the usual one.
+ * Takes a chunk from a stack of the cache. Returns NULL, and leaves errno alone, if the stack is
+ * empty or the case is not the usual one.
  */
-void *api_take_aligned(struct arena *arena, size_t align, size_t size);
+void *api_take_aligned(struct cache *cache, size_t align, size_t size);
 
 /* Returns the class for a request that needs `least` bytes, or SIZE_CLASSES if no class fits. */
 unsigned api_aligned_class(size_t align, size_t size, size_t least);
@@ -112,45 +112,45 @@ void api_check_told(const struct chunk *chunk, const size_t *size, const size_t 
 void *api_no_memory(void);
 
 /*
- * Takes a chunk of at most TINY_MAX bytes from the stack of its bin. Returns NULL if the stack is
+ * Takes a chunk of at most TINY_MAX bytes from the stack of its class. Returns NULL if the stack is
  * empty.
  */
-static inline void *tiny_take(struct arena *arena, size_t size)
+static inline void *tiny_take(struct cache *cache, size_t size)
 {
-    struct bin *bin = arena_tiny_bin(arena, size);
-    void *chunk = bin_pop(bin);
+    struct stack *stack = cache_tiny_stack(cache, size);
+    void *chunk = stack_pop(stack);
 
     if (likely(chunk != NULL))
-        tiny_mark_live((uintptr_t)chunk, bin->live, size);
+        tiny_mark_live((uintptr_t)chunk, stack->live, size);
     return chunk;
 }
 
 /*
- * Takes a chunk of more than TINY_MAX and at most SMALL_MAX bytes from the stack of its bin.
+ * Takes a chunk of more than TINY_MAX and at most SMALL_MAX bytes from the stack of its class.
  * Returns NULL if the stack is empty.
  */
-static inline void *small_take(struct arena *arena, size_t size)
+static inline void *small_take(struct cache *cache, size_t size)
 {
-    struct bin *bin = &arena->bins.of[spaced_class(size)];
-    void *chunk = bin_pop(bin);
+    struct stack *stack = &cache->stacks.of[spaced_class(size)];
+    void *chunk = stack_pop(stack);
 
     if (likely(chunk != NULL))
-        small_mark_live((uintptr_t)chunk, bin->live, size);
+        small_mark_live((uintptr_t)chunk, stack->live, size);
     return chunk;
 }
 
 /* Returns NULL if the stack is empty, or the size is that of a LARGE chunk. */
-static inline void *api_take(struct arena *arena, size_t size)
+static inline void *api_take(struct cache *cache, size_t size)
 {
     if (likely(size <= TINY_MAX))
-        return tiny_take(arena, size);
-    return size <= SMALL_MAX ? small_take(arena, size) : NULL;
+        return tiny_take(cache, size);
+    return size <= SMALL_MAX ? small_take(cache, size) : NULL;
 }
 
 /* Service: allocates a chunk of any size. */
 static inline void *api_alloc(size_t size)
 {
-    void *chunk = api_take(thread_self.arena, size);
+    void *chunk = api_take(thread_self.cache, size);
 
     return likely(chunk != NULL) ? chunk : api_alloc_slow(size);
 }
@@ -160,35 +160,35 @@ static inline void *api_alloc(size_t size)
  * that size. Returns false, having done nothing, if there is no such live chunk or the stack is
  * full.
  */
-static inline bool tiny_free(struct arena *arena, void *pointer, bool sized, size_t size)
+static inline bool tiny_free(struct cache *cache, void *pointer, bool sized, size_t size)
 {
     uintptr_t address = (uintptr_t)pointer;
     /* Relaxed, here and at the store: only the holder of a chunk touches its state. */
     uint8_t seen = atomic_load_explicit(tiny_state(address), memory_order_relaxed);
-    struct bin *bin;
+    struct stack *stack;
 
     if (unlikely(!tiny_lives(seen)))
         return false;
-    bin = &arena->bins.of[tiny_class_around(address)];
-    if ((sized && unlikely(!tiny_has_size(seen, bin->live, size))) ||
-        unlikely(!bin_push(bin, pointer)))
+    stack = &cache->stacks.of[tiny_class_around(address)];
+    if ((sized && unlikely(!tiny_has_size(seen, stack->live, size))) ||
+        unlikely(!stack_push(stack, pointer)))
         return false;
     tiny_turn(address, seen, STATE_LIVE, STATE_FREE, memory_order_relaxed);
     return true;
 }
 
 /* Frees the chunk at an aligned address in a SMALL heap of the arena, like tiny_free(). */
-static inline bool small_free(struct arena *arena, void *pointer, bool sized, size_t size)
+static inline bool small_free(struct cache *cache, void *pointer, bool sized, size_t size)
 {
     uintptr_t address = (uintptr_t)pointer;
     uint32_t seen = atomic_load_explicit(small_state(address), memory_order_relaxed);
-    struct bin *bin;
+    struct stack *stack;
 
     if (unlikely(!small_lives_at(seen, address)))
         return false;
-    bin = &arena->bins.of[small_state_class(seen)];
-    if ((sized && unlikely(!small_has_size(seen, bin->live, address, size))) ||
-        unlikely(!bin_push(bin, pointer)))
+    stack = &cache->stacks.of[small_state_class(seen)];
+    if ((sized && unlikely(!small_has_size(seen, stack->live, address, size))) ||
+        unlikely(!stack_push(stack, pointer)))
         return false;
     small_turn(address, seen, STATE_LIVE, STATE_FREE, memory_order_relaxed);
     return true;
@@ -197,11 +197,11 @@ static inline bool small_free(struct arena *arena, void *pointer, bool sized, si
 /* The door of free(), and of the functions that mean the same by another name. */
 static inline void api_free(void *pointer)
 {
-    struct arena *arena = thread_self.arena;
+    struct cache *cache = thread_self.cache;
 
-    if (unlikely(!heap_owned(arena->own_tiny, (uintptr_t)pointer, TINY_HEAP_SHIFT)))
+    if (unlikely(!heap_owned(&cache->own_tiny, (uintptr_t)pointer, TINY_HEAP_SHIFT)))
         api_free_small(pointer);
-    else if (unlikely(!tiny_free(arena, pointer, false, 0)))
+    else if (unlikely(!tiny_free(cache, pointer, false, 0)))
         api_free_any(pointer);
 }
 
@@ -211,7 +211,7 @@ static inline void api_free(void *pointer)
  */
 static inline void api_free_unseen(void *pointer)
 {
-    if (likely(thread_self.arena != ARENA_NONE))
+    if (likely(thread_self.cache != CACHE_NONE))
         api_free(pointer);
     else
         api_free_any(pointer);

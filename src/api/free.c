@@ -1,10 +1,12 @@
 /*
  * free and its relatives. Read the file downward, as a pointer travels. ft_free() pushes a TINY
  * chunk of the thread's own arena on its stack, api_free_small() a SMALL one. For every other
- * pointer api_free_elsewhere() asks the heap map whose it is: a chunk of another arena is sent to
- * that by remote_free_aligned(), and a LARGE chunk may be kept in the thread's stash. A pointer
- * that none of them frees is looked up by api_free_any(), which frees or reports it. A thread whose
- * fast paths are off calls api_free_slow() instead of api_free_elsewhere().
+ * pointer api_free_elsewhere() asks remote_free_known() whether it is a chunk of another arena in a
+ * heap that the thread knows. If not, free_unknown() asks the heap map whose it is: a chunk of
+ * another arena is collected for that by remote_free_aligned(), and a LARGE chunk may be kept in
+ * the thread's stash. A pointer that none of them frees is looked up by api_free_any(), which frees
+ * or reports it. A thread whose fast paths are off calls api_free_slow() instead of
+ * api_free_elsewhere().
  */
 #include "api/api.h"
 
@@ -33,41 +35,60 @@ void own_free(void *pointer) OWN_NAME_OF(free);
 /* Frees a SMALL chunk of the thread's own arena. */
 __attribute__((noinline)) void api_free_small(void *pointer)
 {
-    struct arena *arena = thread_self.arena;
+    struct cache *cache = thread_self.cache;
 
-    if (unlikely(!heap_owned(arena->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT))) {
-        if (arena == ARENA_NONE)
+    if (unlikely(!heap_owned(&cache->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT))) {
+        if (cache == CACHE_NONE)
             api_free_slow(pointer);
         else
             api_free_elsewhere(pointer);
-    } else if (unlikely(!small_free(arena, pointer, false, 0)))
+    } else if (unlikely(!small_free(cache, pointer, false, 0)))
         api_free_any(pointer);
 }
 
-/* For a thread with an arena: frees a chunk that is in no heap of the own-heap tables. */
-__attribute__((noinline)) void api_free_elsewhere(void *pointer)
+/* Frees a chunk in a heap of the thread's arena that is not in the own-heap tables. */
+static bool free_in_new_heap(struct cache *cache, void *pointer, uint16_t tag)
 {
-    struct arena *arena = thread_self.arena;
+    bool freed = tag == cache->tiny_tag ? tiny_free(cache, pointer, false, 0)
+                                        : small_free(cache, pointer, false, 0);
+
+    /* Only a live chunk tells that the heap is not about to go. */
+    if (freed && tag == cache->tiny_tag)
+        own_heaps_enter(&cache->own_tiny, (uintptr_t)pointer, TINY_HEAP_SHIFT);
+    else if (freed)
+        own_heaps_enter(&cache->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT);
+    return freed;
+}
+
+/* Frees a chunk that is in no heap that the thread knows. */
+static __attribute__((noinline)) void free_unknown(void *pointer)
+{
+    struct cache *cache = thread_self.cache;
     bool aligned = (uintptr_t)pointer % CHUNK_ALIGN == 0;
     uint16_t tag = aligned ? heap_map_tag((uintptr_t)pointer) : TAG_NONE;
-    bool freed = false;
+    bool freed;
 
-    /* After a fork, not all heaps of this arena are known yet. */
-    if (unlikely(arena_is_damaged(arena)))
+    if (likely((tag & ~TAG_SMALL) != cache->tiny_tag && tag != TAG_NONE))
+        freed = remote_free_aligned(cache, (uintptr_t)pointer, tag);
+    else if (tag == TAG_NONE)
+        freed = large_stash_free(&cache->stash, (uintptr_t)pointer);
+    else if (unlikely(arena_is_damaged(cache->arena)))
+        /* After a fork, not all heaps of this arena are known yet. */
         freed = false;
-    else if (tag == arena->tiny_tag)
-        freed = tiny_free(arena, pointer, false, 0);
-    else if (tag == arena->small_tag)
-        freed = small_free(arena, pointer, false, 0);
-    else if (tag != TAG_NONE)
-        freed = remote_free_aligned(arena, (uintptr_t)pointer, tag);
     else
-        freed = large_stash_free(&arena->stash, (uintptr_t)pointer);
+        freed = free_in_new_heap(cache, pointer, tag);
     if (!freed)
         api_free_any(pointer);
 }
 
-/* For a thread whose fast paths are off: it is hardened or counted, or has no arena of its own. */
+/* For a thread with a cache: frees a chunk that is in no heap of the own-heap tables. */
+__attribute__((noinline)) void api_free_elsewhere(void *pointer)
+{
+    if (unlikely(!remote_free_known(thread_self.cache, (uintptr_t)pointer)))
+        free_unknown(pointer);
+}
+
+/* For a thread whose fast paths are off: it is hardened or counted, or has no cache of its own. */
 __attribute__((noinline)) void api_free_slow(void *pointer)
 {
     if (hardened()) {
@@ -81,14 +102,15 @@ __attribute__((noinline)) void api_free_slow(void *pointer)
 /* Frees a live chunk of a heap. */
 static void free_in_heap(const struct chunk *chunk)
 {
-    struct arena *arena = arena_enter_to_free();
+    struct cache *cache = cache_enter_to_free();
+    bool home = cache != NULL && chunk->arena == cache->arena;
 
-    if (chunk->arena != arena)
-        remote_free(arena, chunk);
-    else if (likely(!arena_is_damaged(arena) || !arena_keep_for_repair(chunk)))
-        arena_free(arena, chunk);
-    if (arena != NULL)
-        arena_leave(arena);
+    if (home && likely(!arena_is_damaged(cache->arena) || !arena_keep_for_repair(chunk)))
+        cache_free(cache, chunk);
+    if (cache != NULL)
+        cache_leave(cache);
+    if (!home)
+        remote_free(cache, chunk);
 }
 
 __attribute__((noinline)) void api_free_any(void *pointer)
@@ -195,22 +217,22 @@ void ft_cfree(void *pointer)
 
 static __attribute__((noinline)) void free_sized_other(void *pointer, size_t size)
 {
-    struct arena *arena = thread_self.arena;
+    struct cache *cache = thread_self.cache;
 
     if (pass_on(pointer))
         return;
-    if (!heap_owned(arena->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT) ||
-        !small_free(arena, pointer, true, size))
+    if (!heap_owned(&cache->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT) ||
+        !small_free(cache, pointer, true, size))
         api_free_sized_slow(pointer, size, "free_sized()");
 }
 
 void ft_free_sized(void *pointer, size_t size)
 {
-    /* Names no arena as long as free() may be another's: see pass_on(). */
-    struct arena *arena = thread_self.operators;
+    /* Names no cache as long as free() may be another's: see pass_on(). */
+    struct cache *cache = thread_self.operators;
 
-    if (unlikely(!heap_owned(arena->own_tiny, (uintptr_t)pointer, TINY_HEAP_SHIFT)) ||
-        unlikely(!tiny_free(arena, pointer, true, size)))
+    if (unlikely(!heap_owned(&cache->own_tiny, (uintptr_t)pointer, TINY_HEAP_SHIFT)) ||
+        unlikely(!tiny_free(cache, pointer, true, size)))
         free_sized_other(pointer, size);
 }
 

@@ -6,6 +6,7 @@
 
 #include "arena/pool.h"
 #include "arena/remote.h"
+#include "arena/visit.h"
 #include "base/text.h"
 #include "debug/census.h"
 #include "debug/stats.h"
@@ -26,22 +27,24 @@ API void ft_print_stats(void) SYMBOL(malloc_stats);
 API int ft_malloc_info(int options, FILE *fp) SYMBOL(malloc_info);
 
 /*
- * Returns 1 if memory went back to the kernel. Arenas that other threads use follow at their
- * owners' next slow calls.
+ * Returns 1 if memory went back to the kernel. What other threads have in their caches stays there,
+ * and is bounded.
  */
 int ft_malloc_trim(size_t pad)
 {
     int saved_errno = errno;
-    struct arena *arena = arena_enter();
+    struct cache *cache = cache_enter();
     size_t bytes = 0;
 
     (void)pad;
-    if (arena != NULL) {
-        remote_send_all(arena);
-        bytes += arena_trim(arena);
-        arena_leave(arena);
+    if (cache != NULL) {
+        cache_flush(cache);
+        bytes += arena_trim(cache->arena);
+        cache_leave(cache);
+        if (!cache->common)
+            remote_send_all(cache);
     }
-    bytes += pool_trim(arena);
+    bytes += visit_to_trim(cache == NULL ? NULL : cache->arena);
     bytes += large_trim();
     errno = saved_errno;
     return bytes > 0;

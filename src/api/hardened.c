@@ -28,7 +28,7 @@ void hardened_check(const struct chunk *chunk, const char *function)
     canary_mend(chunk->start, chunk->requested, chunk->usable);
 }
 
-__attribute__((noinline)) void hardened_free_overflowed(struct arena *arena, uintptr_t address,
+__attribute__((noinline)) void hardened_free_overflowed(struct cache *cache, uintptr_t address,
                                                         size_t requested, size_t usable)
 {
     const struct reported_chunk told = {.start = address,
@@ -37,10 +37,10 @@ __attribute__((noinline)) void hardened_free_overflowed(struct arena *arena, uin
 
     report_overflow("free()", &told);
     canary_mend(address, requested, usable);
-    hardened_free_any(arena, address, false, 0);
+    hardened_free_any(cache, address, false, 0);
 }
 
-void hardened_free_longer(struct arena *arena, uintptr_t address, size_t requested,
+void hardened_free_longer(struct cache *cache, uintptr_t address, size_t requested,
                           unsigned size_class)
 {
     uint8_t seen = atomic_load_explicit(tiny_state(address),
@@ -50,10 +50,10 @@ void hardened_free_longer(struct arena *arena, uintptr_t address, size_t request
     canary_wipe(address, requested, size_classes[size_class].size);
     /* Release: a chunk in state FREE is zero, also in the child of a fork. */
     tiny_turn(address, seen, STATE_LIVE, STATE_FREE, memory_order_release);
-    chunk_quarantine_add(arena, address, size_class);
+    chunk_quarantine_add(cache, address, size_class);
 }
 
-bool hardened_free_small(struct arena *arena, uintptr_t address, bool sized, size_t size)
+bool hardened_free_small(struct cache *cache, uintptr_t address, bool sized, size_t size)
 {
     uint32_t seen = atomic_load_explicit(small_state(address),
                                          /* relaxed: the caller holds the chunk */
@@ -67,31 +67,34 @@ bool hardened_free_small(struct arena *arena, uintptr_t address, bool sized, siz
     if (sized && unlikely(size != requested))
         return false;
     if (unlikely(!canary_intact(address, requested, usable))) {
-        hardened_free_overflowed(arena, address, requested, usable);
+        hardened_free_overflowed(cache, address, requested, usable);
         return true;
     }
     beside_check(address, usable);
     canary_wipe(address, requested, usable);
     /* Release: a chunk in state FREE is zero, also in the child of a fork. */
     small_turn(address, seen, STATE_LIVE, STATE_FREE, memory_order_release);
-    chunk_quarantine_add(arena, address, small_state_class(seen));
+    chunk_quarantine_add(cache, address, small_state_class(seen));
     return true;
 }
 
-void hardened_give(struct arena *arena, const struct chunk *chunk, const char *function)
+void hardened_give(struct cache *cache, const struct chunk *chunk, const char *function)
 {
     hardened_check(chunk, function);
-    if (chunk->arena == arena)
-        beside_check(chunk->start, chunk->usable);
+    beside_check(chunk->start, chunk->usable);
     canary_wipe(chunk->start, chunk->requested, chunk->usable);
-    if (chunk->arena != arena) {
-        remote_free(arena, chunk);
-        return;
-    }
-    if (unlikely(arena_is_damaged(arena)) && arena_keep_for_repair(chunk))
+    if (unlikely(arena_is_damaged(cache->arena)) && arena_keep_for_repair(chunk))
         return;
     chunk_mark(chunk, STATE_FREE);
-    chunk_quarantine_add(arena, chunk->start, chunk->size_class);
+    chunk_quarantine_add(cache, chunk->start, chunk->size_class);
+}
+
+/* For a live chunk of an arena that is not the caller's. The caller holds no lock. */
+static void give_to_other(struct cache *cache, const struct chunk *chunk, const char *function)
+{
+    hardened_check(chunk, function);
+    canary_wipe(chunk->start, chunk->requested, chunk->usable);
+    remote_free(cache, chunk);
 }
 
 static void free_large(const struct chunk *chunk, const char *function)
@@ -103,7 +106,8 @@ static void free_large(const struct chunk *chunk, const char *function)
 
 void hardened_free_found(const struct chunk *chunk, const char *function)
 {
-    struct arena *arena;
+    struct cache *cache;
+    bool home;
 
     if (chunk->usable == 0) {
         if (!empty_free(chunk->start))
@@ -114,10 +118,14 @@ void hardened_free_found(const struct chunk *chunk, const char *function)
         free_large(chunk, function);
         return;
     }
-    arena = arena_enter_to_free();
-    hardened_give(arena, chunk, function);
-    if (arena != NULL)
-        arena_leave(arena);
+    cache = cache_enter_to_free();
+    home = cache != NULL && chunk->arena == cache->arena;
+    if (home)
+        hardened_give(cache, chunk, function);
+    if (cache != NULL)
+        cache_leave(cache);
+    if (!home)
+        give_to_other(cache, chunk, function);
 }
 
 /* Service: frees the chunk at the pointer, or reports it. Keeps errno. */

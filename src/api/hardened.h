@@ -1,11 +1,11 @@
 /*
  * FT_MALLOC_HARDEN=1: the public calls, hardened. The doors call these functions after their fast
- * path has missed, which it always does: in a hardened process thread_self.arena names no arena.
+ * path has missed, which it always does: in a hardened process thread_self.cache names no cache.
  * Chunks are handed out in random order, with a canary behind them (base/canary.h). Freed chunks
  * are wiped, and wait in a quarantine (arena/chunk_quarantine.h). The layers below do not know the
  * mode, only its mitigations: see policy_guards() and the others in base/options.h.
  *
- * Each call has a hit path of its own, for an arena that is the thread's own while calls are not
+ * Each call has a hit path of its own, for a cache that is the thread's own while calls are not
  * counted: thread_self.hardened. A miss ends in a tail call, so that the hit needs no stack frame.
  */
 #ifndef FT_API_HARDENED_H
@@ -63,11 +63,10 @@ void hardened_check(const struct chunk *chunk, const char *function);
 
 /*
  * Both require that the arena is entered. The first takes a chunk of the class, which has at least
- * one byte of slack. The second frees a live chunk of any arena; the caller's own arena may be
- * NULL.
+ * one byte of slack. The second frees a live chunk of the arena.
  */
-void *hardened_take(struct arena *arena, unsigned size_class, size_t requested);
-void hardened_give(struct arena *arena, const struct chunk *chunk, const char *function);
+void *hardened_take(struct cache *cache, unsigned size_class, size_t requested);
+void hardened_give(struct cache *cache, const struct chunk *chunk, const char *function);
 
 /*
  * Returns the class for a request below SMALL_MAX. It has at least one byte more than that, and a
@@ -83,21 +82,21 @@ static inline unsigned hardened_class(size_t size)
  * second does nothing and returns false if no live chunk of this arena is at the address, or, with
  * `sized`, not one of that size.
  */
-void *hardened_take_small(struct arena *arena, size_t size);
-bool hardened_free_small(struct arena *arena, uintptr_t address, bool sized, size_t size);
+void *hardened_take_small(struct cache *cache, size_t size);
+bool hardened_free_small(struct cache *cache, uintptr_t address, bool sized, size_t size);
 
 /*
  * Reports a chunk that was written to while it was free, and hands it out to programs that
  * continue.
  */
-void *hardened_take_written(struct bin *bin, uintptr_t chunk, size_t requested);
+void *hardened_take_written(struct stack *stack, uintptr_t chunk, size_t requested);
 
 /* Reports a chunk whose canary was destroyed, and frees it nevertheless. */
-void hardened_free_overflowed(struct arena *arena, uintptr_t address, size_t requested,
+void hardened_free_overflowed(struct cache *cache, uintptr_t address, size_t requested,
                               size_t usable);
 
 /* Frees a TINY chunk that is too long to be wiped without a call. */
-void hardened_free_longer(struct arena *arena, uintptr_t address, size_t requested,
+void hardened_free_longer(struct cache *cache, uintptr_t address, size_t requested,
                           unsigned size_class);
 
 static inline void hardened_mark_tiny(uintptr_t chunk, size_t slack)
@@ -111,25 +110,25 @@ static inline void hardened_mark_tiny(uintptr_t chunk, size_t slack)
 }
 
 /* For a size below TINY_MAX. */
-static inline void *hardened_take_tiny(struct arena *arena, size_t size)
+static inline void *hardened_take_tiny(struct cache *cache, size_t size)
 {
-    struct bin *bin = arena_tiny_bin(arena, size + 1);
-    uintptr_t chunk = (uintptr_t)bin_pop(bin);
-    size_t usable = tiny_base_size(bin->live);
+    struct stack *stack = cache_tiny_stack(cache, size + 1);
+    uintptr_t chunk = (uintptr_t)stack_pop(stack);
+    size_t usable = tiny_base_size(stack->live);
 
     if (unlikely(chunk == 0))
         return NULL;
-    /* The chunk below is the next one. Below the lowest chunk is another stack, or the arena. */
-    __builtin_prefetch(bin->top[-1], 1);
+    /* The chunk below is the next one. Below the lowest chunk is another stack, or the cache. */
+    __builtin_prefetch(stack->top[-1], 1);
     if (unlikely(!canary_zero(chunk, usable)))
-        return hardened_take_written(bin, chunk, size);
+        return hardened_take_written(stack, chunk, size);
     hardened_mark_tiny(chunk, usable - size);
     canary_set(chunk, size, usable);
     return pointer_to(chunk);
 }
 
 static inline __attribute__((always_inline)) bool
-hardened_free_tiny(struct arena *arena, uintptr_t address, bool sized, size_t size)
+hardened_free_tiny(struct cache *cache, uintptr_t address, bool sized, size_t size)
 {
     _Atomic uint8_t *state = tiny_state(address);
     uint8_t seen =
@@ -140,74 +139,70 @@ hardened_free_tiny(struct arena *arena, uintptr_t address, bool sized, size_t si
     if (unlikely(!tiny_lives(seen)))
         return false;
     size_class = (unsigned)tiny_class_around(address);
-    usable = tiny_base_size(arena->bins.of[size_class].live);
+    usable = tiny_base_size(cache->stacks.of[size_class].live);
     requested = usable - tiny_slack_with_canary(seen);
     if (sized && unlikely(size != requested))
         return false;
     if (unlikely(!canary_intact(address, requested, usable))) {
-        hardened_free_overflowed(arena, address, requested, usable);
+        hardened_free_overflowed(cache, address, requested, usable);
         return true;
     }
     if (unlikely(beside_tiny(address, usable, state)))
         beside_check(address, usable);
     if (usable > CANARY_CLEAR_MAX) {
-        hardened_free_longer(arena, address, requested, size_class);
+        hardened_free_longer(cache, address, requested, size_class);
     } else {
         canary_clear(address, usable);
         /* Release: a chunk in state FREE is zero, also in the child of a fork. */
         tiny_turn(address, seen, STATE_LIVE, STATE_FREE, memory_order_release);
-        chunk_quarantine_add(arena, address, size_class);
+        chunk_quarantine_add(cache, address, size_class);
     }
     return true;
 }
 
-static inline void *hardened_take_any(struct arena *arena, size_t size)
+static inline void *hardened_take_any(struct cache *cache, size_t size)
 {
     /* Excludes 0: see bins/empty.h. */
     if (likely(size - 1 < TINY_MAX - 1))
-        return hardened_take_tiny(arena, size);
-    return size - 1 < SMALL_MAX - 1 ? hardened_take_small(arena, size) : NULL;
+        return hardened_take_tiny(cache, size);
+    return size - 1 < SMALL_MAX - 1 ? hardened_take_small(cache, size) : NULL;
 }
 
 static inline __attribute__((always_inline)) bool
-hardened_free_any(struct arena *arena, uintptr_t address, bool sized, size_t size)
+hardened_free_any(struct cache *cache, uintptr_t address, bool sized, size_t size)
 {
     /* Both the chunk and its state will be read, and the processor may fetch them at once. */
     __builtin_prefetch(pointer_to(address), 1);
-    if (likely(heap_owned(arena->own_tiny, address, TINY_HEAP_SHIFT)))
-        return hardened_free_tiny(arena, address, sized, size);
-    return heap_owned(arena->own_small, address, SMALL_HEAP_SHIFT) &&
-           hardened_free_small(arena, address, sized, size);
+    if (likely(heap_owned(&cache->own_tiny, address, TINY_HEAP_SHIFT)))
+        return hardened_free_tiny(cache, address, sized, size);
+    return heap_owned(&cache->own_small, address, SMALL_HEAP_SHIFT) &&
+           hardened_free_small(cache, address, sized, size);
 }
 
 /*
- * Returns the arena if it is the thread's own and nothing has to be done for it first, else NULL.
+ * Returns the cache if it is the thread's own and nothing has to be done for it first, else NULL.
  */
-static inline struct arena *hardened_arena(void)
+static inline struct cache *hardened_cache(void)
 {
-    struct arena *arena = thread_self.hardened;
+    struct cache *cache = thread_self.hardened;
 
-    /* Relaxed: see arena_enter(). */
-    if (arena == NULL || unlikely(arena_is_damaged(arena)) ||
-        unlikely(atomic_load_explicit(&arena->trim_wanted, memory_order_relaxed)))
-        return NULL;
-    return arena;
+    return cache == NULL || unlikely(arena_is_damaged(cache->arena)) ? NULL : cache;
 }
 
 static inline void *hardened_take_hit(size_t size)
 {
-    struct arena *arena = hardened_arena();
+    struct cache *cache = hardened_cache();
 
-    return arena == NULL ? NULL : hardened_take_any(arena, size);
+    return cache == NULL ? NULL : hardened_take_any(cache, size);
 }
 
 /* With `sized`, frees only a chunk of that size. */
 static inline __attribute__((always_inline)) bool hardened_free_hit(void *pointer, bool sized,
                                                                     size_t size)
 {
-    struct arena *arena = hardened_arena();
+    struct cache *cache = hardened_cache();
 
-    return arena != NULL && likely(hardened_free_any(arena, (uintptr_t)pointer, sized, size));
+    return cache != NULL && likely(hardened_free_any(cache, (uintptr_t)pointer, sized, size));
 }
 
 static inline void *hardened_malloc(size_t size)

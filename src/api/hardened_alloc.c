@@ -11,55 +11,55 @@
 
 #include <string.h>
 
-static void mark_live(const struct bin *bin, uintptr_t chunk, size_t requested)
+static void mark_live(const struct stack *stack, uintptr_t chunk, size_t requested)
 {
-    if (bin->size_class < TINY_CLASSES) {
-        hardened_mark_tiny(chunk, size_classes[bin->size_class].size - requested);
+    if (stack->size_class < TINY_CLASSES) {
+        hardened_mark_tiny(chunk, size_classes[stack->size_class].size - requested);
         return;
     }
-    small_mark_live(chunk, bin->live, requested);
+    small_mark_live(chunk, stack->live, requested);
     atomic_signal_fence(memory_order_seq_cst); /* see hardened_mark_tiny() */
 }
 
-__attribute__((noinline)) void *hardened_take_written(struct bin *bin, uintptr_t chunk,
+__attribute__((noinline)) void *hardened_take_written(struct stack *stack, uintptr_t chunk,
                                                       size_t requested)
 {
     report_corruption("memory written to after free: chunk", chunk);
-    mark_live(bin, chunk, requested);
-    canary_set(chunk, requested, size_classes[bin->size_class].size);
+    mark_live(stack, chunk, requested);
+    canary_set(chunk, requested, size_classes[stack->size_class].size);
     return pointer_to(chunk);
 }
 
 /* Takes a chunk from the stack, if there is one. */
-static inline void *take(struct bin *bin, size_t requested)
+static inline void *take(struct stack *stack, size_t requested)
 {
-    size_t usable = size_classes[bin->size_class].size;
-    uintptr_t chunk = (uintptr_t)bin_pop(bin);
+    size_t usable = size_classes[stack->size_class].size;
+    uintptr_t chunk = (uintptr_t)stack_pop(stack);
 
     if (unlikely(chunk == 0))
         return NULL;
-    __builtin_prefetch(bin->top[-1], 1); /* see hardened_take_tiny() */
+    __builtin_prefetch(stack->top[-1], 1); /* see hardened_take_tiny() */
     if (unlikely(!canary_zero(chunk, usable)))
-        return hardened_take_written(bin, chunk, requested);
-    mark_live(bin, chunk, requested);
+        return hardened_take_written(stack, chunk, requested);
+    mark_live(stack, chunk, requested);
     canary_set(chunk, requested, usable);
     return pointer_to(chunk);
 }
 
-void *hardened_take_small(struct arena *arena, size_t size)
+void *hardened_take_small(struct cache *cache, size_t size)
 {
-    return take(&arena->bins.of[spaced_class(size + 1)], size);
+    return take(&cache->stacks.of[spaced_class(size + 1)], size);
 }
 
-void *hardened_take(struct arena *arena, unsigned size_class, size_t requested)
+void *hardened_take(struct cache *cache, unsigned size_class, size_t requested)
 {
-    struct bin *bin = &arena->bins.of[size_class];
+    struct stack *stack = &cache->stacks.of[size_class];
 
-    if (bin_count(bin) == 0)
-        remote_receive(arena);
-    if (bin_count(bin) == 0 && !bin_refill(bin, &arena->random))
+    if (stack_count(stack) == 0)
+        remote_receive(cache);
+    if (stack_count(stack) == 0 && !stack_refill(stack, &cache->random))
         return NULL;
-    return take(bin, requested);
+    return take(stack, requested);
 }
 
 static void *alloc_in_heap(size_t size, size_t align)
@@ -67,18 +67,18 @@ static void *alloc_in_heap(size_t size, size_t align)
     unsigned size_class = size < SMALL_MAX && align <= CHUNK_ALIGN
                               ? hardened_class(size)
                               : api_aligned_class(align, size, size + 1);
-    struct arena *arena = size_class == SIZE_CLASSES ? NULL : arena_enter();
+    struct cache *cache = size_class == SIZE_CLASSES ? NULL : cache_enter();
     void *chunk;
 
-    if (arena == NULL)
+    if (cache == NULL)
         return NULL;
-    chunk = hardened_take(arena, size_class, size);
+    chunk = hardened_take(cache, size_class, size);
     if (unlikely(chunk == NULL)) {
         /* Without memory, the chunks in quarantine have to serve. */
-        arena_release(arena);
-        chunk = hardened_take(arena, size_class, size);
+        cache_release(cache);
+        chunk = hardened_take(cache, size_class, size);
     }
-    arena_leave(arena);
+    cache_leave(cache);
     return chunk;
 }
 

@@ -5,12 +5,12 @@
 #include "api/api.h"
 #include "debug/stats.h"
 
-static void touch(struct arena *arena, size_t size)
+static void touch(struct cache *cache, size_t size)
 {
-    void *chunk = arena_alloc(arena, size_class_of(size), size, NULL);
+    void *chunk = cache_alloc(cache, size_class_of(size), size, NULL);
 
     if (chunk != NULL)
-        arena_free_chunk(arena, (uintptr_t)chunk);
+        cache_free_chunk(cache, (uintptr_t)chunk);
 }
 
 /*
@@ -20,13 +20,13 @@ static void touch(struct arena *arena, size_t size)
 static void touch_arena(void)
 {
     enum { SOME_TINY_SIZE = 64, SOME_SMALL_SIZE = 1024 };
-    struct arena *arena = arena_enter();
+    struct cache *cache = cache_enter();
 
-    if (arena == NULL)
+    if (cache == NULL)
         return;
-    touch(arena, SOME_TINY_SIZE);
-    touch(arena, SOME_SMALL_SIZE);
-    arena_leave(arena);
+    touch(cache, SOME_TINY_SIZE);
+    touch(cache, SOME_SMALL_SIZE);
+    cache_leave(cache);
 }
 
 /*

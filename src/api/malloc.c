@@ -1,7 +1,7 @@
 /*
  * malloc and calloc. Read the file downward, as a size travels. ft_malloc() pops a TINY chunk from
  * the thread's stack, api_malloc_small() a SMALL one. If the stack is empty or the size is LARGE,
- * api_malloc_slow() asks api_alloc_any(), which gets the chunk from the arena (arena_alloc()
+ * api_malloc_slow() asks api_alloc_any(), which gets the chunk from the arena (cache_alloc()
  * refills the stack: bin -> slab -> heap -> os), or gives it a mapping of its own (large_alloc()).
  */
 #include "api/api.h"
@@ -22,7 +22,7 @@ void *ft_malloc(size_t size)
 
     if (unlikely(size > TINY_MAX))
         return api_malloc_small(size);
-    chunk = tiny_take(thread_self.arena, size);
+    chunk = tiny_take(thread_self.cache, size);
     return likely(chunk != NULL) ? chunk : api_malloc_slow(size);
 }
 
@@ -33,7 +33,7 @@ void *own_malloc(size_t size) OWN_NAME_OF(malloc);
  */
 __attribute__((noinline)) void *api_malloc_small(size_t size)
 {
-    void *chunk = likely(size <= SMALL_MAX) ? small_take(thread_self.arena, size) : NULL;
+    void *chunk = likely(size <= SMALL_MAX) ? small_take(thread_self.cache, size) : NULL;
 
     return likely(chunk != NULL) ? chunk : api_malloc_slow(size);
 }
@@ -65,7 +65,7 @@ static __attribute__((noinline)) void *calloc_slow(size_t size)
 
 void *ft_calloc(size_t count, size_t size)
 {
-    struct bin *bin;
+    struct stack *stack;
     size_t total;
     void *chunk;
 
@@ -73,11 +73,11 @@ void *ft_calloc(size_t count, size_t size)
         total = SIZE_MAX; /* which every allocator refuses */
     if (total > TINY_MAX)
         return calloc_slow(total);
-    bin = arena_tiny_bin(thread_self.arena, total);
-    chunk = bin_pop(bin);
+    stack = cache_tiny_stack(thread_self.cache, total);
+    chunk = stack_pop(stack);
     if (unlikely(chunk == NULL))
         return calloc_slow(total);
-    tiny_mark_live((uintptr_t)chunk, bin->live, total);
+    tiny_mark_live((uintptr_t)chunk, stack->live, total);
     return memset(chunk, 0, total);
 }
 
@@ -98,50 +98,50 @@ __attribute__((noinline)) void *api_alloc_slow(size_t size)
 static void *large_alloc_with_room(size_t size, bool *clean)
 {
     void *chunk = large_alloc(size, 1, clean);
-    struct arena *arena = chunk == NULL && size > SMALL_MAX ? arena_enter() : NULL;
+    struct cache *cache = chunk == NULL && size > SMALL_MAX ? cache_enter() : NULL;
     size_t released = 0;
 
-    if (arena != NULL) {
-        released = arena_release(arena);
-        arena_leave(arena);
+    if (cache != NULL) {
+        released = cache_release(cache);
+        cache_leave(cache);
     }
     return released > 0 ? large_alloc(size, 1, clean) : chunk;
 }
 
 /*
  * Takes a LARGE chunk from the thread's own stash, or registers a new one with it, if the thread
- * has an arena of its own and calls are not counted.
+ * has a cache of its own and calls are not counted.
  */
 static void *alloc_stashed(size_t size, bool *clean)
 {
-    struct arena *arena = thread_self.home == NULL ? arena_enter() : NULL;
+    struct cache *cache = thread_self.home == NULL ? cache_enter() : NULL;
     void *chunk;
 
-    /* A thread that makes no other calls gets its arena here. */
-    if (arena != NULL)
-        arena_leave(arena);
-    arena = thread_self.arena;
-    if (arena == ARENA_NONE || size > PTRDIFF_MAX)
+    /* A thread that makes no other calls gets its cache here. */
+    if (cache != NULL)
+        cache_leave(cache);
+    cache = thread_self.cache;
+    if (cache == CACHE_NONE || size > PTRDIFF_MAX)
         return NULL;
-    chunk = large_stash_take(&arena->stash, size);
+    chunk = large_stash_take(&cache->stash, size);
     *clean = false;
     if (chunk != NULL)
         return chunk;
     chunk = large_alloc(size, 1, clean);
     if (chunk != NULL)
-        large_stash_hand_out(&arena->stash, (uintptr_t)chunk);
+        large_stash_hand_out(&cache->stash, (uintptr_t)chunk);
     return chunk;
 }
 
 static void *alloc_in_heap(size_t size, bool *clean)
 {
-    struct arena *arena = arena_enter();
+    struct cache *cache = cache_enter();
     void *chunk;
 
-    if (arena == NULL)
+    if (cache == NULL)
         return NULL;
-    chunk = arena_alloc(arena, size_class_of(size), size, clean);
-    arena_leave(arena);
+    chunk = cache_alloc(cache, size_class_of(size), size, clean);
+    cache_leave(cache);
     return chunk;
 }
 

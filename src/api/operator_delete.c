@@ -32,31 +32,31 @@ ALWAYS_INLINE bool misaligned(void *pointer, size_t align)
 ALWAYS_INLINE void delete_tiny(void *pointer, size_t size, size_t align, bool sized,
                                delete_next *small, delete_next *slow)
 {
-    struct arena *arena = thread_self.operators;
+    struct cache *cache = thread_self.operators;
 
     if (unlikely(misaligned(pointer, align)))
         slow(pointer, size, align); // NOLINT: what comes first decides, so the branches are not one
-    else if (unlikely(!heap_owned(arena->own_tiny, (uintptr_t)pointer, TINY_HEAP_SHIFT)))
+    else if (unlikely(!heap_owned(&cache->own_tiny, (uintptr_t)pointer, TINY_HEAP_SHIFT)))
         small(pointer, size, align);
-    else if (unlikely(!tiny_free(arena, pointer, sized, size)))
+    else if (unlikely(!tiny_free(cache, pointer, sized, size)))
         slow(pointer, size, align);
 }
 
 /*
- * Frees a SMALL chunk of the thread's own. Without a size to check, a chunk in no heap of the
- * thread's is sent to its owner at once.
+ * Frees a SMALL chunk of the thread's own arena. Without a size to check, a chunk in no heap that
+ * the thread knows is freed as a chunk of another arena at once.
  */
 ALWAYS_INLINE void delete_small(void *pointer, size_t size, size_t align, bool sized,
                                 delete_next *slow)
 {
-    struct arena *arena = thread_self.operators;
+    struct cache *cache = thread_self.operators;
 
-    if (unlikely(!heap_owned(arena->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT))) {
-        if (sized || arena == ARENA_NONE)
+    if (unlikely(!heap_owned(&cache->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT))) {
+        if (sized || cache == CACHE_NONE)
             slow(pointer, size, align);
         else
             api_free_elsewhere(pointer);
-    } else if (unlikely(!small_free(arena, pointer, sized, size)))
+    } else if (unlikely(!small_free(cache, pointer, sized, size)))
         slow(pointer, size, align);
 }
 
@@ -111,10 +111,10 @@ static inline bool passed(enum in_force what, void *pointer, size_t align)
     return unlikely(!in_force_operators_ours()) && pass(what, pointer, align);
 }
 
-/* Called after a miss, which either was the arena's or happened because there is no arena yet. */
-static inline void free_missed(struct arena *arena, void *pointer)
+/* Called after a miss, which either was the cache's or happened because there is no cache yet. */
+static inline void free_missed(struct cache *cache, void *pointer)
 {
-    if (arena != ARENA_NONE)
+    if (cache != CACHE_NONE)
         api_free_any(pointer);
     else
         api_free(pointer);
@@ -131,30 +131,30 @@ static void free_aligned(void *pointer, size_t align, const char *function)
 /* The slow halves. Each is named after its form. */
 SLOW void slow_delete(void *pointer, size_t size, size_t align)
 {
-    struct arena *arena = thread_self.operators;
+    struct cache *cache = thread_self.operators;
 
     (void)size;
     if (!passed(IN_FORCE_FREE, pointer, align))
-        free_missed(arena, pointer);
+        free_missed(cache, pointer);
 }
 
 /* For delete[](p) and delete(p, nothrow). */
 SLOW void slow_delete_array(void *pointer, size_t size, size_t align)
 {
-    struct arena *arena = thread_self.operators;
+    struct cache *cache = thread_self.operators;
 
     (void)size;
     if (!passed(IN_FORCE_DELETE, pointer, align))
-        free_missed(arena, pointer);
+        free_missed(cache, pointer);
 }
 
 SLOW void slow_delete_array_nothrow(void *pointer, size_t size, size_t align)
 {
-    struct arena *arena = thread_self.operators;
+    struct cache *cache = thread_self.operators;
 
     (void)size;
     if (!passed(IN_FORCE_DELETE_ARRAY, pointer, align))
-        free_missed(arena, pointer);
+        free_missed(cache, pointer);
 }
 
 SLOW void slow_delete_sized(void *pointer, size_t size, size_t align)

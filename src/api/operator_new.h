@@ -3,7 +3,7 @@
  * on those for one object, nothrow and sized forms on those without; and libstdc++ builds the rest
  * on malloc, free and aligned_alloc. A program that replaces one of them means everything that is
  * built on it, so our forms call the one in force (in_force.h). Fast paths need not ask: they use
- * thread_self.operators, which names no arena as long as anything is another's.
+ * thread_self.operators, which names no cache as long as anything is another's.
  *
  * libstdc++'s own functions are referenced weakly: a C program needs no libstdc++, and a program
  * that throws has it.
@@ -49,7 +49,7 @@ void own_delete_array_aligned(void *pointer, size_t align);
 #define OPERATOR_STRING(name) #name
 
 /*
- * Take a chunk from the stacks of the thread's own arena. Return NULL if there is none, or if
+ * Take a chunk from the stacks of the thread's cache. Return NULL if there is none, or if
  * another definition has to serve.
  */
 void *operator_new_quick(size_t size);

@@ -48,9 +48,9 @@ static void remember(uintptr_t *addresses, unsigned *next, uintptr_t address)
 /* Remembers what realloc() did to the chunk, except for TINY chunks, which are cheap to copy. */
 static void note_resized(const struct chunk *chunk, uintptr_t address, size_t size)
 {
-    struct flips *flips = &thread_self.arena->flips;
+    struct flips *flips = &thread_self.cache->flips;
 
-    if (chunk->zone == ZONE_TINY || thread_self.arena == ARENA_NONE || address == 0)
+    if (chunk->zone == ZONE_TINY || thread_self.cache == CACHE_NONE || address == 0)
         return;
     if (size < chunk->requested)
         remember(flips->shrunk, &flips->next_shrunk, address);
@@ -67,7 +67,7 @@ static bool shrink_flipping(const struct chunk *chunk, size_t size)
     static const size_t room_most = 4 << 20;
 
     if (chunk->zone == ZONE_TINY || size >= chunk->requested || size < chunk->usable / 4 ||
-        chunk->usable - size > room_most || !among(thread_self.arena->flips.flipping, chunk->start))
+        chunk->usable - size > room_most || !among(thread_self.cache->flips.flipping, chunk->start))
         return false;
     return chunk->zone == ZONE_LARGE ? large_shrink_within(chunk->start, size)
                                      : chunk_resize(chunk, size);
@@ -137,28 +137,28 @@ static void *move(void *pointer, const struct chunk *chunk, size_t size)
  * Fast path, without a look-up: a chunk of the caller's own arena stays in its size class. Returns
  * false in any other case.
  */
-static inline bool resize_in_class(struct arena *arena, uintptr_t address, size_t size)
+static inline bool resize_in_class(struct cache *cache, uintptr_t address, size_t size)
 {
-    struct bin *bin;
+    struct stack *stack;
 
-    if (heap_owned(arena->own_tiny, address, TINY_HEAP_SHIFT)) {
+    if (heap_owned(&cache->own_tiny, address, TINY_HEAP_SHIFT)) {
         /* Relaxed, here and below: the caller holds the chunk. */
         if (size > TINY_MAX || size == 0 ||
             !tiny_lives(atomic_load_explicit(tiny_state(address), memory_order_relaxed)))
             return false;
-        bin = &arena->bins.of[tiny_class_around(address)];
-        if (bin != arena_tiny_bin(arena, size))
+        stack = &cache->stacks.of[tiny_class_around(address)];
+        if (stack != cache_tiny_stack(cache, size))
             return false;
-        tiny_mark_live(address, bin->live, size);
+        tiny_mark_live(address, stack->live, size);
         return true;
     }
-    if (heap_owned(arena->own_small, address, SMALL_HEAP_SHIFT)) {
+    if (heap_owned(&cache->own_small, address, SMALL_HEAP_SHIFT)) {
         uint32_t seen = atomic_load_explicit(small_state(address), memory_order_relaxed);
 
         if (size <= TINY_MAX || size > SMALL_MAX || !small_lives_at(seen, address) ||
             small_state_class(seen) != spaced_class(size))
             return false;
-        small_mark_live(address, arena->bins.of[small_state_class(seen)].live, size);
+        small_mark_live(address, cache->stacks.of[small_state_class(seen)].live, size);
         return true;
     }
     return false;
@@ -198,10 +198,10 @@ static __attribute__((noinline)) void *realloc_slow(void *pointer, size_t size)
 void *ft_realloc(void *pointer, size_t size)
 {
     if (pointer == NULL) {
-        pointer = api_take(thread_self.arena, size);
+        pointer = api_take(thread_self.cache, size);
         return likely(pointer != NULL) ? pointer : realloc_slow(NULL, size);
     }
-    if (resize_in_class(thread_self.arena, (uintptr_t)pointer, size) ||
+    if (resize_in_class(thread_self.cache, (uintptr_t)pointer, size) ||
         (size > SMALL_MAX && !options_every_call_slow() &&
          large_grow_within((uintptr_t)pointer, size)))
         return pointer;
@@ -235,15 +235,15 @@ void *ft_reallocarray(void *pointer, size_t count, size_t size)
  * Returns the usable size of a live chunk of the caller's own arena, without a look-up; 0 for any
  * other pointer.
  */
-static inline size_t usable_of_own(struct arena *arena, uintptr_t address)
+static inline size_t usable_of_own(struct cache *cache, uintptr_t address)
 {
-    if (heap_owned(arena->own_tiny, address, TINY_HEAP_SHIFT)) {
+    if (heap_owned(&cache->own_tiny, address, TINY_HEAP_SHIFT)) {
         /* Relaxed, here and below: the caller holds the chunk. */
         bool live = tiny_lives(atomic_load_explicit(tiny_state(address), memory_order_relaxed));
 
         return live ? size_classes[tiny_class_around(address)].size : 0;
     }
-    if (heap_owned(arena->own_small, address, SMALL_HEAP_SHIFT)) {
+    if (heap_owned(&cache->own_small, address, SMALL_HEAP_SHIFT)) {
         uint32_t seen = atomic_load_explicit(small_state(address), memory_order_relaxed);
 
         return small_lives_at(seen, address) ? size_classes[small_state_class(seen)].size : 0;
@@ -253,7 +253,7 @@ static inline size_t usable_of_own(struct arena *arena, uintptr_t address)
 
 size_t ft_malloc_usable_size(void *pointer)
 {
-    size_t usable = usable_of_own(thread_self.arena, (uintptr_t)pointer);
+    size_t usable = usable_of_own(thread_self.cache, (uintptr_t)pointer);
     struct chunk chunk;
 
     /* Servers ask with each call, to know how much they use. */

@@ -1,13 +1,13 @@
 /*
- * Creating arenas, and the slow half of allocating from one.
+ * Creates arenas, and gives their memory back.
  */
 #include "arena/arena.h"
 
-#include "arena/chunk_quarantine.h"
+#include "arena/cache.h"
 #include "arena/fork.h"
 #include "arena/remote.h"
-#include "base/clock.h"
-#include "base/secret.h"
+#include "arena/thread.h"
+#include "base/options.h"
 #include "base/structure_lock.h"
 #include "bins/slab_pages.h"
 #include "bins/space.h"
@@ -15,6 +15,45 @@
 #include "os/os.h"
 
 _Atomic(struct arena *) arena_list;
+
+/* Relaxed, here and below: see `holder`. */
+static void set_holder(struct arena *arena, const void *holder)
+{
+    atomic_store_explicit(&arena->holder, holder, memory_order_relaxed);
+    /* A signal handler that forks finds the holder before any change. */
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+void arena_lock(struct arena *arena)
+{
+    child_check();
+    os_count_rmw();
+    pthread_mutex_lock(&arena->lock);
+    set_holder(arena, &thread_self);
+}
+
+bool arena_try_lock(struct arena *arena)
+{
+    child_check();
+    os_count_rmw();
+    if (pthread_mutex_trylock(&arena->lock) != 0)
+        return false;
+    set_holder(arena, &thread_self);
+    return true;
+}
+
+void arena_unlock(struct arena *arena)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    set_holder(arena, NULL);
+    os_count_rmw();
+    pthread_mutex_unlock(&arena->lock);
+}
+
+bool arena_locked_here(struct arena *arena)
+{
+    return atomic_load_explicit(&arena->holder, memory_order_relaxed) == &thread_self;
+}
 
 static bool enlist(struct arena *arena)
 {
@@ -30,8 +69,9 @@ static bool enlist(struct arena *arena)
         arena->next = newest;
         arena->tiny_tag = (uint16_t)arena->id;
         arena->small_tag = (uint16_t)(arena->id | TAG_SMALL);
-        heap_set_init(&arena->tiny, arena, arena->own_tiny, arena->tiny_tag, false, large_trim);
-        heap_set_init(&arena->small, arena, arena->own_small, arena->small_tag, true, large_trim);
+        heap_set_init(&arena->tiny, arena, arena->tiny_tag, false, large_trim);
+        heap_set_init(&arena->small, arena, arena->small_tag, true, large_trim);
+        cache_attach((struct cache *)(void *)(arena + 1), arena);
         /* Release: whoever walks the list finds the arena complete. */
         atomic_store_explicit(&arena_list, arena, memory_order_release);
     }
@@ -39,100 +79,21 @@ static bool enlist(struct arena *arena)
     return fits;
 }
 
-struct arena *arena_create(enum arena_use use)
+struct arena *arena_create(void)
 {
-    size_t head = round_up(sizeof(struct arena), 64);
-    size_t size = round_up(head + bins_slots() * sizeof(void *), os_page_size());
+    size_t size = round_up(sizeof(struct arena) + cache_size(), os_page_size());
     struct arena *arena = space_map_arena(size);
 
     if (arena == NULL)
         return NULL;
-    bins_init(&arena->bins, (void **)(void *)((char *)arena + head), &arena->tiny, &arena->small);
-    arena->random = secret_word ^ secret_scramble((uintptr_t)arena + clock_now());
+    bins_init(&arena->bins, &arena->tiny, &arena->small);
     pthread_mutex_init(&arena->lock, NULL);
     pthread_mutex_init(&arena->repair_lock, NULL);
-    /* relaxed: no other thread knows the arena yet */
-    atomic_store_explicit(&arena->use, use, memory_order_relaxed);
     if (!enlist(arena)) {
         os_unmap(arena, size);
         return NULL;
     }
     return arena;
-}
-
-/*
- * Refills an empty stack from the slabs. With `clean` it takes the chunk straight from a slab,
- * which knows whether the memory is zero.
- */
-static void *alloc_from_slab(struct bin *bin, bool *clean)
-{
-    if (clean != NULL)
-        return bin_take_one(bin, clean);
-    return bin_refill(bin, NULL) ? bin_pop(bin) : NULL;
-}
-
-/*
- * Takes a chunk from the bin of a larger class that lends one. `anything` is described at
- * bin_lender(). Stores in *bin which one served.
- */
-static void *borrow(struct bin **bin, bool anything)
-{
-    struct bin *lender = bin_lender(*bin, anything);
-
-    if (lender == *bin || (bin_count(lender) == 0 && !bin_refill(lender, NULL)))
-        return NULL;
-    *bin = lender;
-    return bin_pop(lender);
-}
-
-/* With `lend`, a chunk of a larger class will do if that spares fresh memory. */
-static void *alloc(struct arena *arena, struct bin *bin, size_t requested, bool lend, bool *clean)
-{
-    void *chunk = bin_pop(bin);
-
-    if (clean != NULL)
-        *clean = false;
-    if (chunk == NULL) {
-        remote_receive(arena);
-        chunk = bin_pop(bin);
-    }
-    if (chunk == NULL && lend)
-        chunk = borrow(&bin, false);
-    if (chunk == NULL)
-        chunk = alloc_from_slab(bin, clean);
-    if (unlikely(chunk == NULL)) {
-        arena_release(arena);
-        chunk = alloc_from_slab(bin, clean);
-        if (chunk == NULL && lend)
-            chunk = borrow(&bin, true);
-    }
-    if (chunk != NULL)
-        bin_mark_live(bin, (uintptr_t)chunk, requested);
-    return chunk;
-}
-
-void *arena_alloc(struct arena *arena, unsigned size_class, size_t requested, bool *clean)
-{
-    return alloc(arena, &arena->bins.of[size_class], requested, true, clean);
-}
-
-void *arena_alloc_aligned(struct arena *arena, unsigned size_class, size_t requested)
-{
-    return alloc(arena, &arena->bins.of[size_class], requested, false, NULL);
-}
-
-void arena_free_chunk(struct arena *arena, uintptr_t address)
-{
-    struct chunk chunk;
-
-    if (chunk_find(address, heap_map_tag(address), &chunk) == CHUNK_LIVE)
-        arena_free(arena, &chunk);
-}
-
-void arena_rest(struct arena *arena)
-{
-    for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++)
-        bin_flush(&arena->bins.of[size_class]);
 }
 
 void arena_make_way_due(struct arena *arena)
@@ -149,44 +110,37 @@ void arena_make_way_due(struct arena *arena)
     }
 }
 
-size_t arena_unused(const struct arena *arena)
+void arena_take_back(struct arena *arena, const struct chunk *chunk)
 {
-    return heap_set_unused(&arena->tiny) + heap_set_unused(&arena->small);
+    void *pointer = pointer_to(chunk->start);
+
+    bin_to_slabs(&arena->bins.of[chunk->size_class], &pointer, 1);
 }
 
-void arena_purge(struct arena *arena)
+/* Afterwards every free chunk is in its slab that is in no cache. */
+static void gather(struct arena *arena)
 {
-    heap_set_purge(&arena->tiny);
-    heap_set_purge(&arena->small);
-}
-
-/* After the flush, every free chunk is in its slab. */
-static void empty_bins(struct arena *arena)
-{
-    remote_receive_all(arena);
-    chunk_quarantine_flush(arena);
-    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
-        bin_flush(&arena->bins.of[size_class]);
+    arena_repair(arena);
+    remote_return_all(arena);
+    bins_release_empty(&arena->bins);
 }
 
 size_t arena_release(struct arena *arena)
 {
-    arena_repair(arena);
-    empty_bins(arena);
+    gather(arena);
     return heap_set_release(&arena->tiny) + heap_set_release(&arena->small);
 }
 
 size_t arena_trim(struct arena *arena)
 {
-    arena_repair(arena);
-    empty_bins(arena);
+    gather(arena);
     return heap_set_trim(&arena->tiny) + heap_set_trim(&arena->small) +
            slab_pages_trim(&arena->bins);
 }
 
-void arena_trim_step(struct arena *arena)
+bool arena_trim_step(struct arena *arena)
 {
-    arena_repair(arena);
-    empty_bins(arena);
-    bins_trim(&arena->bins);
+    remote_return(arena);
+    bins_release_empty(&arena->bins);
+    return bins_trim(&arena->bins) && (policy_quarantine() || remote_inbox_empty(arena));
 }

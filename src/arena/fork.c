@@ -1,8 +1,8 @@
 /*
  * The repair after a fork. The states are the truth: a chunk that is not live is free. Bit maps,
- * lists, caches, free runs and inboxes are rebuilt from them. In the surviving thread's own arena
- * all of these are sound. Only those chunks are missing that other threads had freed and not sent
- * to it, or that were in its inbox.
+ * lists, caches, free runs and inboxes are rebuilt from them. An arena that only the surviving
+ * thread used, or none, is sound. Only those chunks are missing that threads of other arenas had
+ * freed and not sent to it, or that were in its inbox.
  *
  * A signal handler may have made the fork in the middle of malloc. So the handler in the child
  * changes nothing that such a call could still be working on, and the repair begins with the next
@@ -10,61 +10,69 @@
  */
 #include "arena/fork.h"
 
-#include "arena/chunk_quarantine.h"
+#include "arena/background.h"
+#include "arena/parcel.h"
 #include "arena/pool.h"
 #include "arena/remote.h"
 #include "arena/thread.h"
-#include "base/options.h"
+#include "arena/visit.h"
 #include "base/structure_lock.h"
 #include "bins/recover.h"
 #include "large/large.h"
 
 /*
- * True for the surviving thread's own arena. Other threads may have been changing one that it
- * shares.
+ * Returns whether no thread that does not exist any more was changing the arena, or has chunks of
+ * it in its cache. There is one thread only, so every access is relaxed, here and below. Common
+ * caches are changed only by who holds the lock.
  */
-static bool owned(struct arena *arena, struct arena *survivor)
+static bool sound(struct arena *arena, const struct cache *survivor)
 {
-    return arena == survivor &&
-           atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_ACTIVE;
+    const void *holder = atomic_load_explicit(&arena->holder, memory_order_relaxed);
+    struct cache *cache = atomic_load_explicit(&arena->caches, memory_order_relaxed);
+
+    for (; cache != NULL; cache = cache->next)
+        if (cache != survivor && atomic_load_explicit(&cache->in_use, memory_order_relaxed))
+            return false;
+    return holder == NULL || holder == &thread_self;
 }
 
-/* There is one thread only, so every access is relaxed. */
-static void damage(struct arena *arena, bool own)
+static void damage(struct arena *arena, bool is_sound)
 {
     bool untouched = atomic_load_explicit(&arena->damaged, memory_order_relaxed) == ARENA_DAMAGED;
 
     /* An arena that is still damaged from the previous fork needs the larger repair. */
     if (untouched && !atomic_load_explicit(&arena->survivor, memory_order_relaxed))
-        own = false;
-    atomic_store_explicit(&arena->survivor, own, memory_order_relaxed);
+        is_sound = false;
+    atomic_store_explicit(&arena->survivor, is_sound, memory_order_relaxed);
     atomic_store_explicit(&arena->damaged, ARENA_DAMAGED, memory_order_relaxed);
 }
 
 void arena_after_fork(void)
 {
-    struct arena *survivor = thread_self.home;
-    struct arena *arena =
-        /* relaxed: there is one thread only */
-        atomic_load_explicit(&arena_list, memory_order_relaxed);
+    struct cache *survivor = thread_self.home;
+    struct arena *arena = atomic_load_explicit(&arena_list, memory_order_relaxed);
+    /* If there is a single arena, no other thread can have changed or freed anything. */
+    bool alone = arena == NULL || (sound(arena, survivor) && arena->next == NULL);
 
+    if (!alone) {
+        fork_generation++;
+        for (struct arena *each = arena; each != NULL; each = each->next)
+            damage(each, sound(each, survivor));
+        if (survivor != NULL)
+            remote_drop(survivor);
+    }
     structure_lock_renew();
     pool_after_fork(survivor, !thread_self.binding);
+    parcel_after_fork();
+    visit_after_fork();
+    background_after_fork();
     large_after_fork(survivor == NULL ? NULL : &survivor->stash);
-    /* If there is a single arena, no other thread can have changed or freed anything. */
-    if (arena == NULL || (owned(arena, survivor) && arena->next == NULL))
-        return;
-    fork_generation++;
-    for (; arena != NULL; arena = arena->next)
-        damage(arena, owned(arena, survivor));
 }
 
 static void take_home(struct arena *arena, const struct chunk *chunk)
 {
-    if (policy_quarantine())
-        chunk_quarantine_receive(arena, chunk, slab_parcel_bytes(chunk->usable));
-    else
-        arena_free(arena, chunk);
+    chunk_mark(chunk, STATE_FREE);
+    arena_take_back(arena, chunk);
 }
 
 static void lock_repair(struct arena *arena)
@@ -96,7 +104,9 @@ static void begin(struct arena *arena)
         recover_sweep(&arena->tiny);
         recover_sweep(&arena->small);
     } else {
-        chunk_quarantine_forget(arena);
+        for (struct cache *cache = atomic_load_explicit(&arena->caches, memory_order_relaxed);
+             cache != NULL; cache = cache->next)
+            cache_forget(cache);
         bins_reset(&arena->bins);
         recover_rebuild(&arena->tiny);
         recover_rebuild(&arena->small);

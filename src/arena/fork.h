@@ -14,7 +14,7 @@
 void arena_after_fork(void);
 
 /*
- * Continues the repair of an arena that is damaged. The arena is entered or locked, here and below.
+ * Continues the repair of an arena that is damaged. The arena's lock is held, here and below.
  */
 void arena_repair_step(struct arena *arena);
 

@@ -1,48 +1,33 @@
 /*
- * The pool of arenas without a thread, and the shared arenas. An eighth of the permitted arenas, at
- * least one, is for sharing. Each of the others belongs to one thread.
+ * Caches that wait for a thread, and the arenas behind them. Each of the permitted arenas is made
+ * for one thread; when there are as many as permitted, more threads get further caches in front of
+ * them in turn. In a hardened process nobody may use an arena's chunks beside a thread that checks
+ * them without the lock. So an eighth of the arenas, at least one, is for common caches there.
  */
 #include "arena/pool.h"
 
 #include "arena/fork.h"
+#include "arena/parcel.h"
 #include "arena/remote.h"
 #include "base/child.h"
-#include "base/clock.h"
 #include "base/options.h"
 #include "os/os.h"
 
-enum { ARENAS_PER_PROCESSOR = 32, ARENAS_MIN = 148, ARENAS_MAX = 4096, SHARED_MAX = 64 };
-
-/*
- * How many bytes of free units that were written to an arena in the pool may always keep, and how
- * many all of them may keep together. The next thread finds that memory ready. When a burst of
- * threads ends at once, little memory stays behind.
- */
-enum { KEEP_OWN = 1 << 20, KEEP_COMMON = 16 << 20 };
-
-/*
- * The sum of left_bytes over all arenas. Any thread writes it; relaxed, because a sum orders
- * nothing.
- */
-static _Atomic size_t kept;
-
-/*
- * In the clock's unit. If threads follow each other sooner than that, none of them touches fresh
- * memory.
- */
-static const uint64_t rest_age = (uint64_t)10 * CLOCK_TENTH;
+enum { ARENAS_PER_PROCESSOR = 16, ARENAS_MIN = 32, ARENAS_MAX = 4096, COMMON_MAX = 64 };
 
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* The pool's lock. */
+/* Guarded by the pool's lock. */
 static struct {
-    struct arena *idle;
+    struct cache *idle;
     unsigned owned;
     unsigned owned_max;
-    unsigned shared_max;
-    unsigned shared_count;
+    unsigned common_max;
+    unsigned common_count;
     unsigned turn;
-    struct arena *shared[SHARED_MAX];
+    struct cache *common[COMMON_MAX];
+    /* The arena that got the last further cache. */
+    struct arena *shared;
 } pool;
 
 static void lock_pool(void)
@@ -60,145 +45,153 @@ static void set_limits(void)
         most = most < ARENAS_MIN ? ARENAS_MIN : most;
         most = most > ARENAS_MAX ? ARENAS_MAX : most;
     }
-    pool.shared_max = most / 8;
-    if (pool.shared_max < 1)
-        pool.shared_max = 1;
-    if (pool.shared_max > SHARED_MAX)
-        pool.shared_max = SHARED_MAX;
-    pool.owned_max = most - pool.shared_max;
+    pool.common_max = most / 8;
+    if (pool.common_max < 1)
+        pool.common_max = 1;
+    if (pool.common_max > COMMON_MAX)
+        pool.common_max = COMMON_MAX;
+    pool.owned_max = options.harden ? most - pool.common_max : most;
 }
 
-static struct arena *take_idle(void)
+static struct cache *take_idle(void)
 {
-    struct arena *arena = pool.idle;
+    struct cache *cache = pool.idle;
 
-    if (arena != NULL)
-        pool.idle = arena->next_pooled;
-    return arena;
+    if (cache != NULL)
+        pool.idle = cache->next_idle;
+    return cache;
 }
 
 /* The lock is dropped while an arena is made, so the count is reserved first. */
-static struct arena *create_owned(void)
+static struct cache *create_owned(void)
 {
     struct arena *arena;
 
     pool.owned++;
     pthread_mutex_unlock(&pool_lock);
-    arena = arena_create(ARENA_ACTIVE);
+    arena = arena_create();
     lock_pool();
     if (arena == NULL)
         pool.owned--;
-    return arena;
+    return arena == NULL ? NULL : cache_first(arena);
 }
 
-static struct arena *next_shared(void)
+/* Makes one more cache for the next arena in turn. Returns NULL if there is none, or no memory. */
+static struct cache *create_sharing(void)
 {
-    if (pool.shared_max == 0)
-        set_limits();
-    if (pool.shared_count < pool.shared_max) {
-        struct arena *arena = arena_create(ARENA_SHARED);
+    struct arena *arena = pool.shared == NULL ? NULL : pool.shared->next;
 
-        if (arena != NULL)
-            pool.shared[pool.shared_count++] = arena;
-    }
-    return pool.shared_count == 0 ? NULL : pool.shared[pool.turn++ % pool.shared_count];
+    if (arena == NULL)
+        /* Acquire: each arena is complete. */
+        arena = atomic_load_explicit(&arena_list, memory_order_acquire);
+    if (arena == NULL)
+        return NULL;
+    pool.shared = arena;
+    return cache_create(arena);
 }
 
-/* The caller holds the arena's lock, here and below. */
-static void count_kept(struct arena *arena, size_t bytes)
+/* Makes a common cache, in front of an arena of its own if need be. */
+static struct cache *create_common(void)
 {
-    /* The sum is modulo 2^64, so a difference below zero is added correctly, too. */
-    atomic_fetch_add_explicit(&kept, bytes - arena->left_bytes, memory_order_relaxed);
-    arena->left_bytes = bytes;
-}
-
-/*
- * Memory is given back because nobody has wanted it for a while, not because a thread ended. But
- * there is a bound.
- */
-static void rest(struct arena *arena)
-{
-    size_t bytes;
-
-    arena_rest(arena);
-    bytes = arena_unused(arena);
-    if (bytes > KEEP_OWN &&
-        atomic_load_explicit(&kept, memory_order_relaxed) + bytes > KEEP_COMMON) {
-        arena_purge(arena);
-        bytes = arena_unused(arena);
-    }
-    count_kept(arena, bytes);
-    atomic_store_explicit(&arena->left_at, clock_now() | 1,
-                          memory_order_relaxed); /* relaxed: the lock orders it */
-}
-
-static void stop_resting(struct arena *arena)
-{
-    count_kept(arena, 0);
-    /* relaxed: the lock orders it */
-    atomic_store_explicit(&arena->left_at, 0, memory_order_relaxed);
-}
-
-static void adopt(struct arena *arena)
-{
-    arena_lock(arena);
-    arena_repair_step(arena);
-    /* Sequentially consistent: see remote.c. */
-    atomic_store(&arena->use, ARENA_ACTIVE);
-    stop_resting(arena);
-    arena_unlock(arena);
-}
-
-struct arena *pool_get(void)
-{
+    struct cache *cache = options.harden ? NULL : create_sharing();
     struct arena *arena;
-    bool idle;
 
-    lock_pool();
-    arena = take_idle();
-    idle = arena != NULL;
+    if (cache == NULL && (options.harden || pool.owned == 0)) {
+        arena = arena_create();
+        cache = arena == NULL ? NULL : cache_first(arena);
+    }
+    if (cache != NULL)
+        cache->common = true;
+    return cache;
+}
+
+static struct cache *next_common(void)
+{
+    if (pool.common_max == 0)
+        set_limits();
+    if (pool.common_count < pool.common_max) {
+        struct cache *cache = create_common();
+
+        if (cache != NULL)
+            pool.common[pool.common_count++] = cache;
+    }
+    return pool.common_count == 0 ? NULL : pool.common[pool.turn++ % pool.common_count];
+}
+
+static struct cache *get(void)
+{
+    struct cache *cache = take_idle();
+
     /*
      * The first thread of most programs is the only one, so it need not ask for the number of
      * processors.
      */
-    if (!idle && pool.shared_max == 0 && (pool.owned > 0 || options.arena_max != 0))
+    if (cache == NULL && pool.common_max == 0 && (pool.owned > 0 || options.arena_max != 0))
         set_limits();
-    if (!idle && (pool.shared_max == 0 || pool.owned < pool.owned_max))
-        arena = create_owned();
-    if (arena == NULL)
-        arena = next_shared();
-    pthread_mutex_unlock(&pool_lock);
-    if (idle)
-        adopt(arena);
-    return arena;
+    if (cache == NULL && (pool.common_max == 0 || pool.owned < pool.owned_max))
+        cache = create_owned();
+    if (cache == NULL && !options.harden)
+        cache = create_sharing();
+    if (cache != NULL)
+        /* relaxed: the lock orders it */
+        atomic_store_explicit(&cache->in_use, true, memory_order_relaxed);
+    return cache != NULL ? cache : next_common();
 }
 
-struct arena *pool_get_shared(void)
+struct cache *pool_get(void)
 {
-    struct arena *arena;
+    struct cache *cache;
 
     lock_pool();
-    arena = next_shared();
+    cache = get();
     pthread_mutex_unlock(&pool_lock);
-    return arena;
+    return cache;
 }
 
-void pool_put(struct arena *arena)
+struct cache *pool_get_common(void)
 {
-    remote_send_all(arena);
-    arena_lock(arena);
-    /* Sequentially consistent: see remote.c. What was pushed before is unpacked here. */
-    atomic_store(&arena->use, ARENA_POOLED);
-    /* This arena has no next slow call that could do it. */
-    bins_allow(&arena->bins, HEAP_ALLOWANCE_ALL);
-    remote_receive_all(arena);
-    rest(arena);
+    struct cache *cache;
+
+    lock_pool();
+    cache = next_common();
+    pthread_mutex_unlock(&pool_lock);
+    return cache;
+}
+
+/*
+ * In the child of a fork, the repair finds the chunks that the cache had before the fork, and other
+ * threads may have been changing the slabs that they belong to. So the repair begins, and the cache
+ * forgets them, before anything is done with it.
+ */
+static void lock_sound(struct cache *cache)
+{
+    arena_lock(cache->arena);
+    cache_use(cache);
+    arena_repair_step(cache->arena);
+}
+
+void pool_put(struct cache *cache)
+{
+    struct arena *arena = cache->arena;
+
+    if (unlikely(arena_is_damaged(arena))) {
+        lock_sound(cache);
+        arena_unlock(arena);
+    }
+    remote_send_all(cache);
+    parcel_put_all(cache);
+    /* A signal handler may have forked meanwhile. */
+    lock_sound(cache);
+    cache_flush(cache);
+    own_heaps_clear(&cache->own_tiny);
+    own_heaps_clear(&cache->own_small);
     arena_make_way(arena);
     arena_unlock(arena);
-    remote_drain_pooled(arena);
     lock_pool();
-    arena->next_pooled = pool.idle;
-    pool.idle = arena;
+    /* relaxed: the lock orders it */
+    atomic_store_explicit(&cache->in_use, false, memory_order_relaxed);
+    cache->next_idle = pool.idle;
+    pool.idle = cache;
     pthread_mutex_unlock(&pool_lock);
 }
 
@@ -207,119 +200,47 @@ bool pool_limit(unsigned arenas)
     bool early;
 
     lock_pool();
-    early = pool.shared_max == 0;
+    early = pool.common_max == 0;
     if (early)
         options.arena_max = arenas;
     pthread_mutex_unlock(&pool_lock);
     return early;
 }
 
-size_t pool_trim(struct arena *own)
+/* There is one thread only, here and below, so every access is relaxed. */
+static void sort_cache(struct cache *cache, const struct cache *survivor)
 {
-    size_t bytes = 0;
-
-    /* Acquire: each arena is complete. */
-    for (struct arena *arena = atomic_load_explicit(&arena_list, memory_order_acquire);
-         arena != NULL; arena = arena->next) {
-        if (arena == own)
-            continue;
-        arena_lock(arena);
-        if (atomic_load(&arena->use) != ARENA_ACTIVE) {
-            bytes += arena_trim(arena);
-        } else {
-            atomic_store_explicit(&arena->trim_wanted, true,
-                                  memory_order_relaxed); /* relaxed: a wish, which orders nothing */
-        }
-        arena_unlock(arena);
-        remote_drain_pooled(arena);
-    }
-    return bytes;
-}
-
-/*
- * Returns whether the arena has been in the pool for long enough and still has memory to give back.
- */
-static bool rested(struct arena *arena, uint64_t now)
-{
-    /*
-     * Relaxed: any value that it had will do, because the caller checks `use` again with the lock.
-     */
-    uint64_t left_at = atomic_load_explicit(&arena->left_at, memory_order_relaxed);
-
-    return left_at != 0 && now - left_at > rest_age;
-}
-
-/* Only tries the lock. Its holder wants the arena, or the work can be done another time. */
-static void give_back(struct arena *arena)
-{
-    if (!arena_try_lock(arena))
-        return;
-    if (atomic_load(&arena->use) == ARENA_POOLED && !atomic_load(&arena->damaged)) {
-        arena_trim(arena);
-        stop_resting(arena);
-    }
-    arena_unlock(arena);
-    /* Threads that pushed meanwhile found the lock taken, and rely on its holder. */
-    remote_drain_pooled(arena);
-}
-
-void pool_age(void)
-{
-    enum { LOOK = 16 };
-    /*
-     * Where the last call stopped, in any thread. Arenas are never unmapped, so it is safe to begin
-     * at any value. Acquire and release: the arena is complete for this thread, too.
-     */
-    static _Atomic(struct arena *) place;
-    struct arena *arena = atomic_load_explicit(&place, memory_order_acquire);
-    uint64_t now = clock_now();
-
-    for (unsigned seen = 0; seen < LOOK; seen++) {
-        /* Acquire: each arena is complete. */
-        arena = arena != NULL && arena->next != NULL
-                    ? arena->next
-                    : atomic_load_explicit(&arena_list, memory_order_acquire);
-        if (rested(arena, now)) {
-            give_back(arena);
-            break;
-        }
-    }
-    atomic_store_explicit(&place, arena, memory_order_release);
-}
-
-static void sort_after_fork(struct arena *arena, const struct arena *survivor)
-{
-    if (atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_SHARED) {
-        if (pool.shared_count < SHARED_MAX)
-            pool.shared[pool.shared_count++] = arena;
+    if (cache->common) {
+        if (pool.common_count < COMMON_MAX)
+            pool.common[pool.common_count++] = cache;
         return;
     }
-    pool.owned++;
-    if (arena != survivor) {
-        atomic_store_explicit(&arena->use, ARENA_POOLED, memory_order_relaxed);
-        arena->next_pooled = pool.idle;
-        pool.idle = arena;
-    }
+    if (cache == cache_first(cache->arena))
+        pool.owned++;
+    if (cache == survivor)
+        return;
+    atomic_store_explicit(&cache->in_use, false, memory_order_relaxed);
+    cache->next_idle = pool.idle;
+    pool.idle = cache;
 }
 
-void pool_after_fork(struct arena *survivor, bool sort)
+void pool_after_fork(struct cache *survivor, bool sort)
 {
-    struct arena *arena =
-        /* relaxed: there is one thread only */
-        atomic_load_explicit(&arena_list, memory_order_relaxed);
+    struct arena *arena = atomic_load_explicit(&arena_list, memory_order_relaxed);
 
     pthread_mutex_init(&pool_lock, NULL);
-    atomic_store_explicit(&kept, 0, memory_order_relaxed);
     if (sort) {
         pool.idle = NULL;
         pool.owned = 0;
-        pool.shared_count = 0;
+        pool.common_count = 0;
     }
     for (; arena != NULL; arena = arena->next) {
         pthread_mutex_init(&arena->lock, NULL);
         pthread_mutex_init(&arena->repair_lock, NULL);
-        arena->left_bytes = 0;
-        if (sort)
-            sort_after_fork(arena, survivor);
+        atomic_store_explicit(&arena->holder, NULL, memory_order_relaxed);
+        arena->returned = 0;
+        for (struct cache *cache = atomic_load_explicit(&arena->caches, memory_order_relaxed);
+             sort && cache != NULL; cache = cache->next)
+            sort_cache(cache, survivor);
     }
 }

@@ -1,26 +1,27 @@
 /*
- * Decides which arena a thread gets: one from the pool, whose thread has ended; a new one; or, past
- * the limit of FT_MALLOC_ARENA_MAX, one of the shared arenas in turn.
+ * Decides which cache, and with it which arena, a thread gets: one whose thread has ended; a new
+ * one with an arena of its own; or, past the limit of FT_MALLOC_ARENA_MAX, a new one in front of an
+ * arena that it shares with others.
  */
 #ifndef FT_ARENA_POOL_H
 #define FT_ARENA_POOL_H
 
-#include "arena/arena.h"
+#include "arena/cache.h"
 
 /*
- * Returns an arena for a new thread, either ACTIVE and the caller's own, or SHARED. Returns NULL if
- * there is no memory for one.
+ * Returns a cache for a new thread, either the caller's own or a common one. Returns NULL if there
+ * is no memory for one.
  */
-struct arena *pool_get(void);
+struct cache *pool_get(void);
 
 /*
- * Returns a shared arena, for a thread that must not own one. Returns NULL if there is no memory
+ * Returns a common cache, for a thread that must not own one. Returns NULL if there is no memory
  * for one.
  */
-struct arena *pool_get_shared(void);
+struct cache *pool_get_common(void);
 
-/* Puts the arena of a thread that ends into the pool, with all chunks that are still live in it. */
-void pool_put(struct arena *arena);
+/* Empties the cache of a thread that ends, and keeps it for another one. */
+void pool_put(struct cache *cache);
 
 /*
  * Sets the limit of arenas. Returns false if it is too late, because arenas were made under another
@@ -29,22 +30,10 @@ void pool_put(struct arena *arena);
 bool pool_limit(unsigned arenas);
 
 /*
- * Trims all arenas except the caller's own. The owners of those in use trim them at their next slow
- * calls. Returns the bytes that were given back.
+ * Runs in the child of a fork. Renews the locks, and takes the caches of all threads but the
+ * surviving one back. With `sort` false, the fork interrupted that thread while it was getting a
+ * cache, so the pool's lists stay as they are.
  */
-size_t pool_trim(struct arena *own);
-
-/*
- * Gives back the memory of an arena that no thread has wanted for about a second. Each call looks
- * at a few arenas and serves one at most. Called at ticks by threads that hold no lock.
- */
-void pool_age(void);
-
-/*
- * Runs in the child of a fork. Renews the locks, and makes every arena ownerless except that of the
- * surviving thread. With `sort` false, the fork interrupted that thread while it was getting an
- * arena, so the pool's lists stay as they are.
- */
-void pool_after_fork(struct arena *survivor, bool sort);
+void pool_after_fork(struct cache *survivor, bool sort);
 
 #endif

@@ -1,380 +1,247 @@
 /*
- * Parcels. A parcel is a freed chunk that holds the addresses of others. Parcels for one owner are
- * linked, and the chain is pushed to the owner's inbox. A chunk of 16 bytes has room for the link
- * only.
- *
- * A thread that pushes and then finds the owner's arena in the pool unpacks it there, with the
- * arena's lock. A thread that puts its arena into the pool unpacks it after it has changed `use`.
- * Both the push and the change of `use` are sequentially consistent, so one of the two threads sees
- * the other, and no parcel waits for a thread that has ended. A thread that finds the lock taken
- * leaves the parcels to the holder, who checks the inbox again after unlocking.
+ * Collects chunks of other arenas, and sends them. receive.c unpacks what arrives.
  */
 #include "arena/remote.h"
 
-#include "arena/chunk_quarantine.h"
 #include "arena/fork.h"
+#include "arena/parcel.h"
+#include "arena/visit.h"
+#include "base/clock.h"
 #include "base/options.h"
-#include "base/report_line.h"
-#include "base/secret.h"
 #include "os/os.h"
 
-/*
- * A parcel is freed memory, where the program may still write. So each word is encoded with the
- * secret and its place, and every decoded value is checked before it is followed.
- */
-struct parcel {
-    uintptr_t next;
-    uintptr_t count;
-    uintptr_t chunks[];
-};
-
 enum {
-    /* A batch is sent when it has this many chunks, or keeps this many bytes from their owner. */
-    BATCH_CHUNKS = 64,
-    BATCH_BYTES = 256 << 10,
-    /*
-     * The number of parcels that a call unpacks which needed a single chunk. So a long backlog
-     * causes no long pause.
-     */
-    UNPACK_PARCELS = 64,
-    ADDRESSES_MAX = 62,
+    /* Chunks that have waited so long are sent, however few they are. */
+    SEND_AGE = CLOCK_TENTH,
+    /* TINY chunks are not added up; each counts as so many bytes. */
+    TINY_ESTIMATE = TINY_MAX / 8,
 };
-
-static_assert(sizeof(struct parcel) + ADDRESSES_MAX * sizeof(uintptr_t) <= SLAB_PARCEL_MAX,
-              "as slab.c knows");
-static_assert(sizeof(struct parcel) <= CHUNK_ALIGN, "the smallest chunk can be a parcel");
 
 unsigned fork_generation;
 
-/*
- * The code with which the words of a parcel are combined by exclusive or. Only the page of the
- * parcel counts, so all its words have the same code.
- */
-static inline uintptr_t parcel_code(const struct parcel *parcel)
-{
-    return secret_word ^ (uintptr_t)parcel >> OS_PAGE_SHIFT;
-}
-
-static void parcel_link(struct parcel *parcel, const struct parcel *next)
-{
-    parcel->next = (uintptr_t)next ^ parcel_code(parcel);
-}
-
-static unsigned parcel_room(size_t usable)
-{
-    size_t room = (usable - sizeof(struct parcel)) / sizeof(void *);
-
-    return room < ADDRESSES_MAX ? (unsigned)room : ADDRESSES_MAX;
-}
-
-/* Unpacks the inbox of an arena without a thread, until it is empty or another thread does it. */
-void remote_drain_pooled(struct arena *arena)
-{
-    /*
-     * Checked again after each unlocking. A thread that pushes meanwhile finds the lock taken and
-     * relies on its holder.
-     */
-    while (atomic_load(&arena->use) == ARENA_POOLED &&
-           atomic_load(&arena->damaged) != ARENA_DAMAGED && atomic_load(&arena->inbox) != NULL &&
-           arena_try_lock(arena)) {
-        if (atomic_load(&arena->use) == ARENA_POOLED &&
-            atomic_load(&arena->damaged) != ARENA_DAMAGED)
-            remote_receive_all(arena);
-        arena_make_way(arena);
-        arena_unlock(arena);
-    }
-}
-
-static void push(struct arena *owner, struct parcel *newest, struct parcel *oldest)
+static void push(struct arena *owner, struct parcel *parcel)
 {
     struct parcel *next =
         /* relaxed: the exchange checks it */
         atomic_load_explicit(&owner->inbox, memory_order_relaxed);
+    size_t bytes = parcel->bytes;
 
-    /* Sequentially consistent, as described above; that includes release, for the contents. */
     do {
         os_count_rmw();
-        parcel_link(oldest, next);
-    } while (!atomic_compare_exchange_weak(&owner->inbox, &next, newest));
-    remote_drain_pooled(owner);
+        parcel->next = next;
+        /*
+         * Sequentially consistent: see `restless`. Also release: whoever takes the inbox finds the
+         * contents of the parcel.
+         */
+    } while (!atomic_compare_exchange_weak_explicit(&owner->inbox, &next, parcel,
+                                                    memory_order_seq_cst, memory_order_relaxed));
+    arena_stir(owner);
+    visit_after_push(owner, bytes);
 }
 
-static void send(struct outgoing *outgoing)
+/* Takes the parcel away. Chunks with the tag may still be collected here. */
+static struct parcel *close(struct outgoing *outgoing)
 {
-    if (outgoing->newest != NULL && outgoing->fork == fork_generation) {
-        outgoing->newest->count = outgoing->filled ^ outgoing->code;
-        push(outgoing->owner, outgoing->newest, outgoing->oldest);
+    struct parcel *parcel = outgoing->parcel;
+
+    parcel->count = (uint16_t)(outgoing->next - parcel->chunks);
+    parcel->tag = outgoing->tag;
+    parcel->bytes =
+        outgoing->tag & TAG_SMALL ? outgoing->bytes : (size_t)parcel->count * TINY_ESTIMATE;
+    outgoing->next = outgoing->end = NULL;
+    outgoing->parcel = NULL;
+    return parcel;
+}
+
+void remote_send(struct cache *cache, struct outgoing *outgoing)
+{
+    struct parcel *parcel;
+
+    if (outgoing->next == NULL)
+        return;
+    parcel = close(outgoing);
+    if (parcel->count > 0 && parcel->fork == fork_generation)
+        push(outgoing->owner, parcel);
+    else
+        parcel_put(cache, parcel);
+}
+
+void remote_send_all(struct cache *cache)
+{
+    for (unsigned i = 0; i < OUTGOING; i++)
+        remote_send(cache, &cache->outgoing[i]);
+}
+
+void remote_send_old(struct cache *cache)
+{
+    uint64_t now = clock_now();
+
+    /* It is due when the time has come, and when the clock has jumped back. */
+    if (cache->send_at - now - 1 < SEND_AGE)
+        return;
+    cache->send_at = now + SEND_AGE;
+    remote_send_all(cache);
+}
+
+static void forget_heaps(struct cache *cache, const struct outgoing *outgoing)
+{
+    for (unsigned i = 0; i < FOREIGN; i++)
+        if (outgoing == NULL || cache->foreign[i].outgoing == outgoing)
+            cache->foreign[i].end = 0;
+}
+
+void remote_drop(struct cache *cache)
+{
+    forget_heaps(cache, NULL);
+    /* An interrupted call may be writing to the parcel, so that stays where it is. */
+    for (unsigned i = 0; i < OUTGOING; i++) {
+        cache->outgoing[i].tag = TAG_NONE;
+        cache->outgoing[i].next = cache->outgoing[i].end = NULL;
     }
-    *outgoing = (struct outgoing){.owner = NULL};
-}
-
-void remote_forget(struct arena *arena)
-{
-    for (unsigned i = 0; i < PARCELS; i++)
-        arena->outgoing[i] = (struct outgoing){.owner = NULL};
-    arena->unpacking = NULL;
-    /*
-     * Relaxed: a thread that frees now only marks the chunk, with the repair lock: see
-     * arena_leave_for_repair().
-     */
-    atomic_store_explicit(&arena->inbox, NULL, memory_order_relaxed);
-}
-
-void remote_send_all(struct arena *self)
-{
-    for (unsigned i = 0; i < PARCELS; i++)
-        send(&self->outgoing[i]);
-}
-
-static void collect(struct outgoing *outgoing, uintptr_t address, size_t usable)
-{
-    struct parcel *parcel = outgoing->newest;
-
-    if (outgoing->filled < outgoing->room) {
-        parcel->chunks[outgoing->filled++] = address ^ outgoing->code;
-    } else {
-        struct parcel *fresh = pointer_to(address);
-
-        if (parcel == NULL)
-            outgoing->oldest = fresh;
-        else
-            parcel->count = outgoing->filled ^ outgoing->code;
-        parcel_link(fresh, parcel);
-        outgoing->newest = fresh;
-        outgoing->code = parcel_code(fresh);
-        outgoing->filled = 0;
-        outgoing->room = parcel_room(usable);
-    }
-    outgoing->chunks++;
-    outgoing->bytes += usable;
 }
 
 /*
- * Returns where chunks of this owner are collected. There are two possible places, so that two
- * owners that alternate do not collide.
+ * Returns where chunks with this tag are collected. There are two possible places, so that two
+ * arenas that alternate do not collide; the one with fewer chunks is given up.
  */
-static struct outgoing *outgoing_for(struct arena *self, const struct arena *owner)
+static struct outgoing *outgoing_for(struct cache *cache, uint16_t tag)
 {
-    struct outgoing *first = &self->outgoing[owner->id % PARCELS];
-    struct outgoing *second =
-        &self->outgoing[(owner->id + owner->id / PARCELS % (PARCELS - 1) + 1) % PARCELS];
+    unsigned place = (tag ^ tag >> 12) % OUTGOING;
+    struct outgoing *first = &cache->outgoing[place];
+    struct outgoing *second = &cache->outgoing[(place + OUTGOING / 2 + tag / OUTGOING) % OUTGOING];
 
-    if (likely(first->owner == owner))
+    if (first->tag == tag || second->tag == tag)
+        return first->tag == tag ? first : second;
+    if (first->next == NULL)
         return first;
-    if (second->owner == owner)
-        return second;
-    return first->chunks <= second->chunks ? first : second;
+    return second->next == NULL ||
+                   second->next - second->parcel->chunks < first->next - first->parcel->chunks
+               ? second
+               : first;
 }
 
-static void collect_for(struct arena *self, struct arena *owner, uintptr_t address, size_t usable)
+/* Prepares for the next chunk with the tag. Returns false if there is no memory for a parcel. */
+static bool make_room(struct cache *cache, struct outgoing *outgoing, struct arena *owner,
+                      uint16_t tag)
 {
-    struct outgoing *outgoing = outgoing_for(self, owner);
-
-    if (unlikely(outgoing->owner != owner || outgoing->fork != fork_generation)) {
-        send(outgoing);
-        outgoing->owner = owner;
-        outgoing->fork = fork_generation;
+    if (outgoing->tag != tag || outgoing->next == outgoing->end) {
+        if (outgoing->next != NULL)
+            remote_send(cache, outgoing);
+        if (outgoing->tag != tag)
+            forget_heaps(cache, outgoing);
     }
-    collect(outgoing, address, usable);
-    if (unlikely(outgoing->chunks >= BATCH_CHUNKS || outgoing->bytes >= BATCH_BYTES))
-        send(outgoing);
+    if (outgoing->next != NULL)
+        return true;
+    if (outgoing->parcel == NULL)
+        outgoing->parcel = parcel_get(cache);
+    if (outgoing->parcel == NULL) {
+        outgoing->tag = TAG_NONE;
+        return false;
+    }
+    outgoing->parcel->fork = fork_generation;
+    outgoing->owner = owner;
+    outgoing->tag = tag;
+    outgoing->bytes = 0;
+    outgoing->next = outgoing->parcel->chunks;
+    outgoing->end = outgoing->parcel->chunks + PARCEL_CHUNKS;
+    return true;
 }
 
-static void count_remote_free(struct arena *self)
+/* Without memory for a parcel, the chunk is returned to its slab at once. */
+static void return_directly(struct arena *owner, uintptr_t address, uint16_t tag)
 {
-    if (unlikely(options.stats) && self != NULL)
-        atomic_store_explicit(&self->remote_frees,
-                              atomic_load_explicit(&self->remote_frees, memory_order_relaxed) + 1,
+    struct chunk chunk;
+
+    arena_lock(owner);
+    bins_enter(&owner->bins, NULL, NULL, false, HEAP_ALLOWANCE);
+    if (!arena_is_damaged(owner) && chunk_find(address, tag, &chunk) == CHUNK_FREED) {
+        chunk_mark(&chunk, STATE_FREE);
+        arena_take_back(owner, &chunk);
+    }
+    arena_unlock(owner);
+}
+
+/* For a chunk in state REMOTE. */
+static void collect(struct cache *cache, struct arena *owner, uintptr_t address, uint16_t tag,
+                    unsigned bytes)
+{
+    struct outgoing *outgoing = outgoing_for(cache, tag);
+
+    if (!make_room(cache, outgoing, owner, tag)) {
+        return_directly(owner, address, tag);
+        return;
+    }
+    *outgoing->next++ = address;
+    outgoing->bytes += bytes;
+    if (outgoing->bytes >= REMOTE_BATCH_BYTES)
+        remote_send(cache, outgoing);
+}
+
+static void count_remote_free(struct cache *cache)
+{
+    if (unlikely(options.stats) && cache != NULL)
+        atomic_store_explicit(&cache->remote_frees,
+                              atomic_load_explicit(&cache->remote_frees, memory_order_relaxed) + 1,
                               memory_order_relaxed);
 }
 
-void remote_free(struct arena *self, const struct chunk *chunk)
+void remote_free(struct cache *cache, const struct chunk *chunk)
 {
     struct arena *owner = chunk->arena;
+    bool small = chunk->zone == ZONE_SMALL;
+    uint16_t tag = small ? owner->small_tag : owner->tiny_tag;
 
-    count_remote_free(self);
+    count_remote_free(cache);
     if (unlikely(arena_leave_for_repair(chunk)))
         return;
     chunk_mark(chunk, STATE_REMOTE);
-    if (unlikely(self == NULL)) {
-        struct outgoing alone = {.owner = owner, .fork = fork_generation};
+    if (unlikely(cache == NULL || cache->common))
+        return_directly(owner, chunk->start, tag);
+    else
+        collect(cache, owner, chunk->start, tag, small ? (unsigned)chunk->usable : 0);
+}
 
-        collect(&alone, chunk->start, chunk->usable);
-        send(&alone);
+/* The next chunks in this heap are then freed by remote_free_known(). */
+static void know_heap(struct cache *cache, uintptr_t address, uintptr_t end, uint16_t tag,
+                      unsigned since)
+{
+    struct outgoing *outgoing = outgoing_for(cache, tag);
+    uintptr_t part = address & ~(((uintptr_t)1 << HEAP_SHIFT) - 1);
+
+    if (outgoing->tag != tag)
         return;
-    }
-    collect_for(self, owner, chunk->start, chunk->usable);
+    if (cache->foreign_since != since)
+        forget_heaps(cache, NULL);
+    cache->foreign_since = since;
+    cache->foreign[part >> HEAP_SHIFT & (FOREIGN - 1)] = (struct foreign){
+        .key = part + (tag & TAG_SMALL ? FOREIGN_SMALL : 0), .end = end, .outgoing = outgoing};
 }
 
-/* Marks the chunk as freed remotely and returns its class, or SIZE_CLASSES if it is not live. */
-static unsigned leave_tiny(uintptr_t address)
+bool remote_free_aligned(struct cache *cache, uintptr_t address, uint16_t tag)
 {
-    /* Relaxed, here and below: the holder of a chunk got it with its state. */
-    uint8_t seen = atomic_load_explicit(tiny_state(address), memory_order_relaxed);
-
-    if (unlikely(!tiny_lives(seen)))
-        return SIZE_CLASSES;
-    tiny_turn(address, seen, STATE_LIVE, STATE_REMOTE, memory_order_relaxed);
-    return (unsigned)tiny_class_around(address);
-}
-
-static unsigned leave_small(uintptr_t address)
-{
-    uint32_t seen = atomic_load_explicit(small_state(address), memory_order_relaxed);
-
-    if (unlikely(!small_lives_at(seen, address)))
-        return SIZE_CLASSES;
-    small_turn(address, seen, STATE_LIVE, STATE_REMOTE, memory_order_relaxed);
-    return small_state_class(seen);
-}
-
-bool remote_free_aligned(struct arena *self, uintptr_t address, uint16_t tag)
-{
-    struct arena *owner = heap_at(address, tag)->arena;
-    unsigned size_class;
+    /*
+     * Read before the look at the heap, which is then there at this value or at a later one.
+     * Relaxed: see the declaration.
+     */
+    unsigned since = atomic_load_explicit(&heap_map_removals, memory_order_relaxed);
+    const struct heap *heap = heap_at(address, tag);
+    struct arena *owner = heap->arena;
+    /* The chunk keeps the heap mapped only until it is collected. */
+    uintptr_t end = heap->base + (uintptr_t)heap->units * UNIT_SIZE;
+    unsigned bytes = 0;
 
     /*
-     * The heap has no owner if the pointer is wrong and the heap was just unmapped: see
-     * bins/limbo.h.
+     * The heap has no arena if the pointer is wrong and the heap was just unmapped: see
+     * bins/limbo.h. Acquire: see arena_repair_step().
      */
     if (unlikely(owner == NULL) ||
         unlikely(atomic_load_explicit(&owner->damaged, memory_order_acquire) != ARENA_SOUND))
-        return false; /* acquire: see arena_repair_step() */
-    size_class = tag & TAG_SMALL ? leave_small(address) : leave_tiny(address);
-    if (unlikely(size_class == SIZE_CLASSES))
         return false;
-    collect_for(self, owner, address, size_classes[size_class].size);
-    return true;
-}
-
-/*
- * A chunk that arrives must be one of ours in state REMOTE. Otherwise something wrote to freed
- * memory.
- */
-static bool arrived(struct arena *arena, uintptr_t address, struct chunk *chunk)
-{
-    uint16_t tag = heap_map_tag(address);
-
-    if ((tag == arena->tiny_tag || tag == arena->small_tag) &&
-        chunk_find(address, tag, chunk) == CHUNK_FREED && chunk->kind == STATE_REMOTE)
-        return true;
-    report_corruption("memory written to after free, or freed twice at once: found", address);
-    return false;
-}
-
-/*
- * Fast path: the chunk is in state REMOTE, as expected. The address is aligned and in a TINY heap
- * of the arena.
- */
-static bool take_tiny_home(struct arena *arena, uintptr_t address)
-{
-    /* Relaxed, here and below: ordered by the inbox. */
-    uint8_t seen = atomic_load_explicit(tiny_state(address), memory_order_relaxed);
-
-    if (unlikely(tiny_kind(seen) != STATE_REMOTE))
+    if (tag & TAG_SMALL)
+        bytes = remote_leave_small(address);
+    if (tag & TAG_SMALL ? bytes == 0 : !remote_leave_tiny(address))
         return false;
-    tiny_turn(address, seen, STATE_REMOTE, STATE_FREE, memory_order_relaxed);
-    bin_free(&arena->bins.of[tiny_class_around(address)], pointer_to(address));
+    collect(cache, owner, address, tag, bytes);
+    know_heap(cache, address, end, tag, since);
     return true;
-}
-
-static bool take_small_home(struct arena *arena, uintptr_t address)
-{
-    uint32_t seen = atomic_load_explicit(small_state(address), memory_order_relaxed);
-
-    if (unlikely(!small_is_at(seen, STATE_REMOTE, address)))
-        return false;
-    small_turn(address, seen, STATE_REMOTE, STATE_FREE, memory_order_relaxed);
-    bin_free(&arena->bins.of[small_state_class(seen)], pointer_to(address));
-    return true;
-}
-
-static void take_home(struct arena *arena, uintptr_t address)
-{
-    struct chunk chunk;
-
-    if (likely(heap_owned(arena->own_tiny, address, TINY_HEAP_SHIFT)) &&
-        likely(take_tiny_home(arena, address)))
-        return;
-    if (likely(heap_owned(arena->own_small, address, SMALL_HEAP_SHIFT)) &&
-        likely(take_small_home(arena, address)))
-        return;
-    if (arrived(arena, address, &chunk))
-        arena_free(arena, &chunk);
-}
-
-static void take_all_home(struct arena *arena, struct parcel *parcel, uintptr_t count)
-{
-    uintptr_t code = parcel_code(parcel);
-
-    for (uintptr_t i = 0; i < count; i++)
-        take_home(arena, parcel->chunks[i] ^ code);
-    take_home(arena, (uintptr_t)parcel);
-}
-
-static void take_all_to_quarantine(struct arena *arena, struct parcel *parcel, uintptr_t count)
-{
-    uintptr_t code = parcel_code(parcel);
-    struct chunk chunk;
-
-    for (uintptr_t i = 0; i < count; i++)
-        if (arrived(arena, parcel->chunks[i] ^ code, &chunk))
-            chunk_quarantine_receive(arena, &chunk, 0);
-    if (arrived(arena, (uintptr_t)parcel, &chunk))
-        chunk_quarantine_receive(arena, &chunk, sizeof *parcel + count * sizeof parcel->chunks[0]);
-}
-
-/* Returns the next parcel of the chain, or NULL at its end or where it is broken. */
-static struct parcel *unpack(struct arena *arena, struct parcel *parcel)
-{
-    struct parcel *next;
-    struct chunk self;
-    uintptr_t count;
-
-    if (!arrived(arena, (uintptr_t)parcel, &self))
-        return NULL;
-    next = pointer_to(parcel->next ^ parcel_code(parcel));
-    count = parcel->count ^ parcel_code(parcel);
-    /* The next parcel comes from another processor's cache, so its load starts early. */
-    __builtin_prefetch(next);
-    if (count > parcel_room(self.usable)) {
-        report_corruption("memory written to after free: chunk", (uintptr_t)parcel);
-        count = 0;
-    }
-    if (unlikely(policy_quarantine()))
-        take_all_to_quarantine(arena, parcel, count);
-    else
-        take_all_home(arena, parcel, count);
-    return next;
-}
-
-static void receive(struct arena *arena, unsigned most)
-{
-    struct parcel *parcel = arena->unpacking;
-
-    if (parcel == NULL) {
-        /*
-         * Sequentially consistent: a thread that puts its arena into the pool must not read the
-         * inbox too early.
-         */
-        if (atomic_load(&arena->inbox) == NULL)
-            return;
-        /* Acquire: the contents of the parcels. */
-        parcel = atomic_exchange_explicit(&arena->inbox, NULL, memory_order_acquire);
-        os_count_rmw();
-    }
-    while (parcel != NULL && most-- > 0)
-        parcel = unpack(arena, parcel);
-    arena->unpacking = parcel;
-}
-
-void remote_receive(struct arena *arena)
-{
-    receive(arena, UNPACK_PARCELS);
-}
-
-void remote_receive_all(struct arena *arena)
-{
-    while (arena->unpacking != NULL || atomic_load(&arena->inbox) != NULL)
-        receive(arena, ~0u);
 }

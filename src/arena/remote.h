@@ -1,14 +1,14 @@
 /*
- * Remote frees: chunks that a thread frees without owning their arena. The thread marks the state,
- * collects the chunks by owner, and sends a whole batch to the owner's inbox by one atomic
- * operation. The owner takes the inbox when one of its bins runs empty. Nothing is allocated for
- * it: the addresses are stored in the freed chunks themselves, and each is checked by its state
- * when it arrives.
+ * Remote frees: chunks that a thread frees without being in front of their arena. The thread marks
+ * the state, collects the address in a parcel for that arena, and pushes the full parcel to the
+ * arena's inbox by one atomic operation. A thread of the arena takes the inbox when one of its
+ * stacks runs empty, and pushes the chunks on its stacks. If the threads of the arena make no slow
+ * calls, any other thread may return the chunks to their slabs, with the arena's lock.
  */
 #ifndef FT_ARENA_REMOTE_H
 #define FT_ARENA_REMOTE_H
 
-#include "arena/arena.h"
+#include "arena/cache.h"
 
 /*
  * The number of forks between this process and the one that loaded the library. Chunks that were
@@ -17,34 +17,117 @@
  */
 extern unsigned fork_generation;
 
-/*
- * Forgets what was collected and what has arrived, because the repair finds it. The arena is
- * entered or locked.
- */
-void remote_forget(struct arena *arena);
+/* SMALL chunks of one arena are sent when they keep this many bytes from it. */
+enum { REMOTE_BATCH_BYTES = 256 << 10 };
 
 /*
- * Marks a live chunk of another arena as freed, and collects it for its owner. `self` may be NULL.
+ * Marks a live chunk as freed, and collects it for its arena, which the caller's cache is not in
+ * front of. `cache` may be NULL, or a common one. The caller holds no lock.
  */
-void remote_free(struct arena *self, const struct chunk *chunk);
+void remote_free(struct cache *cache, const struct chunk *chunk);
 
 /*
  * Does the same by address alone, aligned as a chunk is, in a heap of another arena, with its tag.
  * Returns false, having done nothing, if the chunk is not live or cannot be freed so easily.
  */
-bool remote_free_aligned(struct arena *self, uintptr_t address, uint16_t tag);
-
-/* Sends all collected chunks to their owners, when the thread ends or on malloc_trim. */
-void remote_send_all(struct arena *self);
+bool remote_free_aligned(struct cache *cache, uintptr_t address, uint16_t tag);
 
 /*
- * Unpacks the inbox of an arena in the pool. For a thread that has held its lock or has pushed to
- * it. Takes the lock.
+ * Send the chunks that were collected in one place; all, when the thread ends and for
+ * malloc_trim(); or all if some have waited for a while, which a thread looks at after a slow call.
+ * The caller holds no lock.
  */
-void remote_drain_pooled(struct arena *arena);
+void remote_send(struct cache *cache, struct outgoing *outgoing);
+void remote_send_all(struct cache *cache);
+void remote_send_old(struct cache *cache);
 
-/* Unpacks some of the parcels that have arrived, if any. The arena is entered or locked. */
-void remote_receive(struct arena *arena);
-void remote_receive_all(struct arena *arena);
+/* Marks the chunk as freed remotely. Returns false if it is not live. */
+static inline bool remote_leave_tiny(uintptr_t address)
+{
+    /* Relaxed, here and below: the holder of a chunk got it with its state. */
+    uint8_t seen = atomic_load_explicit(tiny_state(address), memory_order_relaxed);
+
+    if (unlikely(!tiny_lives(seen)))
+        return false;
+    tiny_turn(address, seen, STATE_LIVE, STATE_REMOTE, memory_order_relaxed);
+    return true;
+}
+
+/* Returns the size of the chunk, or 0 if it is not live. */
+static inline unsigned remote_leave_small(uintptr_t address)
+{
+    uint32_t seen = atomic_load_explicit(small_state(address), memory_order_relaxed);
+
+    if (unlikely(!small_lives_at(seen, address)))
+        return 0;
+    small_turn(address, seen, STATE_LIVE, STATE_REMOTE, memory_order_relaxed);
+    return size_classes[small_state_class(seen)].size;
+}
+
+/*
+ * Fast path of a remote free: the heap is known, and there is room in the parcel. Returns false in
+ * any other case, having done nothing.
+ */
+static inline bool remote_free_known(struct cache *cache, uintptr_t address)
+{
+    const struct foreign *foreign = &cache->foreign[address >> HEAP_SHIFT & (FOREIGN - 1)];
+    uintptr_t key = address & (~(uintptr_t)0 << HEAP_SHIFT | (CHUNK_ALIGN - 1));
+    struct outgoing *outgoing = foreign->outgoing;
+    uintptr_t *next;
+
+    /* relaxed: see the declaration */
+    if (atomic_load_explicit(&heap_map_removals, memory_order_relaxed) != cache->foreign_since ||
+        unlikely(address >= foreign->end))
+        return false;
+    if (foreign->key == key) {
+        next = outgoing->next;
+        if (unlikely(next >= outgoing->end) || unlikely(!remote_leave_tiny(address)))
+            return false;
+    } else {
+        unsigned bytes;
+
+        if (foreign->key != key + FOREIGN_SMALL)
+            return false;
+        next = outgoing->next;
+        if (unlikely(next >= outgoing->end))
+            return false;
+        bytes = remote_leave_small(address);
+        if (unlikely(bytes == 0))
+            return false;
+        *next = address;
+        outgoing->next = next + 1;
+        outgoing->bytes += bytes;
+        if (unlikely(outgoing->bytes >= REMOTE_BATCH_BYTES))
+            remote_send(cache, outgoing);
+        return true;
+    }
+    *next = address;
+    outgoing->next = next + 1;
+    return true;
+}
+
+/* In the child of a fork: forgets what was collected, because the repair finds it. */
+void remote_drop(struct cache *cache);
+
+/*
+ * Unpacks some of the parcels that have arrived into the stacks of a cache of the arena. The
+ * arena's lock is held, here and below.
+ */
+void remote_receive(struct cache *cache);
+void remote_receive_all(struct cache *cache);
+
+/* Returns whether no parcel waits. */
+bool remote_inbox_empty(struct arena *arena);
+
+/*
+ * Returns chunks that have arrived to their slabs, for any thread: those of some parcels, or of
+ * all. The first function returns about how many bytes these were. A hardened process leaves the
+ * inbox to the arena's own threads, because the chunks have to pass the quarantine.
+ */
+size_t remote_return(struct arena *arena);
+void remote_return_all(struct arena *arena);
+
+/* For the repair after a fork: forgets what has arrived. */
+void remote_forget(struct arena *arena);
 
 #endif

@@ -1,13 +1,15 @@
 /*
- * Binding threads to arenas. The destructor of the library's key puts the arena into the pool.
+ * Binding threads to caches. The destructor of the library's key puts the cache into the pool.
  * Destructors of other keys, and the C library itself after the last of them, still allocate and
- * free. They get a shared arena then, which nobody has to hand back.
+ * free. They get a common cache then, which nobody has to hand back.
  */
 #include "arena/thread.h"
 
+#include "arena/background.h"
 #include "arena/fork.h"
 #include "arena/pool.h"
 #include "arena/remote.h"
+#include "arena/visit.h"
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/options.h"
@@ -16,7 +18,7 @@
 
 #include <unistd.h>
 
-_Thread_local struct thread thread_self = {.arena = ARENA_NONE, .operators = ARENA_NONE};
+_Thread_local struct thread thread_self = {.cache = CACHE_NONE, .operators = CACHE_NONE};
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
@@ -27,22 +29,22 @@ static char **environment;
  * A fork that a signal handler makes meanwhile leaves the pool alone, because this call continues
  * in the child.
  */
-static void give_back(struct arena *arena)
+static void give_back(struct cache *cache)
 {
     thread_self = (struct thread){
-        .arena = ARENA_NONE, .operators = ARENA_NONE, .ended = thread_self.ended, .binding = true};
+        .cache = CACHE_NONE, .operators = CACHE_NONE, .ended = thread_self.ended, .binding = true};
     atomic_signal_fence(memory_order_seq_cst);
-    pool_put(arena);
+    pool_put(cache);
     atomic_signal_fence(memory_order_seq_cst);
     thread_self.binding = false;
 }
 
 static void end_of_thread(void *value)
 {
-    struct arena *arena = value;
+    struct cache *cache = value;
 
     thread_self.ended = true;
-    give_back(arena);
+    give_back(cache);
 }
 
 /* Must not allocate: malloc would re-enter pthread_once() and deadlock. */
@@ -58,27 +60,15 @@ static void init_once(void)
     have_key = pthread_key_create(&key, end_of_thread) == 0;
 }
 
-/* Enables the fast paths of this thread, if it has an arena of its own. */
-static void make_quick(struct arena *arena)
+/* Enables the fast paths of this thread, if it has a cache of its own. */
+static void make_quick(struct cache *cache)
 {
+    if (cache == NULL || cache->common)
+        return;
     if (!options_every_call_slow())
-        thread_self.arena = arena;
+        thread_self.cache = cache;
     else if (!options.stats)
-        thread_self.hardened = arena;
-}
-
-static bool shared(struct arena *arena)
-{
-    /* Relaxed: whether an arena in use is shared never changes. */
-    return atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_SHARED;
-}
-
-static void make_quick_again(void)
-{
-    struct arena *arena = thread_self.home;
-
-    if (arena != NULL && !shared(arena))
-        make_quick(arena);
+        thread_self.hardened = cache;
 }
 
 /*
@@ -88,8 +78,8 @@ static void make_quick_again(void)
 static void before_fork(void)
 {
     child_prepare();
-    thread_self.arena = ARENA_NONE;
-    thread_self.operators = ARENA_NONE;
+    thread_self.cache = CACHE_NONE;
+    thread_self.operators = CACHE_NONE;
     thread_self.hardened = NULL;
 }
 
@@ -98,13 +88,26 @@ static void after_fork_in_parent(void)
     child_parent();
     /* A handler may have forked, and the fork to which it belongs is still in progress. */
     if (child_self.forking == 0)
-        make_quick_again();
+        make_quick(thread_self.home);
+}
+
+/*
+ * If the arena has to be rebuilt, the chunks in the thread's cache are found by that, too. So the
+ * thread must not use its cache before.
+ */
+static bool must_wait(struct arena *arena)
+{
+    return arena_is_damaged(arena) &&
+           /* relaxed: there is one thread only */
+           !atomic_load_explicit(&arena->survivor, memory_order_relaxed);
 }
 
 static void repair_child(void)
 {
     arena_after_fork();
-    make_quick_again();
+    thread_self.waits = thread_self.home != NULL && must_wait(thread_self.home->arena);
+    if (!thread_self.waits)
+        make_quick(thread_self.home);
 }
 
 /*
@@ -136,9 +139,22 @@ void thread_runtime_init(char **initial_environment)
     }
 }
 
-static struct arena *bind(void)
+/* In the child of a fork, what the cache had before must not be used: see must_wait(). */
+static void begin_repair(struct cache *cache)
 {
-    struct arena *arena;
+    struct arena *arena = cache->arena;
+
+    if (likely(!arena_is_damaged(arena)))
+        return;
+    arena_lock(arena);
+    cache_use(cache);
+    arena_repair_step(arena);
+    arena_unlock(arena);
+}
+
+static struct cache *bind(void)
+{
+    struct cache *cache;
 
     thread_runtime_init(NULL);
     /* Registering a handler may have allocated. */
@@ -148,62 +164,73 @@ static struct arena *bind(void)
     child_check();
     thread_self.binding = true;
     atomic_signal_fence(memory_order_seq_cst);
-    arena = thread_self.ended || !have_key ? pool_get_shared() : pool_get();
-    thread_self.home = arena;
+    cache = thread_self.ended || !have_key ? pool_get_common() : pool_get();
+    thread_self.home = cache;
     atomic_signal_fence(memory_order_seq_cst);
     thread_self.binding = false;
-    if (arena == NULL)
-        return NULL;
-    if (atomic_load_explicit(&arena->use, memory_order_relaxed) == ARENA_SHARED)
-        return arena;
-    make_quick(arena);
+    if (cache == NULL || cache->common)
+        return cache;
+    begin_repair(cache);
+    make_quick(cache);
     /* This may allocate, so it comes last. */
-    if (pthread_setspecific(key, arena) != 0) {
-        give_back(arena);
-        thread_self.home = pool_get_shared();
+    if (pthread_setspecific(key, cache) != 0) {
+        give_back(cache);
+        thread_self.home = pool_get_common();
     }
     return thread_self.home;
 }
 
-struct arena *arena_enter(void)
+struct cache *cache_enter(void)
 {
+    struct cache *cache;
     struct arena *arena;
 
     child_check();
-    arena = thread_self.home;
-    if (unlikely(arena == NULL)) {
-        arena = bind();
-        if (arena == NULL)
+    cache = thread_self.home;
+    if (unlikely(cache == NULL)) {
+        cache = bind();
+        if (cache == NULL)
             return NULL;
     }
-    if (unlikely(shared(arena)))
-        arena_lock(arena);
-    bins_allow(&arena->bins, HEAP_ALLOWANCE);
+    arena = cache->arena;
+    arena_lock(arena);
+    cache_use(cache);
+    arena_stir(arena);
     if (unlikely(arena_is_damaged(arena)))
         arena_repair_step(arena);
-    if (unlikely(atomic_load_explicit(&arena->trim_wanted, memory_order_relaxed))) {
-        atomic_store_explicit(&arena->trim_wanted, false, memory_order_relaxed);
-        remote_send_all(arena);
-        arena_trim_step(arena);
+    if (unlikely(thread_self.waits)) {
+        thread_self.waits = false;
+        make_quick(cache);
     }
-    return arena;
+    if (unlikely(arena->returned != 0))
+        visit_settle(arena);
+    return cache;
 }
 
-struct arena *arena_enter_to_free(void)
+struct cache *cache_enter_to_free(void)
 {
-    return thread_self.ended && thread_self.home == NULL ? NULL : arena_enter();
+    return thread_self.ended && thread_self.home == NULL ? NULL : cache_enter();
 }
 
-void arena_leave(struct arena *arena)
+/* What is done once a tick, when the thread holds no lock. */
+static __attribute__((noinline)) void tick_without_lock(struct cache *cache, bool common)
 {
-    bool ticked = arena->bins.ticks != arena->aged_tick;
+    if (!common)
+        remote_send_old(cache);
+    background_start();
+    visit_others();
+}
 
-    if (unlikely(ticked))
-        arena->aged_tick = arena->bins.ticks;
+void cache_leave(struct cache *cache)
+{
+    struct arena *arena = cache->arena;
+    bool common = cache->common, ticked = arena->bins.ticks != cache->looked_tick;
+
+    cache->looked_tick = arena->bins.ticks;
     arena_make_way(arena);
-    if (unlikely(shared(arena)))
-        arena_unlock(arena);
-    /* Arenas in the pool have no thread that could do it. */
+    arena_unlock(arena);
     if (unlikely(ticked))
-        pool_age();
+        tick_without_lock(cache, common);
+    else if (unlikely(atomic_load_explicit(&visit_unfinished, memory_order_relaxed)))
+        visit_others();
 }

@@ -21,6 +21,7 @@ static bool set_on_wrong_size(const char *value);
 static bool set_stats(const char *value);
 static bool set_harden(const char *value);
 static bool set_arena_max(const char *value);
+static bool set_background(const char *value);
 
 static const struct {
     const char *name;
@@ -32,6 +33,7 @@ static const struct {
     {"FT_MALLOC_STATS", "0 or 1", set_stats},
     {"FT_MALLOC_HARDEN", "0 or 1", set_harden},
     {"FT_MALLOC_ARENA_MAX", "a number from 1 to 32766", set_arena_max},
+    {"FT_MALLOC_BACKGROUND", "0 or 1", set_background},
 };
 
 /* Returns what comes after `prefix` in `text`, or NULL if `text` does not begin with it. */
@@ -92,6 +94,11 @@ static bool set_arena_max(const char *value)
         return false;
     options.arena_max = number;
     return true;
+}
+
+static bool set_background(const char *value)
+{
+    return set_bool(&options.background, value, "0", "1");
 }
 
 static void complain(const char *variable, const char *why, const char *expected)

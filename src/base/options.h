@@ -35,6 +35,8 @@ struct options {
     bool harden;
     /* FT_MALLOC_ARENA_MAX=N; 0 if not set: the bound follows from the number of processors. */
     unsigned arena_max;
+    /* FT_MALLOC_BACKGROUND=1: a thread of the library's own gives back unused memory. */
+    bool background;
 };
 
 extern struct options options;

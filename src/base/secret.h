@@ -1,8 +1,8 @@
 /*
- * A number that others cannot guess, constant for the life of the process. It encodes what free
- * chunks hold, and seeds random choices. It is computed from the kernel's random bytes (AT_RANDOM).
- * If the auxiliary vector is out of reach, it is computed from the places where the kernel put the
- * stack and the library.
+ * A number that others cannot guess, constant for the life of the process. It seeds random choices,
+ * and encodes the address of the kernel's clock. It is computed from the kernel's random bytes
+ * (AT_RANDOM). If the auxiliary vector is out of reach, it is computed from the places where the
+ * kernel put the stack and the library.
  */
 #ifndef FT_BASE_SECRET_H
 #define FT_BASE_SECRET_H
@@ -11,7 +11,7 @@
 
 /*
  * Written once by secret_init(), before there is an arena; constant afterwards. Canaries have keys
- * of their own, so that a leaked canary does not reveal how parcels are encoded.
+ * of their own, so that a leaked canary does not reveal it.
  */
 extern uint64_t secret_word;
 extern uint64_t secret_canary_keys[2];

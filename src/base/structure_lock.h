@@ -4,7 +4,8 @@
  * reader.
  *
  * Lock order of the whole library (take from the left to the right, never the reverse):
- *     arena pool -> an arena's own lock -> its repair lock -> structure lock -> LARGE registry
+ *     pool -> an arena's own lock -> its repair lock -> structure lock -> LARGE registry
+ *     -> parcel depot
  * Nothing is allocated, and nothing is written to a file descriptor, while the structure lock is
  * held. fork() takes none of these locks: the child makes them new (arena/fork.c).
  */

@@ -2,8 +2,8 @@
  * Checks the memory beside a chunk in hardened mode, where free memory is zero. So a write in front
  * of a chunk, or one behind it that jumped over the canary, is detected when the chunk is freed.
  * Live neighbours are left alone: each has a canary of its own, and its holder may be freeing it.
- * Only the owner makes chunks free and live again, so for the owner, free neighbours do not change.
- * Owner only.
+ * No other thread uses the arena in hardened mode, except with its lock in every call. So only the
+ * caller makes chunks of the arena free and live again, and free neighbours do not change for it.
  */
 #ifndef FT_BINS_BESIDE_H
 #define FT_BINS_BESIDE_H
@@ -27,8 +27,8 @@ enum beside beside_look(uintptr_t chunk, size_t usable);
 void beside_check(uintptr_t address, size_t usable);
 
 /*
- * Returns true if the chunk of a TINY state is neither live nor on its way to its owner. Relaxed:
- * only the owner, who asks, can change the state of such a chunk, and no other state matters.
+ * Returns true if the chunk of a TINY state is neither live nor on its way to its arena. Relaxed:
+ * only the caller can change the state of such a chunk, and no other state matters.
  */
 static inline bool beside_free(const _Atomic uint8_t *state)
 {

@@ -1,5 +1,5 @@
 /*
- * The slabs behind a bin's stack: the current one, the ring of partial ones, the spare one, and how
+ * The slabs of a bin: the current one, the ring of partial ones, the spare one, and how
  * chunks are returned to them.
  */
 #include "bins/bin_slabs.h"

@@ -1,5 +1,6 @@
 /*
- * Internal to src/bins: connects a bin's stack with its slabs. Owner only.
+ * Internal to src/bins: takes chunks from the slabs of a bin, and returns them. With the arena's
+ * lock.
  */
 #ifndef FT_BINS_BIN_SLABS_H
 #define FT_BINS_BIN_SLABS_H
@@ -28,9 +29,6 @@ static inline bool bin_has_vacant(const struct bin *bin)
 
 /* Makes a slab with vacant chunks current and returns it. Returns NULL if there is no memory. */
 struct slab *bin_next_current(struct bin *bin);
-
-/* Returns chunks, which are in no stack any more, to their slabs. */
-void bin_to_slabs(struct bin *bin, void **chunks, unsigned count);
 
 /* Moves a slab to its new place after some of its vacant chunks were lost. */
 void bin_lost(struct bin *bin, struct slab *slab);

@@ -23,16 +23,20 @@ static_assert((TINY_UNITS - TINY_FIRST_UNIT) * (UNIT_SIZE / TINY_MAX) >= 100,
 static_assert((SMALL_UNITS - SMALL_FIRST_UNIT) / SLAB_UNITS_MAX >= 100,
               "100 chunks in a SMALL heap");
 
-void heap_set_init(struct heap_set *set, struct arena *arena, uintptr_t *own, uint16_t tag,
-                   bool small, heap_reclaim *reclaim)
+void heap_set_init(struct heap_set *set, struct arena *arena, uint16_t tag, bool small,
+                   heap_reclaim *reclaim)
 {
     *set = (struct heap_set){.arena = arena,
-                             .own = own,
                              .tag = tag,
                              .small = small,
                              .reclaim = reclaim,
+                             .alone = true,
                              .allowance = HEAP_ALLOWANCE_ALL};
-    own[0] = OWN_NONE;
+}
+
+void own_heaps_clear(struct own_heaps *own)
+{
+    *own = (struct own_heaps){.of = {OWN_NONE}};
 }
 
 static void free_all_units(struct heap *heap)
@@ -160,6 +164,7 @@ bool heap_claim(struct heap *heap, unsigned first, unsigned units)
     bits_clear(heap->vacant, first, units);
     bits_clear(heap->aged, first, units);
     heap->free_units -= units;
+    heap->states_written = true;
     if (unlikely(heap->leaving))
         open_keep(heap->set, heap);
     if (heap->free_units == 0 && !being_rebuilt(heap))
@@ -197,8 +202,6 @@ void heap_set_forget(struct heap_set *set)
 {
     set->open = set->open_last = set->idle = set->age_next = set->pages_next = NULL;
     set->in_round = set->thorough = set->waiting = false;
-    for (unsigned entry = 0; entry < OWN_HEAPS; entry++)
-        set->own[entry] = entry == 0 ? OWN_NONE : 0;
 }
 
 void heap_forget(struct heap *heap)

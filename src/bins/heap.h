@@ -19,9 +19,9 @@
  * stored there must never look like the state of a live chunk, so classes have the upper bit set.
  * In a SMALL heap those states stay zero.
  *
- * Only the owner of the arena cuts and joins runs; in the pool, the holder of the arena's lock. A
- * heap is added and removed under the structure lock, and is not removed while a walker is in it
- * (heap_walk.h), so that walkers find all of it.
+ * Only the holder of the arena's lock cuts and joins runs. A heap is added and removed under the
+ * structure lock, and is not removed while a walker is in it (heap_walk.h), so that walkers find
+ * all of it.
  */
 #ifndef FT_BINS_HEAP_H
 #define FT_BINS_HEAP_H
@@ -88,13 +88,17 @@ struct heap {
     uint64_t number;
 
     /*
-     * All heaps of the set. Written under the structure lock; read by the owner and under the lock.
+     * All heaps of the set. Written under both the arena's lock and the structure lock; read under
+     * one of them.
      */
     _Alignas(64) struct heap *next;
     struct heap *prev;
     /* How many walkers are in the heap: see heap_walk.c. */
     _Atomic uint32_t pins;
-    /* The heaps of the set that have free units. Owner only, like all fields below. */
+    /*
+     * The heaps of the set that have free units. This and all fields below are guarded by the
+     * arena's lock.
+     */
     struct heap *next_open, *prev_open;
     /* How many units are in no slab. */
     uint32_t free_units;
@@ -103,6 +107,8 @@ struct heap {
      * list to be unmapped.
      */
     bool leaving;
+    /* True if a slab was in the heap since its states were given back. */
+    bool states_written;
     /*
      * Bit maps over the units: in no slab; written to since the kernel gave them; free for one
      * tick; lost because the kernel failed to renew them. A heap with lost units is never unmapped.
@@ -123,21 +129,38 @@ struct heap {
 };
 
 /*
- * The own-heap table: the heaps of a set by address, for the fast path of free(). One comparison,
- * own[number % OWN_HEAPS] == base, tells that an address lies in one of our heaps and is aligned as
- * a chunk is. There `base` is where a heap that contains the address would begin, and `number` is
- * that in units of a heap's size. If several heaps fall on the same entry, one of them is in the
- * table, and the heap map finds the others. An unused entry holds a value that no heap in its place
- * has: 0, and in the first entry OWN_NONE, which is no heap's base.
+ * The own-heap table: the heaps of a set by address, for the fast path of free(). Each cache of the
+ * arena has one. One comparison, own[number % OWN_HEAPS] == base, tells that an address lies in one
+ * of our heaps and is aligned as a chunk is. There `base` is where a heap that contains the address
+ * would begin, and `number` is that in units of a heap's size. If several heaps fall on the same
+ * entry, one of them is in the table, and the heap map finds the others. An unused entry holds a
+ * value that no heap in its place has: 0, and in the first entry OWN_NONE, which is no heap's base.
+ *
+ * Only the thread of the cache touches its table: it enters a heap that it made, and one in which
+ * it frees a chunk. So a heap may be unmapped only by a thread that is alone with its arena,
+ * because no other thread then has the heap in its table: see heap_set_enter().
  */
 enum { OWN_HEAPS = 128, OWN_NONE = CHUNK_ALIGN };
 
-static inline bool heap_owned(const uintptr_t *own, uintptr_t address, unsigned shift)
+struct own_heaps {
+    uintptr_t of[OWN_HEAPS];
+};
+
+static inline bool heap_owned(const struct own_heaps *own, uintptr_t address, unsigned shift)
 {
     uintptr_t misaligned = CHUNK_ALIGN - 1;
 
-    return own[address >> shift & (OWN_HEAPS - 1)] ==
+    return own->of[address >> shift & (OWN_HEAPS - 1)] ==
            (address & (~(uintptr_t)0 << shift | misaligned));
+}
+
+/* Empties the table. */
+void own_heaps_clear(struct own_heaps *own);
+
+/* Enters the heap in which the address is, which is not in the table. */
+static inline void own_heaps_enter(struct own_heaps *own, uintptr_t address, unsigned shift)
+{
+    own->of[address >> shift & (OWN_HEAPS - 1)] = address & ~(uintptr_t)0 << shift;
 }
 
 /*
@@ -152,19 +175,24 @@ struct heap_place {
 
 /* An arena's heaps of one zone. */
 struct heap_set {
-    /* Constant, down to `reclaim`. */
+    /* Constant, down to `reclaim`. Everything below is guarded by the arena's lock. */
     struct arena *arena;
-    uintptr_t *own;
     uint16_t tag;
     bool small;
     heap_reclaim *reclaim;
     /*
-     * Written under the structure lock; read by the owner and under the lock. Release: a fork may
-     * come between any two stores.
+     * The own-heap table of the thread that has the lock, or NULL if it has none for this arena;
+     * and whether no other thread has one.
+     */
+    struct own_heaps *own;
+    bool alone;
+    /*
+     * Written under the structure lock, too; read under one of the locks. Release: a fork may come
+     * between any two stores.
      */
     _Atomic(struct heap *) heaps;
     /*
-     * Owner only. Heaps with free units; and one of them that is wholly free and kept in reserve.
+     * Heaps with free units; and one of them that is wholly free and kept in reserve.
      */
     struct heap *open, *open_last;
     struct heap *idle;
@@ -182,18 +210,32 @@ struct heap_set {
     /*
      * In the child of a fork: the place from which on chunks may be in state REMOTE without being
      * in a parcel, and the place from which on only the states are known: see recover.h. Written
-     * under arena->repair_lock; read by the owner.
+     * with arena->repair_lock, too; read with one of the locks.
      */
     struct heap_place unswept;
     struct heap_place unknown;
     /* The next heap of a round over the pages of slabs; NULL if there is none: see slab_pages.h. */
     struct heap *pages_next;
-    /* Bytes of units that were handed out clean since arena_make_way() last looked. Owner only. */
+    /* Bytes of units that were handed out clean since arena_make_way() last looked. */
     size_t fresh;
 };
 
-void heap_set_init(struct heap_set *set, struct arena *arena, uintptr_t *own, uint16_t tag,
-                   bool small, heap_reclaim *reclaim);
+void heap_set_init(struct heap_set *set, struct arena *arena, uint16_t tag, bool small,
+                   heap_reclaim *reclaim);
+
+/*
+ * Called by whoever has got the arena's lock: says which own-heap table is the caller's, if any,
+ * and whether no other thread has one. Only then heaps are unmapped; otherwise all of their memory
+ * is given back, and their address space serves the set again. `allowance` is how much may be given
+ * back to the kernel until the lock is given back.
+ */
+static inline void heap_set_enter(struct heap_set *set, struct own_heaps *own, bool alone,
+                                  unsigned allowance)
+{
+    set->own = own;
+    set->alone = alone;
+    set->allowance = allowance;
+}
 
 /*
  * Takes a run of units from a heap of the set, or from a new one. The number of the first unit is a
@@ -228,11 +270,6 @@ static inline void heap_give(struct heap *heap, unsigned first, unsigned units)
 enum { HEAP_ALLOWANCE = 512 };
 #define HEAP_ALLOWANCE_ALL UINT32_MAX
 
-static inline void heap_set_allow(struct heap_set *set, unsigned allowance)
-{
-    set->allowance = allowance;
-}
-
 /*
  * To be called once a tick: gives back the longer runs that were free at the last tick and still
  * are. What is free now may be given back at the next one. Continues where the call before stopped.
@@ -245,15 +282,6 @@ bool heap_set_age(struct heap_set *set);
  * free.
  */
 void heap_set_let_go(struct heap_set *set);
-
-/*
- * Returns the bytes of units that are in no slab although the kernel has memory behind them,
- * because they were written to.
- */
-size_t heap_set_unused(const struct heap_set *set);
-
-/* Gives the longer free runs back to the kernel, whatever their age. */
-void heap_set_purge(struct heap_set *set);
 
 /*
  * Unmaps the heaps of the set that are wholly free, including the one in reserve. Returns their

@@ -1,28 +1,29 @@
 /*
  * Internal to src/bins: the lists that a heap is in. They are the own-heap table, the list of heaps
- * with free units, and the list that walkers follow. Owner only.
+ * with free units, and the list that walkers follow. Guarded by the arena's lock.
  */
 #ifndef FT_BINS_HEAP_LISTS_H
 #define FT_BINS_HEAP_LISTS_H
 
 #include "bins/heap.h"
 
-static inline uintptr_t *own_entry(struct heap_set *set, uintptr_t base)
+static inline unsigned own_entry(const struct heap_set *set, uintptr_t base)
 {
-    return &set->own[base >> (set->small ? SMALL_HEAP_SHIFT : TINY_HEAP_SHIFT) & (OWN_HEAPS - 1)];
+    return base >> (set->small ? SMALL_HEAP_SHIFT : TINY_HEAP_SHIFT) & (OWN_HEAPS - 1);
 }
 
 static inline void own_insert(struct heap_set *set, uintptr_t base)
 {
-    *own_entry(set, base) = base;
+    if (set->own != NULL)
+        set->own->of[own_entry(set, base)] = base;
 }
 
 static inline void own_remove(struct heap_set *set, uintptr_t base)
 {
-    uintptr_t *entry = own_entry(set, base);
+    unsigned entry = own_entry(set, base);
 
-    if (*entry == base)
-        *entry = entry == set->own ? OWN_NONE : 0;
+    if (set->own != NULL && set->own->of[entry] == base)
+        set->own->of[entry] = entry == 0 ? OWN_NONE : 0;
 }
 
 /*

@@ -6,6 +6,7 @@
 #include "bins/heap_map.h"
 
 struct heap_map heap_map;
+_Atomic unsigned heap_map_removals;
 
 typedef _Atomic uint32_t leaf_entry;
 
@@ -79,4 +80,8 @@ bool heap_map_set(uintptr_t base, size_t size, unsigned units, uint16_t tag)
 void heap_map_clear(uintptr_t base, size_t size)
 {
     store_entries(base, size, 0, TAG_NONE);
+    /* relaxed: see the declaration */
+    atomic_store_explicit(&heap_map_removals,
+                          atomic_load_explicit(&heap_map_removals, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
 }

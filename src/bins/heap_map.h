@@ -9,8 +9,8 @@
  * Entries are written under the structure lock, with release, after the heap's header is complete.
  * They are read with acquire, so that a reader finds the header complete.
  *
- * Anything may lie behind a heap's units, for example a LARGE chunk; and the owner may unmap the
- * heap at any moment, including its header. So the entry itself holds the end of the units, and
+ * Anything may lie behind a heap's units, for example a LARGE chunk; and another thread may unmap
+ * the heap at any moment, including its header. So the entry itself holds the end of the units, and
  * only an address among the units has the heap's tag. A live chunk keeps its heap mapped, so
  * whoever holds one may read the header.
  */
@@ -39,7 +39,7 @@ enum {
     MAP_UNITS_SHIFT = 16,
 };
 
-/* A heap's tag: the id of the arena that owns the heap, and the zone. Tag 0 belongs to no arena. */
+/* A heap's tag: the id of the heap's arena, and the zone. Tag 0 belongs to no arena. */
 enum { TAG_SMALL = 0x8000, TAG_NONE = 0, TAG_IMPOSSIBLE = 0xffff, ARENA_ID_MAX = 0x7ffe };
 
 struct heap_map {
@@ -48,6 +48,14 @@ struct heap_map {
 };
 
 extern struct heap_map heap_map;
+
+/*
+ * How many heaps were removed. A thread that got a chunk at some address, and finds the value that
+ * it has seen before, knows that the same heap as then is there. Written under the structure lock;
+ * relaxed, because the removal comes before whatever is mapped in the heap's place, and that before
+ * the chunk.
+ */
+extern _Atomic unsigned heap_map_removals;
 
 static inline uint32_t heap_map_entry(uintptr_t address)
 {

@@ -1,7 +1,7 @@
 /*
  * Internal to src/bins: what a heap knows of its pages, where units are too coarse. Three bit maps
  * in its header have a bit for each OS_PAGE of the heap. In a SMALL heap they have a page of their
- * own, which is not touched before the heap gives back a page. Owner only.
+ * own, which is not touched before the heap gives back a page. Guarded by the arena's lock.
  *
  *   GIVEN     in a slab, given back to the kernel, and not handed out since
  *   LOST      in a slab, and may be a hole, because the kernel failed to renew it

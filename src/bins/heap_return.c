@@ -48,6 +48,25 @@ static bool hide_from_walkers(struct heap *heap)
     return true;
 }
 
+static bool hide(struct heap *heap)
+{
+    bool hidden;
+
+    structure_lock_write();
+    hidden = hide_from_walkers(heap);
+    structure_unlock();
+    return hidden;
+}
+
+/* Lets walkers and look-ups find the heap again. */
+static void show_to_walkers(struct heap *heap)
+{
+    structure_lock_write();
+    heap_map_set(heap->base, heap_size(heap), heap->units, heap->set->tag);
+    heaps_insert(heap->set, heap);
+    structure_unlock();
+}
+
 /*
  * Unmaps a heap that is hidden and has no live chunk, so that nobody misses it while the kernel
  * takes its time. If the kernel refuses, the heap is as it was before.
@@ -66,10 +85,7 @@ static bool unmap_hidden(struct heap *heap, bool at_once)
         mappings_give(mappings);
         return true;
     }
-    structure_lock_write();
-    heap_map_set(base, size, heap->units, set->tag);
-    heaps_insert(set, heap);
-    structure_unlock();
+    show_to_walkers(heap);
     if (heap->leaving)
         open_append(set, heap);
     else
@@ -81,17 +97,10 @@ static bool unmap_hidden(struct heap *heap, bool at_once)
 /* Returns true if the heap was unmapped. */
 static bool heap_destroy(struct heap *heap)
 {
-    bool alone;
-
-    structure_lock_write();
-    alone = hide_from_walkers(heap);
-    structure_unlock();
-    return alone && unmap_hidden(heap, true);
+    return hide(heap) && unmap_hidden(heap, true);
 }
 
-/*
- * Purges one free run. If the kernel fails to renew it, it may be a hole, and is never used again.
- */
+/* Purges a free run. If the kernel fails to renew it, it may be a hole and is never used again. */
 static size_t purge_run(struct heap *heap, unsigned first, unsigned units)
 {
     void *start = pointer_to(heap->base + (uintptr_t)first * UNIT_SIZE);
@@ -229,7 +238,9 @@ void heap_set_let_go(struct heap_set *set)
     struct heap *heap;
 
     while ((heap = set->open_last) != NULL && heap->leaving)
-        if (!keep_in_reserve(heap) && !unmap_leaving(heap))
+        if (!set->alone)
+            open_keep(set, heap);
+        else if (!keep_in_reserve(heap) && !unmap_leaving(heap))
             return;
     set->waiting = false;
     if (!set->in_round)
@@ -240,7 +251,7 @@ void heap_retire(struct heap *heap)
 {
     struct heap_set *set = heap->set;
 
-    if (keep_in_reserve(heap))
+    if (keep_in_reserve(heap) || !set->alone)
         return;
     if (!heap->leaving)
         open_leave(set, heap);
@@ -248,12 +259,40 @@ void heap_retire(struct heap *heap)
     heap_set_let_go(set);
 }
 
+/*
+ * Gives back the states of a heap that is wholly free. They are NONE then, as if no chunk had ever
+ * been there. If the kernel fails to renew them, there may be a hole, and the heap is never used
+ * again. A heap that is older than the process is left alone, because its mappings would have to be
+ * counted.
+ */
+static size_t purge_states(struct heap *heap)
+{
+    size_t granule = heap->set->small ? SMALL_GRANULE / sizeof(uint32_t) : CHUNK_ALIGN;
+    uintptr_t from = round_up(heap_first_unit(heap) * (UNIT_SIZE / granule), os_page_size());
+    uintptr_t to = heap_size(heap) / granule & ~(uintptr_t)(os_page_size() - 1);
+
+    if (!heap->states_written || heap->generation != mappings_generation() || from >= to ||
+        awaits_repair(heap))
+        return 0;
+    if (!hide(heap))
+        return 0;
+    if (!os_renew(pointer_to(heap->base + from), to - from)) {
+        if (heap->set->idle == heap)
+            heap->set->idle = NULL;
+        open_remove(heap->set, heap);
+        return 0;
+    }
+    heap->states_written = false;
+    show_to_walkers(heap);
+    return to - from;
+}
+
 /* Handles the next heap of a round. Returns false if the allowance is used up. */
 static bool age_heap(struct heap_set *set, struct heap *heap)
 {
     unsigned least = set->thorough ? 1 : PURGE_UNITS_MIN;
 
-    if (wholly_free(heap) && heap != set->idle) {
+    if (wholly_free(heap) && heap != set->idle && set->alone) {
         heap_retire(heap);
         return set->allowance > 0;
     }
@@ -264,6 +303,8 @@ static bool age_heap(struct heap_set *set, struct heap *heap)
         heap->aged[word] = heap->vacant[word] & heap->dirty[word];
     if (set->age_next == heap)
         set->age_next = heap->next_open;
+    if (wholly_free(heap) && set->thorough)
+        purge_states(heap);
     return true;
 }
 
@@ -283,31 +324,11 @@ bool heap_set_age(struct heap_set *set)
     return !set->waiting;
 }
 
-size_t heap_set_unused(const struct heap_set *set)
-{
-    size_t units = 0;
-
-    for (const struct heap *heap = set->open; heap != NULL; heap = heap->next_open)
-        for (unsigned word = 0; word < UNIT_WORDS; word++)
-            units += (unsigned)__builtin_popcountll(heap->vacant[word] & heap->dirty[word]);
-    return units * UNIT_SIZE;
-}
-
-void heap_set_purge(struct heap_set *set)
-{
-    unsigned all = HEAP_ALLOWANCE_ALL;
-    struct heap *heap, *next;
-
-    for (heap = set->open; heap != NULL; heap = next) {
-        next = heap->next_open;
-        purge(heap, false, PURGE_UNITS_MIN, &all);
-    }
-}
-
 size_t heap_set_release(struct heap_set *set)
 {
     /* The kernel may refuse to unmap a heap, which then may move to the end of the list. */
     struct heap *heap, *next, *last = set->open_last;
+    unsigned all = HEAP_ALLOWANCE_ALL;
     size_t bytes = 0;
 
     set->idle = NULL;
@@ -315,12 +336,14 @@ size_t heap_set_release(struct heap_set *set)
         size_t size = heap_size(heap);
 
         next = heap == last ? NULL : heap->next_open;
-        if (wholly_free(heap) && heap_destroy(heap))
+        if (!wholly_free(heap))
+            continue;
+        if (!set->alone)
+            bytes += purge(heap, false, 1, &all) + purge_states(heap);
+        else if (heap_destroy(heap))
             bytes += size;
     }
-    /*
-     * The memory of heaps in limbo was given back before, and their address space is not counted.
-     */
+    /* Heaps in limbo gave their memory back before, and their address space is not counted. */
     if (limbo_any())
         limbo_empty(true);
     return bytes;
@@ -347,7 +370,7 @@ bool heap_set_trim_step(struct heap_set *set)
         set->idle = NULL;
         for (heap = set->open; heap != NULL && !heap->leaving; heap = next) {
             next = heap->next_open;
-            if (wholly_free(heap))
+            if (wholly_free(heap) && set->alone)
                 open_leave(set, heap);
         }
         set->thorough = set->in_round = set->waiting = true;

@@ -1,8 +1,8 @@
 /*
  * The steps of every walk: from heap to heap of a set, and from slab to slab of a heap, on any
- * thread, while the owner continues. The structure lock is held only for the step from one heap to
- * the next. The heap that the walker is in is pinned, which keeps it from being unmapped. New heaps
- * are put in front of the list, so a walk visits each heap that exists throughout exactly once.
+ * thread, while others continue. The structure lock is held only for the step from one heap to the
+ * next. The heap that the walker is in is pinned, which keeps it from being unmapped. New heaps are
+ * put in front of the list, so a walk visits each heap that exists throughout exactly once.
  *
  * debug/walk.h combines these steps to a walk over everything; the repair after a fork (recover.h)
  * makes them in pieces.

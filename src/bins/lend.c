@@ -8,6 +8,7 @@
  * freed chunks would be handed out again sooner, so that fewer double frees would be detected.
  */
 #include "bins/bin_slabs.h"
+#include "bins/stack.h"
 
 enum {
     /*
@@ -22,26 +23,26 @@ enum {
  * Returns true if the chunk on top of the stack was handed out before. Such chunks lie above those
  * that were not.
  */
-static bool stack_has_used(const struct bin *bin)
+static bool stack_has_used(const struct stack *stack)
 {
     /* Relaxed: only the owner changes the state of a chunk in its stack. */
-    return atomic_load_explicit(small_state((uintptr_t)bin->top[-1]), memory_order_relaxed) !=
+    return atomic_load_explicit(small_state((uintptr_t)stack->top[-1]), memory_order_relaxed) !=
            STATE_NONE;
 }
 
-static bool can_lend(struct bin *bin, bool anything)
+static bool can_lend(struct stack *stack, bool anything)
 {
-    if (bin_count(bin) > 0)
-        return anything || stack_has_used(bin);
-    return bin_has_used(bin) || (anything && bin_has_vacant(bin));
+    if (stack_count(stack) > 0)
+        return anything || stack_has_used(stack);
+    return bin_has_used(bin_of(stack)) || (anything && bin_has_vacant(bin_of(stack)));
 }
 
-struct bin *bin_lender(struct bin *bin, bool anything)
+struct stack *stack_lender(struct stack *stack, bool anything)
 {
-    if (bin->size_class < TINY_CLASSES || bin_has_used(bin))
-        return bin;
-    for (unsigned more = 1; more <= LENDERS && bin->size_class + more < SIZE_CLASSES; more++)
-        if (can_lend(bin + more, anything))
-            return bin + more;
-    return bin;
+    if (stack->size_class < TINY_CLASSES || bin_has_used(bin_of(stack)))
+        return stack;
+    for (unsigned more = 1; more <= LENDERS && stack->size_class + more < SIZE_CLASSES; more++)
+        if (can_lend(stack + more, anything))
+            return stack + more;
+    return stack;
 }

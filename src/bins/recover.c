@@ -37,7 +37,8 @@ static void set_place(struct heap_place *place, struct heap *heap)
 void recover_sweep(struct heap_set *set)
 {
     /*
-     * Relaxed, here and below: written by the owner, or by a thread that does not exist any more.
+     * Relaxed, here and below: the arena's lock orders it, or a thread wrote it that does not
+     * exist any more.
      */
     set_place(&set->unswept, atomic_load_explicit(&set->heaps, memory_order_relaxed));
 }

@@ -2,8 +2,8 @@
  * The repair in the child of a fork: finds out from the states what other threads were doing to an
  * arena's heaps, a piece at a time. The states are the truth: a chunk that is not live is free.
  *
- *   unswept   a sound set, of the thread that forked. Chunks that others had freed are in parcels
- *             that are lost; their state, REMOTE, tells which they are
+ *   unswept   a sound set, which no thread was using but the one that forked. Chunks that others
+ *             had freed are in parcels that are lost; their state, REMOTE, tells which they are
  *   unknown   a set that other threads may have been changing. Bit maps, rings and free runs are
  *             rebuilt
  *

@@ -4,12 +4,9 @@
  */
 #include "bins/slab.h"
 
-#include "base/options.h"
 #include "base/secret.h"
 #include "bins/slab_pages.h"
 #include "os/os.h"
-
-#include <string.h>
 
 static void all_vacant(struct slab *slab, unsigned chunks)
 {
@@ -63,7 +60,7 @@ static void slab_publish(struct slab *slab, bool there)
 
 static void identity_store(struct slab *slab, bool there)
 {
-    /* Relaxed: only the owner writes it. */
+    /* Relaxed: written with the arena's lock, which is held. */
     uint64_t old = atomic_load_explicit(&slab->identity, memory_order_relaxed);
     uint64_t generation = (old >> 32) + 1;
     uint64_t what =
@@ -287,16 +284,6 @@ void *slab_take_one(struct slab *slab, bool *clean)
 }
 
 /*
- * In hardened mode, where free memory is zero: clears the addresses that a freed chunk carried to
- * its arena.
- */
-static void forget_parcel(struct slab *slab, uintptr_t at)
-{
-    if (policy_zero_and_canary())
-        memset(pointer_to(at), 0, slab_parcel_bytes(size_classes[slab->size_class].size));
-}
-
-/*
  * Returns true if the chunk is live. A chunk that was on its way from another thread counts as
  * arrived.
  */
@@ -308,18 +295,14 @@ static bool settle_state(struct slab *slab, unsigned index)
     if (!slab_heap(slab)->set->small) {
         uint8_t seen = atomic_load_explicit(tiny_state(at), memory_order_relaxed);
 
-        if (tiny_kind(seen) == STATE_REMOTE) {
+        if (tiny_kind(seen) == STATE_REMOTE)
             tiny_turn(at, seen, STATE_REMOTE, STATE_FREE, memory_order_relaxed);
-            forget_parcel(slab, at);
-        }
         return tiny_lives(seen);
     } else {
         uint32_t seen = atomic_load_explicit(small_state(at), memory_order_relaxed);
 
-        if (small_kind(seen) == STATE_REMOTE) {
+        if (small_kind(seen) == STATE_REMOTE)
             small_turn(at, seen, STATE_REMOTE, STATE_FREE, memory_order_relaxed);
-            forget_parcel(slab, at);
-        }
         return small_lives(seen);
     }
 }

@@ -9,7 +9,8 @@
  *   slab->free == the number of bits set in slab->vacant
  *   a chunk at or above slab->fresh was never out of this slab: if slab->clean, it is zero
  *
- * Owner only, except `identity` and the states, which any thread may read at any time.
+ * Guarded by the arena's lock, except `identity` and the states, which any thread may read at any
+ * time.
  */
 #ifndef FT_BINS_SLAB_H
 #define FT_BINS_SLAB_H
@@ -33,8 +34,13 @@ struct slab {
     bool clean : 1;
     /*
      * Either 0 in the lower half, or first unit (16 bits), class (8) and 1; the upper half is a
-     * generation (32 bits). Written by the owner with release. A walker reads it before and after
-     * the states; if both values are equal, what it saw in between is true of this slab.
+<<<<<<< HEAD
+     * generation (32 bits). Written with the arena's lock and release. A walker reads it before and
+     * after the states; if both values are equal, what it saw in between is true of this slab.
+=======
+     * generation (32 bits). Written with the arena's lock and release. A walker reads it before
+     * and after the states; if both values are equal, what it saw in between is true of this slab.
+>>>>>>> 6954937eda9aec7a98b0fc42afa67f6166bb576c
      */
     _Atomic uint64_t identity;
     /*
@@ -165,17 +171,6 @@ struct slab *slab_create(struct heap_set *heaps, unsigned size_class);
 
 /* Returns the slab's memory to its heap. All its chunks must be vacant. */
 void slab_destroy(struct slab *slab);
-
-/*
- * How much of a freed chunk may hold the addresses of others (arena/remote.c): the maximum, and for
- * a chunk of a given size.
- */
-enum { SLAB_PARCEL_MAX = 512 };
-
-static inline size_t slab_parcel_bytes(size_t usable)
-{
-    return usable < SLAB_PARCEL_MAX ? usable : SLAB_PARCEL_MAX;
-}
 
 /* Moves up to `most` vacant chunks to out[], the lowest address last. Returns how many. */
 unsigned slab_take(struct slab *slab, void **out, unsigned most);

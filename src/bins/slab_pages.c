@@ -94,7 +94,7 @@ static struct slab *slab_of_unit(const struct heap *heap, unsigned unit)
     uintptr_t address = heap->base + (uintptr_t)unit * UNIT_SIZE;
     struct slab *slab = heap->set->small ? small_slab(address) : tiny_slab(address);
 
-    /* Relaxed: the owner wrote it. */
+    /* Relaxed: written with the arena's lock, which is held. */
     if (slab == NULL || (atomic_load_explicit(&slab->identity, memory_order_relaxed) & 1) == 0)
         return NULL;
     return slab;
@@ -278,7 +278,7 @@ static bool continue_round(struct bins *bins, struct heap_set *set, unsigned *al
 
 void slab_pages_begin(struct bins *bins)
 {
-    /* Relaxed: only the owner of the arena changes it. */
+    /* Relaxed: the arena's lock orders it. */
     bins->tiny->pages_next = atomic_load_explicit(&bins->tiny->heaps, memory_order_relaxed);
     bins->small->pages_next = atomic_load_explicit(&bins->small->heaps, memory_order_relaxed);
 }

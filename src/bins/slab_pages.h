@@ -4,7 +4,7 @@
  * thread are not vacant. A kernel's page that is larger than a unit may cover several slabs and
  * vacant units; it is free if it is free in each of these slabs.
  *
- * Owner only, except the counts.
+ * With the arena's lock held, except for the counts.
  */
 #ifndef FT_BINS_SLAB_PAGES_H
 #define FT_BINS_SLAB_PAGES_H

@@ -13,8 +13,8 @@
  *
  *   NONE     no chunk that starts here was ever handed out; the value 0
  *   LIVE     the program holds the chunk
- *   FREE     the chunk is in its slab, in the stack of a bin, or in the quarantine
- *   REMOTE   another thread freed the chunk, and it is on its way to the arena that owns it
+ *   FREE     the chunk is in its slab, in the stack of a thread, or in the quarantine
+ *   REMOTE   a thread of another arena freed the chunk, and it is on its way to its own arena
  *
  * The changes that there are. Nobody makes another one: state_may_turn() is this table as code, and
  * a forbidden change ends the process.
@@ -33,10 +33,10 @@
  *                        repair after fork      relaxed  the repair lock is held
  *   NONE, FREE   NONE    owner, new SMALL slab  relaxed  the slab is published afterwards
  *
- * "Owner" is the thread that owns the chunk's arena or holds the arena's lock. Only the holder of a
- * live chunk changes its state, so loading it, testing it and storing to it are three plain steps
- * without a read-modify-write. Two threads that free one chunk at the same moment break that rule;
- * remote.c detects them when the chunk arrives twice.
+ * "Owner" is the thread that has the chunk in its cache, or holds the arena's lock while the chunk
+ * is in no cache. Only the holder of a live chunk changes its state, so loading it, testing it and
+ * storing to it are three plain steps without a read-modify-write. Two threads that free one chunk
+ * at the same moment break that rule; receive.c detects them when the chunk arrives twice.
  */
 #ifndef FT_BINS_STATE_H
 #define FT_BINS_STATE_H
@@ -184,12 +184,19 @@ STATE_INLINE bool small_lives_at(uint32_t seen, uintptr_t address)
 }
 
 /*
- * Returns true if only the owner of the arena may change the state: NONE or FREE. The other two
+ * Returns true if only the owner of the chunk may change the state: NONE or FREE. The other two
  * kinds have this bit in common.
  */
 STATE_INLINE bool tiny_is_owners(uint8_t seen)
 {
     return (seen & tiny_state_of(STATE_LIVE & STATE_REMOTE, 0)) == 0;
+}
+
+/* REMOTE is the highest of the kinds, so one comparison tells. */
+STATE_INLINE bool tiny_is_remote(uint8_t seen)
+{
+    static_assert(STATE_REMOTE > STATE_LIVE && STATE_REMOTE > STATE_FREE, "the highest");
+    return seen >= tiny_state_of(STATE_REMOTE, 0);
 }
 
 STATE_INLINE bool small_is_owners(uint32_t seen)

@@ -25,7 +25,7 @@ struct fault {
 };
 
 struct check {
-    struct arena *own; /* entered; or NULL */
+    struct arena *own; /* locked; or NULL */
     size_t count;
     struct fault first[REPORTED];
 };
@@ -136,15 +136,15 @@ static void report_fault(const struct fault *fault)
 size_t check_all(void)
 {
     static const struct walk_visitor visitor = {.slab = check_slab, .large = check_large};
-    struct check check = {.own = arena_enter()};
-    struct arena *entered = check.own;
+    struct cache *entered = cache_enter();
+    struct check check = {.own = entered == NULL ? NULL : entered->arena};
 
     /* Until the repair after a fork has ended, lists and counts are not all true. */
-    if (entered != NULL && arena_is_damaged(entered))
+    if (check.own != NULL && arena_is_damaged(check.own))
         check.own = NULL;
     walk_all(&visitor, &check);
     if (entered != NULL)
-        arena_leave(entered);
+        cache_leave(entered);
     for (size_t i = 0; i < check.count && i < REPORTED; i++)
         report_fault(&check.first[i]);
     return check.count;

@@ -1,8 +1,7 @@
 /*
  * Verifies what must be true of the allocator's own records, while other threads go on. It reads
- * only what the walk may read (debug/walk.h), and of the calling thread's own arena also what only
- * its owner may read. So it raises no false alarm: a fault means that something wrote to the
- * records.
+ * only what the walk may read (debug/walk.h), and of the calling thread's own arena also what its
+ * lock guards. So it raises no false alarm: a fault means that something wrote to the records.
  */
 #ifndef FT_DEBUG_CHECK_H
 #define FT_DEBUG_CHECK_H

@@ -74,7 +74,9 @@ static uint64_t remote_frees(void)
     /* Acquire: each arena is complete. */
     for (struct arena *arena = atomic_load_explicit(&arena_list, memory_order_acquire);
          arena != NULL; arena = arena->next)
-        sum += atomic_load_explicit(&arena->remote_frees, memory_order_relaxed);
+        for (struct cache *cache = atomic_load_explicit(&arena->caches, memory_order_acquire);
+             cache != NULL; cache = cache->next)
+            sum += atomic_load_explicit(&cache->remote_frees, memory_order_relaxed);
     return sum;
 }
 

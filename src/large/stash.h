@@ -1,8 +1,8 @@
 /*
  * A thread's stash: a few freed LARGE chunks, which the thread can take again without the
- * registry's lock, and hints for finding the descriptors of chunks that it allocated. Each arena
- * has a stash, for the thread that owns the arena. Any thread that holds the registry's lock may
- * empty it.
+ * registry's lock, and hints for finding the descriptors of chunks that it allocated. Each cache
+ * has a stash. Its owner is the thread of the cache. Any thread that holds the registry's lock may
+ * empty the stash.
  */
 #ifndef FT_LARGE_STASH_H
 #define FT_LARGE_STASH_H

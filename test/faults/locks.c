@@ -4,6 +4,9 @@
  */
 #include "faults/locks.h"
 
+#include "arena/parcel.h"
+#include "arena/thread.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -34,6 +37,16 @@ static _Thread_local bool timed;
 static _Thread_local unsigned depth;
 static _Thread_local uint64_t locked_at;
 
+/*
+ * The lock of the thread's own arena, and that of the depot of parcels. Nobody holds one of them
+ * while he looks at the chunks of others, so they do not count.
+ */
+static bool for_own_work(const pthread_mutex_t *mutex)
+{
+    return mutex == &parcel_lock ||
+           (thread_self.home != NULL && mutex == &thread_self.home->arena->lock);
+}
+
 struct locks_use locks_use(void)
 {
     return use;
@@ -60,6 +73,12 @@ static void locked(void)
 
 int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex) // NOLINT
 {
+    if (for_own_work(mutex)) {
+        if (__real_pthread_mutex_trylock(mutex) == 0)
+            return 0;
+        use.visited++;
+        return __real_pthread_mutex_lock(mutex);
+    }
     use.mutexes++;
     int error = __real_pthread_mutex_lock(mutex);
     if (error == 0)
@@ -70,14 +89,14 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex) // NOLINT
 int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex) // NOLINT
 {
     int error = __real_pthread_mutex_trylock(mutex);
-    if (error == 0)
+    if (error == 0 && !for_own_work(mutex))
         locked();
     return error;
 }
 
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex) // NOLINT
 {
-    if (--depth == 0 && timed) {
+    if (!for_own_work(mutex) && --depth == 0 && timed) {
         uint64_t held = cpu_now() - locked_at;
         use.longest_ns = held > use.longest_ns ? held : use.longest_ns;
     }
@@ -132,12 +151,13 @@ void locks_count(struct locks_tally *tally, const struct locks_moment *before)
     bool mapped = after.use.kernel != before->use.kernel;
     bool locks = after.use.mutexes != before->use.mutexes || after.use.reads != before->use.reads ||
                  after.use.writes != before->use.writes;
+    bool visited = after.use.visited != before->use.visited;
     bool waited = !mapped && after.waits != before->waits;
     tally->calls++;
     tally->mapped += mapped;
     tally->locked += locks;
     tally->waited += waited;
-    tally->waited_for_none += waited && !locks && after.faults == before->faults;
+    tally->waited_for_none += waited && !locks && !visited && after.faults == before->faults;
     tally->slow += !mapped && cpu > 1000000;
     if (!mapped && cpu > tally->longest_ns)
         tally->longest_ns = cpu;

@@ -13,6 +13,7 @@
 /* Counts of the calling thread so far. */
 struct locks_use {
     size_t mutexes;         /* mutexes locked or waited for */
+    size_t visited;         /* waits for a thread that works for this thread's arena */
     size_t reads;           /* attempts to take the structure lock for reading */
     size_t writes;          /* and for writing */
     size_t kernel;          /* calls of mmap and munmap */
@@ -40,7 +41,7 @@ struct locks_tally {
     size_t mapped;          /* asked the kernel for memory, or gave some back */
     size_t locked;          /* took a lock, or waited for one */
     size_t waited;          /* gave up the processor, and did not ask the kernel for memory */
-    size_t waited_for_none; /* those of them without a lock and without a page fault */
+    size_t waited_for_none; /* those of them without a lock, visitor, or page fault */
     size_t slow; /* took more than a millisecond of processor time, and did not ask the kernel */
     uint64_t longest_ns; /* the longest processor time of those that did not ask the kernel */
 };

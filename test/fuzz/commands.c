@@ -51,7 +51,7 @@ static command *const commands[] = {
 static void set_clock(void)
 {
     if (thread_self.home != NULL)
-        thread_self.home->bins.next_tick = fuzz.ticking > 0 ? 0 : BINS_NO_TICKS;
+        thread_self.home->arena->bins.next_tick = fuzz.ticking > 0 ? 0 : BINS_NO_TICKS;
     fuzz.ticking -= fuzz.ticking > 0;
 }
 

@@ -8,6 +8,8 @@
 #include "unit/unit.h"
 
 #include "api/hardened.h"
+#include "arena/remote.h"
+#include "base/canary.h"
 #include "base/options.h"
 #include "support/require.h"
 
@@ -21,7 +23,7 @@ static inline void run(void (*body)(void *argument))
 
 static inline char *take(struct arena *arena, size_t size)
 {
-    char *chunk = hardened_take(arena, hardened_class(size), size);
+    char *chunk = hardened_take(cache_first(arena), hardened_class(size), size);
 
     REQUIRE(chunk != NULL, "no memory for %zu bytes", size);
     return chunk;
@@ -32,7 +34,17 @@ static inline void give(struct arena *arena, void *pointer)
     struct chunk chunk = unit_chunk(pointer);
 
     REQUIRE(chunk.kind == STATE_LIVE, "%p is not live", pointer);
-    hardened_give(arena, &chunk, "free()");
+    hardened_give(cache_first(arena), &chunk, "free()");
+}
+
+/* Frees a live chunk of another arena. */
+static inline void give_abroad(struct arena *arena, void *pointer)
+{
+    struct chunk chunk = unit_chunk(pointer);
+
+    hardened_check(&chunk, "free()");
+    canary_wipe(chunk.start, chunk.requested, chunk.usable);
+    remote_free(cache_first(arena), &chunk);
 }
 
 #endif

@@ -9,13 +9,25 @@
 #include "arena/remote.h"
 #include "support/require.h"
 
+/*
+ * Returns an arena whose lock is held, as if its thread were in a slow call, so that nobody else
+ * looks after its inbox.
+ */
+static inline struct arena *busy_arena(void)
+{
+    struct arena *arena = unit_arena();
+
+    arena_lock(arena);
+    return arena;
+}
+
 /* Frees a live chunk of another arena, as the thread of arena `self`. */
 static inline void free_remotely(struct arena *self, void *pointer)
 {
     struct chunk chunk = unit_chunk(pointer);
 
     REQUIRE(chunk.kind == STATE_LIVE, "%p is not live", pointer);
-    remote_free(self, &chunk);
+    remote_free(cache_first(self), &chunk);
 }
 
 #endif

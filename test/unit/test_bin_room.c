@@ -9,62 +9,74 @@
 enum { MANY = 3000 };
 
 /*
- * What all arenas together may add to their SMALL stacks, beyond the room of each; and the most
- * that one stack may get.
+ * What all threads together may add to their stacks, beyond the room of each; the most that one
+ * stack may get; up to what size it grows readily; and how often it has to be empty after it was
+ * full before it grows otherwise. ROUNDS are enough for each stack to get its last length.
  */
-enum { ROOM_COMMON = 16 << 20, SMALL_STACK_BYTES_MAX = 2 << 20 };
+enum {
+    ROOM_COMMON = 24 << 20,
+    SMALL_STACK_BYTES_MAX = 2 << 20,
+    CHEAP_BYTES = 2 << 10,
+    RETURNS = 2,
+    ROUNDS = 30,
+};
 
 static void test_a_first_stack_that_is_often_empty_grows(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
-    struct bin *bin = &arena->bins.of[3];
-    unsigned chunks = 0;
+    struct stack *stack = &cache_first(arena)->stacks.of[0];
+    unsigned chunks = 0, limit = stack_limit(stack);
 
-    assert_true(bin_limit(bin) < bin_limit_max(bin));
-    for (unsigned limit = bin_limit(bin); limit < bin_limit_max(bin); limit *= 2) {
-        void **slots = bin->slots;
+    for (; 2 * limit * unit_bin_size(stack) <= CHEAP_BYTES; limit *= 2) {
+        void **slots = stack->slots;
 
         /*
          * Each refill fills half a stack. After eight refills the stack is twice as long, and
          * stored elsewhere.
          */
-        for (unsigned n = 0; n < 8 * limit / 2 + 1 && bin_limit(bin) == limit; n++, chunks++)
-            unit_alloc(arena, unit_bin_size(bin));
-        assert_int_equal(bin_limit(bin), 2 * limit);
-        assert_ptr_not_equal(bin->slots, slots);
+        for (unsigned n = 0; n < 8 * limit / 2 + 1 && stack_limit(stack) == limit; n++, chunks++)
+            unit_alloc(arena, unit_bin_size(stack));
+        assert_int_equal(stack_limit(stack), 2 * limit);
+        assert_ptr_not_equal(stack->slots, slots);
     }
-    unit_check_bin(arena, bin, chunks);
+    assert_true(limit > 17);
+    /* From here on it would hold many chunks, which only a thread that also frees makes use of. */
+    for (unsigned n = 0; n < 100 * limit; n++, chunks++)
+        unit_alloc(arena, unit_bin_size(stack));
+    assert_int_equal(stack_limit(stack), limit);
+    unit_check_bin(arena, stack, chunks);
 }
 
 /*
  * Allocates more chunks than the stack holds and frees them, `times` times, so that the stack is
  * too short for both.
  */
-static void go_up_and_down(struct arena *arena, struct bin *bin, unsigned times)
+static void go_up_and_down(struct arena *arena, struct stack *stack, unsigned times)
 {
     static void *chunks[MANY];
 
     for (unsigned time = 0; time < times; time++) {
-        unsigned count = bin_count(bin) + bin_limit(bin) + 2;
+        unsigned count = stack_count(stack) + stack_limit(stack) + 2;
 
         for (unsigned n = 0; n < count; n++)
-            chunks[n] = unit_alloc(arena, unit_bin_size(bin));
+            chunks[n] = unit_alloc(arena, unit_bin_size(stack));
         for (unsigned n = 0; n < count; n++)
             unit_free(arena, chunks[n]);
     }
 }
 
-/* Returns by how many bytes the SMALL stacks are longer than those of a new arena. */
-static size_t lengthened(const struct arena *arena)
+/* Returns by how many bytes the stacks are longer than those of a new arena. */
+static size_t lengthened(struct arena *arena)
 {
-    const struct arena *fresh = unit_arena();
+    struct arena *fresh = unit_arena();
     size_t bytes = 0;
 
-    for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++) {
-        assert_true(bin_limit(&arena->bins.of[size_class]) >=
-                    bin_limit(&fresh->bins.of[size_class]));
-        bytes += (bin_limit(&arena->bins.of[size_class]) - bin_limit(&fresh->bins.of[size_class])) *
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        assert_true(stack_limit(&cache_first(arena)->stacks.of[size_class]) >=
+                    stack_limit(&cache_first(fresh)->stacks.of[size_class]));
+        bytes += (stack_limit(&cache_first(arena)->stacks.of[size_class]) -
+                  stack_limit(&cache_first(fresh)->stacks.of[size_class])) *
                  (size_t)size_classes[size_class].size;
     }
     return bytes;
@@ -77,15 +89,15 @@ static size_t lengthened(const struct arena *arena)
 static void lengthen_all(struct arena *arena)
 {
     for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++)
-        go_up_and_down(arena, &arena->bins.of[size_class], 12);
+        go_up_and_down(arena, &cache_first(arena)->stacks.of[size_class], ROUNDS);
 }
 
 /* The arena first uses up its own room; the rest comes from what all arenas share. */
-static size_t taken_from_common(const struct arena *arena, size_t room)
+static size_t taken_from_common(struct arena *arena, size_t room)
 {
-    size_t bytes = lengthened(arena), own = room - arena->bins.room;
+    size_t bytes = lengthened(arena), own = room - cache_first(arena)->stacks.room;
 
-    assert_true(arena->bins.room <= room && own <= bytes);
+    assert_true(cache_first(arena)->stacks.room <= room && own <= bytes);
     return bytes - own;
 }
 
@@ -94,28 +106,30 @@ static void test_a_small_stack_doubles_when_it_underflows_and_overflows(void **s
     (void)state;
     for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++) {
         struct arena *arena = unit_arena();
-        struct bin *bin = &arena->bins.of[size_class];
-        size_t room = arena->bins.room;
-        unsigned limit = bin_limit(bin);
+        struct stack *stack = &cache_first(arena)->stacks.of[size_class];
+        size_t room = cache_first(arena)->stacks.room;
+        unsigned limit = stack_limit(stack);
 
-        assert_true(limit < bin_limit_max(bin));
-        for (unsigned time = 0; time < 12; time++) {
-            unsigned next = 2 * limit < bin_limit_max(bin) ? 2 * limit : bin_limit_max(bin);
+        assert_true(limit < stack_limit_max(stack));
+        for (unsigned time = 0, same = 0; time < ROUNDS; time++) {
+            unsigned next = limit == 0 ? 1 : 2 * limit;
 
-            go_up_and_down(arena, bin, 1);
-            assert_true(bin_limit(bin) == limit || bin_limit(bin) == next);
-            assert_true(time > 0 || bin_limit(bin) == next);
-            limit = bin_limit(bin);
+            next = next < stack_limit_max(stack) ? next : stack_limit_max(stack);
+            go_up_and_down(arena, stack, 1);
+            assert_true(stack_limit(stack) == limit || stack_limit(stack) == next);
+            same = stack_limit(stack) == limit ? same + 1 : 0;
+            assert_true(same <= RETURNS || limit == stack_limit_max(stack));
+            limit = stack_limit(stack);
         }
         /* An arena that is alone gets everything that one arena may have. */
-        assert_int_equal(limit, bin_limit_max(bin));
-        assert_int_equal(bin->capacity, limit);
-        assert_true(limit * unit_bin_size(bin) <= SMALL_STACK_BYTES_MAX);
+        assert_int_equal(limit, stack_limit_max(stack));
+        assert_int_equal(stack->capacity, limit);
+        assert_true(limit * unit_bin_size(stack) <= SMALL_STACK_BYTES_MAX);
         assert_int_equal(taken_from_common(arena, room) > 0, lengthened(arena) > room);
-        unit_check_bin(arena, bin, 0);
-        arena_trim(arena);
+        unit_check_bin(arena, stack, 0);
+        unit_trim(arena);
         assert_int_equal(lengthened(arena), 0);
-        assert_int_equal(arena->bins.room, room);
+        assert_int_equal(cache_first(arena)->stacks.room, room);
     }
 }
 
@@ -126,16 +140,16 @@ static void test_a_bulk_of_frees_lengthens_no_small_stack(void **state)
     static void *chunks[MANY];
 
     for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++) {
-        struct bin *bin = &arena->bins.of[size_class];
-        unsigned limit = bin_limit(bin), count = 20 * limit;
+        struct stack *stack = &cache_first(arena)->stacks.of[size_class];
+        unsigned limit = stack_limit(stack), count = 20 * limit;
 
         for (unsigned n = 0; n < count; n++)
-            chunks[n] = unit_alloc(arena, unit_bin_size(bin));
+            chunks[n] = unit_alloc(arena, unit_bin_size(stack));
         /* The stack may grow by one step at most, because slabs had filled it before. */
         for (unsigned n = 0; n < count; n++)
             unit_free(arena, chunks[n]);
-        assert_true(bin_limit(bin) <= 2 * limit);
-        unit_check_bin(arena, bin, 0);
+        assert_true(stack_limit(stack) <= 2 * limit);
+        unit_check_bin(arena, stack, 0);
     }
 }
 
@@ -143,16 +157,16 @@ static void test_small_stacks_grow_while_there_is_room(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
-    size_t room = arena->bins.room, wanted = 0;
+    size_t room = cache_first(arena)->stacks.room, wanted = 0;
 
     for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++) {
-        struct bin *bin = &arena->bins.of[size_class];
+        struct stack *stack = &cache_first(arena)->stacks.of[size_class];
 
-        wanted += (bin_limit_max(bin) - bin_limit(bin)) * unit_bin_size(bin);
-        go_up_and_down(arena, bin, 12);
-        if (wanted <= room)
-            assert_int_equal(bin_limit(bin), bin_limit_max(bin));
-        unit_check_bin(arena, bin, 0);
+        wanted += (stack_limit_max(stack) - stack_limit(stack)) * unit_bin_size(stack);
+        go_up_and_down(arena, stack, ROUNDS);
+        if (wanted <= room + ROOM_COMMON)
+            assert_int_equal(stack_limit(stack), stack_limit_max(stack));
+        unit_check_bin(arena, stack, 0);
         assert_true(taken_from_common(arena, room) <= ROOM_COMMON);
     }
     /*
@@ -168,7 +182,7 @@ static void test_arenas_share_the_common_room(void **state)
 {
     (void)state;
     struct arena *first = unit_arena(), *second = unit_arena();
-    size_t room = first->bins.room, common;
+    size_t room = cache_first(first)->stacks.room, common;
 
     lengthen_all(first);
     common = taken_from_common(first, room);
@@ -176,13 +190,13 @@ static void test_arenas_share_the_common_room(void **state)
     assert_true(lengthened(second) > 0);
     assert_true(taken_from_common(second, room) + common <= ROOM_COMMON);
     /* The second arena gets what the first one gives back. */
-    arena_trim(first);
+    unit_trim(first);
     assert_int_equal(lengthened(first), 0);
-    assert_int_equal(first->bins.room, room);
+    assert_int_equal(cache_first(first)->stacks.room, room);
     lengthen_all(second);
     assert_in_range(taken_from_common(second, room), ROOM_COMMON - SMALL_STACK_BYTES_MAX,
                     ROOM_COMMON);
-    arena_trim(second);
+    unit_trim(second);
     /* No room was lost, and none was given back twice. */
     lengthen_all(first);
     assert_int_equal(taken_from_common(first, room), common);
@@ -192,14 +206,15 @@ static void test_a_reset_gives_room_back(void **state)
 {
     (void)state;
     struct arena *first = unit_arena(), *second = unit_arena();
-    size_t room = first->bins.room, common;
+    size_t room = cache_first(first)->stacks.room, common;
 
     lengthen_all(first);
     common = taken_from_common(first, room);
     /* This is what the repair after a fork does. */
+    stacks_reset(&cache_first(first)->stacks);
     bins_reset(&first->bins);
     assert_int_equal(lengthened(first), 0);
-    assert_int_equal(first->bins.room, room);
+    assert_int_equal(cache_first(first)->stacks.room, room);
     lengthen_all(second);
     assert_int_equal(taken_from_common(second, room), common);
 }
@@ -208,29 +223,29 @@ static void test_idle_stacks_give_room_to_busy_ones(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
-    struct bin *busy = &arena->bins.of[SIZE_CLASSES - 1];
-    unsigned first = bin_limit(busy), length;
+    struct stack *busy = &cache_first(arena)->stacks.of[SIZE_CLASSES - 1];
+    unsigned first = stack_limit(busy), length;
 
     /*
      * All other stacks grow until no room is left. Then this one bin asks each of them again and
      * again.
      */
     for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES - 1; size_class++)
-        go_up_and_down(arena, &arena->bins.of[size_class], 12);
+        go_up_and_down(arena, &cache_first(arena)->stacks.of[size_class], ROUNDS);
     go_up_and_down(arena, busy, 100);
-    length = bin_limit(busy);
+    length = stack_limit(busy);
     assert_true(length > first);
-    assert_int_equal(length, bin_limit_max(busy));
+    assert_int_equal(length, stack_limit_max(busy));
     for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++)
-        unit_check_bin(arena, &arena->bins.of[size_class], 0);
+        unit_check_bin(arena, &cache_first(arena)->stacks.of[size_class], 0);
     /* A flush shortens the stacks and returns their room, so the next arena gets as much. */
-    arena_trim(arena);
+    unit_trim(arena);
     arena = unit_arena();
     for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES - 1; size_class++)
-        go_up_and_down(arena, &arena->bins.of[size_class], 12);
-    busy = &arena->bins.of[SIZE_CLASSES - 1];
+        go_up_and_down(arena, &cache_first(arena)->stacks.of[size_class], ROUNDS);
+    busy = &cache_first(arena)->stacks.of[SIZE_CLASSES - 1];
     go_up_and_down(arena, busy, 100);
-    assert_int_equal(bin_limit(busy), length);
+    assert_int_equal(stack_limit(busy), length);
 }
 
 int main(void)

@@ -22,19 +22,19 @@ enum { SOME_CLASSES = sizeof some_classes / sizeof some_classes[0], MANY = 3000 
 static void make_partial(struct arena *arena, unsigned size_class, const unsigned *vacant,
                          uintptr_t *starts)
 {
-    struct bin *bin = &arena->bins.of[size_class];
+    struct stack *stack = &cache_first(arena)->stacks.of[size_class];
     unsigned chunks = size_classes[size_class].chunks;
     static char *all[3][TINY_SLAB_CHUNKS_MAX];
 
     for (unsigned slab = 0; slab < 3; slab++)
         for (unsigned n = 0; n < chunks; n++)
-            all[slab][n] = unit_alloc(arena, unit_bin_size(bin));
-    unit_alloc(arena, unit_bin_size(bin)); /* Here the bin moves on to another current slab. */
+            all[slab][n] = unit_alloc(arena, unit_bin_size(stack));
+    unit_alloc(arena, unit_bin_size(stack)); /* Here the bin moves on to another current slab. */
     for (unsigned slab = 0; slab < 3; slab++) {
         starts[slab] = (uintptr_t)all[slab][0];
         for (unsigned n = 0; n < vacant[slab]; n++)
             unit_free(arena, all[slab][n]);
-        bin_flush(bin);
+        stack_flush(stack);
     }
 }
 
@@ -43,19 +43,19 @@ static void test_the_fullest_partial_slab_comes_first(void **state)
     (void)state;
     static const unsigned vacant[3] = {9, 2, 5};
     struct arena *arena = unit_arena();
-    struct bin *bin = &arena->bins.of[15];
+    struct stack *stack = &cache_first(arena)->stacks.of[15];
     uintptr_t starts[3];
 
     make_partial(arena, 15, vacant, starts);
-    assert_int_equal(unit_ring_length(bin), 3);
-    while (slab_start(bin->current) != starts[1])
-        unit_alloc(arena, unit_bin_size(bin));
-    while (slab_start(bin->current) == starts[1])
-        unit_alloc(arena, unit_bin_size(bin));
-    assert_int_equal(slab_start(bin->current), starts[2]);
-    while (slab_start(bin->current) == starts[2])
-        unit_alloc(arena, unit_bin_size(bin));
-    assert_int_equal(slab_start(bin->current), starts[0]);
+    assert_int_equal(unit_ring_length(stack), 3);
+    while (slab_start(bin_of(stack)->current) != starts[1])
+        unit_alloc(arena, unit_bin_size(stack));
+    while (slab_start(bin_of(stack)->current) == starts[1])
+        unit_alloc(arena, unit_bin_size(stack));
+    assert_int_equal(slab_start(bin_of(stack)->current), starts[2]);
+    while (slab_start(bin_of(stack)->current) == starts[2])
+        unit_alloc(arena, unit_bin_size(stack));
+    assert_int_equal(slab_start(bin_of(stack)->current), starts[0]);
 }
 
 /*
@@ -65,15 +65,15 @@ static void test_the_fullest_partial_slab_comes_first(void **state)
 static void fill_and_drain(struct arena *arena, unsigned size_class)
 {
     static void *all[MANY];
-    struct bin *bin = &arena->bins.of[size_class];
-    unsigned count = 3U * size_classes[size_class].chunks + 2U * bin_limit_max(bin);
+    struct stack *stack = &cache_first(arena)->stacks.of[size_class];
+    unsigned count = 3U * size_classes[size_class].chunks + 2U * stack_limit_max(stack);
 
     assert_true(count <= MANY);
     for (unsigned n = 0; n < count; n++)
-        all[n] = unit_alloc(arena, unit_bin_size(bin));
+        all[n] = unit_alloc(arena, unit_bin_size(stack));
     for (unsigned n = 0; n < count; n++)
         unit_free(arena, all[n]);
-    unit_check_bin(arena, bin, 0);
+    unit_check_bin(arena, stack, 0);
 }
 
 static void test_only_a_short_empty_slab_is_kept(void **state)
@@ -94,14 +94,14 @@ static void test_a_chunk_for_calloc_knows_whether_it_is_clean(void **state)
     struct arena *arena = unit_arena();
     bool clean = false;
     size_t size = size_classes[20].size - TINY_SLACK_MAX;
-    char *chunk = arena_alloc(arena, 20, size, &clean);
+    char *chunk = cache_alloc(cache_first(arena), 20, size, &clean);
 
     assert_non_null(chunk);
     assert_true(clean);
     unit_free(arena, chunk);
-    assert_ptr_equal(arena_alloc(arena, 20, size, &clean), chunk);
+    assert_ptr_equal(cache_alloc(cache_first(arena), 20, size, &clean), chunk);
     assert_false(clean);
-    assert_ptr_not_equal(arena_alloc(arena, 20, size, &clean), chunk);
+    assert_ptr_not_equal(cache_alloc(cache_first(arena), 20, size, &clean), chunk);
     assert_true(clean);
 }
 
@@ -111,19 +111,19 @@ static void test_without_memory_a_bin_stays_as_it_is(void **state)
     struct arena *arena = unit_arena();
 
     for (unsigned i = 0; i < SOME_CLASSES; i++) {
-        struct bin *bin = &arena->bins.of[some_classes[i]];
+        struct stack *stack = &cache_first(arena)->stacks.of[some_classes[i]];
         bool clean;
 
         os_fail_after(1, true);
         /* If an earlier class has made the heap, its free units are used up first. */
-        while (bin_take_one(bin, &clean) != NULL)
+        while (stack_take_one(stack, &clean) != NULL)
             continue;
-        assert_false(bin_refill(bin, NULL));
+        assert_false(stack_refill(stack, NULL));
         os_fail_after(0, false);
-        assert_int_equal(bin_count(bin), 0);
-        assert_null(bin->current);
-        assert_true(bin_refill(bin, NULL));
-        assert_true(bin_count(bin) > 0);
+        assert_int_equal(stack_count(stack), 0);
+        assert_null(bin_of(stack)->current);
+        assert_true(stack_refill(stack, NULL));
+        assert_true(stack_count(stack) > 0);
     }
 }
 
@@ -198,7 +198,7 @@ static void return_three_slabs(struct arena *arena, struct bin *bin, enum order 
     for (unsigned n = 0; n < count; n++)
         assert_true(is_vacant(bin, chunks[n]));
     bin_to_slabs(bin, last, 3);
-    unit_check_bin(arena, bin, 0);
+    unit_check_bin(arena, &cache_first(arena)->stacks.of[bin->size_class], 0);
 }
 
 static void test_chunks_return_to_their_slabs_in_any_order(void **state)
@@ -212,7 +212,7 @@ static void test_chunks_return_to_their_slabs_in_any_order(void **state)
             for (unsigned time = 0; time < 3; time++) {
                 return_three_slabs(arena, &arena->bins.of[size_class], order, &rng);
                 /* Another time, all chunks are vacant again. */
-                bin_flush(&arena->bins.of[size_class]);
+                stack_flush(&cache_first(arena)->stacks.of[size_class]);
             }
 }
 

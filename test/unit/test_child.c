@@ -127,7 +127,7 @@ static void one_repair(void *argument)
     REQUIRE(early.handlers == 1, "%u early handlers", early.handlers);
     need_repairs(1);
     REQUIRE(child_self.forking == 0, "still forking");
-    REQUIRE(thread_self.arena == thread_self.home, "still slow");
+    REQUIRE(thread_self.cache == thread_self.home, "still slow");
     registry_lock();
     registry_unlock();
     need_repairs(1);
@@ -149,7 +149,7 @@ static void test_one_repair_in_each_child(void **state)
         early.handlers = 0;
         assert_true(unit_child_succeeds(one_repair, NULL));
         assert_int_equal(child_self.forking, 0);
-        assert_ptr_equal(thread_self.arena, thread_self.home);
+        assert_ptr_equal(thread_self.cache, thread_self.home);
         assert_int_equal(fork_generation, early.generation);
     }
     early.in_child = NULL;

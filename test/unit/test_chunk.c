@@ -77,7 +77,8 @@ static void check_class(unsigned size_class)
         uintptr_t at = slab_start(slab) + (uintptr_t)index * size_classes[size_class].size;
         struct chunk chunk;
 
-        bin_mark_live(&arena->bins.of[size_class], at, size_classes[size_class].size - index % 9);
+        stack_mark_live(&cache_first(arena)->stacks.of[size_class], at,
+                        size_classes[size_class].size - index % 9);
         assert_int_equal(find(at, &chunk), CHUNK_LIVE);
         assert_ptr_equal(chunk.arena, arena);
         assert_int_equal(chunk.zone, size_class < TINY_CLASSES ? ZONE_TINY : ZONE_SMALL);
@@ -128,14 +129,14 @@ static void test_a_freed_chunk_whose_slab_is_gone_is_none(void **state)
     (void)state;
     struct arena *arena = unit_arena();
     char *kept[2] = {unit_alloc(arena, 16), unit_alloc(arena, 2000)};
-    char *gone[2] = {unit_alloc(arena, 500), unit_alloc(arena, 30000)};
+    char *gone[2] = {unit_alloc(arena, 500), unit_alloc(arena, 4000)};
     struct chunk chunk;
 
     for (unsigned i = 0; i < 2; i++) {
         unit_free(arena, gone[i]);
         assert_int_equal(find((uintptr_t)gone[i], &chunk), CHUNK_FREED);
     }
-    arena_trim(arena);
+    unit_trim(arena);
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(find((uintptr_t)gone[i], &chunk), CHUNK_NONE);
         assert_int_equal(find((uintptr_t)kept[i], &chunk), CHUNK_LIVE);

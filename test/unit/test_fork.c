@@ -2,23 +2,18 @@
  * The repair after a fork, for arenas whose threads were interrupted anywhere. The test destroys
  * everything on purpose except states and slab identities.
  */
+#include "unit/sizes.h"
 #include "unit/unit.h"
 
 #include "arena/fork.h"
+#include "arena/pool.h"
 #include "support/pattern.h"
+#include "support/require.h"
 
 #include <pthread.h>
 #include <string.h>
 
 enum { CHUNKS = 600 };
-
-static const size_t sizes[] = {1,    16,   40,   100,   260,   TINY_MAX, TINY_MAX + 1,
-                               2000, 3000, 9000, 33000, 100000};
-
-static size_t size_of(size_t n)
-{
-    return sizes[n % (sizeof sizes / sizeof sizes[0])];
-}
 
 static void repair(struct arena *arena)
 {
@@ -59,20 +54,28 @@ static void break_heaps(struct heap_set *set)
     set->open = set->idle = (struct heap *)16; // NOLINT: not to be followed
 }
 
-static void break_everything(struct arena *arena)
+static void break_arena(struct arena *arena)
 {
     for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
-        arena->bins.of[size_class].top = arena->bins.of[size_class].slots;
         arena->bins.of[size_class].current = arena->bins.of[size_class].partial =
             (struct slab *)16;                                // NOLINT
         arena->bins.of[size_class].spare = (struct slab *)16; // NOLINT
     }
     break_heaps(&arena->tiny);
     break_heaps(&arena->small);
-    for (unsigned i = 0; i < PARCELS; i++)
-        arena->outgoing[i] =
-            (struct outgoing){.owner = arena, .newest = (struct parcel *)16, .room = 5}; // NOLINT
-    arena->unpacking = (struct parcel *)16;                                              // NOLINT
+    arena->unpacking = (struct parcel *)16; // NOLINT
+}
+
+static void break_everything(struct arena *arena)
+{
+    break_arena(arena);
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
+        cache_first(arena)->stacks.of[size_class].top =
+            cache_first(arena)->stacks.of[size_class].slots;
+    for (unsigned i = 0; i < OUTGOING; i++)
+        cache_first(arena)->outgoing[i] = (struct outgoing){.tag = arena->tiny_tag,
+                                                            .parcel = (struct parcel *)16,
+                                                            .next = (uintptr_t *)16}; // NOLINT
 }
 
 static void fill(struct arena *arena, char **chunks)
@@ -122,7 +125,7 @@ static void use_and_empty(struct arena *arena, char **chunks)
     for (size_t n = 0; n < CHUNKS; n++)
         if (survives(n))
             unit_free(arena, chunks[n]);
-    arena_trim(arena);
+    unit_trim(arena);
     assert_null(arena->tiny.heaps);
     assert_null(arena->small.heaps);
 }
@@ -150,7 +153,7 @@ static void test_only_lost_chunks_of_the_survivor_are_collected(void **state)
     for (size_t n = 3; n < CHUNKS; n += 5) {
         struct chunk chunk = unit_chunk(chunks[n]);
 
-        bin_free(&arena->bins.of[chunk.size_class], chunks[n]);
+        stack_free(&cache_first(arena)->stacks.of[chunk.size_class], chunks[n]);
     }
     atomic_store(&arena->survivor, true);
     repair(arena);
@@ -192,7 +195,7 @@ static void test_a_heap_can_be_unmapped_after_a_repair(void **state)
 
         unit_free(arena, chunks[n]);
         if (n % 50 == 0)
-            arena_trim(arena);
+            unit_trim(arena);
         for (struct heap *heap = arena->small.heaps, *before = NULL; heap != NULL;
              before = heap, heap = heap->next) {
             assert_ptr_equal(heap->prev, before);
@@ -200,7 +203,7 @@ static void test_a_heap_can_be_unmapped_after_a_repair(void **state)
         }
         assert_true(heaps <= 3);
     }
-    arena_trim(arena);
+    unit_trim(arena);
     assert_null(arena->small.heaps);
 }
 
@@ -232,24 +235,55 @@ static void test_a_longer_stack_is_used_whole_after_a_repair(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
-    struct bin *bin = &arena->bins.of[0], *next = &arena->bins.of[1];
-    void *chunks[200], **before = bin->slots;
+    struct stack *stack = &cache_first(arena)->stacks.of[0],
+                 *next = &cache_first(arena)->stacks.of[1];
+    void *chunks[200], **before = stack->slots;
 
-    assert_true(bin_limit(bin) < bin_limit_max(bin));
+    assert_true(stack_limit(stack) < stack_limit_max(stack));
     for (size_t n = 0; n < 200; n++)
         chunks[n] = unit_alloc(arena, 16);
-    while (bin_count(next) == 0)
+    while (stack_count(next) == 0)
         unit_alloc(arena, 32);
     /*
      * The fork happens between the two stores that lengthen the stack, in the order that must not
      * be visible.
      */
-    bin->slots = before;
-    bin->end = before + bin_limit_max(bin);
+    stack->slots = before;
+    stack->end = before + stack_limit_max(stack);
     repair(arena);
     for (size_t n = 0; n < 200; n++)
         unit_free(arena, chunks[n]);
-    assert_true(bin->slots != before || bin_count(bin) <= (unsigned)(next->slots - before));
+    assert_true(stack->slots != before || stack_count(stack) <= (unsigned)(next->slots - before));
+}
+
+/* The thread that forked made no slow call in the child before it ended. */
+static void end_before_the_repair(void *argument)
+{
+    struct arena *arena = unit_arena();
+    struct cache *cache = cache_first(arena);
+    char *chunks[CHUNKS];
+    size_t survivors = 0;
+
+    (void)argument;
+    fill(arena, chunks);
+    break_arena(arena);
+    atomic_store(&arena->damaged, ARENA_DAMAGED);
+    pool_put(cache);
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
+        REQUIRE(stack_count(&cache->stacks.of[size_class]) == 0, "class %u", size_class);
+    arena_lock(arena);
+    arena_repair(arena);
+    arena_unlock(arena);
+    for (size_t n = 0; n < CHUNKS; n++)
+        survivors += survives(n);
+    REQUIRE(unit_count_state(arena, STATE_LIVE) == survivors, "live chunks");
+    REQUIRE(unit_count_state(arena, STATE_REMOTE) == 0, "marks");
+}
+
+static void test_a_thread_ends_before_the_repair(void **state)
+{
+    (void)state;
+    assert_true(unit_child_succeeds(end_before_the_repair, NULL));
 }
 
 int main(void)
@@ -259,6 +293,7 @@ int main(void)
         cmocka_unit_test(test_only_lost_chunks_of_the_survivor_are_collected),
         cmocka_unit_test(test_a_repaired_arena_can_survive_the_next_fork),
         cmocka_unit_test(test_a_heap_can_be_unmapped_after_a_repair),
+        cmocka_unit_test(test_a_thread_ends_before_the_repair),
         cmocka_unit_test(test_nothing_ages_during_a_repair),
         cmocka_unit_test(test_a_longer_stack_is_used_whole_after_a_repair),
     };

@@ -20,9 +20,9 @@
 
 enum { QUARANTINE_CHUNKS = 512, QUARANTINE_BYTES = 512 << 10 };
 
-static bool in_stack(const struct bin *bin, const void *chunk)
+static bool in_stack(const struct stack *stack, const void *chunk)
 {
-    for (void **slot = bin->slots; slot < bin->top; slot++)
+    for (void **slot = stack->slots; slot < stack->top; slot++)
         if (*slot == chunk)
             return true;
     return false;
@@ -70,12 +70,13 @@ static void free_sized_quickly(void *unused)
     for (size_t size = 0; size < 3000; size++) {
         uintptr_t chunk = (uintptr_t)take(arena, size);
 
-        REQUIRE(!hardened_free_any(arena, chunk, true, size + 1) &&
-                    !hardened_free_any(arena, chunk, true, size - 1) &&
-                    !hardened_free_any(arena, chunk, true, size + 64) &&
-                    !hardened_free_any(arena, chunk, true, size - 64),
+        REQUIRE(!hardened_free_any(cache_first(arena), chunk, true, size + 1) &&
+                    !hardened_free_any(cache_first(arena), chunk, true, size - 1) &&
+                    !hardened_free_any(cache_first(arena), chunk, true, size + 64) &&
+                    !hardened_free_any(cache_first(arena), chunk, true, size - 64),
                 "%zu bytes are freed as others", size);
-        REQUIRE(hardened_free_any(arena, chunk, true, size), "%zu bytes are not freed", size);
+        REQUIRE(hardened_free_any(cache_first(arena), chunk, true, size), "%zu bytes are not freed",
+                size);
     }
 }
 
@@ -86,15 +87,15 @@ static void free_quickly(void *unused)
     volatile uintptr_t nobodys = 4096;
     char *tiny = take(arena, 100), *small = take(arena, 3000), *theirs = take(other, 100);
 
-    REQUIRE(!hardened_free_any(arena, (uintptr_t)tiny + 1, false, 0), "misaligned");
-    REQUIRE(!hardened_free_any(arena, (uintptr_t)tiny + 16, false, 0), "inside");
-    REQUIRE(!hardened_free_any(arena, (uintptr_t)small + 512, false, 0), "inside");
-    REQUIRE(!hardened_free_any(arena, (uintptr_t)theirs, false, 0), "another arena's");
-    REQUIRE(!hardened_free_any(arena, nobodys, false, 0), "nobody's");
-    REQUIRE(hardened_free_any(arena, (uintptr_t)tiny, false, 0), "live");
-    REQUIRE(hardened_free_any(arena, (uintptr_t)small, false, 0), "live");
-    REQUIRE(!hardened_free_any(arena, (uintptr_t)tiny, false, 0), "freed");
-    REQUIRE(!hardened_free_any(arena, (uintptr_t)small, false, 0), "freed");
+    REQUIRE(!hardened_free_any(cache_first(arena), (uintptr_t)tiny + 1, false, 0), "misaligned");
+    REQUIRE(!hardened_free_any(cache_first(arena), (uintptr_t)tiny + 16, false, 0), "inside");
+    REQUIRE(!hardened_free_any(cache_first(arena), (uintptr_t)small + 512, false, 0), "inside");
+    REQUIRE(!hardened_free_any(cache_first(arena), (uintptr_t)theirs, false, 0), "another arena's");
+    REQUIRE(!hardened_free_any(cache_first(arena), nobodys, false, 0), "nobody's");
+    REQUIRE(hardened_free_any(cache_first(arena), (uintptr_t)tiny, false, 0), "live");
+    REQUIRE(hardened_free_any(cache_first(arena), (uintptr_t)small, false, 0), "live");
+    REQUIRE(!hardened_free_any(cache_first(arena), (uintptr_t)tiny, false, 0), "freed");
+    REQUIRE(!hardened_free_any(cache_first(arena), (uintptr_t)small, false, 0), "freed");
 }
 
 static void test_only_live_chunks_are_freed_quickly(void **state)
@@ -110,21 +111,21 @@ static void wait_in_quarantine(void *unused)
     (void)unused;
     enum { MORE = 10, FREED = QUARANTINE_CHUNKS + MORE };
     struct arena *arena = unit_arena();
-    struct bin *bin = &arena->bins.of[size_class_of(41)];
+    struct stack *stack = &cache_first(arena)->stacks.of[size_class_of(41)];
     static char *chunks[FREED];
 
     for (size_t n = 0; n < FREED; n++)
         chunks[n] = take(arena, 40);
-    while (bin_count(bin) > 0)
+    while (stack_count(stack) > 0)
         take(arena, 40);
     for (size_t n = 0; n < FREED; n++) {
         give(arena, chunks[n]);
-        REQUIRE(bin_count(bin) == (n < QUARANTINE_CHUNKS ? 0 : n + 1 - QUARANTINE_CHUNKS),
-                "%u after %zu", bin_count(bin), n);
+        REQUIRE(stack_count(stack) == (n < QUARANTINE_CHUNKS ? 0 : n + 1 - QUARANTINE_CHUNKS),
+                "%u after %zu", stack_count(stack), n);
     }
     for (size_t n = 0; n < FREED; n++)
-        REQUIRE(in_stack(bin, chunks[n]) == (n < MORE), "chunk %zu", n);
-    chunk_quarantine_flush(arena);
+        REQUIRE(in_stack(stack, chunks[n]) == (n < MORE), "chunk %zu", n);
+    chunk_quarantine_flush(cache_first(arena));
 }
 
 static void test_the_quarantine_is_bounded_in_chunks(void **state)
@@ -172,15 +173,15 @@ static void choose(void *unused)
     (void)unused;
     enum { COUNT = 300 };
     struct arena *arena = unit_arena();
-    struct bin *bin = &arena->bins.of[size_class_of(41)];
+    struct stack *stack = &cache_first(arena)->stacks.of[size_class_of(41)];
     unsigned rising = 0;
     char *chunks[COUNT];
 
     /* The chunks that came into the stack with the first one are not the lowest of the slab. */
     chunks[0] = take(arena, 40);
-    for (void **slot = bin->slots; slot < bin->top; slot++)
-        rising += ((uintptr_t)*slot & (UNIT_SIZE - 1)) / 48 > 2 * bin_count(bin);
-    REQUIRE(bin_count(bin) > 3 && rising > 0, "the slab is taken in order");
+    for (void **slot = stack->slots; slot < stack->top; slot++)
+        rising += ((uintptr_t)*slot & (UNIT_SIZE - 1)) / 48 > 2 * stack_count(stack);
+    REQUIRE(stack_count(stack) > 3 && rising > 0, "the slab is taken in order");
     rising = 0;
     for (size_t n = 1; n < COUNT; n++) {
         chunks[n] = take(arena, 40);
@@ -213,7 +214,7 @@ static void choose_again(void *unused)
         chunks[n] = take(arena, 40);
     for (size_t n = 0; n < COUNT; n++)
         give(arena, chunks[n]);
-    chunk_quarantine_flush(arena);
+    chunk_quarantine_flush(cache_first(arena));
     for (size_t n = 0; n < COUNT; n++) {
         again[n] = take(arena, 40);
         for (size_t m = 1; m < COUNT && n > 0; m++)
@@ -230,8 +231,8 @@ static void test_reuse_is_random(void **state)
 }
 
 /*
- * Other arenas free the chunks. The parcel memory that carried addresses is zero after it arrived,
- * and the chunks wait in quarantine like all others.
+ * Threads of other arenas free the chunks. They are zero on their way, and wait in quarantine like
+ * all others.
  */
 static void come_home(void *unused)
 {
@@ -242,26 +243,26 @@ static void come_home(void *unused)
     char *chunks[COUNT];
 
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-        struct bin *bin = &owner->bins.of[size_class_of(sizes[s] + 1)];
+        struct stack *stack = &cache_first(owner)->stacks.of[size_class_of(sizes[s] + 1)];
         size_t dirty = 0;
 
         for (size_t n = 0; n < COUNT; n++)
             memset(chunks[n] = take(owner, sizes[s]), 0xee, sizes[s]);
         for (size_t n = 0; n < COUNT; n++)
-            give(self, chunks[n]);
-        remote_send_all(self);
+            give_abroad(self, chunks[n]);
+        remote_send_all(cache_first(self));
         for (size_t n = 0; n < COUNT; n++) {
             REQUIRE(unit_chunk(chunks[n]).kind == STATE_REMOTE, "not on its way");
             dirty += pattern_first_nonzero(chunks[n], sizes[s]) < sizes[s];
         }
-        REQUIRE(dirty > 0, "no parcel is encoded");
-        remote_receive_all(owner);
+        REQUIRE(dirty == 0, "something is written to a chunk on its way");
+        remote_receive_all(cache_first(owner));
         for (size_t n = 0; n < COUNT; n++) {
             REQUIRE(unit_chunk(chunks[n]).kind == STATE_FREE, "not free");
             REQUIRE(pattern_first_nonzero(chunks[n], sizes[s]) == sizes[s], "not zero");
-            REQUIRE(!in_stack(bin, chunks[n]), "does not wait");
+            REQUIRE(!in_stack(stack, chunks[n]), "does not wait");
         }
-        chunk_quarantine_flush(owner);
+        chunk_quarantine_flush(cache_first(owner));
     }
 }
 
@@ -328,7 +329,7 @@ static void destroy_canary_quickly(void *unused)
     (void)unused;
 
     chunk[100] = 0;
-    hardened_free_any(arena, (uintptr_t)chunk, false, 0);
+    hardened_free_any(cache_first(arena), (uintptr_t)chunk, false, 0);
 }
 
 static void destroy_canary_remotely(void *unused)
@@ -349,7 +350,7 @@ static void write_to_freed(void *unused)
 
     give(arena, chunk);
     chunk[50] = 1;
-    chunk_quarantine_flush(arena);
+    chunk_quarantine_flush(cache_first(arena));
     for (unsigned n = 0; n < 1000; n++)
         take(arena, 100);
 }

@@ -66,7 +66,8 @@ static uint64_t remote_frees(void)
     uint64_t sum = 0;
 
     for (struct arena *arena = atomic_load(&arena_list); arena != NULL; arena = arena->next)
-        sum += atomic_load(&arena->remote_frees);
+        for (struct cache *cache = atomic_load(&arena->caches); cache != NULL; cache = cache->next)
+            sum += atomic_load(&cache->remote_frees);
     return sum;
 }
 

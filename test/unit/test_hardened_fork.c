@@ -41,7 +41,7 @@ static void repair_parcels(void *unused)
             give(n % 3 == 0 ? owner : self, chunks[n]);
         repair(owner, survivor != 0);
         REQUIRE(unit_count_state(owner, STATE_REMOTE) == 0, "still on their way");
-        chunk_quarantine_flush(owner);
+        chunk_quarantine_flush(cache_first(owner));
         for (size_t n = 0; n < 3000; n++)
             take(owner, n % 2 == 0 ? 100 : 3000);
     }

@@ -5,6 +5,8 @@
  */
 #include "unit/unit.h"
 
+#include "arena/remote.h"
+#include "arena/thread.h"
 #include "base/options.h"
 #include "large/registry.h"
 #include "os/os.h"
@@ -132,6 +134,42 @@ static void test_no_header_is_read_for_a_chunk_behind_the_guard(void **state)
     assert_non_null(strstr(end.err, "double free"));
 }
 
+/*
+ * A thread remembers the heap of a chunk that it has freed for another arena. It must not take the
+ * LARGE chunk behind the heap's guard for one in the heap.
+ */
+static void free_behind_known_heap(struct arena *arena, struct heap_set *set, size_t size)
+{
+    struct neighbours pair = make_neighbours(set);
+    void *chunk;
+
+    unit_give_heap(pair.heap);
+    chunk = unit_alloc(arena, size);
+    REQUIRE(((uintptr_t)chunk ^ pair.base) < pair.heap->size, "the chunk is in another heap");
+    ft_free(chunk);
+    chunk = unit_alloc(arena, size);
+    REQUIRE(remote_free_known(thread_self.cache, (uintptr_t)chunk), "the heap is not remembered");
+    forbid_header(&pair, PROT_NONE);
+    ft_free(pair.chunk);
+    forbid_header(&pair, PROT_READ | PROT_WRITE);
+}
+
+static void free_behind_known_heaps(void *argument)
+{
+    struct arena *arena = unit_arena();
+
+    (void)argument;
+    ft_free(ft_malloc(1)); /* so that this thread has an arena of its own */
+    free_behind_known_heap(arena, &arena->tiny, CHUNK_ALIGN);
+    free_behind_known_heap(arena, &arena->small, TINY_MAX + 1);
+}
+
+static void test_a_remembered_heap_ends_before_a_chunk_behind_the_guard(void **state)
+{
+    (void)state;
+    assert_true(unit_child_succeeds(free_behind_known_heaps, NULL));
+}
+
 static _Atomic(char *) shown;
 static atomic_bool gone;
 
@@ -183,6 +221,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_header_is_read_for_a_chunk_behind_the_guard),
+        cmocka_unit_test(test_a_remembered_heap_ends_before_a_chunk_behind_the_guard),
         cmocka_unit_test(test_a_heap_is_unmapped_while_a_chunk_behind_it_is_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,7 +55,7 @@ static unsigned let_go_in_calls(struct heap_set *set)
     for (; set->waiting && calls < CALLS_MAX; calls++) {
         unsigned before = dirty_units(set);
 
-        heap_set_allow(set, ALLOWANCE);
+        set->allowance = ALLOWANCE;
         heap_set_let_go(set);
         assert_true(before - dirty_units(set) <= most_given());
     }
@@ -75,7 +75,7 @@ static void test_many_heaps_that_get_empty_at_once(void **state)
     for (size_t n = 0; n < HEAPS; n++)
         unit_give_units(heaps[n], TINY_FIRST_UNIT + 1, heap_units(heaps[n]) - TINY_FIRST_UNIT - 1);
     before = dirty_units(set);
-    heap_set_allow(set, ALLOWANCE);
+    set->allowance = ALLOWANCE;
     for (size_t n = 0; n < HEAPS; n++)
         heap_give(heaps[n], TINY_FIRST_UNIT, 1);
     assert_true(before + HEAPS - dirty_units(set) <= most_given());
@@ -93,7 +93,7 @@ static void test_a_heap_that_is_too_much_for_one_call(void **state)
     (void)state;
     make_heaps(set, heaps, 2);
     unit_give_heap(heaps[0]);
-    heap_set_allow(set, ALLOWANCE);
+    set->allowance = ALLOWANCE;
     unit_give_heap(heaps[1]);
     assert_int_equal(unit_count_heaps(set), 2);
     assert_true(let_go_in_calls(set) >= (SMALL_UNITS - SMALL_FIRST_UNIT) / most_given() - 1);
@@ -111,7 +111,7 @@ static void test_a_heap_to_be_unmapped_is_used_again(void **state)
     (void)state;
     make_heaps(set, heaps, 2);
     unit_give_heap(heaps[0]);
-    heap_set_allow(set, ALLOWANCE);
+    set->allowance = ALLOWANCE;
     unit_give_heap(heaps[1]);
     assert_true(heaps[1]->leaving);
     assert_ptr_equal(unit_take_heap(set), heaps[0]);
@@ -142,7 +142,7 @@ static unsigned age_in_calls(struct heap_set *set, unsigned *most)
     for (*most = 0; !over && calls < CALLS_MAX; calls++) {
         unsigned before = dirty_units(set);
 
-        heap_set_allow(set, ALLOWANCE);
+        set->allowance = ALLOWANCE;
         over = heap_set_age(set);
         *most = before - dirty_units(set) > *most ? before - dirty_units(set) : *most;
     }
@@ -189,11 +189,11 @@ static void test_heaps_are_unmapped_during_a_round(void **state)
     (void)state;
     make_sparse(set, heaps);
     age_in_calls(set, &most);
-    heap_set_allow(set, ALLOWANCE);
+    set->allowance = ALLOWANCE;
     assert_false(heap_set_age(set));
     assert_non_null(set->age_next);
     for (size_t n = 0; n < HEAPS; n++) {
-        heap_set_allow(set, HEAP_ALLOWANCE_ALL);
+        set->allowance = HEAP_ALLOWANCE_ALL;
         heap_give(heaps[n], SMALL_FIRST_UNIT, unit_page_units());
     }
     assert_int_equal(unit_count_heaps(set), 1);
@@ -212,7 +212,7 @@ static void test_trim_in_pieces(void **state)
     unit_give_heap(more[0]);
     unit_give_heap(more[1]);
     before = dirty_units(set);
-    heap_set_allow(set, ALLOWANCE);
+    set->allowance = ALLOWANCE;
     assert_false(heap_set_trim_step(set));
     assert_true(before - dirty_units(set) <= most_given());
     /*
@@ -241,13 +241,13 @@ static void test_a_piece_that_the_kernel_refuses(void **state)
     (void)state;
     make_heaps(set, heaps, 2);
     unit_give_heap(heaps[0]);
-    heap_set_allow(set, ALLOWANCE);
+    set->allowance = ALLOWANCE;
     os_fail_after(1, false);
     unit_give_heap(heaps[1]);
     os_fail_after(0, false);
     assert_false(heaps[1]->leaving);
     (void)let_go_in_calls(set);
-    heap_set_allow(set, HEAP_ALLOWANCE_ALL);
+    set->allowance = HEAP_ALLOWANCE_ALL;
     heap_set_age(set);
     heap_set_trim(set);
     assert_int_equal(unit_count_heaps(set), 1);
@@ -261,6 +261,7 @@ static void test_a_heap_that_the_kernel_does_not_unmap_waits(void **state)
 
     (void)state;
     make_heaps(set, heaps, 4);
+    set->allowance = HEAP_ALLOWANCE_ALL;
     unit_give_heap(heaps[0]);
     os_fail_after(1, true);
     for (size_t n = 1; n < 4; n++)
@@ -278,6 +279,75 @@ static void test_a_heap_that_the_kernel_does_not_unmap_waits(void **state)
     assert_int_equal(unit_count_heaps(set), 1);
 }
 
+/* Other threads may have the heap in their own-heap tables, so only its memory is given back. */
+static void keep_heaps_beside_others(struct heap_set *set, size_t size)
+{
+    struct heap *heaps[HEAPS];
+    struct os_counters before;
+    size_t bytes = (size_t)unit_units_per_heap(set) * UNIT_SIZE;
+    size_t shared;
+
+    make_heaps(set, heaps, HEAPS);
+    before = os_counted();
+    shared = unit_page_from(heap_first_unit(heaps[0])) - heap_first_unit(heaps[0]);
+    heap_set_enter(set, set->own, false, HEAP_ALLOWANCE_ALL);
+    for (size_t n = 0; n < HEAPS; n++)
+        unit_give_heap(heaps[n]);
+    assert_false(set->waiting);
+    assert_int_equal(unit_count_heaps(set), HEAPS);
+    for (unsigned round = 0; round < 3; round++)
+        assert_true(heap_set_age(set));
+    /* The one in reserve ages like the others. A page that is in part the header's stays. */
+    assert_int_equal(dirty_units(set), HEAPS * shared);
+    /* The address space serves the set again, before there is another heap. */
+    make_heaps(set, heaps, HEAPS);
+    assert_int_equal(unit_count_heaps(set), HEAPS);
+    for (size_t n = 0; n < HEAPS; n++)
+        unit_give_heap(heaps[n]);
+    assert_true(heap_set_release(set) >=
+                HEAPS * (bytes - (shared + unit_page_units()) * UNIT_SIZE));
+    assert_int_equal(dirty_units(set), HEAPS * shared);
+    assert_int_equal(heap_set_trim(set), 0);
+    assert_true(heap_set_trim_step(set));
+    assert_int_equal(unit_count_heaps(set), HEAPS);
+    assert_int_equal(os_counted().munmap, before.munmap);
+    /* A thread that is alone unmaps what was kept until then. */
+    heap_set_enter(set, set->own, true, HEAP_ALLOWANCE_ALL);
+    assert_true(heap_set_age(set));
+    assert_int_equal(unit_count_heaps(set), 1);
+    assert_int_equal(heap_set_release(set), size);
+    assert_int_equal(unit_count_heaps(set), 0);
+}
+
+static void test_heaps_stay_mapped_beside_other_threads(void **state)
+{
+    (void)state;
+    keep_heaps_beside_others(&unit_arena()->tiny, TINY_HEAP_SIZE);
+    keep_heaps_beside_others(&unit_arena()->small, SMALL_HEAP_SIZE);
+}
+
+/* Heaps that were to be unmapped stay, as soon as another thread may know them. */
+static void test_a_leaving_heap_stays_when_another_thread_comes(void **state)
+{
+    struct heap_set *set = &unit_arena()->small;
+    struct heap *heaps[2];
+    unsigned first;
+
+    (void)state;
+    make_heaps(set, heaps, 2);
+    unit_give_heap(heaps[0]);
+    set->allowance = ALLOWANCE;
+    unit_give_heap(heaps[1]);
+    assert_true(heaps[1]->leaving && set->waiting);
+    heap_set_enter(set, NULL, false, HEAP_ALLOWANCE_ALL);
+    heap_set_let_go(set);
+    assert_false(heaps[1]->leaving || set->waiting);
+    assert_int_equal(unit_count_heaps(set), 2);
+    unit_take_heap(set);
+    (void)unit_take_units(set, 1, &first);
+    assert_int_equal(unit_count_heaps(set), 2);
+}
+
 static void purge_in_child(void *argument)
 {
     struct heap_set *set = argument;
@@ -287,10 +357,10 @@ static void purge_in_child(void *argument)
     /* Nothing is left on the account of mappings. */
     mappings_bound(1);
     before = os_counted();
-    heap_set_purge(set);
+    (void)heap_set_trim(set);
     REQUIRE(os_counted().mmap == before.mmap, "a piece of an inherited heap was renewed");
     mappings_bound(0);
-    heap_set_purge(set);
+    (void)heap_set_trim(set);
     REQUIRE(os_counted().mmap > before.mmap, "nothing is renewed though the account allows it");
 }
 
@@ -321,6 +391,8 @@ int main(void)
         cmocka_unit_test(test_trim_in_pieces),
         cmocka_unit_test(test_a_piece_that_the_kernel_refuses),
         cmocka_unit_test(test_a_heap_that_the_kernel_does_not_unmap_waits),
+        cmocka_unit_test(test_heaps_stay_mapped_beside_other_threads),
+        cmocka_unit_test(test_a_leaving_heap_stays_when_another_thread_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -116,28 +116,29 @@ static void test_every_address_of_a_heap_is_owned_and_no_other(void **state)
     uintptr_t end = heap->base + SMALL_HEAP_SIZE;
 
     for (uintptr_t at = heap->base; at < end; at += CHUNK_ALIGN)
-        assert_true(heap_owned(arena->own_small, at, SMALL_HEAP_SHIFT));
+        assert_true(heap_owned(&cache_first(arena)->own_small, at, SMALL_HEAP_SHIFT));
     /* A value that is not aligned is nobody's chunk. */
     for (uintptr_t at = heap->base; at < end; at += UNIT_SIZE)
         for (uintptr_t offset = 1; offset < CHUNK_ALIGN; offset++)
-            assert_false(heap_owned(arena->own_small, at + offset, SMALL_HEAP_SHIFT));
-    assert_false(heap_owned(arena->own_small, end - 1, SMALL_HEAP_SHIFT));
-    assert_false(heap_owned(arena->own_small, heap->base - 1, SMALL_HEAP_SHIFT));
-    assert_false(heap_owned(arena->own_small, heap->base - CHUNK_ALIGN, SMALL_HEAP_SHIFT));
-    assert_false(heap_owned(arena->own_small, end, SMALL_HEAP_SHIFT));
+            assert_false(heap_owned(&cache_first(arena)->own_small, at + offset, SMALL_HEAP_SHIFT));
+    assert_false(heap_owned(&cache_first(arena)->own_small, end - 1, SMALL_HEAP_SHIFT));
+    assert_false(heap_owned(&cache_first(arena)->own_small, heap->base - 1, SMALL_HEAP_SHIFT));
+    assert_false(
+        heap_owned(&cache_first(arena)->own_small, heap->base - CHUNK_ALIGN, SMALL_HEAP_SHIFT));
+    assert_false(heap_owned(&cache_first(arena)->own_small, end, SMALL_HEAP_SHIFT));
     /*
      * No value is mistaken for an empty entry, in an arena that never had a heap and in one that
      * had.
      */
-    assert_int_equal(arena->own_tiny[0], OWN_NONE);
+    assert_int_equal(cache_first(arena)->own_tiny.of[0], OWN_NONE);
     for (uintptr_t number = 0; number < 4 * OWN_HEAPS; number++)
         for (uintptr_t offset = 0; offset <= 2 * CHUNK_ALIGN; offset++) {
             uintptr_t tiny_at = (number << TINY_HEAP_SHIFT) + offset;
             uintptr_t small_at = (number << SMALL_HEAP_SHIFT) + offset;
 
-            assert_false(heap_owned(arena->own_tiny, tiny_at, TINY_HEAP_SHIFT));
-            assert_false(heap_owned(arena_none.own_tiny, tiny_at, TINY_HEAP_SHIFT));
-            assert_false(heap_owned(arena_none.own_small, small_at, SMALL_HEAP_SHIFT));
+            assert_false(heap_owned(&cache_first(arena)->own_tiny, tiny_at, TINY_HEAP_SHIFT));
+            assert_false(heap_owned(&cache_none.own_tiny, tiny_at, TINY_HEAP_SHIFT));
+            assert_false(heap_owned(&cache_none.own_small, small_at, SMALL_HEAP_SHIFT));
         }
 }
 
@@ -154,10 +155,10 @@ static void test_an_entry_of_an_unmapped_heap_owns_nothing(void **state)
         heap_set_trim(set);
     }
     for (unsigned entry = 0; entry < OWN_HEAPS; entry++)
-        assert_int_equal(set->own[entry], entry == 0 ? OWN_NONE : 0);
+        assert_int_equal(set->own->of[entry], entry == 0 ? OWN_NONE : 0);
     unit_forget_heaps(set);
     for (unsigned entry = 0; entry < OWN_HEAPS; entry++)
-        assert_int_equal(set->own[entry], entry == 0 ? OWN_NONE : 0);
+        assert_int_equal(set->own->of[entry], entry == 0 ? OWN_NONE : 0);
 }
 
 int main(void)

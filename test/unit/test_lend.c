@@ -18,7 +18,7 @@ static size_t size_of(unsigned size_class)
 /* Allocates as malloc does. */
 static void *alloc(struct arena *arena, size_t size)
 {
-    void *pointer = arena_alloc(arena, size_class_of(size), size, NULL);
+    void *pointer = cache_alloc(cache_first(arena), size_class_of(size), size, NULL);
 
     assert_non_null(pointer);
     return pointer;
@@ -67,32 +67,55 @@ static void test_the_nearest_class_lends(void **state)
     assert_null(arena->bins.of[BORROWER].current);
 }
 
+/* Returns whether the top chunk of the stack was never handed out. */
+static bool untouched_on_top(const struct stack *stack)
+{
+    return stack_count(stack) > 0 && unit_chunk(stack->top[-1]).kind == STATE_NONE;
+}
+
+/* Lengthens the stack by use, and then allocates all chunks that were in use before. */
+static void hold_untouched_chunks(struct arena *arena, struct stack *stack)
+{
+    enum { MANY = 16, TIMES = 8, MOST = 1000 };
+    void *chunks[MANY];
+    unsigned left = MOST;
+
+    for (unsigned time = 0; time < TIMES; time++) {
+        for (unsigned n = 0; n < MANY; n++)
+            chunks[n] = unit_alloc(arena, unit_bin_size(stack));
+        for (unsigned n = 0; n < MANY; n++)
+            unit_free(arena, chunks[n]);
+    }
+    while (!untouched_on_top(stack) && left-- > 0)
+        unit_alloc(arena, unit_bin_size(stack));
+    assert_true(untouched_on_top(stack));
+}
+
 static void test_untouched_chunks_are_not_lent(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
-    struct bin *lender = &arena->bins.of[BORROWER + 1];
-    void *live = unit_alloc(arena, size_of(BORROWER + 1));
-    unsigned fresh = bin_count(lender);
+    struct stack *lender = &cache_first(arena)->stacks.of[BORROWER + 1];
+    unsigned fresh;
     void *own;
 
-    assert_true(fresh > 0);
+    hold_untouched_chunks(arena, lender);
+    fresh = stack_count(lender);
     own = alloc(arena, size_of(BORROWER));
     assert_int_equal(unit_chunk(own).size_class, BORROWER);
-    assert_int_equal(bin_count(lender), fresh);
-    unit_free(arena, live);
+    assert_int_equal(stack_count(lender), fresh);
 }
 
 static void test_used_chunks_of_the_own_class_are_preferred(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
-    struct bin *bin = &arena->bins.of[BORROWER];
+    struct stack *stack = &cache_first(arena)->stacks.of[BORROWER];
     void *own[2] = {unit_alloc(arena, size_of(BORROWER)), unit_alloc(arena, size_of(BORROWER))};
 
     leave_one(arena, BORROWER + 1);
     unit_free(arena, own[0]);
-    bin_flush(bin);
+    stack_flush(stack);
     assert_ptr_equal(alloc(arena, size_of(BORROWER)), own[0]);
     unit_free(arena, own[1]);
 }
@@ -105,8 +128,8 @@ static void test_slabs_lend_when_the_stack_is_empty(void **state)
     void *used = unit_alloc(arena, size_of(BORROWER + 1));
 
     unit_free(arena, used);
-    bin_flush(&arena->bins.of[BORROWER + 1]);
-    assert_int_equal(bin_count(&arena->bins.of[BORROWER + 1]), 0);
+    stack_flush(&cache_first(arena)->stacks.of[BORROWER + 1]);
+    assert_int_equal(stack_count(&cache_first(arena)->stacks.of[BORROWER + 1]), 0);
     assert_ptr_equal(alloc(arena, size_of(BORROWER)), used);
     unit_free(arena, live);
 }
@@ -118,7 +141,7 @@ static void test_a_lent_chunk_keeps_its_class_and_the_requested_size(void **stat
     unsigned lender = BORROWER + 1;
     size_t size = size_of(BORROWER) - 1;
     void *used = leave_one(arena, lender);
-    unsigned before = bin_count(&arena->bins.of[lender]);
+    unsigned before = stack_count(&cache_first(arena)->stacks.of[lender]);
     struct chunk chunk;
 
     assert_ptr_equal(alloc(arena, size), used);
@@ -128,7 +151,7 @@ static void test_a_lent_chunk_keeps_its_class_and_the_requested_size(void **stat
     assert_int_equal(chunk.requested, size);
     assert_int_equal(chunk.usable, size_of(lender));
     unit_free(arena, used);
-    assert_int_equal(bin_count(&arena->bins.of[lender]), before);
+    assert_int_equal(stack_count(&cache_first(arena)->stacks.of[lender]), before);
     assert_int_equal(unit_chunk(used).kind, STATE_FREE);
 }
 
@@ -161,11 +184,11 @@ static void test_without_memory_the_next_classes_are_used_up(void **state)
 
     os_fail_after(1, true);
     /* The heap was made for the lending class, and has units left. */
-    while ((pointer = arena_alloc(arena, BORROWER, size_of(BORROWER), NULL)) != NULL)
+    while ((pointer = cache_alloc(cache_first(arena), BORROWER, size_of(BORROWER), NULL)) != NULL)
         if (unit_chunk(pointer).size_class == BORROWER + 1)
             got++;
     for (unsigned again = 0; again < 3; again++)
-        assert_null(arena_alloc(arena, BORROWER, size_of(BORROWER), NULL));
+        assert_null(cache_alloc(cache_first(arena), BORROWER, size_of(BORROWER), NULL));
     os_fail_after(0, false);
     assert_int_equal(got, left);
     unit_free(arena, live);
@@ -193,11 +216,19 @@ static void test_aligned_requests_do_not_borrow(void **state)
     (void)state;
     struct arena *arena = unit_arena();
     unsigned page = size_class_of(4096);
+    /* It keeps the slab in use, and so the used chunk in its class. */
+    void *neighbour = unit_alloc(arena, size_of(page + 1));
     void *used = leave_one(arena, page + 1);
-    void *pointer = arena_alloc_aligned(arena, page, 4096);
+    void *pointer = cache_alloc_aligned(cache_first(arena), page, 4096);
 
     assert_ptr_not_equal(pointer, used);
     assert_int_equal((uintptr_t)pointer % 4096, 0);
+    assert_int_equal(unit_chunk(pointer).size_class, page);
+    unit_free(arena, pointer);
+    stack_flush(&cache_first(arena)->stacks.of[page]);
+    /* The same request borrows if it need not be aligned. */
+    assert_ptr_equal(alloc(arena, 4096), used);
+    unit_free(arena, neighbour);
 }
 
 /*
@@ -209,7 +240,7 @@ static void test_partial_slabs_are_preferred_to_fresh_memory(void **state)
     (void)state;
     enum { CLASS = 15, MOST = 64 };
     struct arena *arena = unit_arena();
-    struct bin *bin = &arena->bins.of[CLASS];
+    struct stack *stack = &cache_first(arena)->stacks.of[CLASS];
     unsigned chunks = size_classes[CLASS].chunks;
     void *full[MOST];
     unsigned fresh;
@@ -218,18 +249,18 @@ static void test_partial_slabs_are_preferred_to_fresh_memory(void **state)
     for (unsigned i = 0; i < chunks; i++)
         full[i] = unit_alloc(arena, size_of(CLASS));
     unit_alloc(arena, size_of(CLASS));
-    while (bin_count(bin) > 0)
+    while (stack_count(stack) > 0)
         unit_alloc(arena, size_of(CLASS));
-    fresh = bin->current->fresh;
+    fresh = bin_of(stack)->current->fresh;
     assert_true(fresh < chunks);
     for (unsigned i = 0; i < chunks / 2; i++)
         unit_free(arena, full[i]);
-    bin_flush(bin);
+    stack_flush(stack);
     for (unsigned i = 0; i < chunks / 2; i++)
         assert_in_range((uintptr_t)unit_alloc(arena, size_of(CLASS)), (uintptr_t)full[0],
                         (uintptr_t)full[chunks - 1]);
     unit_alloc(arena, size_of(CLASS));
-    assert_true(bin->current->fresh > fresh);
+    assert_true(bin_of(stack)->current->fresh > fresh);
 }
 
 int main(void)

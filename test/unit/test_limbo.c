@@ -34,7 +34,7 @@ static uintptr_t lose_a_heap(struct arena *arena)
         chunks[count++] = unit_alloc(arena, 900);
     for (unsigned n = 0; n < count; n++)
         unit_free(arena, chunks[n]);
-    bin_flush(&arena->bins.of[tiny_class(900)]);
+    stack_flush(&cache_first(arena)->stacks.of[tiny_class(900)]);
     for (unsigned n = 0; n < 10; n++) {
         heap_set_age(&arena->tiny);
         arena->tiny.allowance = HEAP_ALLOWANCE_ALL;
@@ -72,7 +72,7 @@ static void test_a_wrong_pointer_into_it_is_no_chunk(void **state)
     assert_true(is_mapped(chunk));
     /* As a thread would that read the map before the heap left it. */
     assert_int_equal(chunk_find(chunk, arena->tiny_tag, &found), CHUNK_NONE);
-    assert_false(remote_free_aligned(other, chunk, arena->tiny_tag));
+    assert_false(remote_free_aligned(cache_first(other), chunk, arena->tiny_tag));
     /* The heap has no memory any more, so what was written is gone. */
     assert_int_equal(*(uint64_t *)chunk, 0); // NOLINT: an address becomes a pointer
 }

@@ -60,6 +60,9 @@ static void check_in_heap(size_t size, enum zone zone)
     assert_int_equal(chunk.kind, STATE_LIVE);
     for (size_t offset = 1; offset < usable; offset++)
         expect(start + offset, CHUNK_INTERIOR, zone, start, size);
+    /* In a stack, and not in its slab, which would go. */
+    if (stack_limit(&cache_first(arena)->stacks.of[chunk.size_class]) == 0)
+        cache_first(arena)->stacks.of[chunk.size_class].end++;
     unit_free(arena, pointer);
     expect(start, CHUNK_FREED, zone, start, size);
     for (size_t offset = 1; offset < usable; offset++)

@@ -19,12 +19,13 @@ enum { CHUNK = 256 << 10, CHUNKS = 16 };
 /* The arena of this thread, in which no tick comes but where a test asks for one. */
 static struct arena *own_arena(void)
 {
-    struct arena *arena = arena_enter();
+    struct cache *cache = cache_enter();
 
-    assert_non_null(arena);
-    arena->bins.next_tick = BINS_NO_TICKS;
-    arena_leave(arena);
-    return arena;
+    assert_non_null(cache);
+    cache->arena->bins.next_tick = BINS_NO_TICKS;
+    cache->stacks.next_flush = BINS_NO_TICKS;
+    cache_leave(cache);
+    return cache->arena;
 }
 
 static void test_slabs_in_fresh_memory_take_the_place_of_cached_mappings(void **state)

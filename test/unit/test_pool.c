@@ -1,11 +1,13 @@
 /*
- * Which arena a thread gets. The limit is set once in a process, so each test runs in a child.
+ * Which cache and which arena a thread gets. The limit is set once in a process, so each test runs
+ * in a child.
  */
 #include "unit/unit.h"
 
 #include "arena/pool.h"
 #include "arena/remote.h"
 #include "arena/thread.h"
+#include "arena/visit.h"
 #include "base/options.h"
 #include "os/os.h"
 #include "support/pattern.h"
@@ -16,9 +18,23 @@
 
 enum { LIMIT = 6 };
 
-static int use_of(struct arena *arena)
+static bool table_is_empty(const struct own_heaps *own)
 {
-    return atomic_load(&arena->use);
+    for (unsigned entry = 0; entry < OWN_HEAPS; entry++)
+        if (own->of[entry] != (entry == 0 ? OWN_NONE : 0))
+            return false;
+    return true;
+}
+
+/* What is in no thread's hands must keep no chunk from others. */
+static void require_empty(const struct cache *cache)
+{
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
+        REQUIRE(stack_count(&cache->stacks.of[size_class]) == 0, "a stack of class %u", size_class);
+    for (unsigned place = 0; place < OUTGOING; place++)
+        REQUIRE(cache->outgoing[place].parcel == NULL, "chunks that were not sent");
+    REQUIRE(cache->parcels == NULL && cache->parcel_count == 0, "parcels");
+    REQUIRE(table_is_empty(&cache->own_tiny) && table_is_empty(&cache->own_small), "own heaps");
 }
 
 /* The arenas that the process already had before the test. */
@@ -35,28 +51,30 @@ static void limit_and_share(void *argument)
 {
     (void)argument;
     unsigned there = arenas_there();
-    struct arena *own[LIMIT], *shared;
+    struct cache *caches[4 * LIMIT];
 
     REQUIRE(pool_limit(LIMIT), "the limit came too late");
-    /* One of them is a shared arena. */
-    for (unsigned n = there; n < LIMIT - 1; n++) {
-        own[n] = pool_get();
-        REQUIRE(own[n] != NULL && use_of(own[n]) == ARENA_ACTIVE,
-                "arena %u is not its thread's own", n);
-        for (unsigned m = there; m < n; m++)
-            REQUIRE(own[m] != own[n], "two threads have one arena");
+    for (unsigned n = 0; n < 4 * LIMIT; n++) {
+        unsigned same_arena = 0;
+
+        caches[n] = pool_get();
+        REQUIRE(caches[n] != NULL && !caches[n]->common && atomic_load(&caches[n]->in_use),
+                "cache %u is not its thread's own", n);
+        require_empty(caches[n]);
+        for (unsigned m = 0; m < n; m++) {
+            REQUIRE(caches[m] != caches[n], "two threads have one cache");
+            same_arena += caches[m]->arena == caches[n]->arena;
+        }
+        REQUIRE(same_arena == n / LIMIT, "%u caches before number %u", same_arena, n);
     }
-    shared = pool_get();
-    REQUIRE(shared != NULL && use_of(shared) == ARENA_SHARED, "past the limit, but not shared");
-    for (unsigned n = 0; n < 100; n++)
-        REQUIRE(pool_get() == shared && pool_get_shared() == shared, "there is one shared arena");
-    REQUIRE(arenas_there() == LIMIT, "%u arenas", arenas_there());
+    REQUIRE(arenas_there() == there + LIMIT, "%u arenas", arenas_there());
     REQUIRE(!pool_limit(100), "a limit was changed after it had been used");
-    /* When a thread ends, the next one gets its arena and need not share. */
-    pool_put(own[LIMIT - 2]);
-    REQUIRE(use_of(own[LIMIT - 2]) == ARENA_POOLED, "not in the pool");
-    REQUIRE(pool_get() == own[LIMIT - 2] && use_of(own[LIMIT - 2]) == ARENA_ACTIVE, "not adopted");
-    REQUIRE(pool_get() == shared, "adopted twice");
+    /* When a thread ends, the next one gets its cache, and there is no other new one. */
+    pool_put(caches[LIMIT + 1]);
+    REQUIRE(!atomic_load(&caches[LIMIT + 1]->in_use), "not in the pool");
+    REQUIRE(pool_get() == caches[LIMIT + 1] && atomic_load(&caches[LIMIT + 1]->in_use),
+            "not taken from the pool");
+    REQUIRE(pool_get() != caches[LIMIT + 1], "taken twice");
 }
 
 static void test_past_the_limit_arenas_are_shared(void **state)
@@ -68,19 +86,25 @@ static void test_past_the_limit_arenas_are_shared(void **state)
 static void share_in_turn(void *argument)
 {
     (void)argument;
-    struct arena *turn[4];
+    enum { COMMON = 4 };
+    struct cache *turn[COMMON], *own;
 
-    REQUIRE(pool_limit(32), "the limit came too late");
-    for (unsigned n = 0; n < 4; n++)
-        turn[n] = pool_get_shared();
-    for (unsigned n = 0; n < 4; n++)
+    REQUIRE(pool_limit(8 * COMMON), "the limit came too late");
+    own = pool_get();
+    for (unsigned n = 0; n < COMMON; n++) {
+        turn[n] = pool_get_common();
+        REQUIRE(turn[n] != NULL && turn[n]->common && turn[n] != own, "not a common cache");
+    }
+    for (unsigned n = 0; n < COMMON; n++)
         for (unsigned m = 0; m < n; m++)
-            REQUIRE(turn[n] != turn[m], "the same arena twice in a row of four");
-    for (unsigned n = 0; n < 12; n++)
-        REQUIRE(pool_get_shared() == turn[n % 4], "not in turn");
+            REQUIRE(turn[n] != turn[m], "the same cache twice in a row of four");
+    for (unsigned n = 0; n < 3 * COMMON; n++)
+        REQUIRE(pool_get_common() == turn[n % COMMON], "not in turn");
+    /* Common caches need no arena of their own. */
+    REQUIRE(arenas_there() == 1, "%u arenas", arenas_there());
 }
 
-static void test_shared_arenas_are_given_in_turn(void **state)
+static void test_common_caches_are_given_in_turn(void **state)
 {
     (void)state;
     assert_true(unit_child_succeeds(share_in_turn, NULL));
@@ -90,11 +114,14 @@ static void one_arena_for_all(void *argument)
 {
     (void)argument;
     unsigned there = arenas_there();
-    struct arena *arena;
+    struct cache *first, *second, *common;
 
     REQUIRE(pool_limit(1), "the limit came too late");
-    arena = pool_get();
-    REQUIRE(use_of(arena) == ARENA_SHARED && pool_get() == arena, "not shared");
+    first = pool_get();
+    second = pool_get();
+    common = pool_get_common();
+    REQUIRE(first != second && first->arena == second->arena, "not shared");
+    REQUIRE(common->common && common->arena == first->arena, "a common cache of another arena");
     REQUIRE(arenas_there() == there + 1, "%u arenas", arenas_there());
 }
 
@@ -108,7 +135,7 @@ static void fail_and_recover(void *argument)
 {
     (void)argument;
     /* The first arena of a process needs no system call. */
-    struct arena *arena;
+    struct cache *cache;
     unsigned there;
 
     unit_arena();
@@ -116,15 +143,21 @@ static void fail_and_recover(void *argument)
     REQUIRE(pool_limit(LIMIT), "the limit came too late");
     os_fail_after(1, true);
     for (unsigned n = 0; n < 100; n++)
-        REQUIRE(pool_get() == NULL && pool_get_shared() == NULL, "an arena without memory");
+        REQUIRE(pool_get() == NULL && pool_get_common() == NULL, "a cache without memory");
     os_fail_after(0, false);
     REQUIRE(arenas_there() == there, "an arena that nobody has");
     /* The failures have used up nothing of the limit. */
-    for (unsigned n = there; n < LIMIT - 1; n++) {
-        arena = pool_get();
-        REQUIRE(arena != NULL && use_of(arena) == ARENA_ACTIVE, "arena %u is not its thread's own",
-                n);
+    for (unsigned n = 0; n < LIMIT; n++) {
+        cache = pool_get();
+        REQUIRE(cache != NULL && cache == cache_first(cache->arena), "no arena for thread %u", n);
     }
+    REQUIRE(arenas_there() == there + LIMIT, "%u arenas", arenas_there());
+    /* Nor is a further cache lost that could not be made. */
+    os_fail_after(1, true);
+    REQUIRE(pool_get() == NULL, "a cache without memory");
+    os_fail_after(0, false);
+    cache = pool_get();
+    REQUIRE(cache != NULL && cache != cache_first(cache->arena), "no further cache");
 }
 
 static void test_without_memory_the_limit_is_not_used_up(void **state)
@@ -134,7 +167,7 @@ static void test_without_memory_the_limit_is_not_used_up(void **state)
 }
 
 struct left {
-    struct arena *arena;
+    struct cache *cache;
     void *chunk;
 };
 
@@ -145,7 +178,7 @@ static void *leave_a_chunk(void *argument)
     left->chunk = ft_malloc(1000);
     REQUIRE(left->chunk != NULL, "no memory");
     pattern_write(left->chunk, 0, 1000, 5);
-    left->arena = thread_self.home;
+    left->cache = thread_self.home;
     return NULL;
 }
 
@@ -157,78 +190,63 @@ static void run(void *(*body)(void *), void *argument)
     REQUIRE(pthread_join(thread, NULL) == 0, "cannot join");
 }
 
-static void adopt_with_what_is_live(void *argument)
+static void take_with_what_is_live(void *argument)
 {
     (void)argument;
     struct left first, second;
 
     REQUIRE(ft_malloc(1) != NULL, "no memory");
     run(leave_a_chunk, &first);
-    REQUIRE(use_of(first.arena) == ARENA_POOLED, "the arena of an ended thread is not in the pool");
+    REQUIRE(!atomic_load(&first.cache->in_use), "the cache of an ended thread is not in the pool");
+    require_empty(first.cache);
     run(leave_a_chunk, &second);
-    REQUIRE(first.arena == second.arena && first.chunk != second.chunk, "not adopted as it was");
+    REQUIRE(first.cache == second.cache && first.chunk != second.chunk, "not taken as it was");
     REQUIRE(pattern_mismatch(first.chunk, 1000, 5) == 1000, "the contents changed");
     ft_free(first.chunk);
     ft_free(second.chunk);
     remote_send_all(thread_self.home);
-    REQUIRE(unit_count_state(first.arena, STATE_LIVE) == 0, "not freed");
-    REQUIRE(unit_count_state(first.arena, STATE_REMOTE) == 0,
-            "a pooled arena's chunks wait for nobody");
+    REQUIRE(unit_count_state(first.cache->arena, STATE_LIVE) == 0, "not freed");
+    /* Until somebody visits the arena, or a thread takes its cache. */
+    REQUIRE(unit_count_state(first.cache->arena, STATE_REMOTE) == 2, "not in the inbox");
+    visit_to_trim(thread_self.home->arena);
+    REQUIRE(unit_count_state(first.cache->arena, STATE_REMOTE) == 0,
+            "the chunks of an arena without threads wait for nobody");
 }
 
-static void test_a_new_thread_adopts_the_arena_of_an_ended_one(void **state)
+static void test_a_new_thread_takes_the_cache_of_an_ended_one(void **state)
 {
     (void)state;
-    assert_true(unit_child_succeeds(adopt_with_what_is_live, NULL));
+    assert_true(unit_child_succeeds(take_with_what_is_live, NULL));
 }
 
-static void put_sends_and_receives(void *argument)
+static void put_sends(void *argument)
 {
     (void)argument;
-    struct arena *ending = pool_get(), *other = pool_get();
-    struct chunk outgoing = unit_chunk(unit_alloc(other, 100)),
-                 incoming = unit_chunk(unit_alloc(ending, 100));
+    struct cache *ending = pool_get(), *other = pool_get();
+    struct chunk outgoing = unit_chunk(unit_alloc(other->arena, 100)),
+                 incoming = unit_chunk(unit_alloc(ending->arena, 100));
 
+    /* It lies in a stack. */
+    unit_free(ending->arena, unit_alloc(ending->arena, 2000));
     remote_free(ending, &outgoing);
     remote_free(other, &incoming);
     remote_send_all(other);
-    REQUIRE(atomic_load(&other->inbox) == NULL && atomic_load(&ending->inbox) != NULL,
-            "the batches");
+    REQUIRE(remote_inbox_empty(other->arena) && !remote_inbox_empty(ending->arena), "the parcels");
     pool_put(ending);
-    REQUIRE(atomic_load(&ending->inbox) == NULL, "what had arrived was not received");
-    REQUIRE(atomic_load(&other->inbox) != NULL, "what was collected was not sent");
-    REQUIRE(unit_chunk((void *)incoming.start).kind == STATE_FREE, "not home");
+    require_empty(ending);
+    REQUIRE(!remote_inbox_empty(other->arena), "what was collected was not sent");
+    REQUIRE(unit_chunk((void *)incoming.start).kind == STATE_REMOTE, "received by nobody");
+    /* The next thread gets what has arrived meanwhile. */
+    REQUIRE(pool_get() == ending, "not taken from the pool");
+    cache_use(ending);
+    remote_receive_all(ending);
+    REQUIRE(unit_chunk((void *)incoming.start).kind == STATE_FREE, "not received");
 }
 
-static void test_an_arena_enters_the_pool_with_nothing_pending(void **state)
+static void test_a_cache_enters_the_pool_empty(void **state)
 {
     (void)state;
-    assert_true(unit_child_succeeds(put_sends_and_receives, NULL));
-}
-
-static void trim_all(void *argument)
-{
-    (void)argument;
-    struct arena *own = pool_get(), *active = pool_get(), *pooled = pool_get(),
-                 *shared = pool_get_shared();
-    struct arena *all[] = {own, active, pooled, shared};
-
-    for (unsigned n = 0; n < 4; n++)
-        unit_free(all[n], unit_alloc(all[n], 100));
-    pool_put(pooled);
-    REQUIRE(pool_trim(own) == 2 * TINY_HEAP_SIZE, "two arenas are nobody's, and can be trimmed");
-    REQUIRE(pooled->tiny.heaps == NULL && shared->tiny.heaps == NULL, "a heap is left");
-    REQUIRE(own->tiny.heaps != NULL && active->tiny.heaps != NULL, "an arena in use was touched");
-    REQUIRE(atomic_load(&active->trim_wanted) && !atomic_load(&own->trim_wanted), "wishes");
-    thread_self.home = active;
-    REQUIRE(arena_enter() == active && active->tiny.heaps == NULL, "a wish was not granted");
-    arena_leave(active);
-}
-
-static void test_trimming_other_arenas(void **state)
-{
-    (void)state;
-    assert_true(unit_child_succeeds(trim_all, NULL));
+    assert_true(unit_child_succeeds(put_sends, NULL));
 }
 
 enum { THREADS = 4, ROUNDS = 200 };
@@ -255,6 +273,7 @@ static void many_threads_few_arenas(void *argument)
 {
     (void)argument;
     pthread_t threads[THREADS];
+    unsigned caches = 0;
 
     REQUIRE(pool_limit(3), "the limit came too late");
     for (unsigned round = 0; round < ROUNDS; round++) {
@@ -264,6 +283,10 @@ static void many_threads_few_arenas(void *argument)
             REQUIRE(pthread_join(threads[n], NULL) == 0, "cannot join");
     }
     REQUIRE(arenas_there() <= 3, "%u arenas", arenas_there());
+    for (struct arena *arena = atomic_load(&arena_list); arena != NULL; arena = arena->next)
+        for (struct cache *cache = atomic_load(&arena->caches); cache != NULL; cache = cache->next)
+            caches++;
+    REQUIRE(caches <= THREADS + 1, "%u caches for %d threads", caches, THREADS);
     for (struct arena *arena = atomic_load(&arena_list); arena != NULL; arena = arena->next)
         REQUIRE(unit_count_state(arena, STATE_LIVE) == 0, "chunks are left");
 }
@@ -278,12 +301,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_past_the_limit_arenas_are_shared),
-        cmocka_unit_test(test_shared_arenas_are_given_in_turn),
+        cmocka_unit_test(test_common_caches_are_given_in_turn),
         cmocka_unit_test(test_a_limit_of_one_arena),
         cmocka_unit_test(test_without_memory_the_limit_is_not_used_up),
-        cmocka_unit_test(test_a_new_thread_adopts_the_arena_of_an_ended_one),
-        cmocka_unit_test(test_an_arena_enters_the_pool_with_nothing_pending),
-        cmocka_unit_test(test_trimming_other_arenas),
+        cmocka_unit_test(test_a_new_thread_takes_the_cache_of_an_ended_one),
+        cmocka_unit_test(test_a_cache_enters_the_pool_empty),
         cmocka_unit_test(test_many_threads_over_few_arenas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,6 +23,8 @@ static void damage(struct arena *arena, bool survivor)
 {
     atomic_store(&arena->survivor, survivor);
     atomic_store(&arena->damaged, ARENA_DAMAGED);
+    for (struct arena *each = atomic_load(&arena_list); each != NULL; each = each->next)
+        remote_drop(cache_first(each));
 }
 
 static void make(struct arena *arena, struct rng *rng, size_t n)
@@ -53,7 +55,7 @@ static void free_own(struct arena *arena, size_t n)
     struct chunk chunk = unit_chunk(chunks[n]);
 
     if (!arena_is_damaged(arena) || !arena_keep_for_repair(&chunk))
-        arena_free(arena, &chunk);
+        cache_free(cache_first(arena), &chunk);
     chunks[n] = NULL;
 }
 
@@ -61,7 +63,7 @@ static void free_from(struct arena *other, size_t n)
 {
     struct chunk chunk = unit_chunk(chunks[n]);
 
-    remote_free(other, &chunk);
+    remote_free(cache_first(other), &chunk);
     chunks[n] = NULL;
 }
 
@@ -70,8 +72,8 @@ static void empty(struct arena *arena, struct arena *other)
     for (size_t n = 0; n < CHUNKS; n++)
         if (chunks[n] != NULL)
             free_own(arena, n);
-    remote_send_all(other);
-    arena_trim(arena);
+    remote_send_all(cache_first(other));
+    unit_trim(arena);
     assert_int_equal(atomic_load(&arena->damaged), ARENA_SOUND);
     assert_null(arena->tiny.heaps);
     assert_null(arena->small.heaps);
@@ -208,7 +210,7 @@ static void test_the_heap_of_the_place_is_not_unmapped(void **state)
     unit_give_heap(heaps[0]);
     unit_give_heap(heaps[1]);
     assert_int_equal(unit_count_heaps(&arena->small), 2);
-    arena_trim(arena);
+    unit_trim(arena);
     assert_int_equal(unit_count_heaps(&arena->small), 0);
 }
 
@@ -222,14 +224,15 @@ static void test_remote_frees_are_sent_after_the_repair(void **state)
     damage(arena, true);
     arena_repair_step(arena);
     free_from(other, CHUNKS - 1);
-    assert_null(other->outgoing[arena->id % PARCELS].owner);
+    for (unsigned i = 0; i < OUTGOING; i++)
+        assert_null(cache_first(other)->outgoing[i].parcel);
     arena_repair(arena);
     /* The first was found. The second is still to be sent. */
     assert_int_equal(unit_count_state(arena, STATE_REMOTE), 0);
     free_from(other, 1);
     assert_int_equal(unit_count_state(arena, STATE_REMOTE), 1);
-    remote_send_all(other);
-    remote_receive_all(arena);
+    remote_send_all(cache_first(other));
+    remote_receive_all(cache_first(arena));
     assert_int_equal(unit_count_state(arena, STATE_REMOTE), 0);
     empty(arena, other);
 }

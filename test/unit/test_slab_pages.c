@@ -146,7 +146,7 @@ static void test_pages_that_cannot_be_renewed_are_lost(void **state)
         if (index % KEEP_ONE_OF != 1)
             unit_free(arena, again[index]);
     for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
-        bin_flush(&arena->bins.of[size_class]);
+        stack_flush(&cache_first(arena)->stacks.of[size_class]);
     vacant = slab->free;
     os_fail_after(1, true);
     assert_int_equal(slab_pages_trim(&arena->bins), 0);
@@ -173,12 +173,12 @@ static void test_a_trim_in_pieces_gives_back_the_same(void **state)
     fill(arena, 8000);
     free_most(arena);
     for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
-        bin_flush(&arena->bins.of[size_class]);
+        stack_flush(&cache_first(arena)->stacks.of[size_class]);
     slab_pages_begin(&arena->bins);
     for (;; steps++) {
         uint64_t calls_before = calls();
 
-        bins_allow(&arena->bins, HEAP_ALLOWANCE);
+        bins_enter(&arena->bins, NULL, NULL, true, HEAP_ALLOWANCE);
         if (slab_pages_step(&arena->bins))
             break;
         assert_true(calls() - calls_before <= HEAP_ALLOWANCE / 8);

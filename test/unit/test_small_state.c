@@ -87,7 +87,7 @@ static void test_only_the_starts_of_small_chunks_are_live(void **state)
     struct arena *arena = unit_arena();
 
     for (unsigned size_class = TINY_CLASSES; size_class < SIZE_CLASSES; size_class++) {
-        const struct bin *bin = &arena->bins.of[size_class];
+        const struct stack *stack = &cache_first(arena)->stacks.of[size_class];
         /* Neighbouring slabs, so that a state which is written to a wrong place shows. */
         struct slab *below = create(arena, size_class), *slab = create(arena, size_class),
                     *above = create(arena, size_class);
@@ -95,7 +95,7 @@ static void test_only_the_starts_of_small_chunks_are_live(void **state)
 
         assert_int_equal(wrong_lives(slab, false), 0);
         for (unsigned index = 0; index < size_classes[size_class].chunks; index++)
-            small_mark_live(slab_start(slab) + (uintptr_t)index * size, bin->live,
+            small_mark_live(slab_start(slab) + (uintptr_t)index * size, stack->live,
                             size - some_slack(size_class, index));
         assert_int_equal(wrong_lives(slab, true), 0);
         assert_int_equal(wrong_lives(below, false), 0);
@@ -169,7 +169,7 @@ static void test_the_states_of_an_earlier_slab_are_forgotten(void **state)
 
                 assert_int_equal(chunk_find(at, arena->small_tag, &chunk), CHUNK_NONE);
             }
-            arena_trim(arena);
+            unit_trim(arena);
         }
 }
 

@@ -3,6 +3,7 @@
  */
 #include "unit/unit.h"
 
+#include "arena/remote.h"
 #include "base/bits.h"
 #include "bins/limbo.h"
 #include "os/os.h"
@@ -84,16 +85,31 @@ __attribute__((constructor)) static void unmap_at_once(void)
 
 struct arena *unit_arena(void)
 {
-    struct arena *arena = arena_create(ARENA_ACTIVE);
+    struct arena *arena = arena_create();
 
     REQUIRE(arena != NULL, "no memory for an arena");
     arena->bins.next_tick = BINS_NO_TICKS;
+    cache_first(arena)->stacks.next_flush = BINS_NO_TICKS;
+    cache_first(arena)->in_use = true;
+    cache_use(cache_first(arena));
+    arena->tiny.allowance = arena->small.allowance = HEAP_ALLOWANCE_ALL;
     return arena;
+}
+
+size_t unit_trim(struct arena *arena)
+{
+    struct cache *cache = cache_first(arena);
+
+    cache_use(cache);
+    arena->tiny.allowance = arena->small.allowance = HEAP_ALLOWANCE_ALL;
+    remote_receive_all(cache);
+    cache_flush(cache);
+    return arena_trim(arena);
 }
 
 void *unit_alloc(struct arena *arena, size_t size)
 {
-    void *pointer = arena_alloc_aligned(arena, size_class_of(size), size);
+    void *pointer = cache_alloc_aligned(cache_first(arena), size_class_of(size), size);
 
     REQUIRE(pointer != NULL, "no memory for a chunk of %zu bytes", size);
     return pointer;
@@ -115,7 +131,7 @@ void unit_free(struct arena *arena, void *pointer)
 
     REQUIRE(chunk.kind == STATE_LIVE && chunk.arena == arena, "%p is no live chunk of this arena",
             pointer);
-    arena_free(arena, &chunk);
+    cache_free(cache_first(arena), &chunk);
 }
 
 static size_t count_in_slab(uintptr_t unit, uint16_t tag, unsigned kind)
@@ -141,6 +157,21 @@ static size_t count_in_set(const struct heap_set *set, unsigned kind)
     return count;
 }
 
+static size_t unused_in(const struct heap_set *set)
+{
+    size_t units = 0;
+
+    for (const struct heap *heap = set->open; heap != NULL; heap = heap->next_open)
+        for (unsigned word = 0; word < UNIT_WORDS; word++)
+            units += (unsigned)__builtin_popcountll(heap->vacant[word] & heap->dirty[word]);
+    return units * UNIT_SIZE;
+}
+
+size_t unit_unused(const struct arena *arena)
+{
+    return unused_in(&arena->tiny) + unused_in(&arena->small);
+}
+
 size_t unit_count_state(struct arena *arena, unsigned kind)
 {
     return count_in_set(&arena->tiny, kind) + count_in_set(&arena->small, kind);
@@ -155,30 +186,31 @@ size_t unit_count_heaps(const struct heap_set *set)
     return count;
 }
 
-size_t unit_bin_size(const struct bin *bin)
+size_t unit_bin_size(const struct stack *stack)
 {
-    return size_classes[bin->size_class].size;
+    return size_classes[stack->size_class].size;
 }
 
-unsigned unit_ring_length(const struct bin *bin)
+unsigned unit_ring_length(struct stack *stack)
 {
     unsigned length = 0;
 
-    for (struct slab *slab = bin->partial; slab != NULL;
-         slab = slab->next == bin->partial ? NULL : slab->next) {
+    for (struct slab *slab = bin_of(stack)->partial; slab != NULL;
+         slab = slab->next == bin_of(stack)->partial ? NULL : slab->next) {
         assert_int_equal(slab->place, SLAB_PARTIAL);
-        assert_true(slab->free > 0 && slab->free < size_classes[bin->size_class].chunks);
+        assert_true(slab->free > 0 && slab->free < size_classes[stack->size_class].chunks);
         assert_ptr_equal(slab->next->prev, slab);
         length++;
     }
     return length;
 }
 
-void unit_check_bin(struct arena *arena, const struct bin *bin, unsigned live)
+void unit_check_bin(struct arena *arena, struct stack *stack, unsigned live)
 {
     const struct heap_set *heaps =
-        bin->size_class < TINY_CLASSES ? arena->bins.tiny : arena->bins.small;
-    unsigned chunks = size_classes[bin->size_class].chunks, slabs = 0, vacant = 0, places[4] = {0};
+        stack->size_class < TINY_CLASSES ? arena->bins.tiny : arena->bins.small;
+    unsigned chunks = size_classes[stack->size_class].chunks, slabs = 0, vacant = 0,
+             places[4] = {0};
 
     for (struct heap *heap = heaps->heaps; heap != NULL; heap = heap->next) {
         for (unsigned unit = heap_first_unit(heap); unit < heap_units(heap); unit++) {
@@ -187,7 +219,7 @@ void unit_check_bin(struct arena *arena, const struct bin *bin, unsigned live)
             uint64_t identity = slab == NULL ? 0 : atomic_load(&slab->identity);
 
             if ((identity & 1) == 0 || identity_unit(identity) != unit ||
-                identity_class(identity) != bin->size_class)
+                identity_class(identity) != stack->size_class)
                 continue;
             slabs++;
             vacant += slab->free;
@@ -195,12 +227,13 @@ void unit_check_bin(struct arena *arena, const struct bin *bin, unsigned live)
             assert_true(slab->place != SLAB_FULL || slab->free == 0);
         }
     }
-    assert_int_equal(slabs * chunks, vacant + bin_count(bin) + live);
-    assert_int_equal(places[SLAB_CURRENT], bin->current != NULL);
-    assert_int_equal(places[SLAB_SPARE], bin->spare != NULL);
-    assert_int_equal(places[SLAB_PARTIAL], unit_ring_length(bin));
-    assert_true(bin->spare == NULL || bin->spare->free == chunks);
-    assert_true(bin_count(bin) <= bin_limit(bin) && bin_limit(bin) <= bin_limit_max(bin));
+    assert_int_equal(slabs * chunks, vacant + stack_count(stack) + live);
+    assert_int_equal(places[SLAB_CURRENT], bin_of(stack)->current != NULL);
+    assert_int_equal(places[SLAB_SPARE], bin_of(stack)->spare != NULL);
+    assert_int_equal(places[SLAB_PARTIAL], unit_ring_length(stack));
+    assert_true(bin_of(stack)->spare == NULL || bin_of(stack)->spare->free == chunks);
+    assert_true(stack_count(stack) <= stack_limit(stack) &&
+                stack_limit(stack) <= stack_limit_max(stack));
     assert_ptr_equal(heaps->arena, arena);
 }
 
@@ -208,7 +241,7 @@ int unit_flush_all(void **state)
 {
     (void)state;
     for (struct arena *arena = atomic_load(&arena_list); arena != NULL; arena = arena->next)
-        arena_trim(arena);
+        unit_trim(arena);
     return 0;
 }
 

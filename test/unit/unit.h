@@ -5,7 +5,7 @@
 #ifndef FT_TEST_UNIT_UNIT_H
 #define FT_TEST_UNIT_UNIT_H
 
-#include "arena/arena.h"
+#include "arena/cache.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,10 +32,13 @@ void unit_in_child(void (*body)(void *argument), void *argument, struct unit_end
 bool unit_child_succeeds(void (*body)(void *argument), void *argument);
 
 /*
- * Returns a new arena that no thread uses. A tick happens in it only where a test asks for one, so
- * that nothing depends on time.
+ * Returns a new arena that no thread uses; its first cache is the test's. A tick happens in it only
+ * where a test asks for one, so that nothing depends on time.
  */
 struct arena *unit_arena(void);
+
+/* Empties the first cache of the arena, and trims the arena. Returns the bytes given back. */
+size_t unit_trim(struct arena *arena);
 
 /*
  * Allocates a chunk of the size's own class, even where malloc would take a larger one; and
@@ -47,19 +50,22 @@ struct chunk unit_chunk(const void *pointer);
 /* Frees a chunk of the arena, as its owner. */
 void unit_free(struct arena *arena, void *pointer);
 
+/* Returns the bytes in free units of the arena that were written to. */
+size_t unit_unused(const struct arena *arena);
+
 /* Count the chunks of the arena in a state (STATE_LIVE ...), and the heaps of a set. */
 size_t unit_count_state(struct arena *arena, unsigned kind);
 size_t unit_count_heaps(const struct heap_set *set);
 
-/* The size of a bin's chunks, and the number of its partial slabs. */
-size_t unit_bin_size(const struct bin *bin);
-unsigned unit_ring_length(const struct bin *bin);
+/* The size of a stack's chunks, and the number of partial slabs behind it. */
+size_t unit_bin_size(const struct stack *stack);
+unsigned unit_ring_length(struct stack *stack);
 
 /*
  * Checks that every chunk that is neither live nor in the stack is vacant in its slab, and that
  * lists and places agree.
  */
-void unit_check_bin(struct arena *arena, const struct bin *bin, unsigned live);
+void unit_check_bin(struct arena *arena, struct stack *stack, unsigned live);
 
 /*
  * Allocates a run of units from any heap of the set, which must succeed; and the number of units

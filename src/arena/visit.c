@@ -1,0 +1,186 @@
+/*
+ * Which arenas are visited, and when.
+ */
+#include "arena/visit.h"
+
+#include "arena/remote.h"
+#include "base/clock.h"
+#include "os/os.h"
+
+enum {
+    /* When so many bytes have gathered in an inbox, the thread that pushes looks after it. */
+    INBOX_BYTES = 384 << 10,
+    /*
+     * How much the visitors of an arena may leave to its threads, of what they returned to slabs
+     * while none of these came, and how much they may leave in all arenas together.
+     */
+    LEAVE_OWN = 512 << 10,
+    LEAVE_COMMON = 6 << 20,
+    /* How many arenas a call looks at. */
+    LOOK = 16,
+    /*
+     * If an arena's threads have made no tick for so long, the arena is visited; and how soon after
+     * a visit that could not finish.
+     */
+    IDLE = 10 * CLOCK_TENTH,
+    PIECE = CLOCK_TENTH / 25,
+};
+
+_Atomic bool visit_unfinished;
+
+/* The sum of `returned` over all arenas. Relaxed, here and below: a sum orders nothing. */
+static _Atomic size_t left_behind;
+
+static void leave_behind(struct arena *arena, size_t returned)
+{
+    /* The sum is modulo 2^64, so a difference below zero is added correctly, too. */
+    atomic_fetch_add_explicit(&left_behind, returned - arena->returned, memory_order_relaxed);
+    arena->returned = returned;
+}
+
+void visit_settle(struct arena *arena)
+{
+    leave_behind(arena, 0);
+}
+
+/* Notes what was returned, and gives back some of it if that is too much. */
+static void bound(struct arena *arena, size_t returned)
+{
+    leave_behind(arena, arena->returned + returned);
+    if (arena->returned > LEAVE_OWN &&
+        atomic_load_explicit(&left_behind, memory_order_relaxed) > LEAVE_COMMON) {
+        arena_trim_step(arena);
+        leave_behind(arena, 0);
+    }
+}
+
+void visit_after_push(struct arena *arena, size_t bytes)
+{
+    size_t gathered =
+        atomic_fetch_add_explicit(&arena->inbox_bytes, bytes, memory_order_relaxed) + bytes;
+
+    os_count_rmw();
+    if (likely(gathered < INBOX_BYTES) || !arena_try_lock(arena))
+        return;
+    if (!arena_is_damaged(arena)) {
+        bins_enter(&arena->bins, NULL, NULL, false, HEAP_ALLOWANCE);
+        bound(arena, remote_return(arena));
+        arena_make_way(arena);
+    }
+    arena_unlock(arena);
+}
+
+/* Returns whether the arena has something to give back, and its threads do not do it. */
+static bool wants_visit(struct arena *arena, uint64_t now)
+{
+    /* Relaxed, both: a value that is out of date will do, because there are more looks. */
+    uint64_t next_tick = atomic_load_explicit(&arena->bins.next_tick, memory_order_relaxed);
+
+    /* The first tick of a new arena may still be to come. */
+    return next_tick != 0 && next_tick < now && now - next_tick > IDLE &&
+           atomic_load_explicit(&arena->restless, memory_order_relaxed);
+}
+
+enum visit { VISIT_REFUSED, VISIT_UNFINISHED, VISIT_DONE };
+
+/*
+ * An arena whose lock somebody holds is not visited, nor is one that is to be repaired, because
+ * only its own threads repair it.
+ */
+static enum visit visit(struct arena *arena)
+{
+    enum visit result = VISIT_REFUSED;
+
+    if (!arena_try_lock(arena))
+        return VISIT_REFUSED;
+    if (!arena_is_damaged(arena)) {
+        bins_enter(&arena->bins, NULL, NULL, false, HEAP_ALLOWANCE);
+        /*
+         * What comes from now on makes the arena restless again. Sequentially consistent, because
+         * the last look at the inbox comes after it.
+         */
+        atomic_store_explicit(&arena->restless, false, memory_order_seq_cst);
+        result = arena_trim_step(arena) ? VISIT_DONE : VISIT_UNFINISHED;
+        leave_behind(arena, 0);
+        if (result == VISIT_UNFINISHED)
+            arena_stir(arena);
+        arena_make_way(arena);
+    }
+    arena_unlock(arena);
+    return result;
+}
+
+bool visit_one(void)
+{
+    uint64_t now = clock_now();
+
+    /* Acquire: each arena is complete. */
+    for (struct arena *arena = atomic_load_explicit(&arena_list, memory_order_acquire);
+         arena != NULL; arena = arena->next)
+        if (wants_visit(arena, now) && visit(arena) != VISIT_REFUSED)
+            return true;
+    return false;
+}
+
+/* Looks at some arenas, beginning where the last call stopped, and visits one at most. */
+static bool look_around(uint64_t now)
+{
+    /*
+     * Any thread writes it. Arenas are never unmapped, so it is safe to begin at any value. Acquire
+     * and release: the arena is complete for this thread, too.
+     */
+    static _Atomic(struct arena *) place;
+    struct arena *arena = atomic_load_explicit(&place, memory_order_acquire);
+    bool done = true;
+
+    for (unsigned seen = 0; seen < LOOK; seen++) {
+        if (arena == NULL)
+            /* Acquire: each arena is complete. */
+            arena = atomic_load_explicit(&arena_list, memory_order_acquire);
+        if (wants_visit(arena, now)) {
+            done = visit(arena) != VISIT_UNFINISHED;
+            if (done)
+                arena = arena->next;
+            break;
+        }
+        arena = arena->next;
+    }
+    atomic_store_explicit(&place, arena, memory_order_release);
+    return !done;
+}
+
+void visit_others(void)
+{
+    /* When the next look is due. Whoever changes it looks. Relaxed: it orders nothing. */
+    static _Atomic uint64_t next_look;
+    uint64_t now = clock_now(), due = atomic_load_explicit(&next_look, memory_order_relaxed);
+
+    if (due - now - 1 >= PIECE &&
+        atomic_compare_exchange_strong_explicit(&next_look, &due, now + PIECE, memory_order_relaxed,
+                                                memory_order_relaxed))
+        atomic_store_explicit(&visit_unfinished, look_around(now), memory_order_relaxed);
+}
+
+size_t visit_to_trim(const struct arena *own)
+{
+    size_t bytes = 0;
+
+    /* Acquire: each arena is complete. */
+    for (struct arena *arena = atomic_load_explicit(&arena_list, memory_order_acquire);
+         arena != NULL; arena = arena->next) {
+        if (arena == own)
+            continue;
+        arena_lock(arena);
+        bins_enter(&arena->bins, NULL, NULL, false, HEAP_ALLOWANCE);
+        bytes += arena_trim(arena);
+        leave_behind(arena, 0);
+        arena_make_way(arena);
+        arena_unlock(arena);
+    }
+    return bytes;
+}
+
+void visit_after_fork(void)
+{
+    atomic_store_explicit(&left_behind, 0, memory_order_relaxed);
+}

@@ -1,0 +1,50 @@
+/*
+ * Visits: what threads do for arenas that are not theirs, whose own threads may sleep or find all
+ * they need in their caches. They empty the inbox, and give back what has been unused for about a
+ * second. A visitor holds no other lock, and only tries to get the arena's, except for
+ * malloc_trim().
+ */
+#ifndef FT_ARENA_VISIT_H
+#define FT_ARENA_VISIT_H
+
+#include "arena/arena.h"
+
+/*
+ * Called after a parcel with so many bytes was pushed to the arena's inbox. If much has gathered
+ * there, returns it to the slabs; and if the arena's threads have not entered it meanwhile, bounds
+ * what all such arenas keep.
+ */
+void visit_after_push(struct arena *arena, size_t bytes);
+
+/*
+ * Called when a thread enters its arena, and `returned` is not 0: what was returned for it is its
+ * own to use again. The arena is locked.
+ */
+void visit_settle(struct arena *arena);
+
+/*
+ * Looks at some arenas, and gives back memory of one whose threads have made no slow call for about
+ * a second. Called by threads that hold no lock, at ticks and if `visit_unfinished` says that there
+ * is more to do.
+ */
+void visit_others(void);
+
+/*
+ * Does the same whenever it is called, and looks at all arenas. Returns true if it visited one and
+ * is to be called again soon.
+ */
+bool visit_one(void);
+
+/* Any thread reads and writes it; relaxed, because it is a hint. */
+extern _Atomic bool visit_unfinished;
+
+/*
+ * Gives back everything that is unused in all arenas but the caller's own, or NULL. Returns the
+ * bytes.
+ */
+size_t visit_to_trim(const struct arena *own);
+
+/* In the child of a fork. */
+void visit_after_fork(void);
+
+#endif
