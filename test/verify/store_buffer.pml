@@ -1,41 +1,39 @@
 /*
- * The one place that needs sequential consistency: a push to an arena that enters the pool at the
- * same moment (src/arena/remote.c, pool.c). In this model, stores wait in a buffer of their thread,
- * in order, until they reach memory at any later moment; a thread sees its own stores at once.
- * x86-64 works like this, and a release store may behave like this on any processor.
+ * The one place that needs sequential consistency: a push to the inbox of an arena that a visitor
+ * is finding empty at the same moment (src/arena/remote.c, visit.c). In this model, stores wait in
+ * a buffer of their thread, in order, until they reach memory at any later moment; a thread sees
+ * its own stores at once. x86-64 works like this, and a relaxed or release store may behave like
+ * this on any processor.
  *
  *   step here     in the code
- *   pusher        push(): compare-and-exchange, then remote_drain_pooled()
- *   putter        pool_put(): ARENA_POOLED, remote_receive_all(), arena_unlock(),
- *                 remote_drain_pooled()
+ *   pusher        push(): compare-and-exchange, then arena_stir()
+ *   visitor       visit(): `restless` becomes false, remote_return(), remote_inbox_empty(),
+ *                 arena_stir() if that says no. The lock, which keeps out other visitors, is left
+ *                 out: nothing here must depend on what giving it back orders
  *   store, load   relaxed, release or acquire
  *   in_memory     waits until all stores of this thread have reached memory: a sequentially
- *                 consistent store does that, and so does an atomic read-modify-write on x86-64,
- *                 such as the one in pthread_mutex_unlock()
+ *                 consistent store does that, and so does an atomic read-modify-write on x86-64
  *
- * Checked: at the end the parcel is unpacked. There is one parcel, and one thread of each kind.
+ * Checked: at the end the inbox is empty, or the arena is restless, so that there is another visit.
  *
- * run: as-it-is
- * run: pooled-said-with-release -DSAY_RELEASE
- * run: unlock-with-release-and-a-fence -DUNLOCK_RELEASE -DFENCE
+ * Bounds: one visit; PUSHERS threads with one parcel each.
+ *
+ * run: as-it-is -DPUSHERS=1
+ * run: two-pushers -DPUSHERS=2
+ * bug: as-it-is BUG_CLEARED_RELAXED
  * bug: as-it-is BUG_PUSH_RELEASE
- * bug: as-it-is BUG_UNLOCK_RELEASE
- * bug: pooled-said-with-release BUG_UNLOCK_RELEASE
+ * bug: two-pushers BUG_CLEARED_LAST
  */
 #define INBOX 0
-#define POOLED 1
-#define LOCK 2
-#define VARIABLES 3
-
-#ifdef BUG_UNLOCK_RELEASE
-#define UNLOCK_RELEASE
-#endif
+#define RESTLESS 1
+#define VARIABLES 2
+#define THREADS (PUSHERS + 1)
 
 byte memory[VARIABLES];
-chan buffered[2] = [4] of { byte, byte };
+chan buffered[THREADS] = [4] of { byte, byte };
 /* For each thread and variable: how many stores are in the buffer, and the last value. */
 byte pending[6], last[6];
-bool unpacked;
+byte unpacked;
 
 #define OWN(variable) (self * VARIABLES + variable)
 #define LOAD(variable) (pending[OWN(variable)] > 0 -> last[OWN(variable)] : memory[variable])
@@ -54,48 +52,20 @@ inline in_memory()
     empty(buffered[self])
 }
 
-inline unlock()
-{
-#ifdef UNLOCK_RELEASE
-    store(LOCK, 0);
-#ifdef FENCE
-    in_memory()
-#endif
-#else
-    atomic { in_memory(); memory[LOCK] = 0 }
-#endif
-}
-
-inline unpack()
+inline stir()
 {
     if
-    :: LOAD(INBOX) ->
-        atomic {
-            in_memory();
-            assert(memory[INBOX] && !unpacked);
-            memory[INBOX] = 0;
-            unpacked = true
-        }
+    :: !LOAD(RESTLESS) -> store(RESTLESS, 1)
     :: else
     fi
 }
 
-inline drain()
+inline clear()
 {
-    do
-    :: !LOAD(POOLED) -> break
-    :: else ->
-        if
-        :: !LOAD(INBOX) -> break
-        :: else
-        fi;
-        if
-        :: atomic { empty(buffered[self]) && !memory[LOCK] -> memory[LOCK] = 1 }
-        :: atomic { empty(buffered[self]) && memory[LOCK] -> break }
-        fi;
-        unpack();
-        unlock()
-    od
+    store(RESTLESS, 0);
+#ifndef BUG_CLEARED_RELAXED
+    in_memory()
+#endif
 }
 
 proctype pusher(byte self)
@@ -103,21 +73,33 @@ proctype pusher(byte self)
 #ifdef BUG_PUSH_RELEASE
     store(INBOX, 1);
 #else
-    atomic { in_memory(); memory[INBOX] = 1 }
+    atomic { in_memory(); memory[INBOX] = memory[INBOX] + 1 }
 #endif
-    drain()
+    stir()
 }
 
-proctype putter(byte self)
+proctype visitor(byte self)
 {
-    atomic { !memory[LOCK] -> memory[LOCK] = 1 }
-    store(POOLED, 1);
-#ifndef SAY_RELEASE
-    in_memory();
+#ifndef BUG_CLEARED_LAST
+    clear();
 #endif
-    unpack();
-    unlock();
-    drain()
+    if
+    :: LOAD(INBOX) ->
+        atomic {
+            in_memory();
+            unpacked = memory[INBOX];
+            memory[INBOX] = 0
+        }
+    :: else
+    fi;
+#ifdef BUG_CLEARED_LAST
+    clear()
+#else
+    if
+    :: LOAD(INBOX) -> stir()
+    :: else
+    fi
+#endif
 }
 
 /* The hardware: it writes a thread's oldest store to memory. */
@@ -137,13 +119,20 @@ end:
 
 init
 {
+    byte self;
+
     atomic {
-        run buffer(0);
-        run buffer(1);
-        run pusher(0);
-        run putter(1)
+        memory[RESTLESS] = 1;
+        for (self : 0 .. PUSHERS) {
+            run buffer(self)
+        }
+        for (self : 1 .. PUSHERS) {
+            run pusher(self)
+        }
+        run visitor(0)
     }
     timeout;
-    assert(_nr_pr == 3);
-    assert(unpacked && !memory[INBOX] && !memory[LOCK] && memory[POOLED])
+    assert(_nr_pr == THREADS + 1);
+    assert(unpacked + memory[INBOX] == PUSHERS);
+    assert(memory[INBOX] == 0 || memory[RESTLESS])
 }
