@@ -19,8 +19,8 @@
  * Checked: a thread that finds the place in its table finds a heap of its arena there; a heap with
  * a chunk outside its slabs is not unmapped; every thread ends.
  *
- * Bounds: two threads that each live LIVES times with CALLS calls, each with a cache of its own; one
- * call by a common cache, one visit.
+ * Bounds: two threads that each live LIVES times with CALLS calls, each with a cache of its own;
+ * one call by a common cache, one visit.
  *
  * run: caches -DLIVES=2 -DCALLS=2
  * bug: caches BUG_NOT_ALONE
