@@ -20,9 +20,9 @@ enum {
     LOOK = 16,
     /*
      * If an arena's threads have made no tick for so long, the arena is visited; and how soon after
-     * a visit that could not finish.
+     * a visit the next one may be made.
      */
-    IDLE = 10 * CLOCK_TENTH,
+    IDLE = 8 * CLOCK_TENTH,
     PIECE = CLOCK_TENTH / 25,
 };
 
@@ -122,7 +122,10 @@ bool visit_one(void)
     return false;
 }
 
-/* Looks at some arenas, beginning where the last call stopped, and visits one at most. */
+/*
+ * Looks at some arenas, beginning where the last call stopped, and visits one at most. Returns true
+ * if it did, because others may want a visit, too.
+ */
 static bool look_around(uint64_t now)
 {
     /*
@@ -131,22 +134,22 @@ static bool look_around(uint64_t now)
      */
     static _Atomic(struct arena *) place;
     struct arena *arena = atomic_load_explicit(&place, memory_order_acquire);
-    bool done = true;
+    enum visit result = VISIT_REFUSED;
 
     for (unsigned seen = 0; seen < LOOK; seen++) {
         if (arena == NULL)
             /* Acquire: each arena is complete. */
             arena = atomic_load_explicit(&arena_list, memory_order_acquire);
         if (wants_visit(arena, now)) {
-            done = visit(arena) != VISIT_UNFINISHED;
-            if (done)
+            result = visit(arena);
+            if (result != VISIT_UNFINISHED)
                 arena = arena->next;
             break;
         }
         arena = arena->next;
     }
     atomic_store_explicit(&place, arena, memory_order_release);
-    return !done;
+    return result != VISIT_REFUSED;
 }
 
 void visit_others(void)
