@@ -50,11 +50,7 @@ struct cache *cache_create(struct arena *arena)
 }
 
 /*
-<<<<<<< HEAD
- * A cache without a thread has an empty own-heap table; and nobody looks into that of a common one.
-=======
  * A cache without a thread has an empty own-heap table, and nobody looks into that of a common one.
->>>>>>> 6954937eda9aec7a98b0fc42afa67f6166bb576c
  */
 static bool alone(const struct cache *cache)
 {

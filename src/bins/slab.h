@@ -34,13 +34,8 @@ struct slab {
     bool clean : 1;
     /*
      * Either 0 in the lower half, or first unit (16 bits), class (8) and 1; the upper half is a
-<<<<<<< HEAD
-     * generation (32 bits). Written with the arena's lock and release. A walker reads it before and
-     * after the states; if both values are equal, what it saw in between is true of this slab.
-=======
      * generation (32 bits). Written with the arena's lock and release. A walker reads it before
      * and after the states; if both values are equal, what it saw in between is true of this slab.
->>>>>>> 6954937eda9aec7a98b0fc42afa67f6166bb576c
      */
     _Atomic uint64_t identity;
     /*
