@@ -90,6 +90,7 @@ static struct heap *heap_create(struct heap_set *set)
     open_insert(set, heap);
     own_insert(set, base);
     mappings_add(HEAP_MAPPINGS);
+    heap_reserve_states(heap);
     return heap;
 }
 

@@ -6,13 +6,14 @@
  *   TINY, 4 MiB
  *     16 KiB   the class of each unit, a byte each, in the window that the address selects (2 KiB)
  *     19 KiB   a state byte for each 16 bytes of the heap (state of p: base + (p - base) / 16)
- *     256 KiB  a struct slab for each unit; struct heap in place of the first ones
+ *     256 KiB  struct heap
+ *     258 KiB  a struct slab for each unit
  *     304 KiB  slabs of one unit each
  *   SMALL, 32 MiB
  *     0        four bytes of state for each 512 bytes of the heap
- *     256 KiB  struct heap
- *     258 KiB  the slab number + 1 of each unit, 16 bits each
- *     264 KiB  a struct slab for each slab number
+ *     257 KiB  the slab number + 1 of each unit, 16 bits each, the last unit first
+ *     261 KiB  struct heap
+ *     263 KiB  a struct slab for each slab number
  *     336 KiB  slabs of 2 to 16 units
  *
  * The "state" of a pointer into the first 304 KiB of a TINY heap is in the first 19 KiB. What is
@@ -37,15 +38,20 @@ enum {
     SMALL_HEAP_SHIFT = 25,
     TINY_WINDOWS_OFFSET = 16 << 10,
     TINY_WINDOWS_SIZE = 2 << 10,
-    TINY_SLABS_OFFSET = 256 << 10,
-    TINY_HEADER_OFFSET = TINY_SLABS_OFFSET,
+    /*
+     * struct heap and the records of the first slabs share a page, so that a heap of which little
+     * is used touches few pages.
+     */
+    TINY_HEADER_OFFSET = 256 << 10,
+    TINY_SLABS_OFFSET = TINY_HEADER_OFFSET - 1472,
     TINY_FIRST_UNIT = 19,
     TINY_UNITS = TINY_HEAP_SIZE / UNIT_SIZE,
     /* Every SMALL chunk is larger than a granule, so each chunk starts in a granule of its own. */
     SMALL_GRANULE = 512,
-    SMALL_HEADER_OFFSET = 256 << 10,
-    SMALL_NUMBERS_OFFSET = 258 << 10,
-    SMALL_SLABS_OFFSET = 264 << 10,
+    /* The same holds here. So the numbers are stored in falling order, the first unit's last. */
+    SMALL_NUMBERS_END = 261 << 10,
+    SMALL_HEADER_OFFSET = SMALL_NUMBERS_END,
+    SMALL_SLABS_OFFSET = 263 << 10,
     SMALL_FIRST_UNIT = 21,
     SMALL_UNITS = SMALL_HEAP_SIZE / UNIT_SIZE,
     SMALL_SLABS = SMALL_UNITS / 2,
@@ -122,6 +128,8 @@ struct heap {
      * hardened mode, guards (heap_guards.h), which are never in a slab, and their number.
      */
     uint64_t reserved[UNIT_WORDS];
+    /* How many units have states that can be written to: see heap_steps.h. */
+    unsigned state_units;
     uint64_t guards[UNIT_WORDS];
     unsigned guard_units;
     /* SMALL: the free slab numbers. */

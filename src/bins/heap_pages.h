@@ -23,11 +23,13 @@ enum {
     /* Behind struct heap, and in front of the first slab. */
     TINY_PAGES_OFFSET =
         TINY_SLABS_OFFSET + TINY_FIRST_UNIT * TINY_SLAB_STRIDE - TINY_PAGE_WORDS * PAGE_WORD_BYTES,
-    /* Behind the slabs. */
-    SMALL_PAGES_OFFSET = SMALL_SLABS_OFFSET + SMALL_SLABS * SMALL_SLAB_STRIDE,
+    /* Behind the slabs, on a page of its own. */
+    SMALL_PAGES_OFFSET = 328 << 10,
 };
 
 static_assert(TINY_HEADER_OFFSET + sizeof(struct heap) <= TINY_PAGES_OFFSET, "TINY header");
+static_assert(SMALL_SLABS_OFFSET + SMALL_SLABS * SMALL_SLAB_STRIDE <= SMALL_PAGES_OFFSET,
+              "behind the slabs");
 static_assert(SMALL_PAGES_OFFSET + SMALL_PAGE_WORDS * PAGE_WORD_BYTES <=
                   SMALL_FIRST_UNIT * UNIT_SIZE,
               "SMALL header");

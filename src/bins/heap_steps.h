@@ -14,11 +14,12 @@
 #include "bins/heap.h"
 
 /*
- * How many units are memory from the beginning, the header included. All kinds of slab have room in
- * them, so a heap that is little used needs no further system call. They fill whole pages of every
- * size.
+ * How many units are memory from the beginning, the header included: in the heaps of the process's
+ * first arena, and in those of other arenas. In the former all kinds of slab have room, so a
+ * process that allocates a little needs no further system call. Of the latter there may be many, in
+ * threads that hardly allocate. The units fill whole pages of every size.
  */
-enum { TINY_COMMITTED = 36, SMALL_COMMITTED = 48 };
+enum { TINY_COMMITTED = 36, SMALL_COMMITTED = 48, TINY_LATER = 24, SMALL_LATER = 28 };
 
 /*
  * Returns how much of the set's next heap shall be memory from the beginning. An arena that already
@@ -28,10 +29,18 @@ enum { TINY_COMMITTED = 36, SMALL_COMMITTED = 48 };
 size_t heap_first_part(const struct heap_set *set);
 
 /*
- * Notes that what is behind the first `committed` bytes of a new heap is only reserved. Its header
- * is still zero.
+ * Notes that what is behind the first `committed` bytes of a new heap is only reserved, and which
+ * units have states. Its header is still zero.
  */
 void heap_reserve_behind(struct heap *heap, size_t committed);
+
+/*
+ * Gives the kernel the memory of the states that no unit of a new heap needs yet. They can still be
+ * read, as zeros, so a wrong pointer is recognized there, too. In the process's first arena they
+ * stay memory, which spares a program's start the system call. If the kernel refuses, the units
+ * without states are lost. The heap is in the open list.
+ */
+void heap_reserve_states(struct heap *heap);
 
 /* Returns the end of the heap's memory, in bytes from its base. */
 size_t heap_committed(const struct heap *heap);

@@ -54,7 +54,7 @@ static void slab_publish(struct slab *slab, bool there)
     }
     for (unsigned unit = 0; unit < shape->units; unit++)
         /* Release: whoever finds the number finds the slab complete. */
-        atomic_store_explicit(small_unit_number(at) + unit,
+        atomic_store_explicit(small_unit_number(at) - unit,
                               there ? (uint16_t)(slab_number(slab) + 1) : 0, memory_order_release);
 }
 

@@ -61,9 +61,10 @@ static_assert(TINY_WINDOWS_OFFSET + TINY_WINDOWS_SIZE <=
               "the classes lie where the states of the header's own units would be");
 static_assert(TINY_SLABS_OFFSET + TINY_UNITS * TINY_SLAB_STRIDE <= TINY_FIRST_UNIT * UNIT_SIZE,
               "TINY header");
-static_assert(SMALL_HEADER_OFFSET + sizeof(struct heap) <= SMALL_NUMBERS_OFFSET, "SMALL header");
-static_assert(SMALL_NUMBERS_OFFSET + SMALL_UNITS * sizeof(uint16_t) <= SMALL_SLABS_OFFSET,
-              "unit numbers");
+static_assert(SMALL_NUMBERS_END - SMALL_UNITS * sizeof(uint16_t) >=
+                  SMALL_HEAP_SIZE / SMALL_GRANULE * sizeof(uint32_t),
+              "the numbers lie behind the states");
+static_assert(SMALL_HEADER_OFFSET + sizeof(struct heap) <= SMALL_SLABS_OFFSET, "SMALL header");
 static_assert(SMALL_SLABS_OFFSET + SMALL_SLABS * SMALL_SLAB_STRIDE <= SMALL_FIRST_UNIT * UNIT_SIZE,
               "SMALL header");
 /* TINY: class and slab follow from the address. */
@@ -107,7 +108,7 @@ static inline _Atomic uint16_t *small_unit_number(uintptr_t address)
 {
     uintptr_t base = address & ~(uintptr_t)(SMALL_HEAP_SIZE - 1);
 
-    return (_Atomic uint16_t *)pointer_to(base + SMALL_NUMBERS_OFFSET) +
+    return (_Atomic uint16_t *)pointer_to(base + SMALL_NUMBERS_END) - 1 -
            (address - base) / UNIT_SIZE;
 }
 

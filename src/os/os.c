@@ -140,6 +140,11 @@ bool os_forbid(void *address, size_t size)
     return map_private(address, size, PROT_NONE, MAP_FIXED | MAP_NORESERVE) != NULL;
 }
 
+bool os_make_readable(void *address, size_t size)
+{
+    return map_private(address, size, PROT_READ, MAP_FIXED | MAP_NORESERVE) != NULL;
+}
+
 /*
  * Turns the first page and the last `after` bytes of a mapping into guards. If that fails for one
  * of them, its place may be a hole, which is not ours any more; everything else is unmapped.

@@ -132,6 +132,13 @@ bool os_renew(void *address, size_t size);
 bool os_forbid(void *address, size_t size);
 
 /*
+ * Makes a range of our mappings zeros that can be read and not written to; the kernel neither
+ * charges nor locks memory for them. Returns false if the kernel refuses; the range may be a hole
+ * then.
+ */
+bool os_make_readable(void *address, size_t size);
+
+/*
  * Returns false if the kernel refuses, as it does at its limit of mappings. The range is then as it
  * was.
  */

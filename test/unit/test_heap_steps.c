@@ -2,7 +2,7 @@
  * Heaps are committed in growing steps: what is memory at which moment, in how many mappings and
  * system calls, and what happens if the kernel refuses a step. Each test runs in a child.
  */
-#include "unit/space.h"
+#include "unit/steps.h"
 #include "unit/unit.h"
 
 #include "base/bits.h"
@@ -14,27 +14,6 @@
 #include "support/require.h"
 
 #include <string.h>
-
-static uintptr_t unit_start(const struct heap *heap, unsigned unit)
-{
-    return heap->base + (uintptr_t)unit * UNIT_SIZE;
-}
-
-/* The memory is one piece from the base on, and so is what is reserved behind it. */
-static void check_memory(const struct heap *heap)
-{
-    uintptr_t end = heap->base + heap_committed(heap);
-
-    REQUIRE((end - heap->base) % os_page_size() == 0, "a part of a page");
-    REQUIRE(unit_protected_so(heap->base, end, "rw-p"), "the memory has holes");
-    REQUIRE(end == end_of(heap) || unit_protected_so(end, end_of(heap), "---p"),
-            "what nobody has used can be written to");
-}
-
-static unsigned committed_units(const struct heap *heap)
-{
-    return (unsigned)(heap_committed(heap) / UNIT_SIZE);
-}
 
 /* Uses up a heap unit by unit, and returns how many steps that took. */
 static unsigned fill(struct heap_set *set, struct heap *heap)
