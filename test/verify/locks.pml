@@ -1,18 +1,23 @@
 /*
  * The locks, and every nesting in which the library takes them:
- *     arena pool -> an arena's own -> an arena's repair lock -> structure lock -> LARGE registry
+ *     pool -> an arena's own -> its repair lock -> structure lock -> LARGE registry -> parcel depot
  *
  *   step here             in the code
  *   write, read, unlock   structure_lock_write(), structure_lock_read(), structure_unlock()
- *   work                  what a refill or a spill may lead to: heap_create(),
- *                         heap_set_release(), large_trim(). try_destroy() and large_make_way() want
- *                         the same locks, but give up instead of waiting
- *   drain                 push(), remote_drain_pooled(): tries to take the lock of the pooled arena
- *   slow_call             arena_enter() to arena_leave() in a shared arena, which may be damaged
- *   repair                arena_repair_step(): frees chunks, with the repair lock held
- *   to_damaged            arena_leave_for_repair(): while the caller holds the lock of a shared
- *                         arena, it takes the repair lock of another
- *   get, put, trim        pool_get(), pool_put(), pool_trim()
+ *   try_write             structure_lock_try_write(), for try_destroy()
+ *   work                  what may happen while an arena's lock is held: heap_create() and
+ *                         heap_set_release() write, large_trim() takes the registry, parcel_put()
+ *                         the depot, try_destroy() only tries the structure lock. large_make_way()
+ *                         only tries the registry, and does without it
+ *   slow_call             cache_enter() to cache_leave(), then visit_others()
+ *   visit                 visit(), visit_after_push(): only try the arena's lock
+ *   repair                arena_repair_step(): returns chunks to slabs with the repair lock held
+ *   remote_free           remote_free(): arena_leave_for_repair() if the other arena is damaged; or
+ *                         parcel_get() and push(), or return_directly()
+ *   get                   pool_get(): an idle cache; arena_create() without the pool's lock, or
+ *                         with it for a common cache; or cache_create(). Then begin_repair()
+ *   put                   pool_put()
+ *   trim                  malloc_trim(): its own arena, then visit_to_trim() and large_trim()
  *   walk                  walk_all(), as if it held both of its locks at once
  *   child                 arena_after_fork(): in a signal handler of thread 0, at any moment
  *
@@ -22,35 +27,52 @@
  *
  * Checked:
  *   - Nobody waits for a lock while holding one of the same rank or of a later one.
+ *   - Nobody tries an arena's lock while holding a lock, so nobody holds the locks of two arenas.
  *   - There is no deadlock, and nobody writes while another thread reads.
  *   - After a fork, every later call of the survivor succeeds, although it may give back mutexes
  *     that were renewed and are free, and may have been waiting for one when it forked.
  *
- * Bounds: two shared arenas and one in the pool; THREADS threads with one call each, of any kind.
- * With FORK there are fewer kinds of calls. Thread 0 then has two calls and forks once, in the
- * first of them, and there is no other thread in the child before that call has ended.
+ * Bounds: two arenas; THREADS threads with one call each, of any kind. Threads 0 and 2 have caches
+ * in front of the first arena, thread 1 in front of the second. With FORK there are fewer kinds of
+ * calls, without visits and the depot. Thread 0 then has two calls and forks once, in the first of
+ * them, and there is no other thread in the child before that call has ended. In the child both
+ * arenas are damaged.
  *
  * run: order -DTHREADS=3
- * run: damaged -DTHREADS=3 -DDAMAGED
+ * run: damaged -DTHREADS=2 -DDAMAGED
  * run: fork -DTHREADS=2 -DFORK
  * bug: order BUG_REGISTRY_BEFORE_STRUCTURE
- * bug: order BUG_PUSH_WAITS
- * bug: order BUG_PUT_WITH_ARENA_LOCKED
  * bug: order BUG_REGISTRY_BEFORE_STRUCTURE -DNO_RANKS
+ * bug: order BUG_REGISTRY_IN_DEPOT
+ * bug: order BUG_PUT_WITH_ARENA_LOCKED
+ * bug: order BUG_PUT_WITH_ARENA_LOCKED -DNO_RANKS
+ * bug: order BUG_VISITOR_WAITS
+ * bug: order BUG_VISITOR_WAITS -DNO_RANKS
+ * bug: order BUG_VISIT_WITH_OWN_LOCKED
+ * bug: order BUG_RETURN_WITH_OWN_LOCKED
+ * bug: order BUG_RETURN_WITH_OWN_LOCKED -DNO_RANKS
+ * bug: order BUG_TRIM_KEEPS_OWN
+ * bug: order BUG_TRIM_KEEPS_OWN -DNO_RANKS
+ * bug: order BUG_LOCKED_AGAIN
+ * bug: order BUG_LOCKED_AGAIN -DNO_RANKS
  * bug: order BUG_WALK_IN_WALK -DNO_RANKS
- * bug: damaged BUG_WAIT_FOR_DAMAGED
- * bug: damaged BUG_WAIT_FOR_DAMAGED -DNO_RANKS
- * bug: damaged BUG_REPAIR_WAITS -DNO_RANKS
  * bug: order BUG_WRITER_LEAVES_A_ROOM
  * bug: order BUG_READER_WITHOUT_ROOM
+ * bug: order BUG_TRY_KEEPS_GATE
+ * bug: damaged BUG_REPAIR_WAITS
+ * bug: damaged BUG_REPAIR_WAITS -DNO_RANKS
+ * bug: damaged BUG_RETURN_WITH_REPAIR_LOCKED
+ * bug: damaged BUG_RETURN_WITH_REPAIR_LOCKED -DNO_RANKS
  * bug: fork BUG_GATE_NOT_RENEWED
  * bug: fork BUG_ROOM_NOT_RENEWED
+ * bug: fork BUG_ARENA_NOT_RENEWED
+ * bug: fork BUG_REPAIR_NOT_RENEWED
  */
 #define POOL 0
-#define SHARED 1 /* and 2 */
-#define POOLED 3
-#define REGISTRY 4
-#define REPAIR_OF(arena) (4 + arena) /* of the two shared ones */
+#define ARENA 1 /* and 2 */
+#define REPAIR_OF(arena) (2 + arena)
+#define REGISTRY 5
+#define DEPOT 6
 #define GATE 7
 #define ROOM 8 /* and 9 */
 #define ROOMS 2
@@ -62,6 +84,7 @@
 #define RANK_REPAIR 4
 #define RANK_STRUCTURE 8
 #define RANK_REGISTRY 16
+#define RANK_DEPOT 32
 
 #define CHILD_THREAD 8
 #ifdef FORK
@@ -73,7 +96,7 @@
 #endif
 
 bool locked[MUTEXES];
-bool damaged[MUTEXES];
+bool damaged[3]; /* by the number of the arena */
 bool writing, forked;
 byte reading;
 bool first_ended;
@@ -82,6 +105,15 @@ inline may_wait(rank)
 {
 #ifndef NO_RANKS
     assert(held < rank)
+#else
+    skip
+#endif
+}
+
+inline may_try()
+{
+#ifndef NO_RANKS
+    assert(held == 0)
 #else
     skip
 #endif
@@ -181,6 +213,31 @@ inline unlock()
     held = held & ~RANK_STRUCTURE
 }
 
+inline try_write()
+{
+    if
+    :: atomic { !locked[GATE] -> locked[GATE] = true }
+        if
+        :: atomic { !locked[ROOM] -> locked[ROOM] = true }
+            if
+            :: atomic { !locked[ROOM + 1] -> locked[ROOM + 1] = true }
+                mine = ALL;
+                note_writing(true);
+                held = held | RANK_STRUCTURE;
+                unlock()
+            :: locked[ROOM + 1] ->
+                locked[ROOM] = false;
+                locked[GATE] = false
+            fi
+        :: locked[ROOM] ->
+#ifndef BUG_TRY_KEEPS_GATE
+            locked[GATE] = false
+#endif
+        fi
+    :: locked[GATE]
+    fi
+}
+
 inline registry()
 {
     take(REGISTRY, RANK_REGISTRY);
@@ -191,30 +248,30 @@ inline registry()
     drop(REGISTRY, RANK_REGISTRY)
 }
 
+inline depot()
+{
+    take(DEPOT, RANK_DEPOT);
+#ifdef BUG_REGISTRY_IN_DEPOT
+    registry();
+#endif
+    drop(DEPOT, RANK_DEPOT)
+}
+
 inline work()
 {
     if
     :: write(); unlock()
+#ifndef BUG_WRITER_LEAVES_A_ROOM
+    :: try_write()
+#endif
     :: registry()
-    fi
-}
-
-inline drain()
-{
-    if
-#ifdef BUG_PUSH_WAITS
-    :: take(POOLED, RANK_ARENA);
-       drop(POOLED, RANK_ARENA)
-#else
-    :: atomic { !locked[POOLED] -> locked[POOLED] = true }
-       work();
-       locked[POOLED] = false
-    :: locked[POOLED]
+#ifndef FORK
+    :: depot()
 #endif
     fi
 }
 
-inline repair(arena, other)
+inline repair(arena)
 {
     take(REPAIR_OF(arena), RANK_REPAIR);
     work();
@@ -225,90 +282,172 @@ inline repair(arena, other)
     drop(REPAIR_OF(arena), RANK_REPAIR)
 }
 
-inline to_damaged(other)
-{
-#ifdef BUG_WAIT_FOR_DAMAGED
-    take(other, RANK_ARENA);
-    locked[other] = false
-#else
-    take(REPAIR_OF(other), RANK_REPAIR);
-    drop(REPAIR_OF(other), RANK_REPAIR)
-#endif
-}
-
 /* A repair takes many calls: the arena may still be damaged after each of them. */
-inline slow_call(arena, other)
+inline repair_if_damaged(arena)
 {
-    take(arena, RANK_ARENA);
     if
     :: damaged[arena] ->
-        repair(arena, other);
+        repair(arena);
         if
         :: damaged[arena] = false
         :: true
         fi
     :: else
-    fi;
+    fi
+}
+
+inline visit(arena)
+{
+    may_try();
     if
-    :: work()
-    :: drain()
-    :: damaged[other] -> to_damaged(other)
+    :: atomic { !locked[arena] -> locked[arena] = true; held = held | RANK_ARENA }
+        if
+        :: damaged[arena]
+        :: else -> work()
+        fi;
+        drop(arena, RANK_ARENA)
+    :: locked[arena]
+    fi
+}
+
+inline slow_call()
+{
+    take(own, RANK_ARENA);
+    repair_if_damaged(own);
+    work();
+#ifdef BUG_LOCKED_AGAIN
+    take(own, RANK_ARENA);
+#endif
+#ifdef BUG_VISITOR_WAITS
+    take(other, RANK_ARENA);
+    drop(other, RANK_ARENA);
+#endif
+#ifdef BUG_VISIT_WITH_OWN_LOCKED
+    visit(other);
+#endif
+    drop(own, RANK_ARENA);
+#ifndef FORK
+    visit(other)
+#endif
+}
+
+inline return_directly()
+{
+    take(other, RANK_ARENA);
+    if
+    :: damaged[other]
+    :: else -> work()
     fi;
-    drop(arena, RANK_ARENA)
+    locked[other] = false
+}
+
+inline remote_free()
+{
+    if
+    :: damaged[other] ->
+        take(REPAIR_OF(other), RANK_REPAIR);
+#ifdef BUG_RETURN_WITH_REPAIR_LOCKED
+        return_directly();
+#endif
+        drop(REPAIR_OF(other), RANK_REPAIR)
+    :: else ->
+#ifdef BUG_RETURN_WITH_OWN_LOCKED
+        take(own, RANK_ARENA);
+#endif
+        if
+        :: depot(); visit(other)
+        :: return_directly()
+        fi;
+#ifdef BUG_RETURN_WITH_OWN_LOCKED
+        locked[own] = false;
+#endif
+        held = 0
+    fi
 }
 
 inline get()
 {
     take(POOL, RANK_POOL);
     if
+    :: true
+    :: write(); unlock()
     :: drop(POOL, RANK_POOL);
-       take(POOLED, RANK_ARENA);
-       work();
-       drop(POOLED, RANK_ARENA)
-    :: write(); unlock();
-       drop(POOL, RANK_POOL)
-    :: drop(POOL, RANK_POOL);
-       write(); unlock();
-       take(POOL, RANK_POOL);
-       drop(POOL, RANK_POOL)
+        write();
+        unlock();
+        take(POOL, RANK_POOL)
+    :: take(own, RANK_ARENA);
+        drop(own, RANK_ARENA)
+    fi;
+    drop(POOL, RANK_POOL);
+    if
+    :: damaged[own] ->
+        take(own, RANK_ARENA);
+        repair_if_damaged(own);
+        drop(own, RANK_ARENA)
+    :: else
     fi
 }
 
 inline put()
 {
-    take(POOLED, RANK_ARENA);
+    if
+    :: damaged[own] ->
+        take(own, RANK_ARENA);
+        repair_if_damaged(own);
+        drop(own, RANK_ARENA)
+    :: else
+    fi;
+    visit(other);
+    depot();
+    take(own, RANK_ARENA);
+    repair_if_damaged(own);
     work();
 #ifdef BUG_PUT_WITH_ARENA_LOCKED
     take(POOL, RANK_POOL);
     drop(POOL, RANK_POOL);
-    drop(POOLED, RANK_ARENA)
+    drop(own, RANK_ARENA)
 #else
-    drop(POOLED, RANK_ARENA);
-    drain();
+    drop(own, RANK_ARENA);
     take(POOL, RANK_POOL);
     drop(POOL, RANK_POOL)
 #endif
 }
 
-inline trim(arena)
+/* The repair of an arena ends before it is trimmed. */
+inline trim_one(arena)
 {
     take(arena, RANK_ARENA);
     if
-    :: damaged[arena] -> repair(arena, POOLED)
+    :: damaged[arena] ->
+        repair(arena);
+        damaged[arena] = false
     :: else
     fi;
-    damaged[arena] = false;
     work();
-    drop(arena, RANK_ARENA);
-    drain()
+#ifndef BUG_TRIM_KEEPS_OWN
+    drop(arena, RANK_ARENA)
+#endif
+}
+
+inline trim()
+{
+    trim_one(own);
+    trim_one(other);
+#ifdef BUG_TRIM_KEEPS_OWN
+    drop(own, RANK_ARENA);
+    drop(other, RANK_ARENA);
+#endif
+    registry()
 }
 
 inline walk()
 {
     read();
 #ifdef BUG_WALK_IN_WALK
+    outer = mine;
     read();
     unlock();
+    mine = outer;
 #endif
     registry();
     unlock()
@@ -317,22 +456,21 @@ inline walk()
 inline any_call()
 {
     if
-    :: slow_call(SHARED, SHARED + 1)
+    :: slow_call()
     :: get()
     :: walk()
-    :: work()
 #ifndef FORK
-    :: slow_call(SHARED + 1, SHARED)
-    :: put()
-    :: trim(SHARED)
-    :: trim(POOLED)
+    :: true -> remote_free()
+    :: true -> put()
+    :: trim()
 #endif
     fi
 }
 
 proctype caller(byte self)
 {
-    byte held, calls, mine;
+    byte held, calls, mine, outer;
+    byte own = ARENA + self % 2, other = ARENA + 1 - self % 2;
 
     {
         do
@@ -353,11 +491,17 @@ proctype child()
     :: d_step {
            !first_ended ->
            forked = true;
+           damaged[ARENA] = true;
+           damaged[ARENA + 1] = true;
            for (mutex : 0 .. MUTEXES - 1) {
 #ifdef BUG_GATE_NOT_RENEWED
                locked[mutex] = locked[mutex] && mutex == GATE
 #elif defined(BUG_ROOM_NOT_RENEWED)
                locked[mutex] = locked[mutex] && mutex == ROOM
+#elif defined(BUG_ARENA_NOT_RENEWED)
+               locked[mutex] = locked[mutex] && mutex == ARENA
+#elif defined(BUG_REPAIR_NOT_RENEWED)
+               locked[mutex] = locked[mutex] && mutex == REPAIR_OF(ARENA)
 #else
                locked[mutex] = false
 #endif
@@ -375,8 +519,8 @@ init
 
     atomic {
 #ifdef DAMAGED
-        damaged[SHARED] = true;
-        damaged[SHARED + 1] = true;
+        damaged[ARENA] = true;
+        damaged[ARENA + 1] = true;
 #endif
         for (self : 0 .. THREADS - 1) {
             run caller(self)
