@@ -65,8 +65,6 @@
  * bug: damaged BUG_RETURN_WITH_REPAIR_LOCKED -DNO_RANKS
  * bug: fork BUG_GATE_NOT_RENEWED
  * bug: fork BUG_ROOM_NOT_RENEWED
- * bug: fork BUG_ARENA_NOT_RENEWED
- * bug: fork BUG_REPAIR_NOT_RENEWED
  */
 #define POOL 0
 #define ARENA 1 /* and 2 */
@@ -498,10 +496,6 @@ proctype child()
                locked[mutex] = locked[mutex] && mutex == GATE
 #elif defined(BUG_ROOM_NOT_RENEWED)
                locked[mutex] = locked[mutex] && mutex == ROOM
-#elif defined(BUG_ARENA_NOT_RENEWED)
-               locked[mutex] = locked[mutex] && mutex == ARENA
-#elif defined(BUG_REPAIR_NOT_RENEWED)
-               locked[mutex] = locked[mutex] && mutex == REPAIR_OF(ARENA)
 #else
                locked[mutex] = false
 #endif
