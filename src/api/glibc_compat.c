@@ -8,6 +8,7 @@
 #include "arena/remote.h"
 #include "arena/visit.h"
 #include "base/text.h"
+#include "bins/slab_pages.h"
 #include "debug/census.h"
 #include "debug/stats.h"
 #include "large/large.h"
@@ -119,6 +120,7 @@ static void put_attribute(struct text *text, const char *name, size_t value)
 static void compose_info(struct text *text)
 {
     static const char *const names[] = {"tiny", "small", "large"};
+    struct slab_pages_counts pages = slab_pages_counted();
     struct census census;
 
     census_take(&census);
@@ -139,6 +141,10 @@ static void compose_info(struct text *text)
     put_attribute(text, "count", census.arenas);
     text_string(text, "/>\n<cache");
     put_attribute(text, "bytes", census.cached);
+    text_string(text, "/>\n<pages");
+    put_attribute(text, "given", pages.given);
+    put_attribute(text, "calls", pages.calls);
+    put_attribute(text, "again", pages.wanted);
     text_string(text, "/>\n</malloc>\n");
 }
 

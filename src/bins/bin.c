@@ -43,7 +43,7 @@ static bool age_heaps(struct bins *bins)
         bins->tiny_ages = !heap_set_age(bins->tiny);
     if (bins->small_ages)
         bins->small_ages = !heap_set_age(bins->small);
-    return !bins->tiny_ages && !bins->small_ages && slab_pages_step(bins);
+    return !bins->tiny_ages && !bins->small_ages;
 }
 
 /* Relaxed, here and below: the arena's lock orders it. */
@@ -56,7 +56,7 @@ static __attribute__((noinline)) void tick_due(struct bins *bins, uint64_t now)
 {
     if (!bins->tiny_ages && !bins->small_ages && ++bins->ticks % BINS_AGE_TICKS == 0)
         bins->tiny_ages = bins->small_ages = true;
-    tick_next(bins, now + (age_heaps(bins) ? TICK : TICK_PIECE));
+    tick_next(bins, now + (age_heaps(bins) && slab_pages_age(bins, now) ? TICK : TICK_PIECE));
     bins->ticked = true;
     if (limbo_any())
         limbo_empty(false);
@@ -70,12 +70,19 @@ static __attribute__((noinline)) void continue_unmapping(struct bins *bins)
         heap_set_let_go(bins->small);
 }
 
+static bool wants_way(const struct bins *bins)
+{
+    return heap_set_wants_way(bins->tiny) || heap_set_wants_way(bins->small);
+}
+
 void bins_tick(struct bins *bins, uint64_t now)
 {
     uint64_t next = atomic_load_explicit(&bins->next_tick, memory_order_relaxed);
 
     if (unlikely(bins->tiny->waiting | bins->small->waiting))
         continue_unmapping(bins);
+    if (unlikely(wants_way(bins)))
+        slab_pages_make_way(bins);
     /* It is due when the time has come, and when the clock has jumped back. */
     if (unlikely(next - now - 1 >= TICK) && likely(next != BINS_NO_TICKS))
         tick_due(bins, now);
@@ -85,7 +92,7 @@ bool bins_trim(struct bins *bins)
 {
     bins->tiny_ages = !heap_set_trim_step(bins->tiny);
     bins->small_ages = !heap_set_trim_step(bins->small);
-    if (bins->tiny->pages_next == NULL && bins->small->pages_next == NULL)
+    if (!bins->tiny->pages.trims && !bins->small->pages.trims)
         slab_pages_begin(bins);
     if (slab_pages_step(bins) && !bins->tiny_ages && !bins->small_ages)
         return true;

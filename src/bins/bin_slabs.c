@@ -267,6 +267,7 @@ static inline __attribute__((always_inline)) void to_slabs_of(struct bin *bin, v
 
 void bin_to_slabs(struct bin *bin, void **chunks, unsigned count)
 {
+    bin_heaps(bin)->pages.returned += (size_t)count * size_classes[bin->size_class].size;
     if (bin->size_class < TINY_CLASSES)
         to_slabs_of(bin, chunks, count, true);
     else

@@ -151,8 +151,10 @@ struct heap *heap_set_take_aligned(struct heap_set *set, unsigned units, unsigne
     if (set->idle == heap)
         set->idle = NULL;
     *clean = bit_next(heap->dirty, *first, *first + units, 0) == *first + units;
-    if (*clean)
+    if (*clean) {
         set->fresh += (size_t)units * UNIT_SIZE;
+        set->pages.fresh += (size_t)units * UNIT_SIZE;
+    }
     heap_claim(heap, *first, units);
     return heap;
 }
@@ -164,6 +166,8 @@ bool heap_claim(struct heap *heap, unsigned first, unsigned units)
         return false;
     bits_clear(heap->vacant, first, units);
     bits_clear(heap->aged, first, units);
+    if (unlikely(heap->noted))
+        heap_pages_claimed(heap, first, units);
     heap->free_units -= units;
     heap->states_written = true;
     if (unlikely(heap->leaving))
@@ -201,7 +205,8 @@ void heap_give_touched(struct heap *heap, unsigned first, unsigned units, unsign
 
 void heap_set_forget(struct heap_set *set)
 {
-    set->open = set->open_last = set->idle = set->age_next = set->pages_next = NULL;
+    set->open = set->open_last = set->idle = set->age_next = NULL;
+    set->pages = (struct page_rounds){.patience = set->pages.patience};
     set->in_round = set->thorough = set->waiting = false;
 }
 

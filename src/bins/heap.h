@@ -108,6 +108,8 @@ struct heap {
     struct heap *next_open, *prev_open;
     /* How many units are in no slab. */
     uint32_t free_units;
+    /* True if anything is noted of its pages: see heap_pages.h. */
+    bool noted;
     /*
      * True if the heap is wholly free and not the one in reserve: it waits at the end of the open
      * list to be unmapped.
@@ -181,6 +183,31 @@ struct heap_place {
     unsigned unit;
 };
 
+/* A place in a round over all heaps of a set. Without a heap, no round is going on. */
+struct page_place {
+    struct heap *heap;
+    unsigned page;
+};
+
+/* How free pages inside slabs are given back: see slab_pages.h. */
+struct page_rounds {
+    /* The round for old pages or malloc_trim(); and the one that makes way for fresh memory. */
+    struct page_place age, way;
+    bool trims;
+    /* How many rounds for old pages are worth while if no more chunks are returned. */
+    uint8_t rounds;
+    /* Pages wait for 2^patience times the usual time. */
+    uint8_t patience;
+    /* When the last round for old pages began. */
+    uint64_t began;
+    /* Pages given back, and those wanted again; both are halved at every round for old pages. */
+    unsigned given, wanted;
+    /* Bytes of chunks and units that were returned; and the values when the rounds last began. */
+    size_t returned, returned_age, returned_way;
+    /* Bytes of fresh memory that no other memory made way for yet. */
+    size_t fresh;
+};
+
 /* An arena's heaps of one zone. */
 struct heap_set {
     /* Constant, down to `reclaim`. Everything below is guarded by the arena's lock. */
@@ -222,8 +249,7 @@ struct heap_set {
      */
     struct heap_place unswept;
     struct heap_place unknown;
-    /* The next heap of a round over the pages of slabs; NULL if there is none: see slab_pages.h. */
-    struct heap *pages_next;
+    struct page_rounds pages;
     /* Bytes of units that were handed out clean since arena_make_way() last looked. */
     size_t fresh;
 };

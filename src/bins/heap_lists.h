@@ -84,6 +84,12 @@ static inline void open_keep(struct heap_set *set, struct heap *heap)
     heap->leaving = false;
 }
 
+static inline void place_leave(struct page_place *place, const struct heap *heap)
+{
+    if (place->heap == heap)
+        *place = (struct page_place){.heap = heap->next};
+}
+
 /* The list that walkers follow. Under the structure lock. */
 static inline void heaps_insert(struct heap_set *set, struct heap *heap)
 {
@@ -99,8 +105,8 @@ static inline void heaps_insert(struct heap_set *set, struct heap *heap)
 
 static inline void heaps_remove(struct heap_set *set, struct heap *heap)
 {
-    if (set->pages_next == heap)
-        set->pages_next = heap->next;
+    place_leave(&set->pages.age, heap);
+    place_leave(&set->pages.way, heap);
     if (heap->prev != NULL)
         heap->prev->next = heap->next;
     else

@@ -1,11 +1,15 @@
 /*
- * Internal to src/bins: what a heap knows of its pages, where units are too coarse. Three bit maps
- * in its header have a bit for each OS_PAGE of the heap. In a SMALL heap they have a page of their
- * own, which is not touched before the heap gives back a page. Guarded by the arena's lock.
+ * Internal to src/bins: what a heap knows of its pages, where units are too coarse. Four bit maps
+ * in its header have a bit for each OS_PAGE of the heap. They are stored on a page that a heap of
+ * which little is used does not touch before it notes something. With the arena's lock held, except
+ * for the counts.
  *
- *   GIVEN     in a slab, given back to the kernel, and not handed out since
+ *   GIVEN     given back to the kernel, and not handed out since
+ *   AGED      free when its heap was last looked at for old pages (slab_pages.h)
  *   LOST      in a slab, and may be a hole, because the kernel failed to renew it
  *   RENEWED   renewed in a child of the fork that came after the heap was made
+ *
+ * heap->noted is true if any page may be GIVEN or AGED.
  */
 #ifndef FT_BINS_HEAP_PAGES_H
 #define FT_BINS_HEAP_PAGES_H
@@ -13,21 +17,20 @@
 #include "bins/slab.h"
 #include "os/os.h"
 
-enum heap_page_map { PAGES_GIVEN, PAGES_LOST, PAGES_RENEWED, PAGE_MAPS };
+enum heap_page_map { PAGES_GIVEN, PAGES_AGED, PAGES_LOST, PAGES_RENEWED, PAGE_MAPS };
 
 enum {
     UNIT_PAGES = UNIT_SIZE / OS_PAGE,
     TINY_PAGE_WORDS = TINY_HEAP_SIZE / OS_PAGE / 64,
     SMALL_PAGE_WORDS = SMALL_HEAP_SIZE / OS_PAGE / 64,
     PAGE_WORD_BYTES = PAGE_MAPS * sizeof(uint64_t),
-    /* Behind struct heap, and in front of the first slab. */
-    TINY_PAGES_OFFSET =
-        TINY_SLABS_OFFSET + TINY_FIRST_UNIT * TINY_SLAB_STRIDE - TINY_PAGE_WORDS * PAGE_WORD_BYTES,
-    /* Behind the slabs, on a page of its own. */
+    /* Behind the slabs: in TINY on the page of the last ones, in SMALL on a page of its own. */
+    TINY_PAGES_OFFSET = TINY_FIRST_UNIT * UNIT_SIZE - TINY_PAGE_WORDS * PAGE_WORD_BYTES,
     SMALL_PAGES_OFFSET = 328 << 10,
 };
 
-static_assert(TINY_HEADER_OFFSET + sizeof(struct heap) <= TINY_PAGES_OFFSET, "TINY header");
+static_assert(TINY_SLABS_OFFSET + TINY_UNITS * TINY_SLAB_STRIDE <= TINY_PAGES_OFFSET,
+              "behind the slabs");
 static_assert(SMALL_SLABS_OFFSET + SMALL_SLABS * SMALL_SLAB_STRIDE <= SMALL_PAGES_OFFSET,
               "behind the slabs");
 static_assert(SMALL_PAGES_OFFSET + SMALL_PAGE_WORDS * PAGE_WORD_BYTES <=
@@ -57,7 +60,14 @@ bool heap_pages_account(struct heap *heap, unsigned first, unsigned pages, bool 
 /* Returns how many mappings of the heap are on the account because pages were renewed. */
 unsigned heap_pages_mappings(const struct heap *heap);
 
-/* For the repair after a fork: no page counts as given back. */
+/* Called when units of a heap that has heap->noted set are put into a slab. */
+void heap_pages_claimed(struct heap *heap, unsigned first, unsigned units);
+
+/* For the repair after a fork: no page is GIVEN or AGED. */
 void heap_pages_forget(struct heap *heap);
+
+/* Count what was given back, by one call, and GIVEN pages that were handed out again. */
+void heap_pages_count_given(struct heap_set *set, unsigned pages);
+void heap_pages_count_wanted(struct heap_set *set, unsigned pages);
 
 #endif

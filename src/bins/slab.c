@@ -5,7 +5,7 @@
 #include "bins/slab.h"
 
 #include "base/secret.h"
-#include "bins/slab_pages.h"
+#include "bins/page_look.h"
 #include "os/os.h"
 
 static void all_vacant(struct slab *slab, unsigned chunks)
@@ -111,6 +111,7 @@ struct slab *slab_create(struct heap_set *heaps, unsigned size_class)
     slab->fresh = 0;
     slab->clean = clean;
     slab->given = false;
+    slab->taken = true;
     all_vacant(slab, size_classes[size_class].chunks);
     if (heaps->small)
         forget_states(slab);
@@ -124,8 +125,6 @@ void slab_destroy(struct slab *slab)
     const struct size_class *shape = &size_classes[slab->size_class];
     struct heap *heap = slab_heap(slab);
 
-    if (unlikely(slab->given))
-        slab_pages_forget(slab);
     identity_store(slab, false);
     slab_publish(slab, false);
     if (heap->set->small)
@@ -193,6 +192,7 @@ unsigned slab_take(struct slab *slab, void **out, unsigned most)
      */
     if (word * 64 - (unsigned)__builtin_clzll(taken) > slab->fresh)
         slab->fresh = (uint16_t)(word * 64 - (unsigned)__builtin_clzll(taken));
+    slab->taken = true;
     if (unlikely(slab->given))
         slab_pages_taken(slab, out, count);
     return count;
@@ -268,6 +268,7 @@ unsigned slab_take_random(struct slab *slab, void **out, unsigned most, uint64_t
             slab->fresh = (uint16_t)(index + 1);
         out[taken] = start + index * size;
     }
+    slab->taken = true;
     if (unlikely(slab->given))
         slab_pages_taken(slab, out, most);
     return most;
@@ -330,6 +331,7 @@ bool slab_rebuild(struct slab *slab, struct heap *heap)
             slab->free--;
         }
     slab->given = false;
+    slab->taken = true;
     slab_pages_hide_lost(slab);
     slab_publish(slab, true);
     if (heap->set->small)

@@ -27,9 +27,13 @@ struct slab {
     uint16_t fresh;
     uint16_t first_unit;
     uint8_t size_class;
-    uint8_t place : 6; /* enum slab_place */
-    /* True if some of its pages may be GIVEN: see heap_pages.h. */
+    uint8_t place : 5; /* enum slab_place */
+    /*
+     * True if some of its pages may be GIVEN (heap_pages.h); and if chunks were taken out of it
+     * since its pages were last looked at.
+     */
     bool given : 1;
+    bool taken : 1;
     /* True if the memory was as the kernel gave it when the slab was made. */
     bool clean : 1;
     /*

@@ -1,215 +1,93 @@
 /*
- * Finds the free pages in a heap's slabs, and renews runs of them.
+ * The rounds over the heaps of a set in which free pages are renewed.
  */
 #include "bins/slab_pages.h"
 
 #include "base/bits.h"
+#include "base/clock.h"
 #include "bins/bin_slabs.h"
-#include "bins/heap_pages.h"
-#include "os/os.h"
+#include "bins/heap_lists.h"
+#include "bins/page_look.h"
 
 enum {
     /*
-     * What it costs to look for free pages in a heap, and to renew a run of any length: as much as
-     * the kernel takes for this many units.
+     * What it costs to look for free pages in a piece of a heap, and to renew a run of any length:
+     * as much as the kernel takes for this many units.
      */
     LOOK_UNITS = 16,
     RUN_UNITS = 8,
+    /* Except for malloc_trim(), a run of fewer bytes is not worth a system call. */
+    RUN_BYTES_MIN = 2 * OS_PAGE,
+    /* A page is old if it was free in two rounds that are this far apart. */
+    AGE = CLOCK_TENTH * 7,
+    PATIENCE_MAX = 5,
+    /* The policy learns from no fewer pages than this. */
+    WANTED_MIN = 64,
+    /* How many bytes must have been returned before another round looks for what can make way. */
+    RETURNED_FOR_WAY = 4 << 20,
+    /* How many pieces of heaps are looked at to make way once. */
+    WAY_LOOKS = 4,
 };
 
-/* Pages of a heap, a bit each. */
-struct pages {
-    /* No chunk on the page is out, and each unit of it has memory. */
-    uint64_t free[SMALL_PAGE_WORDS];
-    /* The page is free, and the kernel may have memory behind it. */
-    uint64_t due[SMALL_PAGE_WORDS];
-};
-
-/* Written by any thread; relaxed, because they are figures for the statistics. */
-static _Atomic uint64_t given_count, call_count, wanted_count;
-
-struct slab_pages_counts slab_pages_counted(void)
+static bool renewed_wholly(unsigned unit, unsigned first, unsigned end)
 {
-    return (struct slab_pages_counts){
-        .given = atomic_load_explicit(&given_count, memory_order_relaxed),
-        .calls = atomic_load_explicit(&call_count, memory_order_relaxed),
-        .wanted = atomic_load_explicit(&wanted_count, memory_order_relaxed),
-    };
+    return unit * UNIT_PAGES >= first && (unit + 1) * UNIT_PAGES <= end;
 }
 
-static unsigned first_page(const struct slab *slab)
+/* Notes for the slabs and vacant units in a run that the run was renewed. */
+static void note_renewed(struct heap *heap, unsigned first, unsigned end)
 {
-    return slab->first_unit * UNIT_PAGES;
-}
+    for (unsigned unit = first / UNIT_PAGES; unit * UNIT_PAGES < end; unit++) {
+        struct slab *slab = look_slab(heap, unit);
 
-static unsigned page_count(const struct slab *slab)
-{
-    return size_classes[slab->size_class].units * UNIT_PAGES;
-}
-
-/* The chunks, from `first` to before `end`, that have a part on the page of this number. */
-struct row {
-    unsigned first, end;
-};
-
-static struct row chunks_on(const struct slab *slab, unsigned page)
-{
-    const struct size_class *shape = &size_classes[slab->size_class];
-    unsigned first = page * OS_PAGE / shape->size;
-    unsigned end = (page * OS_PAGE + OS_PAGE - 1) / shape->size + 1;
-
-    return (struct row){.first = first, .end = end < shape->chunks ? end : shape->chunks};
-}
-
-/* Returns true if no chunk on the page is out. The page may lie behind the last chunk. */
-static bool all_vacant(const struct slab *slab, struct row row)
-{
-    return row.first >= row.end ||
-           bit_next(slab->vacant, row.first, row.end, ~UINT64_C(0)) == row.end;
-}
-
-static void look_at_slab(const struct slab *slab, const uint64_t *given, struct pages *pages)
-{
-    unsigned first = first_page(slab), count = page_count(slab);
-
-    if (slab->free == 0)
-        return;
-    for (unsigned page = 0; page < count; page++) {
-        struct row row = chunks_on(slab, page);
-
-        if (!all_vacant(slab, row))
-            continue;
-        bits_set(pages->free, first + page, 1);
-        if (!bit_get(given, first + page) && !(slab->clean && row.first >= slab->fresh))
-            bits_set(pages->due, first + page, 1);
-    }
-}
-
-/*
- * Returns the slab that a unit belongs to. Returns NULL if the unit is in no slab, because it is a
- * guard or was lost. The unit must not be vacant.
- */
-static struct slab *slab_of_unit(const struct heap *heap, unsigned unit)
-{
-    uintptr_t address = heap->base + (uintptr_t)unit * UNIT_SIZE;
-    struct slab *slab = heap->set->small ? small_slab(address) : tiny_slab(address);
-
-    /* Relaxed: written with the arena's lock, which is held. */
-    if (slab == NULL || (atomic_load_explicit(&slab->identity, memory_order_relaxed) & 1) == 0)
-        return NULL;
-    return slab;
-}
-
-/* Vacant units go back in heap_return.c. They only matter here if they share a page with slabs. */
-static void look_at_vacant_unit(const struct heap *heap, unsigned unit, struct pages *pages)
-{
-    if (os_page_size() <= UNIT_SIZE || bit_get(heap->reserved, unit))
-        return;
-    bits_set(pages->free, unit * UNIT_PAGES, UNIT_PAGES);
-    if (bit_get(heap->dirty, unit))
-        bits_set(pages->due, unit * UNIT_PAGES, UNIT_PAGES);
-}
-
-/* Keeps only whole pages of the kernel. Such a page is due if any part of it is. */
-static void keep_whole_pages(struct pages *pages, unsigned words)
-{
-    unsigned group = (unsigned)(os_page_size() / OS_PAGE);
-
-    for (unsigned word = 0; word < words; word++) {
-        uint64_t whole = bits_whole(pages->free[word], group);
-
-        pages->due[word] = whole & ~bits_whole(~pages->due[word], group);
-        pages->free[word] = whole;
-    }
-}
-
-static void look_at_heap(const struct heap *heap, struct pages *pages)
-{
-    const uint64_t *given = heap_page_map(heap, PAGES_GIVEN);
-    unsigned words = heap_page_words(heap);
-
-    for (unsigned word = 0; word < words; word++)
-        pages->free[word] = pages->due[word] = 0;
-    for (unsigned unit = heap_first_unit(heap); unit < heap_units(heap);) {
-        const struct slab *slab = NULL;
-
-        if (bit_get(heap->vacant, unit))
-            look_at_vacant_unit(heap, unit, pages);
-        else
-            slab = slab_of_unit(heap, unit);
         if (slab != NULL)
-            look_at_slab(slab, given, pages);
-        unit += slab == NULL ? 1 : size_classes[slab->size_class].units;
+            slab->given = true;
+        else if (renewed_wholly(unit, first, end))
+            bits_clear(heap->dirty, unit, 1);
     }
-    keep_whole_pages(pages, words);
+}
+
+/* Takes what is in a run out of use, because the run may be a hole now. */
+static void note_lost(struct bins *bins, struct heap *heap, unsigned first, unsigned end)
+{
+    bits_set(heap_page_map(heap, PAGES_LOST), first, end - first);
+    for (unsigned unit = first / UNIT_PAGES; unit * UNIT_PAGES < end; unit++) {
+        struct slab *slab = look_slab(heap, unit);
+
+        if (slab != NULL) {
+            slab_pages_hide_lost(slab);
+            bin_lost(&bins->of[slab->size_class], slab);
+        } else if (bit_get(heap->vacant, unit)) {
+            heap_lose(heap, unit, 1);
+        }
+    }
 }
 
 /*
- * Calls `visit` for each slab that has a part in the run, and for each vacant unit of the run, with
- * NULL.
+ * Renews a run of free pages, from `first` to before `end`. Returns false, and renews nothing, if
+ * that would cost the child of a fork more mappings than there are left.
  */
-static void visit_run(struct bins *bins, struct heap *heap, unsigned first, unsigned count,
-                      void (*visit)(struct bins *bins, struct heap *heap, unsigned unit,
-                                    struct slab *slab))
+static bool renew_run(struct bins *bins, const struct look *look, unsigned first, unsigned end,
+                      size_t *bytes)
 {
-    unsigned end = (first + count + UNIT_PAGES - 1) / UNIT_PAGES;
-
-    for (unsigned unit = first / UNIT_PAGES; unit < end;) {
-        struct slab *slab = bit_get(heap->vacant, unit) ? NULL : slab_of_unit(heap, unit);
-        unsigned next =
-            slab == NULL ? unit + 1 : slab->first_unit + size_classes[slab->size_class].units;
-
-        visit(bins, heap, unit, slab);
-        unit = next;
-    }
-}
-
-static void note_renewed(struct bins *bins, struct heap *heap, unsigned unit, struct slab *slab)
-{
-    (void)bins;
-    if (slab != NULL) {
-        slab->given = true;
-        return;
-    }
-    bits_clear(heap->dirty, unit, 1);
-    bits_clear(heap_page_map(heap, PAGES_GIVEN), unit * UNIT_PAGES, UNIT_PAGES);
-}
-
-static void note_lost(struct bins *bins, struct heap *heap, unsigned unit, struct slab *slab)
-{
-    if (slab == NULL) {
-        heap_lose(heap, unit, 1);
-        return;
-    }
-    slab_pages_hide_lost(slab);
-    bin_lost(&bins->of[slab->size_class], slab);
-}
-
-/*
- * Renews a run of free pages. Returns false, and renews nothing, if that would cost the child of a
- * fork more mappings than there are left.
- */
-static bool renew_run(struct bins *bins, struct heap *heap, const struct pages *pages,
-                      unsigned first, unsigned count, size_t *bytes)
-{
-    uint64_t *given = heap_page_map(heap, PAGES_GIVEN);
+    struct heap *heap = look->heap;
     unsigned due = 0;
 
-    if (!heap_pages_account(heap, first, count, false))
+    if (!heap_pages_account(heap, first, end - first, false))
         return false;
-    if (!os_renew(pointer_to(heap->base + (uintptr_t)first * OS_PAGE), (size_t)count * OS_PAGE)) {
-        bits_set(heap_page_map(heap, PAGES_LOST), first, count);
-        visit_run(bins, heap, first, count, note_lost);
+    if (!os_renew(pointer_to(heap->base + (uintptr_t)first * OS_PAGE),
+                  (size_t)(end - first) * OS_PAGE)) {
+        note_lost(bins, heap, first, end);
         return true;
     }
-    for (unsigned page = first; page < first + count; page++)
-        if (bit_get(pages->due, page)) {
-            bits_set(given, page, 1);
+    heap->noted = true;
+    for (unsigned page = first; page < end; page++)
+        if (bit_get(look->due, page - look->from)) {
+            bits_set(heap_page_map(heap, PAGES_GIVEN), page, 1);
             due++;
         }
-    visit_run(bins, heap, first, count, note_renewed);
-    atomic_fetch_add_explicit(&given_count, due, memory_order_relaxed);
-    atomic_fetch_add_explicit(&call_count, 1, memory_order_relaxed);
+    note_renewed(heap, first, end);
+    heap_pages_count_given(heap->set, due);
     *bytes += (size_t)due * OS_PAGE;
     return true;
 }
@@ -221,66 +99,146 @@ static unsigned rest_of(unsigned allowance, unsigned cost)
 
 /*
  * Returns the end of the run that begins at a due page. It continues over free pages that are not
- * due, if due ones follow: one call costs less than two.
+ * due, if due ones follow: one call costs less than two. `most` units are the limit, rounded down
+ * so that no page of the kernel is cut in two.
  */
-static unsigned run_end(const struct pages *pages, unsigned first, unsigned end)
+static unsigned run_end(const struct look *look, unsigned first, unsigned most)
 {
-    unsigned stop = bit_next(pages->free, first, end, ~UINT64_C(0));
+    unsigned stop = bit_next(look->free, first, LOOK_PAGES, ~UINT64_C(0));
 
-    while (!bit_get(pages->due, stop - 1))
+    if (most < LOOK_PAGES && stop - first > most * UNIT_PAGES)
+        stop = (first + most * UNIT_PAGES) & ~(LOOK_UNITS * UNIT_PAGES - 1u);
+    while (stop > first && !bit_get(look->due, stop - 1))
         stop--;
     return stop;
 }
 
-/* Renews the due pages of a heap. Sets the allowance to 0 if it does not suffice for all. */
-static size_t purge_heap(struct bins *bins, struct heap *heap, unsigned *allowance)
+/* Renews the due runs of a piece of a heap. Sets the allowance to 0 if it does not suffice. */
+static size_t renew_piece(struct bins *bins, const struct look *look, size_t least,
+                          unsigned *allowance)
 {
-    struct pages pages;
-    unsigned end = heap_page_words(heap) * 64;
     size_t bytes = 0;
+    unsigned first = bit_next(look->due, 0, LOOK_PAGES, 0), stop;
 
-    look_at_heap(heap, &pages);
-    *allowance = rest_of(*allowance, LOOK_UNITS);
-    for (unsigned first = bit_next(pages.due, 0, end, 0); first < end;) {
-        unsigned stop = run_end(&pages, first, end);
-        /* A page of the kernel has at most LOOK_UNITS units, so it is never cut in two. */
-        unsigned most = *allowance / LOOK_UNITS * LOOK_UNITS, units;
+    for (; first < LOOK_PAGES; first = bit_next(look->due, stop, LOOK_PAGES, 0)) {
+        unsigned units;
 
-        if (most < end && stop - first > most * UNIT_PAGES)
-            stop = (first + most * UNIT_PAGES) & ~(LOOK_UNITS * UNIT_PAGES - 1u);
+        stop = run_end(look, first, *allowance / LOOK_UNITS * LOOK_UNITS);
         if (stop <= first) {
             *allowance = 0;
             return bytes;
         }
-        if (!renew_run(bins, heap, &pages, first, stop - first, &bytes))
+        if ((size_t)(stop - first) * OS_PAGE < least)
+            continue;
+        if (!renew_run(bins, look, look->from + first, look->from + stop, &bytes))
             return bytes;
         units = (stop - first) / UNIT_PAGES;
         *allowance = rest_of(*allowance, units > RUN_UNITS ? units : RUN_UNITS);
-        first = bit_next(pages.due, stop, end, 0);
     }
     return bytes;
 }
 
-/* Visits the heaps that the round has not come to. Returns false if the allowance is used up. */
+/* Lets a place stand for the next piece. */
+static void place_advance(struct page_place *place)
+{
+    place->page += LOOK_PAGES;
+    if (place->page >= heap_page_words(place->heap) * 64)
+        *place = (struct page_place){.heap = place->heap->next};
+}
+
+static struct page_place place_first(const struct heap_set *set)
+{
+    /* Relaxed: the arena's lock orders it. */
+    return (struct page_place){.heap = atomic_load_explicit(&set->heaps, memory_order_relaxed)};
+}
+
+/* Visits pieces that the round has not come to. Returns false if the allowance is used up. */
 static bool continue_round(struct bins *bins, struct heap_set *set, unsigned *allowance,
                            size_t *bytes)
 {
-    while (set->pages_next != NULL) {
-        struct heap *heap = set->pages_next;
+    struct page_place *place = &set->pages.age;
 
-        *bytes += purge_heap(bins, heap, allowance);
+    while (place->heap != NULL) {
+        struct look look = {.heap = place->heap,
+                            .from = place->page,
+                            .aged_only = !set->pages.trims,
+                            .with_units = true};
+
+        look_at_pages(&look);
+        *allowance = rest_of(*allowance, LOOK_UNITS);
+        *bytes += renew_piece(bins, &look, set->pages.trims ? OS_PAGE : RUN_BYTES_MIN, allowance);
         if (*allowance == 0)
             return false;
-        set->pages_next = heap->next;
+        if (look.aged_only)
+            look_note(&look);
+        place_advance(place);
     }
+    set->pages.trims = false;
     return true;
+}
+
+/* Learns from what was wanted again of what was given back. */
+static void learn(struct page_rounds *pages)
+{
+    if (pages->wanted >= WANTED_MIN && pages->wanted > pages->given / 4)
+        pages->patience += pages->patience < PATIENCE_MAX;
+    else if (pages->wanted <= pages->given / 16)
+        pages->patience -= pages->patience > 0;
+    pages->given /= 2;
+    pages->wanted /= 2;
+}
+
+/* Begins a round for old pages if it is time for one. */
+static void begin_if_due(struct heap_set *set, uint64_t now)
+{
+    struct page_rounds *pages = &set->pages;
+
+    if (pages->began == 0)
+        pages->began = now;
+    /* It is due when the time has come, and when the clock has jumped back. */
+    if (pages->age.heap != NULL || now - pages->began < (uint64_t)AGE << pages->patience)
+        return;
+    pages->began = now;
+    learn(pages);
+    /* The first round after chunks were returned notes free pages; the second gives them back. */
+    if (pages->returned != pages->returned_age) {
+        pages->returned_age = pages->returned;
+        pages->rounds = 2;
+    }
+    if (pages->rounds == 0)
+        return;
+    pages->rounds--;
+    pages->age = place_first(set);
+}
+
+static bool age_set(struct bins *bins, struct heap_set *set, uint64_t now)
+{
+    size_t bytes = 0;
+
+    /* What is free in a heap is not known before the repair after a fork has reached it. */
+    if (set->unknown.heap != NULL || set->unswept.heap != NULL)
+        return true;
+    begin_if_due(set, now);
+    return continue_round(bins, set, &set->allowance, &bytes);
+}
+
+bool slab_pages_age(struct bins *bins, uint64_t now)
+{
+    bool tiny = age_set(bins, bins->tiny, now), small = age_set(bins, bins->small, now);
+
+    return tiny && small;
+}
+
+static void begin_trim(struct heap_set *set)
+{
+    set->pages.trims = true;
+    set->pages.age = place_first(set);
 }
 
 void slab_pages_begin(struct bins *bins)
 {
-    /* Relaxed: the arena's lock orders it. */
-    bins->tiny->pages_next = atomic_load_explicit(&bins->tiny->heaps, memory_order_relaxed);
-    bins->small->pages_next = atomic_load_explicit(&bins->small->heaps, memory_order_relaxed);
+    begin_trim(bins->tiny);
+    begin_trim(bins->small);
 }
 
 bool slab_pages_step(struct bins *bins)
@@ -303,46 +261,45 @@ size_t slab_pages_trim(struct bins *bins)
     return bytes;
 }
 
-void slab_pages_taken(struct slab *slab, void *const *chunks, unsigned count)
+/* Gives back pages of a set, about `wanted` bytes. Returns how many bytes went back. */
+static size_t make_way_in(struct bins *bins, struct heap_set *set, size_t wanted)
 {
-    const struct heap *heap = slab_heap(slab);
-    uint64_t *given = heap_page_map(heap, PAGES_GIVEN);
-    unsigned wanted = 0;
+    struct page_rounds *pages = &set->pages;
+    size_t bytes = 0;
 
-    for (unsigned i = 0; i < count; i++) {
-        uintptr_t offset = (uintptr_t)chunks[i] - heap->base;
-        unsigned first = (unsigned)(offset / OS_PAGE);
-        unsigned last = (unsigned)((offset + size_classes[slab->size_class].size - 1) / OS_PAGE);
-
-        for (unsigned page = first; page <= last; page++)
-            if (bit_get(given, page)) {
-                bits_clear(given, page, 1);
-                wanted++;
-            }
+    if (pages->way.heap == NULL) {
+        if (pages->returned - pages->returned_way < RETURNED_FOR_WAY)
+            return 0;
+        pages->returned_way = pages->returned;
+        pages->way = place_first(set);
     }
-    if (wanted > 0)
-        atomic_fetch_add_explicit(&wanted_count, wanted, memory_order_relaxed);
+    for (unsigned looks = 0; looks < WAY_LOOKS && pages->way.heap != NULL; looks++) {
+        struct look look = {
+            .heap = pages->way.heap, .from = pages->way.page, .aged_only = pages->patience > 0};
+
+        look_at_pages(&look);
+        bytes += renew_piece(bins, &look, RUN_BYTES_MIN, &set->allowance);
+        if (set->allowance == 0 || bytes >= wanted)
+            break;
+        place_advance(&pages->way);
+    }
+    return bytes;
 }
 
-void slab_pages_forget(struct slab *slab)
+void slab_pages_make_way(struct bins *bins)
 {
-    bits_clear(heap_page_map(slab_heap(slab), PAGES_GIVEN), first_page(slab), page_count(slab));
-    slab->given = false;
-}
+    struct heap_set *sets[] = {bins->small, bins->tiny};
+    size_t wanted = bins->tiny->pages.fresh + bins->small->pages.fresh;
 
-void slab_pages_hide_lost(struct slab *slab)
-{
-    const uint64_t *lost = heap_page_map(slab_heap(slab), PAGES_LOST);
-    unsigned end = first_page(slab) + page_count(slab);
+    bins->tiny->pages.fresh = bins->small->pages.fresh = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        size_t bytes;
 
-    for (unsigned page = bit_next(lost, first_page(slab), end, 0); page < end;
-         page = bit_next(lost, page + 1, end, 0)) {
-        struct row row = chunks_on(slab, page - first_page(slab));
-
-        for (unsigned index = row.first; index < row.end; index++)
-            if (bit_get(slab->vacant, index)) {
-                bits_clear(slab->vacant, index, 1);
-                slab->free--;
-            }
+        if (sets[i]->unknown.heap != NULL || sets[i]->unswept.heap != NULL)
+            continue;
+        bytes = make_way_in(bins, sets[i], wanted);
+        if (bytes >= wanted)
+            return;
+        wanted -= bytes;
     }
 }

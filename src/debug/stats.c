@@ -7,6 +7,7 @@
 #include "arena/thread.h"
 #include "base/options.h"
 #include "base/text.h"
+#include "bins/slab_pages.h"
 #include "debug/census.h"
 #include "debug/event.h"
 #include "os/os.h"
@@ -96,6 +97,15 @@ static void put_calls(struct text *text)
     put(text, "remote", remote_frees());
 }
 
+static void put_pages(struct text *text)
+{
+    struct slab_pages_counts pages = slab_pages_counted();
+
+    put(text, "pages", pages.given);
+    put(text, "page_calls", pages.calls);
+    put(text, "pages_again", pages.wanted);
+}
+
 void stats_at_exit(void)
 {
     struct text text = {.fd = STDERR_FILENO};
@@ -112,6 +122,7 @@ void stats_at_exit(void)
     put(&text, "large", census.zone[ZONE_LARGE].chunks);
     put(&text, "mmap", os.mmap);
     put(&text, "munmap", os.munmap);
+    put_pages(&text);
 #ifdef FT_MALLOC_COUNT_RMW
     put(&text, "rmw", os.rmw);
 #endif

@@ -224,6 +224,49 @@ static void test_unknown_options_are_refused(void **state)
     free(text);
 }
 
+/* Returns the number behind `name` in what malloc_info() writes. */
+static unsigned long figure(const char *name)
+{
+    char *text = NULL;
+    size_t length = 0;
+    unsigned long value;
+    FILE *stream = open_memstream(&text, &length);
+
+    assert_non_null(stream);
+    assert_int_equal(ft_malloc_info(0, stream), 0);
+    assert_int_equal(fclose(stream), 0);
+    assert_non_null(strstr(text, name));
+    value = strtoul(strstr(text, name) + strlen(name), NULL, 10);
+    free(text);
+    return value;
+}
+
+static void test_pages_given_back_between_chunks_are_told(void **state)
+{
+    (void)state;
+    enum { CHUNKS = 2000, SIZE = 8000, KEEP_ONE_OF = 50 };
+    static char *chunks[CHUNKS];
+    unsigned long given = figure("<pages given=\""), calls = figure("\" calls=\"");
+    unsigned long again = figure("\" again=\"");
+
+    for (size_t n = 0; n < CHUNKS; n++) {
+        chunks[n] = ft_malloc(SIZE);
+        assert_non_null(chunks[n]);
+        memset(chunks[n], 1, SIZE);
+    }
+    for (size_t n = 0; n < CHUNKS; n++)
+        if (n % KEEP_ONE_OF != 0)
+            ft_free(chunks[n]);
+    assert_int_equal(ft_malloc_trim(0), 1);
+    assert_true(figure("<pages given=\"") > given && figure("\" calls=\"") > calls);
+    for (size_t n = 0; n < CHUNKS; n++)
+        if (n % KEEP_ONE_OF != 0)
+            chunks[n] = ft_malloc(SIZE);
+    assert_true(figure("\" again=\"") > again);
+    for (size_t n = 0; n < CHUNKS; n++)
+        ft_free(chunks[n]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +277,7 @@ int main(void)
         cmocka_unit_test(test_unknown_options_are_refused),
         cmocka_unit_test(test_a_memory_stream_without_room),
         cmocka_unit_test(test_a_stream_of_a_cookie),
+        cmocka_unit_test(test_pages_given_back_between_chunks_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,54 +2,15 @@
  * Free pages inside slabs that stay in use: what goes back, what stays, and what is known of it
  * afterwards. CTest runs this with pages of 4, 16 and 64 KiB.
  */
-#include "unit/unit.h"
+#include "unit/sparse.h"
 
 #include "bins/slab_pages.h"
-#include "os/os.h"
-#include "support/pattern.h"
 
 #include <string.h>
-
-enum { CHUNKS = 4096, KEEP_ONE_OF = 97 };
 
 static const size_t sizes[] = {48, 528, 1500, 8000, 20000, 40000};
 
 enum { SIZES = sizeof sizes / sizeof sizes[0] };
-
-static void *chunks[CHUNKS];
-
-static void fill(struct arena *arena, size_t size)
-{
-    for (unsigned i = 0; i < CHUNKS; i++) {
-        chunks[i] = unit_alloc(arena, size);
-        assert_non_null(chunks[i]);
-        pattern_write(chunks[i], 0, size, i + 1);
-    }
-}
-
-static void free_most(struct arena *arena)
-{
-    for (unsigned i = 0; i < CHUNKS; i++)
-        if (i % KEEP_ONE_OF != 0)
-            unit_free(arena, chunks[i]);
-}
-
-static void check_kept(size_t size)
-{
-    for (unsigned i = 0; i < CHUNKS; i += KEEP_ONE_OF)
-        assert_int_equal(pattern_mismatch(chunks[i], size, i + 1), size);
-}
-
-static void free_rest(struct arena *arena)
-{
-    for (unsigned i = 0; i < CHUNKS; i += KEEP_ONE_OF)
-        unit_free(arena, chunks[i]);
-}
-
-static uint64_t calls(void)
-{
-    return os_counted().mmap;
-}
 
 static void test_live_neighbours_survive_and_a_second_trim_makes_no_calls(void **state)
 {
@@ -145,8 +106,7 @@ static void test_pages_that_cannot_be_renewed_are_lost(void **state)
     for (index = 0; index < CHUNKS; index++)
         if (index % KEEP_ONE_OF != 1)
             unit_free(arena, again[index]);
-    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
-        stack_flush(&cache_first(arena)->stacks.of[size_class]);
+    flush(arena);
     vacant = slab->free;
     os_fail_after(1, true);
     assert_int_equal(slab_pages_trim(&arena->bins), 0);
@@ -172,14 +132,13 @@ static void test_a_trim_in_pieces_gives_back_the_same(void **state)
 
     fill(arena, 8000);
     free_most(arena);
-    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
-        stack_flush(&cache_first(arena)->stacks.of[size_class]);
+    flush(arena);
     slab_pages_begin(&arena->bins);
     for (;; steps++) {
         uint64_t calls_before = calls();
 
         bins_enter(&arena->bins, NULL, NULL, true, HEAP_ALLOWANCE);
-        if (slab_pages_step(&arena->bins))
+        if (slab_pages_age(&arena->bins, 1))
             break;
         assert_true(calls() - calls_before <= HEAP_ALLOWANCE / 8);
         assert_true(steps < 1000);
