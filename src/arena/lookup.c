@@ -65,6 +65,8 @@ enum verdict lookup_any(uintptr_t address, struct chunk *chunk)
     /* The lock keeps the heap mapped, which a wrong pointer does not. */
     structure_lock_read();
     in_heap = lookup_in_heaps(address, chunk);
+    if (in_heap == CHUNK_NONE && chunk_find_gone(address, chunk))
+        in_heap = CHUNK_GONE;
     structure_unlock();
     if (in_heap == CHUNK_LIVE)
         return in_heap;

@@ -69,6 +69,40 @@ enum verdict chunk_find(uintptr_t address, uint16_t tag, struct chunk *chunk)
     return chunk->kind == STATE_LIVE ? CHUNK_LIVE : CHUNK_FREED;
 }
 
+/* Relaxed, here and below: for a report, any answer is as good. */
+static bool gone_tiny(uintptr_t address, struct chunk *chunk)
+{
+    uint8_t seen = atomic_load_explicit(tiny_state(address), memory_order_relaxed);
+
+    chunk->size_class = (unsigned)tiny_class_around(address);
+    chunk->requested = tiny_slack(seen);
+    return tiny_kind(seen) == STATE_FREE && chunk->size_class < TINY_CLASSES;
+}
+
+static bool gone_small(uintptr_t address, struct chunk *chunk)
+{
+    uint32_t seen = atomic_load_explicit(small_state(address), memory_order_relaxed);
+
+    chunk->size_class = small_state_class(seen);
+    chunk->requested = small_slack(seen);
+    return small_is_at(seen, STATE_FREE, address) && chunk->size_class < SIZE_CLASSES;
+}
+
+bool chunk_find_gone(uintptr_t address, struct chunk *chunk)
+{
+    bool small = chunk->zone == ZONE_SMALL;
+    uintptr_t base = address & ~(uintptr_t)((small ? SMALL_HEAP_SIZE : TINY_HEAP_SIZE) - 1);
+
+    if (address % CHUNK_ALIGN != 0 ||
+        address < base + (small ? SMALL_FIRST_UNIT : TINY_FIRST_UNIT) * UNIT_SIZE ||
+        !(small ? gone_small(address, chunk) : gone_tiny(address, chunk)))
+        return false;
+    chunk->start = address;
+    chunk->usable = size_classes[chunk->size_class].size;
+    chunk->requested = chunk->usable - chunk->requested;
+    return true;
+}
+
 void chunk_mark(const struct chunk *chunk, unsigned kind)
 {
     size_t slack = chunk->usable - chunk->requested;

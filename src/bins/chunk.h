@@ -15,7 +15,7 @@ enum verdict {
     CHUNK_INTERIOR, /* inside a live chunk, which `chunk` describes */
     CHUNK_NONE,     /* in no chunk that was ever handed out */
     /* For arena/lookup.h only. */
-    CHUNK_GONE,    /* was a LARGE chunk: freed, and its mapping is gone */
+    CHUNK_GONE,    /* was freed, and its mapping or its slab is gone */
     CHUNK_FOREIGN, /* in no memory of this allocator */
 };
 
@@ -49,6 +49,13 @@ static inline unsigned chunk_first_unit(const struct chunk *chunk)
 
 /* Looks up the chunk at the address. `tag` is heap_map_tag(address), and not TAG_NONE. */
 enum verdict chunk_find(uintptr_t address, uint16_t tag, struct chunk *chunk);
+
+/*
+ * For reports: describes the chunk that started at the address in a heap and was freed, if its slab
+ * has gone and nothing else began there since. Returns false if the states tell of no such chunk.
+ * `chunk` is as chunk_find() has left it.
+ */
+bool chunk_find_gone(uintptr_t address, struct chunk *chunk);
 
 /* Changes the state of a chunk that was looked up, from chunk->kind to `kind`. */
 void chunk_mark(const struct chunk *chunk, unsigned kind);
