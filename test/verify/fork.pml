@@ -17,8 +17,8 @@
  * Checked: in the child nobody uses slabs or a stack that somebody was changing; no chunk is handed
  * out twice; at the end every free chunk is in a slab or in the stack of a thread that exists.
  *
- * Bounds: two chunks; one call of each kind; in the child the survivor makes a fast and a slow call,
- * each of which it may leave out, and ends.
+ * Bounds: two chunks; one call of each kind; in the child the survivor makes a fast and a slow
+ * call, each of which it may leave out, and ends.
  *
  * run: fork
  * bug: fork BUG_IN_USE_NOT_READ
