@@ -1,6 +1,7 @@
 /*
  * life_crowd COUNT: a thousand threads allocate COUNT chunks of 16 to 4,096 bytes, about 900 bytes
- * each on average, free them, and sleep. Prints resident memory in KiB: before there are threads, and when all sleep.
+ * each on average, free them, and sleep. Prints resident memory in KiB: before there are threads,
+ * and when all sleep.
  */
 #include "support/require.h"
 
