@@ -32,8 +32,10 @@ enum {
     /* A stack that was empty this often, or empty after it had been full, is too short. */
     REFILLS = 8,
     RETURNS = 2,
-    /* Up to this size a stack is lengthened readily. */
+    /* Up to this size a stack is lengthened readily; and one of very small chunks. */
     CHEAP_BYTES = 2 << 10,
+    CHEAP_TINY_BYTES = 16 << 10,
+    CHEAP_TINY_UP_TO = 128,
     /*
      * The chunks of a stack that was not used for so long are returned to their slabs: they are
      * spread over slabs, and their reuse would touch all of these.
@@ -326,6 +328,13 @@ static bool ask_for_room(struct stacks *stacks, size_t wanted)
     return false;
 }
 
+static bool is_cheap(const struct stack *stack, unsigned limit)
+{
+    bool very_small = size_classes[stack->size_class].size <= CHEAP_TINY_UP_TO;
+
+    return bytes_of(stack, limit) <= (very_small ? CHEAP_TINY_BYTES : CHEAP_BYTES);
+}
+
 /*
  * Lengthens the stack if it is too short: it has been full and empty in turn, or it is so short
  * that it costs little, and was empty often enough. Chunks that are all allocated at once, and then
@@ -338,8 +347,8 @@ static bool lengthen_if_short(struct stack *stack, unsigned refills)
     unsigned limit = old == 0 ? 1 : at_most(old * 2, stack_limit_max(stack));
     size_t more = bytes_of(stack, limit - old);
 
-    if (limit == old || (stack->returns < RETURNS && (stack->refills < refills || stacks->lean ||
-                                                      bytes_of(stack, limit) > CHEAP_BYTES)))
+    if (limit == old || (stack->returns < RETURNS &&
+                         (stack->refills < refills || stacks->lean || !is_cheap(stack, limit))))
         return false;
     if (!room_take(stacks, more) && !ask_for_room(stacks, more))
         return false;
