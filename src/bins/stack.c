@@ -330,9 +330,8 @@ static bool ask_for_room(struct stacks *stacks, size_t wanted)
 
 static bool is_cheap(const struct stack *stack, unsigned limit)
 {
-    bool very_small = size_classes[stack->size_class].size <= CHEAP_TINY_UP_TO;
-
-    return bytes_of(stack, limit) <= (very_small ? CHEAP_TINY_BYTES : CHEAP_BYTES);
+    return bytes_of(stack, limit) <=
+           (bytes_of(stack, 1) <= CHEAP_TINY_UP_TO ? CHEAP_TINY_BYTES : CHEAP_BYTES);
 }
 
 /*
