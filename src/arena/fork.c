@@ -159,7 +159,7 @@ bool arena_leave_for_repair(const struct chunk *chunk)
         return false;
     lock_repair(owner);
     left = will_be_found(owner, chunk);
-    if (left)
+    if (left && chunk->kind != STATE_REMOTE)
         chunk_mark(chunk, STATE_REMOTE);
     unlock_repair(owner);
     return left;

@@ -22,9 +22,9 @@ void arena_repair_step(struct arena *arena);
 void arena_repair(struct arena *arena);
 
 /*
- * For a live chunk that is being freed. If the repair will find it, marks it and returns true, and
- * nothing else is to be done. Any thread may call the first function; the second is for the arena's
- * own chunks.
+ * For a chunk that is being freed, live or already marked. If the repair will find it, marks it and
+ * returns true, and nothing else is to be done. Any thread may call the first function, with the
+ * arena's lock or without; the second is for live chunks of the arena whose lock the caller holds.
  */
 bool arena_leave_for_repair(const struct chunk *chunk);
 bool arena_keep_for_repair(const struct chunk *chunk);

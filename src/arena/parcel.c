@@ -84,6 +84,18 @@ struct parcel *parcel_get(struct cache *cache)
     return parcel != NULL ? parcel : make_block();
 }
 
+struct parcel *parcel_get_one(void)
+{
+    struct parcel *parcel;
+
+    lock_depot();
+    parcel = depot;
+    if (parcel != NULL)
+        depot = parcel->next;
+    unlock_depot();
+    return parcel != NULL ? parcel : make_block();
+}
+
 void parcel_put_chain(struct parcel *first, struct parcel *last)
 {
     lock_depot();

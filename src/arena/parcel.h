@@ -28,6 +28,9 @@ extern pthread_mutex_t parcel_lock;
 /* Returns an empty parcel, or NULL if there is no memory. Takes the depot's lock if need be. */
 struct parcel *parcel_get(struct cache *cache);
 
+/* Returns one from the depot, for a caller that has no cache to keep others in, or NULL. */
+struct parcel *parcel_get_one(void);
+
 /* Takes an empty parcel back. The same lock. */
 void parcel_put(struct cache *cache, struct parcel *parcel);
 

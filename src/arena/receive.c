@@ -40,7 +40,7 @@ static inline bool arrive_small(uintptr_t address, unsigned *size_class)
     return true;
 }
 
-static __attribute__((noinline)) void report_twice(uintptr_t address)
+__attribute__((noinline)) void remote_report_twice(uintptr_t address)
 {
     report_corruption("chunk freed twice at once: found", address);
 }
@@ -53,7 +53,7 @@ static void tiny_to_stacks(struct stacks *stacks, const struct parcel *parcel)
         if (likely(arrive_tiny(*at)))
             stack_free(&stacks->of[tiny_class_around(*at)], pointer_to(*at));
         else
-            report_twice(*at);
+            remote_report_twice(*at);
 }
 
 static void small_to_stacks(struct stacks *stacks, const struct parcel *parcel)
@@ -65,7 +65,7 @@ static void small_to_stacks(struct stacks *stacks, const struct parcel *parcel)
         if (likely(arrive_small(*at, &size_class)))
             stack_free(&stacks->of[size_class], pointer_to(*at));
         else
-            report_twice(*at);
+            remote_report_twice(*at);
 }
 
 static void to_quarantine(struct cache *cache, const struct parcel *parcel)
@@ -77,7 +77,7 @@ static void to_quarantine(struct cache *cache, const struct parcel *parcel)
             chunk.kind == STATE_REMOTE)
             chunk_quarantine_receive(cache, &chunk);
         else
-            report_twice(parcel->chunks[i]);
+            remote_report_twice(parcel->chunks[i]);
 }
 
 static void unpack(struct cache *cache, struct parcel *parcel)
@@ -103,7 +103,7 @@ static void to_slabs(struct arena *arena, struct parcel *parcel)
         bool small = parcel->tag & TAG_SMALL;
 
         if (unlikely(small ? !arrive_small(address, &size_class) : !arrive_tiny(address))) {
-            report_twice(address);
+            remote_report_twice(address);
             continue;
         }
         if (!small)

@@ -147,14 +147,61 @@ static bool make_room(struct cache *cache, struct outgoing *outgoing, struct are
     return true;
 }
 
-/* Without memory for a parcel, the chunk is returned to its slab at once. */
-static void return_directly(struct arena *owner, uintptr_t address, uint16_t tag)
+/*
+ * Returns a parcel with room for the tag among those that wait to be unpacked, or puts an empty one
+ * in front of them. Returns NULL if there is no memory. The arena's lock is held.
+ */
+static struct parcel *waiting_parcel(struct arena *owner, uint16_t tag)
+{
+    struct parcel *parcel = owner->unpacking;
+
+    /* TINY and SMALL chunks may alternate. */
+    for (unsigned seen = 0; seen < 2 && parcel != NULL; seen++, parcel = parcel->next)
+        if (parcel->tag == tag && parcel->count < PARCEL_CHUNKS)
+            return parcel;
+    parcel = parcel_get_one();
+    if (parcel == NULL)
+        return NULL;
+    parcel->tag = tag;
+    parcel->count = 0;
+    parcel->bytes = 0;
+    parcel->next = owner->unpacking;
+    owner->unpacking = parcel;
+    return parcel;
+}
+
+/*
+ * Leaves the chunk to the arena's threads, one of which has to put it into its quarantine. Returns
+ * false if there is no memory for a parcel.
+ */
+static bool leave_to_quarantine(struct arena *owner, const struct chunk *chunk, uint16_t tag)
+{
+    struct parcel *parcel = waiting_parcel(owner, tag);
+
+    if (parcel == NULL)
+        return false;
+    if (chunk->kind != STATE_REMOTE)
+        chunk_mark(chunk, STATE_REMOTE);
+    parcel->chunks[parcel->count++] = chunk->start;
+    return true;
+}
+
+/*
+ * Returns a chunk to its slab at once, with the arena's lock, for a thread that cannot collect it:
+ * there is no memory for a parcel, or the thread has no cache of its own. `kind` is the state that
+ * the chunk was in for the caller; if it has another one, another thread has freed it, too.
+ */
+static void return_directly(struct arena *owner, uintptr_t address, uint16_t tag, unsigned kind)
 {
     struct chunk chunk;
 
     arena_lock(owner);
     bins_enter(&owner->bins, NULL, NULL, false, HEAP_ALLOWANCE);
-    if (!arena_is_damaged(owner) && chunk_find(address, tag, &chunk) == CHUNK_FREED) {
+    arena_stir(owner);
+    if (chunk_find(address, tag, &chunk) == CHUNK_NONE || chunk.kind != kind) {
+        remote_report_twice(address);
+    } else if (!arena_leave_for_repair(&chunk) &&
+               (!policy_quarantine() || !leave_to_quarantine(owner, &chunk, tag))) {
         chunk_mark(&chunk, STATE_FREE);
         arena_take_back(owner, &chunk);
     }
@@ -168,7 +215,7 @@ static void collect(struct cache *cache, struct arena *owner, uintptr_t address,
     struct outgoing *outgoing = outgoing_for(cache, tag);
 
     if (!make_room(cache, outgoing, owner, tag)) {
-        return_directly(owner, address, tag);
+        return_directly(owner, address, tag, STATE_REMOTE);
         return;
     }
     *outgoing->next++ = address;
@@ -192,13 +239,14 @@ void remote_free(struct cache *cache, const struct chunk *chunk)
     uint16_t tag = small ? owner->small_tag : owner->tiny_tag;
 
     count_remote_free(cache);
+    if (unlikely(cache == NULL || cache->common)) {
+        return_directly(owner, chunk->start, tag, STATE_LIVE);
+        return;
+    }
     if (unlikely(arena_leave_for_repair(chunk)))
         return;
     chunk_mark(chunk, STATE_REMOTE);
-    if (unlikely(cache == NULL || cache->common))
-        return_directly(owner, chunk->start, tag);
-    else
-        collect(cache, owner, chunk->start, tag, small ? (unsigned)chunk->usable : 0);
+    collect(cache, owner, chunk->start, tag, small ? (unsigned)chunk->usable : 0);
 }
 
 /* The next chunks in this heap are then freed by remote_free_known(). */

@@ -127,6 +127,9 @@ bool remote_inbox_empty(struct arena *arena);
 size_t remote_return(struct arena *arena);
 void remote_return_all(struct arena *arena);
 
+/* Reports a chunk whose state says that another thread has freed it at the same moment. */
+void remote_report_twice(uintptr_t address);
+
 /* For the repair after a fork: forgets what has arrived. */
 void remote_forget(struct arena *arena);
 

@@ -47,4 +47,12 @@ static inline void give_abroad(struct arena *arena, void *pointer)
     remote_free(cache_first(arena), &chunk);
 }
 
+static inline bool in_stack(const struct stack *stack, const void *chunk)
+{
+    for (void **slot = stack->slots; slot < stack->top; slot++)
+        if (*slot == chunk)
+            return true;
+    return false;
+}
+
 #endif

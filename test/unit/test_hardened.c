@@ -20,14 +20,6 @@
 
 enum { QUARANTINE_CHUNKS = 512, QUARANTINE_BYTES = 512 << 10 };
 
-static bool in_stack(const struct stack *stack, const void *chunk)
-{
-    for (void **slot = stack->slots; slot < stack->top; slot++)
-        if (*slot == chunk)
-            return true;
-    return false;
-}
-
 static void hand_out(void *unused)
 {
     (void)unused;
@@ -230,48 +222,6 @@ static void test_reuse_is_random(void **state)
     run(choose_again);
 }
 
-/*
- * Threads of other arenas free the chunks. They are zero on their way, and wait in quarantine like
- * all others.
- */
-static void come_home(void *unused)
-{
-    (void)unused;
-    enum { COUNT = 100 };
-    static const size_t sizes[] = {10, 40, 100, 800, 3000};
-    struct arena *self = unit_arena(), *owner = unit_arena();
-    char *chunks[COUNT];
-
-    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-        struct stack *stack = &cache_first(owner)->stacks.of[size_class_of(sizes[s] + 1)];
-        size_t dirty = 0;
-
-        for (size_t n = 0; n < COUNT; n++)
-            memset(chunks[n] = take(owner, sizes[s]), 0xee, sizes[s]);
-        for (size_t n = 0; n < COUNT; n++)
-            give_abroad(self, chunks[n]);
-        remote_send_all(cache_first(self));
-        for (size_t n = 0; n < COUNT; n++) {
-            REQUIRE(unit_chunk(chunks[n]).kind == STATE_REMOTE, "not on its way");
-            dirty += pattern_first_nonzero(chunks[n], sizes[s]) < sizes[s];
-        }
-        REQUIRE(dirty == 0, "something is written to a chunk on its way");
-        remote_receive_all(cache_first(owner));
-        for (size_t n = 0; n < COUNT; n++) {
-            REQUIRE(unit_chunk(chunks[n]).kind == STATE_FREE, "not free");
-            REQUIRE(pattern_first_nonzero(chunks[n], sizes[s]) == sizes[s], "not zero");
-            REQUIRE(!in_stack(stack, chunks[n]), "does not wait");
-        }
-        chunk_quarantine_flush(cache_first(owner));
-    }
-}
-
-static void test_returned_chunks_are_zero_and_wait(void **state)
-{
-    (void)state;
-    run(come_home);
-}
-
 static size_t resident_pages(void)
 {
     FILE *statm = fopen("/proc/self/statm", "re");
@@ -390,7 +340,6 @@ int main(void)
         cmocka_unit_test(test_the_quarantine_is_bounded_in_bytes),
         cmocka_unit_test(test_the_order_is_random),
         cmocka_unit_test(test_reuse_is_random),
-        cmocka_unit_test(test_returned_chunks_are_zero_and_wait),
         cmocka_unit_test(test_wiping_touches_no_new_memory),
         cmocka_unit_test(test_misuse_is_reported),
     };

@@ -67,6 +67,16 @@ static void free_from(struct arena *other, size_t n)
     chunks[n] = NULL;
 }
 
+/* By a thread that has no cache, and returns the chunk with the arena's lock. */
+static void free_without_cache(struct arena *arena, size_t n)
+{
+    struct chunk chunk = unit_chunk(chunks[n]);
+
+    remote_free(NULL, &chunk);
+    chunks[n] = NULL;
+    cache_use(cache_first(arena));
+}
+
 static void empty(struct arena *arena, struct arena *other)
 {
     for (size_t n = 0; n < CHUNKS; n++)
@@ -151,10 +161,16 @@ static void mix(unsigned seed, bool (*survives)(unsigned fork))
                     continue;
                 }
                 check(n);
-                if (rng_below(&rng, 2) == 0)
-                    free_own(arena, n);
-                else
+                switch (rng_below(&rng, 4)) {
+                case 0:
+                    free_without_cache(arena, n);
+                    break;
+                case 1:
                     free_from(other, n);
+                    break;
+                default:
+                    free_own(arena, n);
+                }
             }
         }
     }
@@ -237,6 +253,56 @@ static void test_remote_frees_are_sent_after_the_repair(void **state)
     empty(arena, other);
 }
 
+static bool waits_for_repair(struct arena *arena, size_t n)
+{
+    struct chunk chunk = unit_chunk(chunks[n]);
+    struct heap_set *set = chunk.zone == ZONE_SMALL ? &arena->small : &arena->tiny;
+
+    return atomic_load(&arena->damaged) == ARENA_DAMAGED ||
+           recover_at_or_behind(&set->unswept, &chunk) ||
+           recover_at_or_behind(&set->unknown, &chunk);
+}
+
+/*
+ * The repair finds a chunk at its place or behind it, so that is only marked. In front of the place
+ * nobody would find a mark.
+ */
+static void free_directly(bool survivor, unsigned steps)
+{
+    struct rng rng = rng_stream(1, 4);
+    struct arena *arena = unit_arena(), *other = unit_arena();
+    size_t count[2] = {0, 0};
+
+    fill(arena, &rng);
+    damage(arena, survivor);
+    for (unsigned step = 0; step < steps; step++)
+        arena_repair_step(arena);
+    for (size_t n = 0; n < CHUNKS; n += 7) {
+        const char *chunk = chunks[n];
+        bool waits = waits_for_repair(arena, n);
+
+        free_without_cache(arena, n);
+        assert_int_equal(unit_chunk(chunk).kind == STATE_REMOTE, waits);
+        assert_int_not_equal(unit_chunk(chunk).kind, STATE_LIVE);
+        count[waits]++;
+    }
+    assert_true(arena_is_damaged(arena) && count[true] > 0 && (count[false] > 0 || steps == 0));
+    arena_repair(arena);
+    assert_int_equal(unit_count_state(arena, STATE_REMOTE), 0);
+    for (size_t n = 0; n < CHUNKS; n++)
+        if (chunks[n] != NULL)
+            check(n);
+    empty(arena, other);
+}
+
+static void test_frees_with_the_lock_during_a_repair(void **state)
+{
+    (void)state;
+    for (unsigned survivor = 0; survivor < 2; survivor++)
+        for (unsigned steps = 0; steps < 9; steps += 4)
+            free_directly(survivor != 0, steps);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_everything_between_the_steps),
         cmocka_unit_test(test_the_heap_of_the_place_is_not_unmapped),
         cmocka_unit_test(test_remote_frees_are_sent_after_the_repair),
+        cmocka_unit_test(test_frees_with_the_lock_during_a_repair),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,8 @@
 
 #include <string.h>
 
-enum { MANY = 1000 };
+/* A call that needs a single chunk unpacks so many parcels. */
+enum { MANY = 1000, STEP_PARCELS = 32 };
 
 static struct parcel *inbox(struct arena *arena)
 {
@@ -79,14 +80,17 @@ static void test_a_batch_is_sent_as_one(void **state)
     (void)state;
     struct arena *self = unit_arena(), *owner = busy_arena();
     struct parcel *before = NULL;
+    static void *chunks[MANY];
     unsigned pushes = 0;
 
+    for (unsigned n = 0; n < MANY; n++)
+        chunks[n] = unit_alloc(owner, 64);
     for (unsigned n = 0; n < MANY; n++) {
-        free_remotely(self, unit_alloc(owner, 64));
+        free_remotely(self, chunks[n]);
         pushes += inbox(owner) != before;
         before = inbox(owner);
     }
-    assert_true(pushes >= 1 && pushes <= MANY / 16);
+    assert_int_equal(pushes, (MANY - 1) / PARCEL_CHUNKS);
 }
 
 static void test_a_batch_holds_little_memory(void **state)
@@ -97,8 +101,10 @@ static void test_a_batch_holds_little_memory(void **state)
     free_remotely(self, unit_alloc(owner, SMALL_MAX));
     assert_non_null(inbox(owner));
     remote_receive_all(cache_first(owner));
-    for (unsigned n = 0; n < 8; n++)
+    for (unsigned n = 0; n < REMOTE_BATCH_BYTES / (32 << 10); n++) {
+        assert_null(inbox(owner));
         free_remotely(self, unit_alloc(owner, 32 << 10));
+    }
     assert_non_null(inbox(owner));
 }
 
@@ -121,23 +127,82 @@ static void test_batches_for_many_owners(void **state)
     }
 }
 
-static void test_a_thread_without_cache_returns_each_chunk(void **state)
+/* Frees a chunk of each class with this cache; it must come back to its slab at once. */
+static void return_directly(struct cache *cache, struct arena *owner)
 {
-    (void)state;
-    struct arena *owner = unit_arena();
-
-    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class += 5) {
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        struct stack *stack = &cache_first(owner)->stacks.of[size_class];
         void *chunk = unit_alloc(owner, size_classes[size_class].size);
         void *neighbour = unit_alloc(owner, size_classes[size_class].size);
         struct chunk described = unit_chunk(chunk);
+        unsigned count = stack_count(stack);
 
-        remote_free(NULL, &described);
-        assert_null(inbox(owner));
+        atomic_store(&owner->restless, false);
+        remote_free(cache, &described);
+        REQUIRE(inbox(owner) == NULL && owner->unpacking == NULL, "in a parcel");
+        REQUIRE(stack_count(stack) == count, "in the stack of another thread");
+        REQUIRE(atomic_load(&owner->restless), "nobody would give it back");
+        REQUIRE(atomic_load(&owner->holder) == NULL, "still locked");
+        REQUIRE(owner->small.own == NULL && !owner->small.alone, "entered as one of its threads");
         cache_use(cache_first(owner));
-        assert_true(unit_chunk(chunk).kind == STATE_FREE || unit_chunk(chunk).kind == STATE_NONE);
+        REQUIRE(unit_chunk(chunk).kind == STATE_FREE || unit_chunk(chunk).kind == STATE_NONE,
+                "not free");
+        REQUIRE(unit_chunk(neighbour).kind == STATE_LIVE, "another one was freed");
         unit_free(owner, neighbour);
-        unit_check_bin(owner, &cache_first(owner)->stacks.of[size_class], 0);
+        unit_check_bin(owner, stack, 0);
     }
+}
+
+static void return_without_own_cache(void *argument)
+{
+    (void)argument;
+    struct arena *common = unit_arena();
+
+    return_directly(NULL, unit_arena());
+    cache_first(common)->common = true;
+    return_directly(cache_first(common), unit_arena());
+    REQUIRE(cache_first(common)->parcels == NULL, "others may be using a common cache");
+}
+
+static void test_a_thread_without_a_cache_of_its_own_returns_each_chunk(void **state)
+{
+    (void)state;
+    assert_true(unit_child_succeeds(return_without_own_cache, NULL));
+}
+
+static void return_without_parcels(void *argument)
+{
+    (void)argument;
+    struct arena *self = unit_arena(), *owner = unit_arena();
+    void *tiny = unit_alloc(owner, 100), *small = unit_alloc(owner, 2000);
+    void *collected = unit_alloc(owner, 100);
+
+    free_remotely(self, collected);
+    /* So many that there is memory for them when there is none for parcels. */
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
+        for (unsigned n = 0; n < 3; n++)
+            unit_free(owner, unit_alloc(owner, size_classes[size_class].size));
+    remote_send_all(cache_first(self));
+    use_up_parcels(cache_first(self));
+    REQUIRE(remote_free_aligned(cache_first(self), (uintptr_t)tiny, owner->tiny_tag) &&
+                remote_free_aligned(cache_first(self), (uintptr_t)small, owner->small_tag),
+            "live chunks are refused");
+    REQUIRE(!remote_free_known(cache_first(self), (uintptr_t)tiny), "nothing is known of the heap");
+    REQUIRE(unit_count_state(owner, STATE_LIVE) == 0, "not freed");
+    REQUIRE(unit_count_state(owner, STATE_REMOTE) == 1 && inbox(owner)->next == NULL, "sent");
+    /* There are parcels again when one has arrived. */
+    remote_receive_all(cache_first(owner));
+    parcel_put_all(cache_first(owner));
+    free_remotely(self, unit_alloc(owner, 100));
+    REQUIRE(unit_count_state(owner, STATE_REMOTE) == 1, "not collected");
+    os_fail_after(0, false);
+    return_directly(NULL, unit_arena());
+}
+
+static void test_without_memory_for_a_parcel_a_chunk_is_returned(void **state)
+{
+    (void)state;
+    assert_true(unit_child_succeeds(return_without_parcels, NULL));
 }
 
 static void test_a_bin_that_runs_empty_takes_what_has_arrived(void **state)
@@ -170,10 +235,11 @@ static void test_a_long_backlog_is_received_in_steps(void **state)
         size_t before = unit_count_state(owner, STATE_REMOTE);
 
         remote_receive(cache_first(owner));
-        assert_true(unit_count_state(owner, STATE_REMOTE) < before);
+        assert_in_range(before - unit_count_state(owner, STATE_REMOTE), 1,
+                        STEP_PARCELS * PARCEL_CHUNKS);
         steps++;
-    } while (owner->unpacking != NULL || inbox(owner) != NULL);
-    assert_true(steps > 5 * MANY / (PARCEL_CHUNKS * 64));
+    } while (!remote_inbox_empty(owner));
+    assert_int_equal(steps, 5 * MANY / (STEP_PARCELS * PARCEL_CHUNKS) + 1);
     assert_int_equal(unit_count_state(owner, STATE_REMOTE), 0);
 }
 
@@ -229,7 +295,8 @@ int main(void)
         cmocka_unit_test(test_a_batch_is_sent_as_one),
         cmocka_unit_test(test_a_batch_holds_little_memory),
         cmocka_unit_test(test_batches_for_many_owners),
-        cmocka_unit_test(test_a_thread_without_cache_returns_each_chunk),
+        cmocka_unit_test(test_a_thread_without_a_cache_of_its_own_returns_each_chunk),
+        cmocka_unit_test(test_without_memory_for_a_parcel_a_chunk_is_returned),
         cmocka_unit_test(test_a_bin_that_runs_empty_takes_what_has_arrived),
         cmocka_unit_test(test_a_long_backlog_is_received_in_steps),
         cmocka_unit_test(test_forgotten_chunks_are_not_sent),
