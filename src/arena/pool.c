@@ -179,6 +179,11 @@ void pool_put(struct cache *cache)
         arena_unlock(arena);
     }
     remote_send_all(cache);
+    /*
+     * The next thread may begin in the child of a fork. There a repair may find a chunk that would
+     * be collected because its heap is known from before.
+     */
+    remote_drop(cache);
     parcel_put_all(cache);
     /* A signal handler may have forked meanwhile. */
     lock_sound(cache);

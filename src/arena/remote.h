@@ -106,7 +106,10 @@ static inline bool remote_free_known(struct cache *cache, uintptr_t address)
     return true;
 }
 
-/* In the child of a fork: forgets what was collected, because the repair finds it. */
+/*
+ * Forgets what was collected, and which heaps are known: in the child of a fork, because the repair
+ * finds the chunks, and when the thread has ended and nothing is left to send.
+ */
 void remote_drop(struct cache *cache);
 
 /*

@@ -6,6 +6,7 @@
 #include "unit/unit.h"
 
 #include "arena/fork.h"
+#include "arena/pool.h"
 #include "arena/remote.h"
 #include "bins/recover.h"
 #include "support/pattern.h"
@@ -19,10 +20,15 @@ enum { CHUNKS = 12000, WORK_MAX = 2 * (1024 + TINY_SLAB_CHUNKS_MAX) };
 static char *chunks[CHUNKS];
 static size_t sizes[CHUNKS];
 
-static void damage(struct arena *arena, bool survivor)
+static void damage_only(struct arena *arena, bool survivor)
 {
     atomic_store(&arena->survivor, survivor);
     atomic_store(&arena->damaged, ARENA_DAMAGED);
+}
+
+static void damage(struct arena *arena, bool survivor)
+{
+    damage_only(arena, survivor);
     for (struct arena *each = atomic_load(&arena_list); each != NULL; each = each->next)
         remote_drop(cache_first(each));
 }
@@ -295,6 +301,43 @@ static void free_directly(bool survivor, unsigned steps)
     empty(arena, other);
 }
 
+/*
+ * The cache of a thread that ended before the fork knew heaps of the arena. Its next thread must
+ * not free chunks by that: behind the place, the repair would find them, too.
+ */
+static void test_a_cache_from_before_the_fork_knows_no_heap(void **state)
+{
+    (void)state;
+    struct rng rng = rng_stream(1, 5);
+    struct arena *arena = unit_arena(), *other = unit_arena();
+    struct cache *cache = cache_first(other);
+    size_t behind = 0, collected = 0;
+
+    fill(arena, &rng);
+    for (size_t n = 0; n < CHUNKS; n += 5) {
+        uint16_t tag = unit_chunk(chunks[n]).zone == ZONE_TINY ? arena->tiny_tag : arena->small_tag;
+
+        assert_true(remote_free_aligned(cache, (uintptr_t)chunks[n], tag));
+        chunks[n] = NULL;
+    }
+    pool_put(cache);
+    damage_only(arena, true);
+    for (arena_repair_step(arena); arena_is_damaged(arena); arena_repair_step(arena))
+        for (size_t n = 0; n < CHUNKS; n++) {
+            if (chunks[n] == NULL)
+                continue;
+            if (waits_for_repair(arena, n)) {
+                assert_false(remote_free_known(cache, (uintptr_t)chunks[n]));
+                behind++;
+            } else if (n % 3 == 0) {
+                free_from(other, n);
+                collected++;
+            }
+        }
+    assert_true(collected > 0 && behind > 0);
+    empty(arena, other);
+}
+
 static void test_frees_with_the_lock_during_a_repair(void **state)
 {
     (void)state;
@@ -311,6 +354,7 @@ int main(void)
         cmocka_unit_test(test_everything_between_the_steps),
         cmocka_unit_test(test_the_heap_of_the_place_is_not_unmapped),
         cmocka_unit_test(test_remote_frees_are_sent_after_the_repair),
+        cmocka_unit_test(test_a_cache_from_before_the_fork_knows_no_heap),
         cmocka_unit_test(test_frees_with_the_lock_during_a_repair),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
