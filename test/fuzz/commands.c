@@ -4,6 +4,7 @@
 #include "fuzz/fuzz.h"
 
 #include "arena/thread.h"
+#include "arena/visit.h"
 #include "os/os.h"
 #include "support/prefixed.h"
 
@@ -26,10 +27,25 @@ static void command_no_faults(void)
     fuzz_faults_off();
 }
 
+enum { LONG_AGO = 1 };
+
+/* Does what is due for arenas whose threads have made no tick for long, the caller's included. */
+static void visit_all(void)
+{
+    for (struct arena *arena = atomic_load(&arena_list); arena != NULL; arena = arena->next)
+        arena->bins.next_tick = LONG_AGO;
+    while (visit_one())
+        continue;
+}
+
 /* Lets time pass before the next commands. */
 static void command_tick(void)
 {
-    fuzz.ticking = input_byte() % 64 + 1;
+    unsigned drawn = input_byte();
+
+    fuzz.ticking = drawn % 64 + 1;
+    if (drawn & 128)
+        visit_all();
 }
 
 typedef void command(void);
@@ -47,11 +63,22 @@ static command *const commands[] = {
     command_leave,      command_leave,     command_fork,      command_wrong_size,
 };
 
-/* A tick happens only when the input asks for it, because the clock is no part of the input. */
+/*
+ * A tick happens only when the input asks for it, because the clock is no part of the input. At a
+ * tick, the chunks are sent that the thread has collected.
+ */
 static void set_clock(void)
 {
-    if (thread_self.home != NULL)
-        thread_self.home->arena->bins.next_tick = fuzz.ticking > 0 ? 0 : BINS_NO_TICKS;
+    uint64_t when = fuzz.ticking > 0 ? 0 : BINS_NO_TICKS;
+
+    /* No arena seems to be idle. */
+    for (struct arena *arena = atomic_load(&arena_list); arena != NULL; arena = arena->next)
+        arena->bins.next_tick = BINS_NO_TICKS;
+    if (thread_self.home != NULL) {
+        thread_self.home->arena->bins.next_tick = when;
+        thread_self.home->stacks.next_flush = when;
+        thread_self.home->send_at = 0;
+    }
     fuzz.ticking -= fuzz.ticking > 0;
 }
 
