@@ -25,38 +25,47 @@ static void give_without_cache(void *pointer)
     remote_free(NULL, &chunk);
 }
 
+enum { COUNT = 100 };
+
+static void require_on_their_way(char *const *chunks, size_t size)
+{
+    for (size_t n = 0; n < COUNT; n++) {
+        REQUIRE(unit_chunk(chunks[n]).kind == STATE_REMOTE, "not on its way");
+        REQUIRE(pattern_first_nonzero(chunks[n], size) == size,
+                "something is written to a chunk on its way");
+    }
+}
+
+static void require_to_wait(const struct stack *stack, char *const *chunks, size_t size)
+{
+    for (size_t n = 0; n < COUNT; n++) {
+        REQUIRE(unit_chunk(chunks[n]).kind == STATE_FREE, "not free");
+        REQUIRE(pattern_first_nonzero(chunks[n], size) == size, "not zero");
+        REQUIRE(!in_stack(stack, chunks[n]), "does not wait");
+    }
+}
+
 /*
  * Threads of other arenas free the chunks. They are zero on their way, and wait in quarantine like
  * all others.
  */
 static void come_home(bool without_cache)
 {
-    enum { COUNT = 100 };
     static const size_t sizes[] = {10, 40, 100, 800, 3000};
     struct arena *self = unit_arena(), *owner = unit_arena();
     char *chunks[COUNT];
 
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-        struct stack *stack = &cache_first(owner)->stacks.of[size_class_of(sizes[s] + 1)];
-        size_t dirty = 0;
-
         for (size_t n = 0; n < COUNT; n++)
             memset(chunks[n] = take(owner, sizes[s]), 0xee, sizes[s]);
         for (size_t n = 0; n < COUNT; n++)
             without_cache ? give_without_cache(chunks[n]) : give_abroad(self, chunks[n]);
         remote_send_all(cache_first(self));
+        require_on_their_way(chunks, sizes[s]);
         cache_use(cache_first(owner));
-        for (size_t n = 0; n < COUNT; n++) {
-            REQUIRE(unit_chunk(chunks[n]).kind == STATE_REMOTE, "not on its way");
-            dirty += pattern_first_nonzero(chunks[n], sizes[s]) < sizes[s];
-        }
-        REQUIRE(dirty == 0, "something is written to a chunk on its way");
         remote_receive_all(cache_first(owner));
-        for (size_t n = 0; n < COUNT; n++) {
-            REQUIRE(unit_chunk(chunks[n]).kind == STATE_FREE, "not free");
-            REQUIRE(pattern_first_nonzero(chunks[n], sizes[s]) == sizes[s], "not zero");
-            REQUIRE(!in_stack(stack, chunks[n]), "does not wait");
-        }
+        require_to_wait(&cache_first(owner)->stacks.of[size_class_of(sizes[s] + 1)], chunks,
+                        sizes[s]);
         chunk_quarantine_flush(cache_first(owner));
     }
 }
@@ -84,17 +93,17 @@ static void test_returned_chunks_are_zero_and_wait(void **state)
 static void fill_parcels(void *unused)
 {
     (void)unused;
-    enum { COUNT = 4 * PARCEL_CHUNKS };
+    enum { MANY = 4 * PARCEL_CHUNKS };
     struct arena *owner = unit_arena();
-    static char *chunks[2][COUNT];
+    static char *chunks[2][MANY];
     unsigned parcels = 0;
 
-    for (size_t n = 0; n < COUNT; n++) {
+    for (size_t n = 0; n < MANY; n++) {
         chunks[0][n] = take(owner, 10);
         chunks[1][n] = take(owner, 3000);
     }
     for (unsigned small = 0; small < 2; small++)
-        for (size_t n = 0; n < COUNT; n++)
+        for (size_t n = 0; n < MANY; n++)
             give_without_cache(chunks[small][n]);
     for (struct parcel *parcel = owner->unpacking; parcel != NULL; parcel = parcel->next)
         parcels += parcel->count == PARCEL_CHUNKS;
