@@ -289,7 +289,7 @@ static void destroy_canary_remotely(void *unused)
     (void)unused;
 
     chunk[100] = 0;
-    give(arena, chunk);
+    give_abroad(arena, chunk);
 }
 
 static void write_to_freed(void *unused)

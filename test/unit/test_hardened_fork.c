@@ -24,23 +24,41 @@ static void repair(struct arena *arena, bool survivor)
     atomic_store(&arena->survivor, false);
 }
 
+enum { COUNT = 100 };
+
+/* Frees the chunks; two of three as the thread of another arena, half of them sent already. */
+static void free_all(struct arena *owner, struct arena *other, char *const *chunks)
+{
+    for (size_t n = 0; n < COUNT; n++) {
+        if (n % 3 == 0)
+            give(owner, chunks[n]);
+        else
+            give_abroad(other, chunks[n]);
+        if (n == COUNT / 2)
+            remote_send_all(cache_first(other));
+    }
+    REQUIRE(atomic_load(&owner->inbox) != NULL, "nothing was sent");
+    REQUIRE(unit_count_state(owner, STATE_REMOTE) == COUNT * 2 / 3, "not on their way");
+    remote_drop(cache_first(other));
+}
+
 /*
- * Parcels that a fork cuts off. The repair finds them by their states and must clear them before
- * they are handed out again.
+ * Parcels that a fork cuts off. The repair finds the chunks by their states, and they must be clear
+ * when they are handed out again.
  */
 static void repair_parcels(void *unused)
 {
     (void)unused;
     for (unsigned survivor = 0; survivor < 2; survivor++) {
-        struct arena *self = unit_arena(), *owner = unit_arena();
-        char *chunks[100];
+        struct arena *other = unit_arena(), *owner = unit_arena();
+        char *chunks[COUNT];
 
-        for (size_t n = 0; n < 100; n++)
+        for (size_t n = 0; n < COUNT; n++)
             chunks[n] = take(owner, n % 2 == 0 ? 100 : 3000);
-        for (size_t n = 0; n < 100; n++)
-            give(n % 3 == 0 ? owner : self, chunks[n]);
+        free_all(owner, other, chunks);
         repair(owner, survivor != 0);
         REQUIRE(unit_count_state(owner, STATE_REMOTE) == 0, "still on their way");
+        REQUIRE(unit_count_state(owner, STATE_LIVE) == 0, "not freed");
         chunk_quarantine_flush(cache_first(owner));
         for (size_t n = 0; n < 3000; n++)
             take(owner, n % 2 == 0 ? 100 : 3000);
