@@ -161,7 +161,10 @@ static unsigned bins_in_common(const struct bins *one, const struct bins *other,
     return count;
 }
 
-/* Of an arena without a thread, only the chunks on their way were lost. Its bins are as they were. */
+/*
+ * Of an arena without a thread, only the chunks on their way were lost. Its bins are as they
+ * were.
+ */
 static void sweep_idle(void *argument)
 {
     struct arena *own = unit_arena(), *idle = unit_arena();
@@ -236,6 +239,20 @@ static void use(struct cache *cache, struct arena *foreign)
     parcel_put(cache, parcel_get_one());
 }
 
+/* Makes two caches that threads use in front of one arena. */
+static void share_arena(struct cache **first, struct cache **second)
+{
+    REQUIRE(pool_limit(1), "the limit came too late");
+    *first = pool_get();
+    atomic_store(&(*first)->arena->bins.next_tick, BINS_NO_TICKS);
+    pool_put(*first);
+    REQUIRE(pool_get() == *first, "another cache");
+    *second = cache_create((*first)->arena);
+    REQUIRE(*second != NULL, "no cache");
+    atomic_store(&(*second)->in_use, true);
+    (*first)->stacks.next_flush = (*second)->stacks.next_flush = BINS_NO_TICKS;
+}
+
 static void rebuild_shared(void *argument)
 {
     struct arena *arena, *foreign = unit_arena();
@@ -243,16 +260,8 @@ static void rebuild_shared(void *argument)
     static char *chunks[CHUNKS];
 
     (void)argument;
-    REQUIRE(pool_limit(1), "the limit came too late");
-    first = pool_get();
+    share_arena(&first, &second);
     arena = first->arena;
-    atomic_store(&arena->bins.next_tick, BINS_NO_TICKS);
-    pool_put(first);
-    REQUIRE(pool_get() == first, "another cache");
-    second = cache_create(arena);
-    REQUIRE(second != NULL, "no cache");
-    atomic_store(&second->in_use, true);
-    first->stacks.next_flush = second->stacks.next_flush = BINS_NO_TICKS;
     cache_use(first);
     fill(arena, chunks);
     use(first, foreign);
@@ -260,7 +269,10 @@ static void rebuild_shared(void *argument)
     thread_self.home = first;
     arena_after_fork();
     require_after(arena, REBUILT, "a shared arena");
-    /* The first one keeps all until its thread makes a slow call, which may have been interrupted. */
+    /*
+     * The first one keeps all until its thread makes a slow call, which may have been
+     * interrupted.
+     */
     REQUIRE(stack_count(&first->stacks.of[0]) > 0 && first->parcels != NULL, "emptied at once");
     arena_lock(arena);
     cache_use(first);
