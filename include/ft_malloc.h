@@ -136,6 +136,27 @@ enum ft_malloc_verdict {
 enum ft_malloc_verdict ft_malloc_find(const void *pointer, struct ft_malloc_chunk *chunk,
                                       size_t size) __attribute__((visibility("default")));
 
+/* The bounds of an allocation, as ft_malloc_bounds() returns them: two registers. */
+struct ft_malloc_extent {
+    void *start; /* NULL if the address is in no chunk that the library knows of */
+    size_t size; /* bytes that the program requested; 0 if the chunk was freed */
+};
+
+/*
+ * Returns the bounds of the chunk around the address, for checks that are made with each copy. It
+ * takes a few nanoseconds, waits for no lock, allocates nothing, and touches no memory of the
+ * program. The address may be anything: that of a variable on the stack is in no chunk.
+ *
+ * An address behind the requested bytes, and before the end of the chunk, is in the chunk; so the
+ * caller compares with start + size. The caller owns the chunk or is about to access it. If another
+ * thread frees it meanwhile, the answer is that of some moment. What ft_malloc_find() knows of
+ * LARGE chunks that were unmapped, this function does not know, and it may not know a LARGE chunk
+ * if there are more than 2,048 of them. Any thread may call this at any time, also from a signal
+ * handler.
+ */
+struct ft_malloc_extent ft_malloc_bounds(const void *pointer)
+    __attribute__((visibility("default")));
+
 /* What a report says is wrong. Later versions append kinds. */
 enum ft_malloc_error_kind {
     FT_MALLOC_INVALID_POINTER, /* no chunk starts there */

@@ -7,6 +7,8 @@
 #ifndef FT_LARGE_LARGE_H
 #define FT_LARGE_LARGE_H
 
+#include "ft_malloc.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -67,6 +69,13 @@ bool large_find(uintptr_t address, struct large_info *info);
  */
 bool large_find_around(uintptr_t address, struct large_info *info);
 bool large_find_gone(uintptr_t address, struct large_info *info);
+
+/*
+ * Returns the bounds of the chunk around the address, live or cached, as ft_malloc_bounds() does.
+ * Waits for no lock. May not know a chunk if another thread holds the registry's lock, or if there
+ * are more than 2,048 chunks.
+ */
+struct ft_malloc_extent large_bounds(uintptr_t address);
 
 /*
  * Copies to a chunk that is zero, but skips pages of `from` that are zero: pages that were never

@@ -54,6 +54,9 @@ static struct {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* Written with the lock; see registry_entered(). */
+static _Atomic uint64_t entered;
+
 /*
  * The thread that is changing the registry, as the address of its own `thread_mark`. The holder of
  * the lock sets and clears it; relaxed, because only the child of a fork reads it, while it has one
@@ -238,7 +241,15 @@ void registry_insert(struct large *large, uintptr_t address)
      * unused.
      */
     atomic_store_explicit(&large->address, address, memory_order_relaxed);
+    atomic_store_explicit(&entered, atomic_load_explicit(&entered, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
     add_to_chain(large);
+}
+
+uint64_t registry_entered(void)
+{
+    /* Relaxed: whoever holds the chunk's address received it after the chunk was entered. */
+    return atomic_load_explicit(&entered, memory_order_relaxed);
 }
 
 void registry_remove(struct large *large)

@@ -130,6 +130,9 @@ void registry_each(void (*visit)(void *context, struct large *large), void *cont
 /* Returns how many descriptors are in the hash, live or cached. */
 size_t registry_count(void);
 
+/* Returns how many chunks were entered since the process started. Needs no lock. */
+uint64_t registry_entered(void);
+
 /*
  * Like registry_each(), but visits at most REGISTRY_PIECE descriptors per call. The caller may
  * release the lock between calls. A chunk keeps its descriptor for life, and a descriptor never
