@@ -122,6 +122,8 @@ static void gather(struct arena *arena)
 {
     arena_repair(arena);
     remote_return_all(arena);
+    if (!policy_quarantine())
+        cache_flush_idle(arena);
     bins_release_empty(&arena->bins);
 }
 
@@ -141,6 +143,8 @@ size_t arena_trim(struct arena *arena)
 bool arena_trim_step(struct arena *arena)
 {
     remote_return(arena);
+    if (!policy_quarantine())
+        cache_flush_idle(arena);
     bins_release_empty(&arena->bins);
     return bins_trim(&arena->bins) && (policy_quarantine() || remote_inbox_empty(arena));
 }

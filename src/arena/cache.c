@@ -145,6 +145,16 @@ void cache_flush(struct cache *cache)
     stacks_flush(&cache->stacks);
 }
 
+void cache_flush_idle(struct arena *arena)
+{
+    /* Relaxed, both: the arena's lock orders them. */
+    struct cache *cache = atomic_load_explicit(&arena->caches, memory_order_relaxed);
+
+    for (; cache != NULL; cache = cache->next)
+        if (!atomic_load_explicit(&cache->in_use, memory_order_relaxed))
+            stacks_flush(&cache->stacks);
+}
+
 void cache_forget(struct cache *cache)
 {
     remote_drop(cache);

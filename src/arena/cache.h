@@ -91,8 +91,9 @@ struct cache {
     /* Constant once the cache is in the arena's list. */
     struct cache *next;
     /*
-     * False while the cache waits for a thread. Written with the pool's lock; the child of a fork
-     * reads it while it has one thread. Relaxed.
+     * False while the cache waits for a thread. Written with the arena's lock; whoever holds that
+     * and reads false may change the stacks. The child of a fork reads it while it has one thread.
+     * Relaxed.
      */
     _Atomic bool in_use;
 
@@ -136,7 +137,23 @@ static inline struct stack *cache_tiny_stack(struct cache *cache, size_t size)
 }
 
 /*
- * Everything below is called by the thread of the cache, with the arena's lock held.
+ * Everything below is called with the arena's lock held.
+ */
+
+static inline void cache_set_in_use(struct cache *cache, bool in_use)
+{
+    /* relaxed: see in_use */
+    atomic_store_explicit(&cache->in_use, in_use, memory_order_relaxed);
+}
+
+/*
+ * Shortens the stacks of caches that wait for a thread, and empties those of common caches. Called
+ * by any thread.
+ */
+void cache_flush_idle(struct arena *arena);
+
+/*
+ * Everything below is called by the thread of the cache.
  */
 
 /* Called first, whenever the thread has got the lock. */

@@ -132,9 +132,6 @@ static struct cache *get(void)
         cache = create_owned();
     if (cache == NULL && !options.harden)
         cache = create_sharing();
-    if (cache != NULL)
-        /* relaxed: the lock orders it */
-        atomic_store_explicit(&cache->in_use, true, memory_order_relaxed);
     return cache != NULL ? cache : next_common();
 }
 
@@ -145,6 +142,12 @@ struct cache *pool_get(void)
     lock_pool();
     cache = get();
     pthread_mutex_unlock(&pool_lock);
+    if (cache == NULL || cache->common)
+        return cache;
+    /* Who trims the arena, perhaps for long, may be emptying the cache. */
+    arena_lock(cache->arena);
+    cache_set_in_use(cache, true);
+    arena_unlock(cache->arena);
     return cache;
 }
 
@@ -170,6 +173,21 @@ static void lock_sound(struct cache *cache)
     arena_repair_step(cache->arena);
 }
 
+/*
+ * The next thread that takes the cache probably needs stacks of the same lengths, and if none comes
+ * soon, a visitor shortens them. But nobody visits an arena whose other threads are at work.
+ */
+static bool must_be_shortened(const struct cache *cache)
+{
+    const struct cache *other =
+        /* relaxed: the arena's lock orders it */
+        atomic_load_explicit(&cache->arena->caches, memory_order_relaxed);
+
+    while (other != NULL && (other == cache || other->common))
+        other = other->next;
+    return policy_quarantine() || other != NULL;
+}
+
 void pool_put(struct cache *cache)
 {
     struct arena *arena = cache->arena;
@@ -187,14 +205,17 @@ void pool_put(struct cache *cache)
     parcel_put_all(cache);
     /* A signal handler may have forked meanwhile. */
     lock_sound(cache);
-    cache_flush(cache);
+    if (must_be_shortened(cache))
+        cache_flush(cache);
+    else
+        stacks_empty(&cache->stacks);
     own_heaps_clear(&cache->own_tiny);
     own_heaps_clear(&cache->own_small);
+    cache_set_in_use(cache, false);
+    arena_stir(arena);
     arena_make_way(arena);
     arena_unlock(arena);
     lock_pool();
-    /* relaxed: the lock orders it */
-    atomic_store_explicit(&cache->in_use, false, memory_order_relaxed);
     cache->next_idle = pool.idle;
     pool.idle = cache;
     pthread_mutex_unlock(&pool_lock);

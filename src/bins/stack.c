@@ -239,6 +239,17 @@ void stack_flush(struct stack *stack)
     bin_release_empty(bin_of(stack));
 }
 
+void stacks_empty(struct stacks *stacks)
+{
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        struct stack *stack = &stacks->of[size_class];
+
+        bin_to_slabs(bin_of(stack), stack->slots, stack_count(stack));
+        stack->top = stack->slots;
+        bin_release_empty(bin_of(stack));
+    }
+}
+
 void stacks_flush(struct stacks *stacks)
 {
     for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)

@@ -66,7 +66,9 @@ inline move_all(from, to)
 proctype other()
 {
     {
+        take();
         in_use = true;
+        drop();
         take();
         torn = true;
         move(SLAB, OTHERS);
@@ -81,8 +83,8 @@ proctype other()
         torn = true;
         move_all(OTHERS, SLAB);
         torn = false;
-        drop();
-        in_use = false
+        in_use = false;
+        drop()
     } GONE
 }
 

@@ -3,13 +3,13 @@
  * whatever is mapped in their place (src/bins/heap.h, src/arena/cache.c, pool.c).
  *
  *   step here   in the code
- *   get         pool_get(): `in_use` becomes true, with the pool's lock
+ *   get         pool_get(): `in_use` becomes true, with the arena's lock
  *   slow_call   cache_enter(): alone() by the other caches' in_use; heap_create(), which enters the
  *               heap in the caller's table; stack_refill(). Or a flush, after which a heap without
  *               a chunk outside its slabs is unmapped by a caller that is alone
  *   free        api_free(): looks into the table without a lock, then into the heap map; the chunk
  *               enters the thread's own stack
- *   put         pool_put(): flush, own_heaps_clear(), then `in_use` becomes false
+ *   put         pool_put(): flush, own_heaps_clear(), then `in_use` becomes false, with the lock
  *   common      a thread with a common cache: slow calls only, and it keeps no chunk
  *   visitor     visit(): has the lock and no cache, and so unmaps nothing
  *
@@ -112,8 +112,8 @@ inline put()
 #ifndef BUG_TABLE_KEPT
     table[self] = false;
 #endif
-    lock = false;
-    in_use[self] = false
+    in_use[self] = false;
+    lock = false
 }
 
 proctype thread(byte self)
@@ -125,7 +125,9 @@ proctype thread(byte self)
     :: lives < LIVES ->
         lives++;
         calls = 0;
+        atomic { !lock -> lock = true }
         in_use[self] = true;
+        lock = false;
         do
         :: calls < CALLS ->
             calls++;
