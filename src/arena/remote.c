@@ -226,7 +226,7 @@ static void collect(struct cache *cache, struct arena *owner, uintptr_t address,
 
 static void count_remote_free(struct cache *cache)
 {
-    if (unlikely(options.stats) && cache != NULL)
+    if (unlikely(mode_is_on(MODE_STATS)) && cache != NULL)
         atomic_store_explicit(&cache->remote_frees,
                               atomic_load_explicit(&cache->remote_frees, memory_order_relaxed) + 1,
                               memory_order_relaxed);

@@ -67,7 +67,7 @@ static void make_quick(struct cache *cache)
         return;
     if (!options_every_call_slow())
         thread_self.cache = cache;
-    else if (!options.stats)
+    else if (!modes_malloc_slow())
         thread_self.hardened = cache;
 }
 

@@ -4,6 +4,7 @@
  */
 #include "base/options.h"
 
+#include "base/modes.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "os/os.h"
@@ -73,7 +74,13 @@ static bool set_on_wrong_size(const char *value)
 
 static bool set_stats(const char *value)
 {
-    return set_bool(&options.stats, value, "0", "1");
+    bool on = false;
+
+    if (!set_bool(&on, value, "0", "1"))
+        return false;
+    /* relaxed: no other thread knows yet that the options are set */
+    atomic_store_explicit(&modes_on, on ? MODE_STATS : 0, memory_order_relaxed);
+    return true;
 }
 
 static bool set_harden(const char *value)

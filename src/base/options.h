@@ -7,6 +7,8 @@
 #ifndef FT_BASE_OPTIONS_H
 #define FT_BASE_OPTIONS_H
 
+#include "base/modes.h"
+
 #include <stdbool.h>
 
 /*
@@ -25,10 +27,6 @@ struct options {
     bool report_only;
     /* FT_MALLOC_ON_WRONG_SIZE. */
     enum on_wrong_size on_wrong_size;
-    /*
-     * FT_MALLOC_STATS=1: print a line of figures at exit. To count, every call takes the slow path.
-     */
-    bool stats;
     /*
      * FT_MALLOC_HARDEN=1: hardened mode (docs/design/hardened.md). Every call takes the slow path.
      */
@@ -99,7 +97,7 @@ static inline bool policy_empty_chunks(void)
 /* Returns true if every call has to take the slow path. */
 static inline bool options_every_call_slow(void)
 {
-    return options.stats | options.harden;
+    return modes_malloc_slow() || options.harden;
 }
 
 #endif

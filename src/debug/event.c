@@ -3,9 +3,15 @@
  */
 #include "debug/event.h"
 
+#include "base/clock.h"
+#include "base/modes.h"
 #include "debug/stats.h"
 
-void event_deliver(const struct event *event)
+void event_deliver(struct event *event)
 {
-    stats_count(event);
+    event->time = mode_is_on(MODES_OF_TIME) ? clock_now() : 0;
+    if (event->kind == EVENT_REALLOC_BEGINS)
+        return; /* which is for those that keep a table of live chunks */
+    if (mode_is_on(MODE_STATS))
+        stats_count(event);
 }

@@ -112,7 +112,7 @@ void stats_at_exit(void)
     struct os_counters os = os_counted();
     struct census census;
 
-    if (!options.stats)
+    if (!mode_is_on(MODE_STATS))
         return;
     census_take(&census);
     text_string(&text, "ft_malloc: stats:");

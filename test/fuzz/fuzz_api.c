@@ -64,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz.end = data + size;
     slots_clear();
     flags = input_byte();
-    options.stats = flags & 2;
+    modes_on = (flags & 2) != 0 ? MODE_STATS : 0;
     fuzz.turn = flags / 4;
     fuzz.ticking = 0;
     fuzz.forks = 2;

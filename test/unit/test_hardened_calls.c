@@ -89,7 +89,7 @@ static void *free_here_and_there(void *unused)
 
 static void run_with_statistics(void *unused)
 {
-    options.stats = true;
+    modes_on = MODE_STATS;
     in_thread(free_here_and_there, unused);
 }
 

@@ -1,0 +1,56 @@
+/*
+ * The slow halves of the doors while a mode is on (base/modes.h). A call that allocates takes these
+ * steps:
+ *
+ *   1. limit, fail    the mode refuses it: NULL and ENOMEM;
+ *   2. guard          if (mode_is_on(MODE_GUARD) && guard_due(size, align))
+ *                         chunk = guard_take(size, align, frame);
+ *   3. profile        if (chunk == NULL && mode_is_on(MODE_PROFILE) && profile_due(size))
+ *                         chunk = profile_take(size, align, frame);
+ *   4. the service    that allocates as if no mode were on: hardened or not, from the thread's own
+ *                     cache if it may use one;
+ *   5. fill           the new bytes, except for calloc, which clears what step 2, 3 or 4 returned;
+ *   6. the event      (debug/event.h).
+ *
+ * Steps 2 and 3 are in take() of watched.c. Each may return NULL, and then the next one serves. A
+ * free emits its event, is filled, and is freed by the service, which knows the chunks of steps 2
+ * and 3: see api_free_any() and free_unknown().
+ *
+ * Each door ends in a tail call of one of these, so the frame here is the one that the program's
+ * call made: see `frame` in struct event. The functions that take a frame are for doors that cannot
+ * end so.
+ */
+#ifndef FT_API_WATCHED_H
+#define FT_API_WATCHED_H
+
+#include "debug/event.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* `size` of calloc is the product. All set errno to ENOMEM if they return NULL. */
+void *watched_malloc(size_t size);
+void *watched_calloc(size_t size);
+void *watched_aligned(size_t align, size_t size);
+void *watched_realloc(void *pointer, size_t size);
+void watched_free(void *pointer);
+
+/* Like posix_memalign(), which leaves errno alone, with an alignment that was found to be valid. */
+int watched_posix_memalign(void **result, size_t align, size_t size);
+
+/*
+ * A free whose caller says the size, the alignment, or both. `told` says which of them; `function`
+ * is for the report.
+ */
+enum { TOLD_SIZE = 1, TOLD_ALIGN = 2 };
+void watched_free_told(void *pointer, size_t size, size_t align, unsigned told,
+                       const char *function);
+
+/*
+ * One attempt to allocate, which emits an event only if it succeeds; and the event of a call that
+ * fails. For operator new, which tries again. `align` is 0 or 1 for no particular alignment.
+ */
+void *watched_attempt(enum event_kind kind, size_t align, size_t size, void *frame);
+void watched_failed(enum event_kind kind, size_t size, void *frame);
+
+#endif

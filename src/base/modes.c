@@ -1,0 +1,3 @@
+#include "base/modes.h"
+
+_Atomic unsigned modes_on;

@@ -1,0 +1,102 @@
+/*
+ * Counters for each mode. They are figures and order nothing, so each access is relaxed; a share of
+ * the cap is taken by compare-and-exchange, so the cap holds.
+ */
+#include "debug/mode_memory.h"
+
+#include "base/mappings.h"
+
+#include <assert.h>
+
+enum { MODE_KINDS = 9 };
+
+static_assert(MODE_FAIL == 1 << (MODE_KINDS - 1), "each mode has its place in the tables");
+
+#define MIB ((size_t)1 << 20)
+
+/* Modes that have no tables have no cap. */
+static const size_t caps[MODE_KINDS] = {
+    [1] = 64 * MIB,  /* MODE_HISTORY */
+    [2] = 2 * MIB,   /* MODE_PROFILE */
+    [3] = 256 * MIB, /* MODE_RECORD */
+    [4] = 64 * MIB,  /* MODE_GUARD */
+};
+
+static struct {
+    _Atomic size_t used;
+    _Atomic uint64_t dropped;
+} figures[MODE_KINDS];
+
+static unsigned index_of(enum mode mode)
+{
+    return (unsigned)__builtin_ctz((unsigned)mode);
+}
+
+bool mode_memory_take(enum mode mode, size_t size)
+{
+    unsigned index = index_of(mode);
+    size_t used = atomic_load_explicit(&figures[index].used, memory_order_relaxed);
+
+    do
+        if (size > caps[index] || used > caps[index] - size)
+            return false;
+    while (!atomic_compare_exchange_weak_explicit(&figures[index].used, &used, used + size,
+                                                  memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+void mode_memory_give(enum mode mode, size_t size)
+{
+    atomic_fetch_sub_explicit(&figures[index_of(mode)].used, size, memory_order_relaxed);
+}
+
+void *mode_memory_map(enum mode mode, size_t size)
+{
+    size_t rounded = round_up(size, os_page_size());
+    void *memory;
+
+    if (size == 0 || rounded < size || !mode_memory_take(mode, rounded))
+        return NULL;
+    memory = os_map(rounded);
+    if (memory == NULL)
+        mode_memory_give(mode, rounded);
+    else
+        mappings_add(1);
+    return memory;
+}
+
+void mode_memory_unmap(enum mode mode, void *memory, size_t size)
+{
+    size_t rounded = round_up(size, os_page_size());
+
+    /* What the kernel does not take back stays counted. */
+    if (!os_unmap(memory, rounded))
+        return;
+    mappings_give(1);
+    mode_memory_give(mode, rounded);
+}
+
+void mode_memory_drop(enum mode mode)
+{
+    atomic_fetch_add_explicit(&figures[index_of(mode)].dropped, 1, memory_order_relaxed);
+}
+
+struct mode_memory mode_memory_of(enum mode mode)
+{
+    unsigned index = index_of(mode);
+
+    return (struct mode_memory){
+        .used = atomic_load_explicit(&figures[index].used, memory_order_relaxed),
+        .cap = caps[index],
+        .dropped = atomic_load_explicit(&figures[index].dropped, memory_order_relaxed),
+    };
+}
+
+size_t mode_memory_used(void)
+{
+    size_t sum = 0;
+
+    for (unsigned index = 0; index < MODE_KINDS; index++)
+        sum += atomic_load_explicit(&figures[index].used, memory_order_relaxed);
+    return sum;
+}
