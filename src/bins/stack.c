@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "bins/bin_slabs.h"
+#include "bins/stack_room.h"
 
 #include <string.h>
 
@@ -20,13 +21,11 @@ enum {
     FIRST_UP_TO = 4 << 10,
     /* The same for the caches of a process with very many threads. */
     LEAN_TINY_BYTES = 256,
-    /* The bounds of the longer stacks, in chunks and in bytes; and of all stacks together. */
+    /* The bounds of the longer stacks, in chunks and in bytes. */
     LIMIT_TINY = 1024,
     LIMIT_TINY_BYTES = 64 << 10,
     LIMIT_SMALL = 256,
     LIMIT_SMALL_BYTES = 2 << 20,
-    ROOM_OWN = 64 << 10,
-    ROOM_COMMON = 24 << 20,
     /* How many stacks are asked to become shorter when one needs more than is left. */
     ASKED = 8,
     /* A stack that was empty this often, or empty after it had been full, is too short. */
@@ -48,12 +47,6 @@ enum {
     FLUSH_CHUNKS = 2048,
     FLUSH_PIECE = FLUSH_PERIOD / 16,
 };
-
-/*
- * By how many bytes the stacks of all threads may still be lengthened, beyond what each thread has
- * for itself. Any thread changes it; relaxed, because it is a sum that orders nothing.
- */
-static _Atomic size_t room_common = ROOM_COMMON;
 
 #define AT(size_class) ((size_class) * sizeof(struct stack))
 #define AT_2(size_class) AT(size_class), AT(size_class)
@@ -146,39 +139,9 @@ void stacks_init(struct stacks *stacks, void **slots, struct bins *bins, bool le
     stacks->lean = lean;
     stacks->bins = bins;
     stacks->slots = slots;
-    stacks->room = ROOM_OWN;
+    stack_room_init(stacks);
     stacks->flush_next = SIZE_CLASSES;
     lay_out(stacks);
-}
-
-/* Returns false, and takes nothing, if there is not enough room. */
-static bool room_take(struct stacks *stacks, size_t bytes)
-{
-    size_t common = atomic_load_explicit(&room_common, memory_order_relaxed);
-
-    if (bytes <= stacks->room) {
-        stacks->room -= bytes;
-        return true;
-    }
-    do {
-        if (bytes > common)
-            return false;
-        os_count_rmw();
-    } while (!atomic_compare_exchange_weak_explicit(&room_common, &common, common - bytes,
-                                                    memory_order_relaxed, memory_order_relaxed));
-    return true;
-}
-
-static void room_give(struct stacks *stacks, size_t bytes)
-{
-    size_t own = ROOM_OWN - stacks->room;
-
-    own = bytes < own ? bytes : own;
-    stacks->room += own;
-    if (bytes > own) {
-        os_count_rmw();
-        atomic_fetch_add_explicit(&room_common, bytes - own, memory_order_relaxed);
-    }
 }
 
 static size_t bytes_of(const struct stack *stack, unsigned chunks)
@@ -193,7 +156,7 @@ static void shorten(struct stack *stack)
 
     stack->end = stack->slots + first;
     stack->refills = stack->returns = 0;
-    room_give(stacks_of(stack), bytes_of(stack, limit - first));
+    stack_room_give(stacks_of(stack), bytes_of(stack, limit - first));
 }
 
 void stacks_reset(struct stacks *stacks)
@@ -207,8 +170,8 @@ void stacks_reset(struct stacks *stacks)
 
         if (stack_limit(stack) > first_limit(stacks, size_class) &&
             stack_limit(stack) <= stack->capacity)
-            room_give(stacks,
-                      bytes_of(stack, stack_limit(stack) - first_limit(stacks, size_class)));
+            stack_room_give(stacks,
+                            bytes_of(stack, stack_limit(stack) - first_limit(stacks, size_class)));
     }
     lay_out(stacks);
 }
@@ -331,7 +294,7 @@ static bool ask_for_room(struct stacks *stacks, size_t wanted)
             if (stack_count(stack) > first)
                 spill_oldest(stack, stack_count(stack) - first);
             shorten(stack);
-            if (room_take(stacks, wanted))
+            if (stack_room_take(stacks, wanted))
                 return true;
         }
         stack->refills = stack->returns = 0;
@@ -360,7 +323,7 @@ static bool lengthen_if_short(struct stack *stack, unsigned refills)
     if (limit == old || (stack->returns < RETURNS &&
                          (stack->refills < refills || stacks->lean || !is_cheap(stack, limit))))
         return false;
-    if (!room_take(stacks, more) && !ask_for_room(stacks, more))
+    if (!stack_room_take(stacks, more) && !ask_for_room(stacks, more))
         return false;
     lengthen(stack, limit);
     return true;

@@ -55,7 +55,7 @@ struct stacks {
     void **next_slots;
     /*
      * By how many bytes all stacks together may still be lengthened. When nothing is left, a sum
-     * that all threads share is used: see stack.c.
+     * that all threads share is used: see stack_room.h.
      */
     size_t room;
     /* The next stack that will be asked to become shorter. */
