@@ -21,9 +21,10 @@ struct site {
     uint64_t allocations, bytes;
     uint64_t live, live_bytes;
     uint64_t peak, peak_bytes; /* when the program's live bytes were highest */
-    uint64_t freed;
+    uint64_t most, most_bytes; /* when this site's live bytes were highest */
+    uint64_t freed, freed_bytes;
     uint64_t lifetime_ns;                /* of the freed chunks, added up */
-    uint64_t temporary, temporary_bytes; /* freed before the thread's next call */
+    uint64_t temporary, temporary_bytes; /* freed before the thread's next allocation */
 };
 
 /* A live chunk that the table knows. */
@@ -51,20 +52,22 @@ struct sites {
     struct sites_private *own;
 };
 
-/* Returns NULL, after a line on stderr, if the source has no stack table or a broken one. */
+/* Returns NULL, after a line on stderr, if the source has no stack table. */
 struct sites *sites_read(struct view *view);
 
-/* An empty table; NULL if there is no memory. */
+/* An empty table. */
 struct sites *sites_new(void);
 
 /*
- * Returns the site with this stack, which is added if it is new; NULL if there is no memory. The
- * pointer is valid until the next call.
+ * Returns the site with this stack, which is added if it is new. The pointer is valid until the
+ * next call.
  */
 struct site *sites_add(struct sites *sites, const uint64_t *pcs, unsigned depth, bool truncated);
 
-/* Adds a live chunk of the site with that index. Returns false if there is no memory. */
-bool sites_add_chunk(struct sites *sites, const struct site_chunk *chunk);
+/* Adds a live chunk. They need not come in order; sites_sort_chunks() comes last. */
+void sites_add_chunk(struct sites *sites, const struct site_chunk *chunk);
+
+void sites_sort_chunks(struct sites *sites);
 
 void sites_free(struct sites *sites);
 

@@ -34,14 +34,17 @@ struct frame {
 /* A mapped file with code. */
 struct symbols_module {
     const char *path;
-    const char *build_id; /* hexadecimal digits, or NULL if it is not known */
-    uint64_t start, end;  /* the range that its mappings span */
-    uint64_t file_offset; /* of the first mapping that can be executed */
-    bool has_symbols;     /* some address in it got a function */
+    const char *build_id;  /* hexadecimal digits, or NULL if it is not known */
+    uint64_t start, end;   /* the range that its mappings span */
+    uint64_t start_offset; /* in the file, of the mapping at start */
+    bool has_symbols;      /* some address in it got a function */
 };
 
-/* Returns NULL if there is no memory. */
 struct symbols *symbols_open(struct source *source);
+
+/* Symbols of a SYMBOLS section alone, such as symbols_write() writes. */
+struct symbols *symbols_of_text(const char *text, size_t size);
+
 void symbols_close(struct symbols *symbols);
 
 /*

@@ -1,0 +1,257 @@
+/*
+ * Mapped files: which module an address is in, and what libdwfl knows about it. A module's file is
+ * opened when the first address in it is looked up.
+ */
+#include "memory.h"
+#include "source.h"
+#include "symbols_dwarf.h"
+#include "symbols_own.h"
+
+#include <elfutils/libdwelf.h>
+#include <elfutils/libdwfl.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct elf_module {
+    struct elf_facts facts;
+    uint64_t first_start, first_offset; /* of the mapping with the lowest address */
+    uint64_t bias;                      /* what is added to the file's addresses */
+    bool opened;
+    Dwfl_Module *dwfl;
+};
+
+struct elf_symbols {
+    struct source *source;
+    struct names *names;
+    struct symbols_module *modules;
+    struct elf_module *own; /* of the module with the same index */
+    size_t count, room, own_room;
+    Dwfl *dwfl;
+    Dwfl_Callbacks callbacks;
+    char *debuginfo_path;
+};
+
+static void add_module(struct elf_symbols *elf, const struct source_map *map)
+{
+    elf->modules = memory_grow(elf->modules, &elf->room, elf->count, sizeof(*elf->modules));
+    elf->own = memory_grow(elf->own, &elf->own_room, elf->count, sizeof(*elf->own));
+    elf->modules[elf->count] = (struct symbols_module){
+        .path = names_keep(elf->names, map->path, strlen(map->path)),
+        .start = map->start,
+        .end = map->end,
+        .start_offset = map->offset,
+    };
+    elf->own[elf->count++] =
+        (struct elf_module){.first_start = map->start, .first_offset = map->offset};
+}
+
+/* Consecutive mappings of a file are one module; it counts if one of them is executable. */
+static void find_modules(struct elf_symbols *elf)
+{
+    size_t count;
+    const struct source_map *maps = source_maps(elf->source, &count);
+    bool executable = true;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct source_map *map = &maps[i];
+        struct symbols_module *last = elf->count > 0 ? &elf->modules[elf->count - 1] : NULL;
+
+        if (map->path == NULL || map->path[0] != '/')
+            continue;
+        if (last == NULL || strcmp(last->path, map->path) != 0) {
+            elf->count -= executable ? 0 : 1;
+            add_module(elf, map);
+            last = &elf->modules[elf->count - 1];
+            executable = false;
+        }
+        executable |= (map->flags & 4) != 0;
+        last->end = map->end;
+    }
+    elf->count -= executable ? 0 : 1;
+}
+
+static void find_facts(struct elf_symbols *elf, size_t index)
+{
+    struct elf_module *own = &elf->own[index];
+    struct symbols_module *module = &elf->modules[index];
+
+    if (own->first_offset == 0)
+        elf_facts_in_memory(elf->source, own->first_start, &own->facts);
+    if (own->facts.build_id[0] != '\0')
+        module->build_id = names_keep(elf->names, own->facts.build_id, strlen(own->facts.build_id));
+    if (own->facts.known && !own->facts.fixed)
+        own->bias = own->first_start - own->facts.lowest;
+}
+
+struct elf_symbols *elf_symbols_open(struct source *source, struct names *names)
+{
+    struct elf_symbols *elf = memory_new(1, sizeof(*elf));
+
+    elf->source = source;
+    elf->names = names;
+    find_modules(elf);
+    for (size_t i = 0; i < elf->count; i++)
+        find_facts(elf, i);
+    elf->debuginfo_path = source_kind(source) == SOURCE_PROCESS
+                              ? memory_format(":.debug:/usr/lib/debug:/proc/%d/root/usr/lib/debug",
+                                              (int)source_pid(source))
+                              : memory_format(":.debug:/usr/lib/debug");
+    elf->callbacks = (Dwfl_Callbacks){
+        .find_elf = dwfl_build_id_find_elf,
+        .find_debuginfo = dwfl_standard_find_debuginfo,
+        .debuginfo_path = &elf->debuginfo_path,
+    };
+    elf->dwfl = dwfl_begin(&elf->callbacks);
+    return elf;
+}
+
+void elf_symbols_close(struct elf_symbols *elf)
+{
+    if (elf == NULL)
+        return;
+    if (elf->dwfl != NULL)
+        dwfl_end(elf->dwfl);
+    free(elf->debuginfo_path);
+    free(elf->modules);
+    free(elf->own);
+    free(elf);
+}
+
+const struct symbols_module *elf_symbols_modules(const struct elf_symbols *elf, size_t *count)
+{
+    *count = elf == NULL ? 0 : elf->count;
+    return elf == NULL ? NULL : elf->modules;
+}
+
+/* Takes from the file what the source's memory did not tell. */
+static void complete_facts(struct elf_module *own, Elf *file)
+{
+    size_t count = 0;
+    GElf_Ehdr header;
+    GElf_Phdr segment;
+
+    if (own->facts.known || gelf_getehdr(file, &header) == NULL ||
+        elf_getphdrnum(file, &count) != 0)
+        return;
+    own->facts.fixed = header.e_type == ET_EXEC;
+    for (size_t i = 0; i < count; i++) {
+        if (gelf_getphdr(file, (int)i, &segment) == NULL || segment.p_type != PT_LOAD ||
+            own->first_offset < (segment.p_offset & ~(uint64_t)4095) ||
+            own->first_offset >= segment.p_offset + segment.p_filesz)
+            continue;
+        own->facts.known = true;
+        if (!own->facts.fixed)
+            own->bias = own->first_start - (segment.p_vaddr - segment.p_offset + own->first_offset);
+        return;
+    }
+}
+
+/* Whether this may be the file that was mapped: its build-id does not say otherwise. */
+static bool is_same_file(struct elf_module *own, int fd)
+{
+    Elf *file = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+    const void *id = NULL;
+    char digits[sizeof(own->facts.build_id)] = "";
+    ssize_t length;
+    bool same = file != NULL && elf_kind(file) == ELF_K_ELF;
+
+    if (same) {
+        length = dwelf_elf_gnu_build_id(file, &id);
+        for (ssize_t i = 0; i < length && (size_t)i < sizeof(digits) / 2 - 1; i++)
+            snprintf(digits + 2 * i, 3, "%02x", ((const unsigned char *)id)[i]);
+        same = own->facts.build_id[0] == '\0' || strcmp(own->facts.build_id, digits) == 0;
+        if (same)
+            complete_facts(own, file);
+    }
+    if (file != NULL)
+        elf_end(file);
+    return same;
+}
+
+/* Opens the path, if it is a regular file. */
+static int open_regular(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat status;
+
+    if (fd >= 0 && (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+/*
+ * The places where the module's file may be found, the surest first: what the process has mapped,
+ * even if it is deleted by now; its own root folder; ours; debug information by build-id.
+ */
+static char *candidate(const struct elf_symbols *elf, size_t index, int attempt)
+{
+    const struct symbols_module *module = &elf->modules[index];
+    bool live = source_kind(elf->source) == SOURCE_PROCESS;
+    const char *id = module->build_id;
+
+    if (attempt == 0 && live)
+        return memory_format("/proc/%d/map_files/%llx-%llx", (int)source_pid(elf->source),
+                             (unsigned long long)elf->own[index].first_start,
+                             (unsigned long long)module->end);
+    if (attempt == 1 && live)
+        return memory_format("/proc/%d/root%s", (int)source_pid(elf->source), module->path);
+    if (attempt == 2)
+        return memory_format("%s", module->path);
+    if (attempt == 3 && id != NULL && strlen(id) > 2)
+        return memory_format("/usr/lib/debug/.build-id/%.2s/%s.debug", id, id + 2);
+    return NULL;
+}
+
+static void open_module(struct elf_symbols *elf, size_t index)
+{
+    struct elf_module *own = &elf->own[index];
+
+    own->opened = true;
+    for (int attempt = 0; attempt < 4 && own->dwfl == NULL && elf->dwfl != NULL; attempt++) {
+        char *path = candidate(elf, index, attempt);
+        int fd = path == NULL ? -1 : open_regular(path);
+
+        if (fd >= 0 && is_same_file(own, fd)) {
+            dwfl_report_begin_add(elf->dwfl);
+            own->dwfl =
+                dwfl_report_elf(elf->dwfl, elf->modules[index].path, path, fd, own->bias, true);
+            dwfl_report_end(elf->dwfl, NULL, NULL);
+        }
+        /* The library closes the descriptor of a module that it took. */
+        if (fd >= 0 && own->dwfl == NULL)
+            close(fd);
+        free(path);
+    }
+}
+
+unsigned elf_symbols_at(struct elf_symbols *elf, uint64_t pc, struct frame *frames, unsigned max)
+{
+    size_t low = 0, high = elf == NULL ? 0 : elf->count;
+    unsigned count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (elf->modules[middle].end <= pc)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (elf == NULL || low == elf->count || pc < elf->modules[low].start || max == 0)
+        return 0;
+    if (!elf->own[low].opened)
+        open_module(elf, low);
+    count = dwarf_frames(elf->own[low].dwfl, pc, elf->names, frames, max);
+    for (unsigned i = 0; i < count; i++) {
+        frames[i].module = elf->modules[low].path;
+        frames[i].address = pc;
+        frames[i].offset = pc - elf->own[low].bias;
+        elf->modules[low].has_symbols |= frames[i].function != NULL;
+    }
+    return count;
+}
