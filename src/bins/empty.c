@@ -6,8 +6,6 @@
 #include "base/secret.h"
 #include "os/os.h"
 
-#include <stdatomic.h>
-
 enum {
     REGION_BYTES = 4 << 20,
     /* The size of a region if address space is limited. */
@@ -19,33 +17,11 @@ enum {
     TRIES = 4096,
 };
 
-struct region {
-    /* Constant. */
-    uintptr_t base;
-    size_t places;
-    struct region *next;
-    /*
-     * The place where the last search began. Written and read by any thread; relaxed, because it is
-     * a hint.
-     */
-    _Atomic size_t hint;
-    /*
-     * Bits by place: the address was handed out before, and it is live. Any thread sets and clears
-     * them; relaxed, because there is no memory behind an address whose accesses they could order.
-     */
-    _Atomic uint64_t *was;
-    _Atomic uint64_t live[];
-};
+_Atomic(struct empty_region *) empty_regions;
 
-/*
- * The newest region first. Added to with release and read with acquire: whoever finds a region
- * finds it complete.
- */
-static _Atomic(struct region *) regions;
-
-static struct region *first_region(void)
+static struct empty_region *first_region(void)
 {
-    return atomic_load_explicit(&regions, memory_order_acquire); /* see `regions` */
+    return atomic_load_explicit(&empty_regions, memory_order_acquire); /* see `empty_regions` */
 }
 
 static uint64_t bit_of(size_t place)
@@ -70,15 +46,15 @@ static bool bit_raise(_Atomic uint64_t *bits, size_t place)
 
 static size_t maps_size(size_t places)
 {
-    return round_up(sizeof(struct region) + 2 * (places / WORD_BITS) * sizeof(uint64_t),
+    return round_up(sizeof(struct empty_region) + 2 * (places / WORD_BITS) * sizeof(uint64_t),
                     os_page_size());
 }
 
-static struct region *create_region(void)
+static struct empty_region *create_region(void)
 {
     size_t bytes = os_memory_limit() == SIZE_MAX ? REGION_BYTES : REGION_BYTES_LEAST;
     size_t places = bytes / CHUNK_ALIGN;
-    struct region *region = os_map(maps_size(places));
+    struct empty_region *region = os_map(maps_size(places));
     void *space = region == NULL ? NULL : os_reserve(bytes);
 
     if (region == NULL)
@@ -94,16 +70,16 @@ static struct region *create_region(void)
     atomic_store_explicit(&region->hint, secret_scramble(secret_word ^ region->base) % places,
                           memory_order_relaxed);
     /* Relaxed: the exchange checks it. */
-    region->next = atomic_load_explicit(&regions, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(&regions, &region->next, region,
+    region->next = atomic_load_explicit(&empty_regions, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&empty_regions, &region->next, region,
                                                   memory_order_release,
-                                                  memory_order_relaxed)) /* see `regions` */
+                                                  memory_order_relaxed)) /* see `empty_regions` */
         ;
     return region;
 }
 
 /* Makes an address of the region live, at a multiple of `align`. Returns 0 if it finds none. */
-static uintptr_t take_address(struct region *region, size_t align)
+static uintptr_t take_address(struct empty_region *region, size_t align)
 {
     size_t step = align / CHUNK_ALIGN > 0 ? align / CHUNK_ALIGN : 1;
     size_t first = (round_up(region->base, step * CHUNK_ALIGN) - region->base) / CHUNK_ALIGN;
@@ -125,7 +101,7 @@ static uintptr_t take_address(struct region *region, size_t align)
 void *empty_alloc(size_t align)
 {
     uintptr_t address = 0;
-    struct region *region;
+    struct empty_region *region;
 
     for (region = first_region(); region != NULL && address == 0; region = region->next)
         address = take_address(region, align);
@@ -136,9 +112,9 @@ void *empty_alloc(size_t align)
     return pointer_to(address);
 }
 
-static struct region *region_around(uintptr_t address)
+static struct empty_region *region_around(uintptr_t address)
 {
-    struct region *region = first_region();
+    struct empty_region *region = first_region();
 
     while (region != NULL && address - region->base >= region->places * CHUNK_ALIGN)
         region = region->next;
@@ -147,7 +123,7 @@ static struct region *region_around(uintptr_t address)
 
 bool empty_free(uintptr_t address)
 {
-    struct region *region = region_around(address);
+    struct empty_region *region = region_around(address);
     size_t place;
     uint64_t before;
 
@@ -162,7 +138,7 @@ bool empty_free(uintptr_t address)
 
 enum verdict empty_find(uintptr_t address, struct chunk *chunk)
 {
-    struct region *region = region_around(address);
+    struct empty_region *region = region_around(address);
     size_t place;
     bool live;
 
@@ -181,7 +157,7 @@ enum verdict empty_find(uintptr_t address, struct chunk *chunk)
 void empty_walk(void (*visit_region)(void *context, uintptr_t start, size_t size),
                 void (*visit_chunk)(void *context, uintptr_t address), void *context)
 {
-    for (struct region *region = first_region(); region != NULL; region = region->next) {
+    for (struct empty_region *region = first_region(); region != NULL; region = region->next) {
         visit_region(context, region->base, region->places * CHUNK_ALIGN);
         for (size_t word = 0; word < region->places / WORD_BITS; word++) {
             uint64_t bits =

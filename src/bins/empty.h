@@ -11,6 +11,33 @@
 
 #include "bins/chunk.h"
 
+#include <stdatomic.h>
+
+/* A region. It is declared here for readers outside of the process (debug/layout.h). */
+struct empty_region {
+    /* Constant. */
+    uintptr_t base;
+    size_t places;
+    struct empty_region *next;
+    /*
+     * The place where the last search began. Written and read by any thread; relaxed, because it is
+     * a hint.
+     */
+    _Atomic size_t hint;
+    /*
+     * Bits by place: the address was handed out before, and it is live. Any thread sets and clears
+     * them; relaxed, because there is no memory behind an address whose accesses they could order.
+     */
+    _Atomic uint64_t *was;
+    _Atomic uint64_t live[];
+};
+
+/*
+ * The newest region first. Added to with release and read with acquire: whoever finds a region
+ * finds it complete.
+ */
+extern _Atomic(struct empty_region *) empty_regions;
+
 /*
  * Returns an address at a multiple of `align`, a power of two. Returns NULL if there is no such
  * address, or no memory.

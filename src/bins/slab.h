@@ -145,14 +145,26 @@ static inline uintptr_t slab_start(const struct slab *slab)
 
 /* What an identity tells. */
 
+enum {
+    IDENTITY_CLASS_SHIFT = 8,
+    IDENTITY_CLASS_MASK = 0xff,
+    IDENTITY_UNIT_SHIFT = 16,
+    IDENTITY_UNIT_MASK = 0xffff
+};
+
+/* For the initialiser of ft_malloc_layout (debug/layout.h). */
+#define SLAB_IDENTITY_BITS                                                                         \
+    .slab_class_shift = IDENTITY_CLASS_SHIFT, .slab_class_mask = IDENTITY_CLASS_MASK,              \
+    .slab_unit_shift = IDENTITY_UNIT_SHIFT, .slab_unit_mask = IDENTITY_UNIT_MASK
+
 static inline unsigned identity_class(uint64_t identity)
 {
-    return identity >> 8 & 0xff;
+    return identity >> IDENTITY_CLASS_SHIFT & IDENTITY_CLASS_MASK;
 }
 
 static inline unsigned identity_unit(uint64_t identity)
 {
-    return identity >> 16 & 0xffff;
+    return identity >> IDENTITY_UNIT_SHIFT & IDENTITY_UNIT_MASK;
 }
 
 /*

@@ -64,6 +64,15 @@ static_assert(SIZE_CLASSES <= 1 << (SMALL_PLACE_SHIFT - SMALL_CLASS_SHIFT) &&
                   (int)TINY_MAX >= (int)SMALL_GRANULE && SMALL_MAX - 1 <= SMALL_SLACK_MAX,
               "a SMALL state holds all it has to; no two chunks share one");
 
+/* Where which bits are, for the initialiser of ft_malloc_layout (debug/layout.h). */
+#define TINY_STATE_BITS .kind_shift = TINY_KIND_SHIFT, .slack_mask = TINY_SLACK_MAX
+#define SMALL_STATE_BITS                                                                           \
+    .kind_shift = SMALL_KIND_SHIFT, .place_shift = SMALL_PLACE_SHIFT,                              \
+    .place_mask = (1 << (SMALL_KIND_SHIFT - SMALL_PLACE_SHIFT)) - 1,                               \
+    .class_shift = SMALL_CLASS_SHIFT,                                                              \
+    .class_mask = (1 << (SMALL_PLACE_SHIFT - SMALL_CLASS_SHIFT)) - 1,                              \
+    .slack_mask = SMALL_SLACK_MAX
+
 /* Everything below is part of fast paths; kinds and orders are constants there. */
 #define STATE_INLINE static inline __attribute__((always_inline))
 

@@ -10,47 +10,12 @@
 
 #include <pthread.h>
 
-enum {
-    FIRST_BUCKETS = 256,
-    FIRST_DESCRIPTORS = 16,
-    BLOCK_SIZE = 64 << 10,
-    GONE = 128,
-};
-
-struct block {
-    struct block *next;
-    unsigned count;
-    struct large items[];
-};
-
-struct gone {
-    uintptr_t address;
-    size_t requested;
-};
-
-/*
- * Size and chain heads are reached through one pointer, which a single store changes: see
- * large_after_fork().
- */
-struct table {
-    size_t size; /* a power of two */
-    struct large **heads;
-};
+enum { FIRST_BUCKETS = 256 };
 
 static struct large *first_heads[FIRST_BUCKETS];
-static struct table tables[2] = {{.size = FIRST_BUCKETS, .heads = first_heads}};
-static struct large first_items[FIRST_DESCRIPTORS];
-
-/* Under the registry's lock. */
-static struct {
-    struct table *table;
-    size_t used;
-    struct large *unused;
-    struct block *blocks;
-    unsigned first_used;
-    struct gone gone[GONE];
-    unsigned gone_next;
-} registry = {.table = &tables[0]};
+static struct large_table tables[2] = {{.size = FIRST_BUCKETS, .heads = first_heads}};
+struct large large_registry_first[REGISTRY_FIRST];
+struct large_registry large_registry = {.table = &tables[0]};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -154,15 +119,15 @@ size_t registry_mark_free(struct large *large)
 
 static bool add_block(void)
 {
-    struct block *block = os_map(BLOCK_SIZE);
+    struct large_block *block = os_map(REGISTRY_BLOCK_SIZE);
 
     if (block == NULL)
         return false;
-    block->count = (BLOCK_SIZE - sizeof *block) / sizeof block->items[0];
+    block->count = (REGISTRY_BLOCK_SIZE - sizeof *block) / sizeof block->items[0];
     for (unsigned item = block->count; item-- > 0;)
         registry_drop(&block->items[item]);
-    block->next = registry.blocks;
-    registry.blocks = block;
+    block->next = large_registry.blocks;
+    large_registry.blocks = block;
     return true;
 }
 
@@ -170,20 +135,20 @@ struct large *registry_new(void)
 {
     struct large *large;
 
-    if (registry.unused == NULL && registry.first_used < FIRST_DESCRIPTORS)
-        return &first_items[registry.first_used++];
-    if (registry.unused == NULL && !add_block())
+    if (large_registry.unused == NULL && large_registry.first_used < REGISTRY_FIRST)
+        return &large_registry_first[large_registry.first_used++];
+    if (large_registry.unused == NULL && !add_block())
         return NULL;
-    large = registry.unused;
-    registry.unused = large->chain;
+    large = large_registry.unused;
+    large_registry.unused = large->chain;
     return large;
 }
 
 void registry_drop(struct large *large)
 {
     large->taker = NULL;
-    large->chain = registry.unused;
-    registry.unused = large;
+    large->chain = large_registry.unused;
+    large_registry.unused = large;
 }
 
 static struct large **chain_of(uintptr_t address)
@@ -191,7 +156,7 @@ static struct large **chain_of(uintptr_t address)
     /* Fibonacci hashing of the page number. */
     uint64_t hash = (uint64_t)(address >> OS_PAGE_SHIFT) * UINT64_C(0x9e3779b97f4a7c15);
 
-    return &registry.table->heads[hash >> 32 & (registry.table->size - 1)];
+    return &large_registry.table->heads[hash >> 32 & (large_registry.table->size - 1)];
 }
 
 static void add_to_chain(struct large *large)
@@ -200,7 +165,7 @@ static void add_to_chain(struct large *large)
 
     large->chain = *bucket;
     *bucket = large;
-    registry.used++;
+    large_registry.used++;
 }
 
 static void visit_add_to_chain(void *context, struct large *large)
@@ -210,23 +175,23 @@ static void visit_add_to_chain(void *context, struct large *large)
 }
 
 /* Descriptors in use are those with an address, so they are found without the hash. */
-static void rehash(struct table *table)
+static void rehash(struct large_table *table)
 {
-    registry.table = table;
-    registry.used = 0;
+    large_registry.table = table;
+    large_registry.used = 0;
     registry_each(visit_add_to_chain, NULL);
 }
 
 static void enlarge_table(void)
 {
-    struct table *old = registry.table;
-    struct table *table = old == &tables[0] ? &tables[1] : &tables[0];
+    struct large_table *old = large_registry.table;
+    struct large_table *table = old == &tables[0] ? &tables[1] : &tables[0];
     size_t size = old->size * 4;
     struct large **heads = os_map(round_up(size * sizeof *heads, os_page_size()));
 
     if (heads == NULL)
         return;
-    *table = (struct table){.size = size, .heads = heads};
+    *table = (struct large_table){.size = size, .heads = heads};
     rehash(table);
     if (old->heads != first_heads)
         os_unmap(old->heads, round_up(old->size * sizeof *heads, os_page_size()));
@@ -234,7 +199,7 @@ static void enlarge_table(void)
 
 void registry_insert(struct large *large, uintptr_t address)
 {
-    if (registry.used >= registry.table->size)
+    if (large_registry.used >= large_registry.table->size)
         enlarge_table();
     /*
      * Relaxed: the lock orders it. The child of a fork takes a descriptor without an address for
@@ -259,7 +224,7 @@ void registry_remove(struct large *large)
     while (*link != large)
         link = &(*link)->chain;
     *link = large->chain;
-    registry.used--;
+    large_registry.used--;
     atomic_store_explicit(&large->address, 0, memory_order_relaxed);
 }
 
@@ -274,7 +239,7 @@ struct large *registry_find(uintptr_t address)
 
 size_t registry_count(void)
 {
-    return registry.used;
+    return large_registry.used;
 }
 
 /*
@@ -283,7 +248,7 @@ size_t registry_count(void)
  */
 static void go_to_next_block(struct registry_place *place)
 {
-    place->block = place->block == NULL ? registry.blocks : place->block->next;
+    place->block = place->block == NULL ? large_registry.blocks : place->block->next;
     place->item = 0;
     place->last = place->block == NULL;
 }
@@ -291,8 +256,8 @@ static void go_to_next_block(struct registry_place *place)
 bool registry_next(struct registry_place *place, void (*visit)(void *context, struct large *large),
                    void *context)
 {
-    struct large *items = place->block == NULL ? first_items : place->block->items;
-    unsigned count = place->block == NULL ? registry.first_used : place->block->count;
+    struct large *items = place->block == NULL ? large_registry_first : place->block->items;
+    unsigned count = place->block == NULL ? large_registry.first_used : place->block->count;
     unsigned end = count - place->item > REGISTRY_PIECE ? place->item + REGISTRY_PIECE : count;
 
     for (; place->item < end; place->item++)
@@ -321,18 +286,19 @@ static void drop_unused(struct large *items, unsigned count)
 
 void registry_rebuild(void)
 {
-    for (size_t bucket = 0; bucket < registry.table->size; bucket++)
-        registry.table->heads[bucket] = NULL;
-    rehash(registry.table);
-    registry.unused = NULL;
-    for (struct block *block = registry.blocks; block != NULL; block = block->next)
+    for (size_t bucket = 0; bucket < large_registry.table->size; bucket++)
+        large_registry.table->heads[bucket] = NULL;
+    rehash(large_registry.table);
+    large_registry.unused = NULL;
+    for (struct large_block *block = large_registry.blocks; block != NULL; block = block->next)
         drop_unused(block->items, block->count);
-    drop_unused(first_items, registry.first_used);
+    drop_unused(large_registry_first, large_registry.first_used);
 }
 
 void registry_note_gone(uintptr_t address, size_t requested)
 {
-    registry.gone[registry.gone_next++ % GONE] = (struct gone){address, requested};
+    large_registry.gone[large_registry.gone_next++ % REGISTRY_GONE] =
+        (struct large_gone){address, requested};
 }
 
 bool large_find_gone(uintptr_t address, struct large_info *info)
@@ -341,8 +307,9 @@ bool large_find_gone(uintptr_t address, struct large_info *info)
 
     registry_lock();
     /* The latest first: the address may have been used several times. */
-    for (unsigned back = 1; back <= GONE && !found; back++) {
-        const struct gone *gone = &registry.gone[(registry.gone_next - back) % GONE];
+    for (unsigned back = 1; back <= REGISTRY_GONE && !found; back++) {
+        const struct large_gone *gone =
+            &large_registry.gone[(large_registry.gone_next - back) % REGISTRY_GONE];
 
         found = address != 0 && gone->address == address;
         *info = (struct large_info){.start = gone->address, .requested = gone->requested};

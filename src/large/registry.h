@@ -84,6 +84,47 @@ static inline unsigned size_bucket(size_t size)
 }
 
 /*
+ * What the registry has. The caller of the functions below needs none of it; it is declared here
+ * for readers outside of the process (debug/layout.h) and for snapshots (debug/dump.c).
+ */
+enum { REGISTRY_FIRST = 16, REGISTRY_BLOCK_SIZE = 64 << 10, REGISTRY_GONE = 128 };
+
+struct large_block {
+    struct large_block *next;
+    unsigned count;
+    struct large items[];
+};
+
+/* A chunk that was unmapped. */
+struct large_gone {
+    uintptr_t address;
+    size_t requested;
+};
+
+/*
+ * Size and chain heads are reached through one pointer, which a single store changes: see
+ * large_after_fork().
+ */
+struct large_table {
+    size_t size; /* a power of two */
+    struct large **heads;
+};
+
+/* Under the registry's lock. */
+struct large_registry {
+    struct large_table *table;
+    size_t used;
+    struct large *unused;
+    struct large_block *blocks;
+    unsigned first_used; /* of large_registry_first */
+    struct large_gone gone[REGISTRY_GONE];
+    unsigned gone_next;
+};
+
+extern struct large_registry large_registry;
+extern struct large large_registry_first[REGISTRY_FIRST];
+
+/*
  * The registry's lock, a mutex. It is only held for moments. Unlike a pthread_rwlock_t, it can be
  * made new in the child of a fork whatever the surviving thread was doing with it, waiting or
  * holding.
@@ -141,7 +182,7 @@ uint64_t registry_entered(void);
  */
 enum { REGISTRY_PIECE = 64 };
 struct registry_place {
-    struct block *block; /* NULL: in the array of first descriptors */
+    struct large_block *block; /* NULL: in the array of first descriptors */
     unsigned item;
     bool last;
 };

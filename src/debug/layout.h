@@ -1,0 +1,119 @@
+/*
+ * ft_malloc_layout: an exported constant that describes the library's records to programs that read
+ * them from outside: from a live process, a core file or a snapshot (tools/ftm, docs/SNAPSHOT.md).
+ * Such a reader takes every address and offset from here, so that it reads other versions of the
+ * library, too.
+ *
+ * It is found by its name among the dynamic symbols; or, where there are none, by its first two
+ * members: nothing else has the magic bytes and its own address behind them.
+ *
+ * Members are never moved and never change their meaning; new ones are appended at the end. A reader
+ * looks at `size`, and takes members beyond it for 0. `version` changes only if that rule has to be
+ * broken, and then a reader that does not know the new one refuses.
+ *
+ * Offsets and sizes are in bytes. All structures may change at any time, in the hands of several
+ * threads; what a reader may believe is said where they are declared.
+ */
+#ifndef FT_DEBUG_LAYOUT_H
+#define FT_DEBUG_LAYOUT_H
+
+#include <stdint.h>
+
+#define LAYOUT_MAGIC "ft_malloc layout"
+enum { LAYOUT_MAGIC_SIZE = 16, LAYOUT_VERSION = 1 };
+
+/* The heaps of a zone, TINY or SMALL: see bins/heap.h. */
+struct layout_zone {
+    uint32_t heap_size; /* heaps begin at multiples of it, and may be smaller */
+    uint32_t header;    /* of struct heap in the heap */
+    uint32_t first_unit;
+    /* Of the first slab's record in the heap; from one to the next; and how many there may be. */
+    uint32_t slabs, slab_stride, slab_count;
+    /*
+     * SMALL: where in the heap the numbers of the slabs end, 16 bits for each unit, the last one
+     * first; a number is that of the record plus 1. TINY: 0; the number of the record is that of
+     * the slab's first unit.
+     */
+    uint32_t numbers_end;
+    /*
+     * The heap begins with its states: one of `state_size` bytes for each `granule` bytes of the
+     * heap. `kind_shift`, `place_shift` and so on say where in it are which bits; place and class
+     * are 0 for TINY. Place is in units of `chunk_align`.
+     */
+    uint32_t granule, state_size;
+    uint32_t kind_shift, place_shift, place_mask, class_shift, class_mask, slack_mask;
+};
+
+struct ft_malloc_layout {
+    char magic[LAYOUT_MAGIC_SIZE]; /* no 0 at the end */
+    const void *self;
+    uint32_t version;
+    uint32_t size;
+    char library[16]; /* such as "1.1.0" */
+
+    struct layout_zone tiny, small;
+    uint32_t chunk_align, unit_size;
+    /* The kinds of states: NONE, LIVE, FREE, REMOTE. */
+    uint32_t state_none, state_live, state_free, state_remote;
+    /* bool: a TINY chunk always has slack, so slack 0 stands for slack_mask + 1. */
+    const void *hardened;
+
+    const void *size_classes;
+    uint32_t class_count, tiny_classes, class_stride;
+    uint32_t class_size;   /* 32 bits */
+    uint32_t class_chunks; /* 16 bits */
+    uint32_t class_units;  /* 16 bits */
+
+    /* bins/heap_map.h: all heaps by address. */
+    const void *heap_map;
+    uint32_t map_empty, map_root;
+    uint32_t map_root_count; /* 64 bits each: the distance of a leaf from the empty one */
+    uint32_t map_leaf_count; /* 32 bits each: a tag, and how many units lie there */
+    uint32_t map_shift;      /* an entry of a leaf stands for 2^map_shift bytes */
+    uint32_t map_units_shift, map_tag_small;
+
+    /* struct heap */
+    uint32_t heap_bytes, heap_arena, heap_base, heap_reserved_size, heap_units, heap_number;
+    uint32_t heap_bitmap_words; /* of 64 bits, in each bit map over the units */
+    uint32_t heap_vacant, heap_dirty, heap_aged, heap_lost, heap_reserved, heap_guards;
+
+    /*
+     * struct slab. Identity is 64 bits: bit 0 is set while the slab exists, and its class and its
+     * first unit are where these say. Vacant is a bit map of its chunks.
+     */
+    uint32_t slab_identity, slab_class_shift, slab_class_mask, slab_unit_shift, slab_unit_mask;
+    uint32_t slab_vacant;
+
+    /* struct arena; the list is newest first. */
+    const void *arenas;
+    uint32_t arena_bytes, arena_next, arena_id, arena_caches, arena_inbox_bytes;
+    uint32_t cache_bytes, cache_next, cache_in_use, cache_remote_frees;
+
+    /*
+     * LARGE chunks (large/registry.h): descriptors in an array, of which `large_first_used` (32
+     * bits) are valid, and in blocks.
+     */
+    const void *large_first, *large_first_used, *large_blocks;
+    uint32_t large_block_next, large_block_count, large_block_items, large_block_bytes;
+    uint32_t large_bytes, large_address;
+    uint32_t large_requested; /* plus 1; 0: the mapping waits in the cache */
+    uint32_t large_mapped, large_reserved, large_was, large_guarded, large_vacated;
+    uint32_t large_freed_at;
+    /* The last chunks that were unmapped: a ring, and the number of the entry written next. */
+    const void *large_gone, *large_gone_next;
+    uint32_t gone_count, gone_bytes, gone_address, gone_requested;
+
+    /*
+     * Chunks of 0 bytes (bins/empty.c), `chunk_align` apart: the list of their regions, and two bit
+     * maps, of the addresses that are live and of those that ever were.
+     */
+    const void *empty_regions;
+    uint32_t region_bytes, region_base, region_places, region_next, region_was, region_live;
+
+    /* What every library of version 1 has ends here; appended members follow. */
+    uint32_t base_end;
+};
+
+extern const struct ft_malloc_layout ft_malloc_layout __attribute__((visibility("default")));
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * The format of snapshots: docs/SNAPSHOT.md is its description. The library writes them
+ * (debug/dump.h), ftm writes them from outside, and ftm reads both.
+ *
+ * A snapshot is a process's memory in pieces. It is a header and sections, each a header and its
+ * payload, up to a section END. All numbers are in the byte order of the machine that wrote them.
+ */
+#ifndef FT_DEBUG_SNAPSHOT_H
+#define FT_DEBUG_SNAPSHOT_H
+
+#include <stdint.h>
+
+#define SNAPSHOT_MAGIC "FTMSNAP\1"
+enum { SNAPSHOT_MAGIC_SIZE = 8, SNAPSHOT_VERSION = 1, SNAPSHOT_BYTE_ORDER = 0x01020304 };
+
+struct snapshot_header {
+    char magic[SNAPSHOT_MAGIC_SIZE];
+    uint32_t byte_order; /* SNAPSHOT_BYTE_ORDER as the writer stores it */
+    uint16_t version;    /* a reader that does not know it refuses */
+    uint16_t word_size;  /* of a pointer, in bytes */
+    uint32_t size;       /* of this header, so that later versions may append members */
+    uint32_t pid;        /* 0: not known */
+    uint64_t time;       /* nanoseconds since the epoch; 0: not known */
+    uint64_t layout;     /* address of ft_malloc_layout */
+    uint32_t flags;      /* SNAPSHOT_CONTENTS ... */
+    uint32_t page_size;
+};
+
+enum {
+    SNAPSHOT_CONTENTS = 1, /* has the bytes of the live chunks, not only the allocator's records */
+    SNAPSHOT_OUTSIDE = 2   /* written by another process */
+};
+
+/* Sections. A reader skips types that it does not know. */
+enum snapshot_type {
+    SNAPSHOT_END = 1,     /* payload: struct snapshot_end */
+    SNAPSHOT_MEMORY = 2,  /* `length` bytes of memory at `address` */
+    SNAPSHOT_ZEROS = 3,   /* no payload: the `length` bytes at `address` are 0 */
+    SNAPSHOT_VOID = 4,    /* no payload: what an earlier section says of them is not true */
+    SNAPSHOT_MAPS = 5,    /* text of /proc/PID/maps */
+    SNAPSHOT_THREADS = 6, /* struct snapshot_thread, each with its registers */
+    SNAPSHOT_SYMBOLS = 7, /* names for addresses: tools/ftm/symbols.h */
+    SNAPSHOT_MODULES = 8, /* files that were mapped: tools/ftm/symbols.h */
+    SNAPSHOT_COMMAND = 9  /* the command line, a 0 behind each argument */
+};
+
+/*
+ * In front of each payload. The payload is padded with zeros to a multiple of 8; `length` excludes
+ * the padding.
+ */
+struct snapshot_section {
+    uint32_t type;
+    uint32_t flags; /* 0 */
+    uint64_t address;
+    uint64_t length;
+};
+
+struct snapshot_thread {
+    uint32_t tid;
+    uint32_t registers; /* how many 64-bit registers follow, in the order of NT_PRSTATUS */
+    char name[16];
+    uint64_t sp, pc; /* 0: not known */
+};
+
+struct snapshot_end {
+    uint64_t sections; /* including END */
+    uint64_t checksum;
+};
+
+/*
+ * The checksum is over the words of the snapshot's header and of the headers of all sections,
+ * END's included. It leaves out the payloads, because memory may change while it is written.
+ */
+static inline uint64_t snapshot_sum(uint64_t sum, uint64_t word)
+{
+    return (sum << 5 | sum >> 59) + word * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+#endif
