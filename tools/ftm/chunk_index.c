@@ -17,8 +17,7 @@ static uint64_t window_of(uint64_t address)
 /* Returns the cells of a window that had none. */
 static struct chunk_index_cell *cells_make(struct chunk_index *index, uint64_t address)
 {
-    struct chunk_index_cell ***table =
-        &index->tables[window_of(address) >> CHUNK_INDEX_TABLE_BITS];
+    struct chunk_index_cell ***table = &index->tables[window_of(address) >> CHUNK_INDEX_TABLE_BITS];
     struct chunk_index_cell *cells = index->cells + index->cell_count;
 
     if (*table == NULL)

@@ -57,12 +57,10 @@ static inline struct chunk_index_cell *chunk_index_cell(const struct chunk_index
 {
     uint64_t window = address >> CHUNK_INDEX_WINDOW_SHIFT;
     struct chunk_index_cell **table = index->tables[window >> CHUNK_INDEX_TABLE_BITS];
-    struct chunk_index_cell *cells =
-        table == NULL ? NULL : table[window & (CHUNK_INDEX_TABLE - 1)];
+    struct chunk_index_cell *cells = table == NULL ? NULL : table[window & (CHUNK_INDEX_TABLE - 1)];
 
-    return cells == NULL
-               ? NULL
-               : cells + (address >> CHUNK_INDEX_CELL_SHIFT & (CHUNK_INDEX_CELLS - 1));
+    return cells == NULL ? NULL
+                         : cells + (address >> CHUNK_INDEX_CELL_SHIFT & (CHUNK_INDEX_CELLS - 1));
 }
 
 /*

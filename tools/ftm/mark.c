@@ -102,8 +102,8 @@ static void rule_reach(struct mark *mark, uint32_t found_in, uint64_t word)
 
     if (number == mark->count || mark->kinds[number] == MARK_REACHABLE)
         return;
-    if (sure && (start || heuristic_whole(&mark->memory, mark->heuristics, &mark->chunks[number],
-                                          word))) {
+    if (sure &&
+        (start || heuristic_whole(&mark->memory, mark->heuristics, &mark->chunks[number], word))) {
         mark->kinds[number] = MARK_REACHABLE;
         prefetch(mark, number, word);
         push(mark, number);
@@ -143,8 +143,8 @@ static void rule_lost(struct mark *mark, uint32_t found_in, uint64_t word)
     mark->leaders[number] = mark->leader + 1;
 }
 
-static void scan_words(struct mark *mark, rule *rule, uint32_t found_in,
-                       const unsigned char *bytes, size_t size)
+static void scan_words(struct mark *mark, rule *rule, uint32_t found_in, const unsigned char *bytes,
+                       size_t size)
 {
     for (; size >= WORD; bytes += WORD, size -= WORD) {
         uint64_t word;
