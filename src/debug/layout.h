@@ -112,6 +112,32 @@ struct ft_malloc_layout {
 
     /* What every library of version 1 has ends here; appended members follow. */
     uint32_t base_end;
+
+    /*
+     * Who allocated: debug/stack_table.h. The table is behind a pointer, NULL while there is none.
+     * Blocks are arrays of pointers in the table; number n of a site is element n & (2^shift - 1)
+     * of block n >> shift, and of a node as well. Counters of a site are 64 bits.
+     */
+    const void *stack_table;
+    uint32_t stack_sites, stack_nodes, stack_site_blocks, stack_node_blocks;
+    uint32_t stack_site_block_count, stack_node_block_count, stack_site_shift, stack_node_shift;
+    uint32_t site_bytes, site_node, site_truncated;
+    uint32_t site_samples, site_allocations, site_allocated_bytes, site_freed, site_freed_bytes;
+    uint32_t site_temporary, site_temporary_bytes, site_lifetime, site_most, site_most_bytes;
+    uint32_t site_peak, site_peak_bytes, site_peak_number;
+    uint32_t node_bytes, node_pc, node_parent;
+    /* In the table, 64 bits each. */
+    uint32_t stack_began, stack_interval, stack_peak_time, stack_peak_number;
+    uint32_t stack_taken, stack_truncated, stack_overflowed, stack_nested, stack_dropped;
+
+    /*
+     * The live chunks that it knows: debug/live_table.h. Behind the pointer are, for each shard,
+     * `live_block_count` pointers to blocks; block b has `live_first` << b entries.
+     */
+    const void *live_table;
+    uint32_t live_shards, live_block_count, live_first, live_bytes;
+    uint32_t live_address, live_size, live_stands_for, live_time; /* 64 bits */
+    uint32_t live_site, live_count, live_thread;                  /* 32 bits */
 };
 
 extern const struct ft_malloc_layout ft_malloc_layout __attribute__((visibility("default")));

@@ -126,26 +126,49 @@ void group_add(struct group *group, const struct site *site, enum site_value val
     site_sum(&group->sum, site);
 }
 
-static void key_of_site(const struct site *site, size_t index, struct symbols *symbols,
-                        enum group_by by, char *key)
+/* The texts of all frames. They contain no addresses, so they are the same in another run. */
+static char *stack_text(const struct frame *frames, unsigned count)
 {
+    static char text[KEY_MAX];
+    char *key = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&key, &size);
+
+    if (stream == NULL || count == 0) {
+        if (stream != NULL)
+            fclose(stream);
+        free(key);
+        return memory_text(site_unknown, strlen(site_unknown));
+    }
+    for (unsigned i = 0; i < count; i++) {
+        frame_text(&frames[i], text, sizeof(text));
+        fprintf(stream, "%s%s", i > 0 ? "\n" : "", text);
+    }
+    fclose(stream);
+    return key;
+}
+
+/* The key of the site's group, to be freed. */
+static char *key_of_site(const struct site *site, struct symbols *symbols, enum group_by by)
+{
+    static char text[KEY_MAX];
     struct frame *frames;
-    unsigned count;
-    const struct frame *place;
+    unsigned count = site_frames(site, symbols, &frames);
+    const struct frame *place = site_place(frames, count);
+    char *key;
 
     if (by == BY_STACK) {
-        snprintf(key, KEY_MAX, "%zu", index);
-        return;
+        key = stack_text(frames, count);
+    } else {
+        snprintf(text, sizeof(text), "%s", site_unknown);
+        if (place != NULL && by == BY_SITE)
+            frame_text(place, text, sizeof(text));
+        else if (place != NULL && place->module != NULL)
+            snprintf(text, sizeof(text), "%s", place->module);
+        key = memory_text(text, strlen(text));
     }
-    count = site_frames(site, symbols, &frames);
-    place = site_place(frames, count);
-    if (place == NULL)
-        snprintf(key, KEY_MAX, "%s", site_unknown);
-    else if (by == BY_SITE)
-        frame_text(place, key, KEY_MAX);
-    else
-        snprintf(key, KEY_MAX, "%s", place->module == NULL ? site_unknown : place->module);
     free(frames);
+    return key;
 }
 
 /* The sizes of a group are up to the number: 1 to 16, 17 to 32, and so on in powers of two. */
@@ -190,10 +213,10 @@ struct groups *groups_of(const struct sites *sites, struct symbols *symbols, enu
     }
     progress_begin(&progress, "reading symbols", sites->count);
     for (size_t i = 0; i < sites->count; i++) {
-        static char key[KEY_MAX];
+        char *key = key_of_site(&sites->items[i], symbols, by);
 
-        key_of_site(&sites->items[i], i, symbols, by, key);
         group_add(groups_at(groups, key), &sites->items[i], value);
+        free(key);
         progress_step(&progress, i + 1);
     }
     progress_end(&progress);

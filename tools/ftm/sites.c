@@ -153,6 +153,22 @@ void sites_sort_chunks(struct sites *sites)
         qsort(sites->chunks, sites->chunk_count, sizeof(*sites->chunks), compare_chunks);
 }
 
+const struct site_chunk *sites_chunk(const struct sites *sites, uint64_t address)
+{
+    size_t low = 0, high = sites->chunk_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (sites->chunks[middle].address < address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < sites->chunk_count && sites->chunks[low].address == address ? &sites->chunks[low]
+                                                                             : NULL;
+}
+
 void site_sum(struct site *sum, const struct site *site)
 {
     sum->allocations += site->allocations;

@@ -43,7 +43,8 @@ struct sites {
     size_t chunk_count;
     uint64_t interval;           /* mean bytes between two samples; 1 if every call is recorded */
     uint64_t samples, truncated; /* stacks that were walked, and those cut short */
-    uint64_t dropped;            /* calls that found no room in the table */
+    uint64_t overflowed;         /* calls whose stacks found no room in the table */
+    uint64_t dropped;            /* calls that found no memory at all */
     uint64_t start_ns;           /* since the epoch; 0 if it is not known */
     uint64_t duration_ns;        /* from start_ns to now, or to when the source was written */
     uint64_t peak_ns;            /* when the peak was, since start_ns */
@@ -54,6 +55,9 @@ struct sites {
 
 /* Returns NULL, after a line on stderr, if the source has no stack table. */
 struct sites *sites_read(struct view *view);
+
+/* Whether it has one: whether a mode that takes stacks is on, or was. */
+bool sites_present(struct view *view);
 
 /* An empty table. */
 struct sites *sites_new(void);
@@ -71,8 +75,8 @@ void sites_sort_chunks(struct sites *sites);
 
 void sites_free(struct sites *sites);
 
-/* The id of the stack that allocated the live chunk at the address, or 0 if it is not known. */
-uint64_t sites_of_chunk(struct view *view, uint64_t address);
+/* What is known about the live chunk at the address, or NULL. */
+const struct site_chunk *sites_chunk(const struct sites *sites, uint64_t address);
 
 /* Returns the site with that id, or NULL. */
 const struct site *sites_by_id(const struct sites *sites, uint64_t id);

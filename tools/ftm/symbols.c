@@ -5,6 +5,7 @@
  */
 #include "symbols.h"
 
+#include "debug/snapshot.h"
 #include "memory.h"
 #include "source.h"
 #include "symbols_own.h"
@@ -42,12 +43,15 @@ struct symbols *symbols_of_text(const char *text, size_t size)
 
 struct symbols *symbols_open(struct source *source)
 {
-    size_t size = 0;
-    const char *text = source_symbols(source, &size);
-    struct symbols *symbols = symbols_of_text(text, size);
+    const void *text = NULL;
+    size_t size = 0, place = 0;
+    struct symbols *symbols;
 
+    if (!source_section(source, SNAPSHOT_SYMBOLS, &place, &text, &size))
+        text = NULL;
+    symbols = symbols_of_text(text, size);
     symbols->elf = elf_symbols_open(source, symbols->names);
-    if (source_kind(source) == SOURCE_PROCESS)
+    if (source_kind(source) == SOURCE_LIVE)
         symbols->perf = perf_symbols_open((int)source_pid(source), symbols->names);
     return symbols;
 }

@@ -59,7 +59,7 @@ static void find_modules(struct elf_symbols *elf)
         const struct source_map *map = &maps[i];
         struct symbols_module *last = elf->count > 0 ? &elf->modules[elf->count - 1] : NULL;
 
-        if (map->path == NULL || map->path[0] != '/')
+        if (map->path[0] != '/')
             continue;
         if (last == NULL || strcmp(last->path, map->path) != 0) {
             elf->count -= executable ? 0 : 1;
@@ -67,7 +67,7 @@ static void find_modules(struct elf_symbols *elf)
             last = &elf->modules[elf->count - 1];
             executable = false;
         }
-        executable |= (map->flags & 4) != 0;
+        executable |= (map->flags & MAP_EXECUTE) != 0;
         last->end = map->end;
     }
     elf->count -= executable ? 0 : 1;
@@ -95,7 +95,7 @@ struct elf_symbols *elf_symbols_open(struct source *source, struct names *names)
     find_modules(elf);
     for (size_t i = 0; i < elf->count; i++)
         find_facts(elf, i);
-    elf->debuginfo_path = source_kind(source) == SOURCE_PROCESS
+    elf->debuginfo_path = source_kind(source) == SOURCE_LIVE
                               ? memory_format(":.debug:/usr/lib/debug:/proc/%d/root/usr/lib/debug",
                                               (int)source_pid(source))
                               : memory_format(":.debug:/usr/lib/debug");
@@ -191,7 +191,7 @@ static int open_regular(const char *path)
 static char *candidate(const struct elf_symbols *elf, size_t index, int attempt)
 {
     const struct symbols_module *module = &elf->modules[index];
-    bool live = source_kind(elf->source) == SOURCE_PROCESS;
+    bool live = source_kind(elf->source) == SOURCE_LIVE;
     const char *id = module->build_id;
 
     if (attempt == 0 && live)
