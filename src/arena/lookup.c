@@ -1,11 +1,13 @@
 /*
- * Looking an address up in heaps, in the registry of LARGE chunks, and among the chunks of 0 bytes.
+ * Looking an address up in heaps, in the registry of LARGE chunks, among guarded chunks, and among the
+ * chunks of 0 bytes.
  */
 #include "arena/lookup.h"
 
 #include "base/options.h"
 #include "base/structure_lock.h"
 #include "bins/empty.h"
+#include "bins/guard_pool.h"
 #include "large/large.h"
 
 static void describe(const struct large_info *info, struct chunk *chunk)
@@ -35,15 +37,19 @@ bool lookup_live(uintptr_t address, struct chunk *chunk)
      */
     return lookup_in_heaps(address, chunk) == CHUNK_LIVE ||
            start_of_large(address, chunk) == CHUNK_LIVE ||
+           guard_pool_find(address, chunk) == CHUNK_LIVE ||
            (policy_empty_chunks() && empty_find(address, chunk) == CHUNK_LIVE);
 }
 
 /* The address is in no heap, and no LARGE chunk in the registry starts there. */
 static enum verdict outside_heaps(uintptr_t address, struct chunk *chunk)
 {
-    enum verdict verdict = empty_find(address, chunk);
+    enum verdict verdict = guard_pool_find(address, chunk);
     struct large_info info;
 
+    if (verdict != CHUNK_FOREIGN)
+        return verdict;
+    verdict = empty_find(address, chunk);
     if (verdict != CHUNK_NONE)
         return verdict;
     if (large_find_gone(address, &info)) {

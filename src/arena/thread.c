@@ -39,11 +39,26 @@ static void give_back(struct cache *cache)
     thread_self.binding = false;
 }
 
+/* Set with release and read with acquire: what the table's functions use is complete. */
+static _Atomic(const struct thread_watch *) watch;
+
+void thread_watch(const struct thread_watch *table)
+{
+    atomic_store_explicit(&watch, table, memory_order_release); /* see `watch` */
+}
+
+static const struct thread_watch *watched(void)
+{
+    return atomic_load_explicit(&watch, memory_order_acquire); /* see `watch` */
+}
+
 static void end_of_thread(void *value)
 {
     struct cache *cache = value;
 
     thread_self.ended = true;
+    if (watched() != NULL)
+        watched()->ended();
     give_back(cache);
 }
 
@@ -105,6 +120,8 @@ static bool must_wait(struct arena *arena)
 static void repair_child(void)
 {
     arena_after_fork();
+    if (watched() != NULL)
+        watched()->forked();
     thread_self.waits = thread_self.home != NULL && must_wait(thread_self.home->arena);
     if (!thread_self.waits)
         make_quick(thread_self.home);

@@ -50,4 +50,15 @@ struct cache *cache_enter_to_free(void);
  */
 void thread_runtime_init(char **initial_environment);
 
+/*
+ * What the layers above have to do: when a thread with a cache ends, before it loses that; and in
+ * the child of a fork, after the arenas were prepared. Neither may allocate. The table is constant;
+ * further calls with the same one do nothing.
+ */
+struct thread_watch {
+    void (*ended)(void);
+    void (*forked)(void);
+};
+void thread_watch(const struct thread_watch *watch);
+
 #endif

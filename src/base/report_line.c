@@ -100,6 +100,11 @@ void report_overflow(const char *function, const struct reported_chunk *chunk)
     report_chunk(function, FT_MALLOC_OVERFLOW, "written past the end of ", chunk);
 }
 
+void report_underflow(const char *function, const struct reported_chunk *chunk)
+{
+    report_chunk(function, FT_MALLOC_OVERFLOW, "written in front of ", chunk);
+}
+
 void report_beside(bool front, const struct reported_chunk *chunk)
 {
     report_chunk("free()", FT_MALLOC_CORRUPTION,

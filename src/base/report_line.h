@@ -47,8 +47,9 @@ struct reported_chunk {
     size_t requested;
 };
 
-/* Reports that something was written behind the end of a live chunk. */
+/* Report that something was written behind the end of a live chunk, or in front of it. */
 void report_overflow(const char *function, const struct reported_chunk *chunk);
+void report_underflow(const char *function, const struct reported_chunk *chunk);
 
 /*
  * Reports that free memory was written to, in front of (`front`) or behind a chunk that is being

@@ -25,7 +25,8 @@ struct chunk {
     size_t requested;
     size_t usable;
     enum zone zone;
-    /* The rest is not set for LARGE. */
+    bool guarded; /* see bins/guard_pool.h */
+    /* The rest is not set for LARGE and for guarded chunks. */
     struct arena *arena;
     struct slab *slab;
     unsigned size_class;

@@ -7,6 +7,8 @@
 #ifndef FT_BINS_SIZE_CLASS_H
 #define FT_BINS_SIZE_CLASS_H
 
+#include "base/zone.h"
+
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -62,6 +64,12 @@ static inline unsigned any_class(size_t size)
     unsigned log2 = 63 ^ (unsigned)__builtin_clzl((size - 1) | 128);
 
     return (log2 - 7) * 8 + (unsigned)((size - 1) >> (log2 - 3));
+}
+
+/* Returns the zone that a request belongs to by its size. */
+static inline enum zone zone_of_size(size_t size)
+{
+    return size <= TINY_MAX ? ZONE_TINY : size <= SMALL_MAX ? ZONE_SMALL : ZONE_LARGE;
 }
 
 /* For size <= SMALL_MAX. */

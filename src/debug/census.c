@@ -103,6 +103,18 @@ static void count_empty(void *context, uintptr_t address)
     census->zone[ZONE_TINY].chunks++;
 }
 
+static void count_guarded(void *context, const struct chunk *chunk)
+{
+    struct census *census = context;
+    struct census_zone *zone = &census->zone[chunk->zone];
+
+    zone->chunks++;
+    zone->requested += chunk->requested;
+    zone->usable += chunk->usable;
+    zone->slabs += chunk->usable;
+    zone->mapped += chunk->usable;
+}
+
 void census_take(struct census *census)
 {
     static const struct walk_visitor visitor = {
@@ -111,6 +123,7 @@ void census_take(struct census *census)
         .slab = count_slab,
         .empty = count_empty,
         .large = count_large,
+        .guarded = count_guarded,
     };
 
     *census = (struct census){.arenas = 0};

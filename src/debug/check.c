@@ -2,7 +2,7 @@
  * The check. In the slab of any thread, a state may be LIVE only where one of the slab's chunks
  * starts, with the slab's class, and with a slack of at most the chunk's size. In a slab of the
  * calling thread, the count of vacant chunks must be that of the bit map, and no vacant chunk may
- * be LIVE or REMOTE. A LARGE chunk must start at a page.
+ * be LIVE or REMOTE. A LARGE chunk must start at a page. A guarded chunk must be in one slot.
  *
  * Faults are collected first, and reported when the arena has been left, so the program's handler
  * may allocate.
@@ -12,6 +12,7 @@
 #include "arena/thread.h"
 #include "base/bits.h"
 #include "base/report_line.h"
+#include "bins/guard_pool.h"
 #include "debug/walk.h"
 #include "os/os.h"
 
@@ -119,6 +120,15 @@ static void check_large(void *context, const struct large_info *info)
         add_fault(context, "a LARGE chunk starts inside a page: ", info->start);
 }
 
+static void check_guarded(void *context, const struct chunk *chunk)
+{
+    uintptr_t last = chunk->start + (chunk->requested > 0 ? chunk->requested - 1 : 0);
+
+    if (chunk->start % CHUNK_ALIGN != 0 || chunk->requested > GUARD_SIZE_MAX ||
+        chunk->start >> GUARD_SLOT_SHIFT != last >> GUARD_SLOT_SHIFT)
+        add_fault(context, "wrong place of a guarded chunk: ", chunk->start);
+}
+
 static void report_fault(const struct fault *fault)
 {
     const struct report report = {.kind = FT_MALLOC_CORRUPTION,
@@ -135,7 +145,8 @@ static void report_fault(const struct fault *fault)
 
 size_t check_all(void)
 {
-    static const struct walk_visitor visitor = {.slab = check_slab, .large = check_large};
+    static const struct walk_visitor visitor = {
+        .slab = check_slab, .large = check_large, .guarded = check_guarded};
     struct cache *entered = cache_enter();
     struct check check = {.own = entered == NULL ? NULL : entered->arena};
 

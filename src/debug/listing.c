@@ -8,11 +8,12 @@
 
 #include <string.h>
 
-/* A heap, which may be gone by now, a region of empty chunks, or a LARGE chunk. */
+/* A heap, which may be gone by now, a region of empty chunks, or a LARGE or guarded chunk. */
 struct place {
     uintptr_t base, end;
     enum zone zone;
-    /* LARGE: the sizes of the only chunk. Else its chunks in the list. */
+    bool alone; /* it is a chunk */
+    /* The sizes of the only chunk; else its chunks in the list. */
     size_t requested, usable;
     size_t first, count;
 };
@@ -106,15 +107,27 @@ static void add_empty(void *context, uintptr_t address)
     add_chunks(listing, 1);
 }
 
+static void add_alone(struct listing *listing, uintptr_t start, enum zone zone, size_t requested,
+                      size_t usable)
+{
+    add_place(listing, &(struct place){
+                           .base = start,
+                           .end = start + (requested > 0 ? requested : 1),
+                           .zone = zone,
+                           .alone = true,
+                           .requested = requested,
+                           .usable = usable,
+                       });
+}
+
 static void add_large(void *context, const struct large_info *info)
 {
-    add_place(context, &(struct place){
-                           .base = info->start,
-                           .end = info->start + (info->requested > 0 ? info->requested : 1),
-                           .zone = ZONE_LARGE,
-                           .requested = info->requested,
-                           .usable = info->usable,
-                       });
+    add_alone(context, info->start, ZONE_LARGE, info->requested, info->usable);
+}
+
+static void add_guarded(void *context, const struct chunk *chunk)
+{
+    add_alone(context, chunk->start, chunk->zone, chunk->requested, chunk->usable);
 }
 
 /*
@@ -156,6 +169,7 @@ bool listing_collect(struct listing *listing)
         .region = add_region,
         .empty = add_empty,
         .large = add_large,
+        .guarded = add_guarded,
     };
 
     *listing = (struct listing){.places.item_size = sizeof(struct place),
@@ -185,7 +199,7 @@ static int visit_place(const struct listing *listing, const struct place *place,
                                   .usable = place->usable};
     int result = 0;
 
-    if (place->zone == ZONE_LARGE)
+    if (place->alone)
         return visit(context, &listed);
     for (size_t i = 0; i < place->count && result == 0; i++) {
         listed.start = chunk[i].start;

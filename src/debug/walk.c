@@ -4,6 +4,7 @@
 #include "debug/walk.h"
 
 #include "bins/empty.h"
+#include "bins/guard_pool.h"
 #include "bins/heap_walk.h"
 
 struct walker {
@@ -64,6 +65,8 @@ void walk_all(const struct walk_visitor *visitor, void *context)
     if (visitor->large != NULL)
         large_walk(visit_large, &walker);
     empty_walk(visit_region, visit_empty, &walker);
+    if (visitor->guarded != NULL)
+        guard_pool_walk(visitor->guarded, context);
     /* Acquire: each arena is complete. */
     for (struct arena *arena = atomic_load_explicit(&arena_list, memory_order_acquire);
          arena != NULL; arena = arena->next) {

@@ -1,5 +1,6 @@
 /*
- * The one walk over everything that is allocated: arena, heap, slab; empty chunks; LARGE chunks.
+ * The one walk over everything that is allocated: arena, heap, slab; empty chunks; guarded chunks;
+ * LARGE chunks.
  * The listing, the sums, ft_malloc_visit() and ft_malloc_check() are its visitors.
  *
  * All threads go on meanwhile. The walker holds no lock while it calls a visitor, but the heap that
@@ -11,6 +12,7 @@
 #define FT_DEBUG_WALK_H
 
 #include "arena/arena.h"
+#include "bins/chunk.h"
 #include "large/large.h"
 
 struct walk_slab {
@@ -34,6 +36,8 @@ struct walk_visitor {
     void (*empty)(void *context, uintptr_t address);
     /* A live LARGE chunk. */
     void (*large)(void *context, const struct large_info *info);
+    /* A live chunk of FT_MALLOC_GUARD, of any zone. */
+    void (*guarded)(void *context, const struct chunk *chunk);
 };
 
 /* The caller holds neither the structure lock nor the lock of the LARGE registry. */

@@ -1,0 +1,43 @@
+/*
+ * FT_MALLOC_GUARD=N: one in N chunks is a guarded one (bins/guard_pool.h). Of each N calls of a
+ * thread one is chosen at random. Three quarters of these chunks end at the guard, the others begin
+ * at one.
+ *
+ * Only allocating is slow in this mode: a guarded chunk is in no heap and in no registry, so a free
+ * finds out last that it is one.
+ */
+#ifndef FT_DEBUG_GUARD_H
+#define FT_DEBUG_GUARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Starts the mode, or changes N. `seed` determines the choices, which are different ones in each
+ * process if it is 0. Returns false if there is no memory for the pool.
+ */
+bool guard_begin(unsigned one_in, uint64_t seed);
+
+/* Ends the mode. Guarded chunks stay what they are. */
+void guard_stop(void);
+
+/*
+ * Counts one call of the thread, and returns whether it is to get a guarded chunk. Calls for which
+ * no slot is large enough are not counted.
+ */
+bool guard_due(size_t size, size_t align);
+
+/*
+ * Returns a guarded chunk, whose memory is zero; or NULL, with errno left alone, if there is none
+ * to be had. `align` is a power of two. `frame` is described at struct event.
+ */
+void *guard_take(size_t size, size_t align, void *frame);
+
+/*
+ * Frees the guarded chunk at the address. Returns false, having done nothing, if no live one starts
+ * there. Reports name `function`.
+ */
+bool guard_free(uintptr_t address, const char *function, void *frame);
+
+#endif
