@@ -12,7 +12,7 @@ static void load_call(const struct guard_call *call, struct caller *caller)
     unsigned depth = (unsigned)where & (GUARD_TRUNCATED - 1);
 
     caller->time = guard_load(&call->time);
-    caller->thread = (uint32_t)(where >> 32);
+    caller->thread = (uint32_t)(where >> GUARD_THREAD_SHIFT);
     caller->truncated = (where & GUARD_TRUNCATED) != 0;
     caller->depth = (uint16_t)(depth < GUARD_DEPTH ? depth : GUARD_DEPTH);
     for (unsigned n = 0; n < caller->depth; n++)

@@ -144,8 +144,8 @@ static void store_call(struct guard_call *call, const struct caller *caller)
     bool truncated = caller->truncated || caller->depth > GUARD_DEPTH;
 
     guard_store(&call->time, caller->time);
-    guard_store(&call->where,
-                (uint64_t)caller->thread << 32 | (truncated ? GUARD_TRUNCATED : 0) | depth);
+    guard_store(&call->where, (uint64_t)caller->thread << GUARD_THREAD_SHIFT |
+                                  (truncated ? GUARD_TRUNCATED : 0) | depth);
     for (unsigned n = 0; n < depth; n++)
         guard_store(&call->frames[n], caller->frames[n]);
 }

@@ -32,6 +32,7 @@ enum {
     /* `life` is the number of chunks that the slot has had, shifted by this, plus a state. */
     GUARD_LIFE_SHIFT = 8,
     GUARD_STATE_MASK = (1 << GUARD_LIFE_SHIFT) - 1,
+    GUARD_THREAD_SHIFT = 32,
     GUARD_TRUNCATED = 1 << 16,
 };
 
@@ -46,7 +47,7 @@ enum guard_state {
 
 /*
  * A call, as other threads may read it while it is overwritten: see `life`. `where` is the thread,
- * shifted by 32, plus the depth, plus GUARD_TRUNCATED if there were more frames.
+ * shifted by GUARD_THREAD_SHIFT, plus the depth, plus GUARD_TRUNCATED if there were more frames.
  */
 struct guard_call {
     _Atomic uint64_t time, where;

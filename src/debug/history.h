@@ -36,11 +36,22 @@ enum history_word {
     HISTORY_POINTER,
     HISTORY_OLD,
     HISTORY_SIZE,
-    /* The thread, shifted by 32, plus the kind, shifted by 24, plus the depth; see below. */
+    /*
+     * The thread, the kind (enum event_kind), whether there were more callers, and how many there
+     * are in the entry: see below.
+     */
     HISTORY_WHO,
     HISTORY_FRAMES
 };
-enum { HISTORY_KIND_SHIFT = 24, HISTORY_TRUNCATED = 1 << 16 };
+enum {
+    HISTORY_THREAD_SHIFT = 32,
+    HISTORY_KIND_SHIFT = 24,
+    HISTORY_KIND_MASK = 0xff,
+    HISTORY_TRUNCATED = 1 << 16,
+    /* Also in `format`. */
+    HISTORY_DEPTH_MASK = 0xffff,
+    HISTORY_CALLS_SHIFT = 32,
+};
 
 /*
  * A ring. All words are atomic, because any thread reads them while the owner writes. Each store is
@@ -53,8 +64,8 @@ struct history_ring {
     struct history_ring *next;
     uint64_t bytes; /* of the mapping */
     /*
-     * The number of calls that it holds, shifted by 32, plus its depth, plus 0x10000 for each time
-     * that the ring was made anew. Written with the lock of the history.
+     * The number of calls that it holds, shifted by HISTORY_CALLS_SHIFT, plus its depth, plus
+     * 0x10000 for each time that the ring was made anew. Written with the lock of the history.
      */
     _Atomic uint64_t format;
     /* How many calls were noted in it. Written by the owner. */

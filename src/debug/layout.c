@@ -8,7 +8,9 @@
 
 #include "arena/cache.h"
 #include "bins/empty.h"
+#include "bins/guard_pool.h"
 #include "bins/slab.h"
+#include "debug/history.h"
 #include "large/registry.h"
 
 #include <stddef.h>
@@ -136,4 +138,63 @@ __attribute__((used)) const struct ft_malloc_layout ft_malloc_layout = {
     .region_live = offsetof(struct empty_region, live),
 
     .base_end = offsetof(struct ft_malloc_layout, base_end),
+
+    .history = &history,
+    .history_rings = offsetof(struct history, rings),
+    .history_dropped = offsetof(struct history, dropped),
+    .ring_bytes = offsetof(struct history_ring, bytes),
+    .ring_next = offsetof(struct history_ring, next),
+    .ring_format = offsetof(struct history_ring, format),
+    .ring_noted = offsetof(struct history_ring, noted),
+    .ring_owner = offsetof(struct history_ring, owner),
+    .ring_entries = offsetof(struct history_ring, words),
+    .ring_calls_shift = HISTORY_CALLS_SHIFT,
+    .ring_depth_mask = HISTORY_DEPTH_MASK,
+    .call_sequence = HISTORY_SEQUENCE * sizeof(uint64_t),
+    .call_order = HISTORY_ORDER * sizeof(uint64_t),
+    .call_began = HISTORY_BEGAN * sizeof(uint64_t),
+    .call_time = HISTORY_TIME * sizeof(uint64_t),
+    .call_pointer = HISTORY_POINTER * sizeof(uint64_t),
+    .call_old = HISTORY_OLD * sizeof(uint64_t),
+    .call_size = HISTORY_SIZE * sizeof(uint64_t),
+    .call_who = HISTORY_WHO * sizeof(uint64_t),
+    .call_frames = HISTORY_FRAMES * sizeof(uint64_t),
+    .call_thread_shift = HISTORY_THREAD_SHIFT,
+    .call_kind_shift = HISTORY_KIND_SHIFT,
+    .call_kind_mask = HISTORY_KIND_MASK,
+    .call_truncated = HISTORY_TRUNCATED,
+    .call_depth_mask = HISTORY_DEPTH_MASK,
+    .call_malloc = EVENT_MALLOC,
+    .call_calloc = EVENT_CALLOC,
+    .call_realloc = EVENT_REALLOC,
+    .call_aligned = EVENT_ALIGNED,
+    .call_free = EVENT_FREE,
+
+    .guard_pool = &guard_pool,
+    .guard_base = offsetof(struct guard_pool, base),
+    .guard_slots = offsetof(struct guard_pool, slots),
+    .guard_opened = offsetof(struct guard_pool, opened),
+    .guard_dropped = offsetof(struct guard_pool, dropped),
+    .guard_first = offsetof(struct guard_pool, slot),
+    .guard_bytes = sizeof(struct guard_slot),
+    .guard_shift = GUARD_SLOT_SHIFT,
+    .guard_life = offsetof(struct guard_slot, life),
+    .guard_start = offsetof(struct guard_slot, start),
+    .guard_requested = offsetof(struct guard_slot, requested),
+    .guard_pages = offsetof(struct guard_slot, opened),
+    .guard_allocated = offsetof(struct guard_slot, allocated),
+    .guard_freed = offsetof(struct guard_slot, freed),
+    .guard_life_shift = GUARD_LIFE_SHIFT,
+    .guard_state_mask = GUARD_STATE_MASK,
+    .guard_is_live = GUARD_LIVE,
+    .guard_is_closing = GUARD_CLOSING,
+    .guard_is_freed = GUARD_FREED,
+    .guard_is_lost = GUARD_LOST,
+    .guard_call_time = offsetof(struct guard_call, time),
+    .guard_call_where = offsetof(struct guard_call, where),
+    .guard_call_frames = offsetof(struct guard_call, frames),
+    .guard_call_depth = GUARD_DEPTH,
+    .guard_thread_shift = GUARD_THREAD_SHIFT,
+    .guard_truncated = GUARD_TRUNCATED,
+    .guard_depth_mask = GUARD_TRUNCATED - 1,
 };

@@ -138,6 +138,37 @@ struct ft_malloc_layout {
     uint32_t live_shards, live_block_count, live_first, live_bytes;
     uint32_t live_address, live_size, live_stands_for, live_time; /* 64 bits */
     uint32_t live_site, live_count, live_thread;                  /* 32 bits */
+
+    /*
+     * The last calls of each thread: debug/history.h. The list of rings is newest first. A ring's
+     * format says how many calls it holds and how many frames an entry has; an entry has
+     * `call_frames` bytes, and 8 for each frame. The number n of a call counts from 1 up to
+     * `ring_noted`; it is entry (n - 1) % calls, and complete if its sequence is 2 * n.
+     */
+    const void *history;
+    uint32_t history_rings, history_dropped;
+    uint32_t ring_bytes, ring_next, ring_format, ring_noted, ring_owner, ring_entries;
+    uint32_t ring_calls_shift, ring_depth_mask;
+    uint32_t call_sequence, call_order, call_began, call_time, call_pointer, call_old, call_size;
+    uint32_t call_who, call_frames;
+    /* Parts of call_who; and the kinds. */
+    uint32_t call_thread_shift, call_kind_shift, call_kind_mask, call_truncated, call_depth_mask;
+    uint32_t call_malloc, call_calloc, call_realloc, call_aligned, call_free;
+
+    /*
+     * Guarded chunks: bins/guard_pool.h. The pool is behind a pointer, NULL while there is none.
+     * The slot around an address is its distance from the base, shifted. All members of a slot have
+     * 64 bits. Its life is a number and a state; frames of a call are 64 bits each.
+     */
+    const void *guard_pool;
+    uint32_t guard_base, guard_slots, guard_opened, guard_dropped; /* in the pool; 64 bits */
+    uint32_t guard_first, guard_bytes, guard_shift;
+    uint32_t guard_life, guard_start, guard_requested, guard_pages, guard_allocated, guard_freed;
+    uint32_t guard_life_shift, guard_state_mask;
+    uint32_t guard_is_live, guard_is_closing, guard_is_freed, guard_is_lost;
+    uint32_t guard_call_time, guard_call_where, guard_call_frames, guard_call_depth;
+    /* Parts of guard_call_where. */
+    uint32_t guard_thread_shift, guard_truncated, guard_depth_mask;
 };
 
 extern const struct ft_malloc_layout ft_malloc_layout __attribute__((visibility("default")));
