@@ -8,6 +8,7 @@
 #ifndef FT_DEBUG_LIVE_TABLE_H
 #define FT_DEBUG_LIVE_TABLE_H
 
+#include "base/modes.h"
 #include "os/os.h"
 
 #include <assert.h>
@@ -35,13 +36,6 @@ struct live_entry {
 
 static_assert(sizeof(struct live_entry) == 48, "an entry has no padding");
 
-/* The entries follow the header. */
-struct live_block {
-    struct live_block *next; /* the block that was made before this one */
-    uint32_t count;          /* of entries */
-    uint32_t first;          /* the number of the first entry: entries of a shard count from 1 */
-};
-
 /* What a caller gets and gives: an entry without its links. */
 struct live_chunk {
     uintptr_t address;
@@ -50,17 +44,33 @@ struct live_chunk {
     uint32_t site, count, thread;
 };
 
-/* The newest block of each shard. Written with the shard's lock and release, read with acquire. */
-struct live_table {
-    _Atomic(struct live_block *) blocks[LIVE_SHARDS];
+/*
+ * Block b of a shard has LIVE_FIRST << b entries, and is there if the block before it is. Written
+ * with the lock of the shard and release, read with acquire.
+ */
+enum { LIVE_FIRST = 64, LIVE_BLOCKS = 24 };
+
+struct live_root {
+    _Atomic(struct live_entry *) blocks[LIVE_SHARDS][LIVE_BLOCKS];
 };
-extern struct live_table live_table;
+
+/* NULL while no mode has ever wanted a table. It is never unmapped. */
+extern _Atomic(struct live_root *) live_table;
 
 /*
- * Notes a chunk. If there is one at the address, it is replaced: *replaced becomes true, and *old
- * what it was. Returns false if there is no memory; then the chunk is not noted.
+ * Makes the table if there is none yet. What it grows by from now on is the memory of that mode.
+ * Returns false if there is no memory. One thread at a time.
  */
-bool live_table_add(const struct live_chunk *chunk, bool *replaced, struct live_chunk *old);
+bool live_table_begin(enum mode mode);
+
+/*
+ * Everything below may be called by any thread, but not by a signal handler that interrupts such a
+ * call.
+ *
+ * Notes a chunk. If there is one at the address, it is replaced: old->address is then not 0, and
+ * *old is what it was. Returns false if there is no memory; then the chunk is not noted.
+ */
+bool live_table_add(const struct live_chunk *chunk, struct live_chunk *old);
 
 /* Forgets the chunk at the address, and stores what it was. Returns false if none is noted. */
 bool live_table_remove(uintptr_t address, struct live_chunk *chunk);
@@ -68,10 +78,16 @@ bool live_table_remove(uintptr_t address, struct live_chunk *chunk);
 /* Describes the chunk at the address. Returns false if none is noted. */
 bool live_table_find(uintptr_t address, struct live_chunk *chunk);
 
+/* Forgets all chunks. `forgotten` is called with each, and may not call the table. */
+void live_table_clear(void (*forgotten)(const struct live_chunk *chunk));
+
 /* Returns how many chunks are noted. */
 size_t live_table_count(void);
 
-/* Runs in the child of a fork: makes the locks new, and sorts what other threads were changing. */
+/*
+ * Runs in the child of a fork: makes the locks new, and repairs the shards that threads which are
+ * gone were changing.
+ */
 void live_table_after_fork(void);
 
 #endif

@@ -10,6 +10,7 @@
 #ifndef FT_DEBUG_STACK_TABLE_H
 #define FT_DEBUG_STACK_TABLE_H
 
+#include "base/modes.h"
 #include "os/os.h"
 
 #include <assert.h>
@@ -102,21 +103,27 @@ struct stack_totals {
 struct stack_table {
     _Atomic uint32_t sites, nodes;
     struct stack_totals totals;
-    /* Written with the lock of the table, and release; read with acquire. */
-    _Atomic(struct stack_site *) site_blocks[SITE_BLOCKS];
-    _Atomic(struct stack_node *) node_blocks[NODE_BLOCKS];
+    /*
+     * Arrays of struct stack_site, and of struct stack_node. Written with the lock of the table,
+     * and release; read with acquire.
+     */
+    _Atomic(void *) site_blocks[SITE_BLOCKS];
+    _Atomic(void *) node_blocks[NODE_BLOCKS];
 };
 
 /* The table, or NULL while no mode has ever wanted one. It is never unmapped. */
 extern _Atomic(struct stack_table *) stack_table;
 
-/* Makes the table if there is none yet. Returns false if there is no memory. */
-bool stack_table_begin(void);
+/*
+ * Makes the table if there is none yet. What it grows by from now on is the memory of that mode.
+ * Returns false if there is no memory. One thread at a time.
+ */
+bool stack_table_begin(enum mode mode);
 
 /*
  * Returns the number of the site with these frames, innermost first, which it stores if they are
- * new; STACK_OVERFLOW if there is no room. The table must have been made. Any thread may call it,
- * but not while it is in the middle of another call.
+ * new; STACK_OVERFLOW if there is no room. The table must have been made. Any thread may call it; a
+ * signal handler that interrupts such a call gets STACK_OVERFLOW.
  */
 uint32_t stack_table_site(const uintptr_t *pcs, unsigned depth, bool truncated);
 

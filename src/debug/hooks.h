@@ -1,0 +1,44 @@
+/*
+ * What a second library may do for this one. It registers once, when it is loaded, and stays.
+ * Without it, everything below is done without help or not at all.
+ */
+#ifndef FT_DEBUG_HOOKS_H
+#define FT_DEBUG_HOOKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { DEBUG_HOOKS_VERSION = 1 };
+
+struct ft_malloc_debug_hooks {
+    unsigned version; /* DEBUG_HOOKS_VERSION */
+    unsigned unused;
+    size_t size; /* of this structure: later versions only append */
+
+    /*
+     * Stores the return addresses of the callers of `frame`, innermost first, and returns how many
+     * there are. The first is the one that `frame` itself returns to. *complete says whether the
+     * outermost is the thread's first function. `frame` is the frame address of a function of the
+     * calling thread that has not returned.
+     *
+     * The caller holds no lock. It is not called again by the same thread before it has returned,
+     * whatever it allocates.
+     */
+    unsigned (*unwind)(void *frame, uintptr_t *pcs, unsigned most, bool *complete);
+
+    /* Writes the process's mappings, as /proc/PID/maps lists them, to a file descriptor. */
+    void (*append_maps)(int fd);
+};
+
+/*
+ * Registers the hooks, which stay where they are for ever; unused ones are NULL. Returns 0, or -1
+ * if the version or the size is not known here. Any thread, once.
+ */
+__attribute__((visibility("default"))) int
+ft_malloc_debug_register(const struct ft_malloc_debug_hooks *hooks);
+
+/* Returns what was registered, or NULL. */
+const struct ft_malloc_debug_hooks *debug_hooks(void);
+
+#endif
