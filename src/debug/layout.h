@@ -36,6 +36,11 @@ struct layout_zone {
      */
     uint32_t numbers_end;
     /*
+     * TINY: bytes that tell the class plus `class_mark` of each unit, also when its slab is gone,
+     * at this offset, by the address in units modulo a power of two. SMALL: 0.
+     */
+    uint32_t unit_classes, unit_classes_count, class_mark;
+    /*
      * The heap begins with its states: one of `state_size` bytes for each `granule` bytes of the
      * heap. `kind_shift`, `place_shift` and so on say where in it are which bits; place and class
      * are 0 for TINY. Place is in units of `chunk_align`.

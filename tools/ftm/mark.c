@@ -33,7 +33,7 @@ struct mark {
 };
 
 /* What a word does that was found in a chunk of this number; NOBODY is a root. */
-typedef void rule(struct mark *mark, uint32_t found_in, uint64_t word);
+typedef void rule_of_flood(struct mark *mark, uint32_t found_in, uint64_t word);
 
 /*
  * Asks the processor for what flood() will need of the chunk that was just found by a pointer to
@@ -143,8 +143,8 @@ static void rule_lost(struct mark *mark, uint32_t found_in, uint64_t word)
     mark->leaders[number] = mark->leader + 1;
 }
 
-static void scan_words(struct mark *mark, rule *rule, uint32_t found_in, const unsigned char *bytes,
-                       size_t size)
+static void scan_words(struct mark *mark, rule_of_flood *rule, uint32_t found_in,
+                       const unsigned char *bytes, size_t size)
 {
     for (; size >= WORD; bytes += WORD, size -= WORD) {
         uint64_t word;
@@ -155,7 +155,8 @@ static void scan_words(struct mark *mark, rule *rule, uint32_t found_in, const u
     }
 }
 
-static void scan(struct mark *mark, rule *rule, uint32_t found_in, uint64_t start, uint64_t end)
+static void scan(struct mark *mark, rule_of_flood *rule, uint32_t found_in, uint64_t start,
+                 uint64_t end)
 {
     start = (start + WORD - 1) & ~(uint64_t)(WORD - 1);
     while (start < end && end - start >= WORD) {
@@ -174,7 +175,7 @@ static void scan(struct mark *mark, rule *rule, uint32_t found_in, uint64_t star
 }
 
 /* Looks at the chunks on the stack, and at those that this leads to. */
-static bool flood(struct mark *mark, rule *rule)
+static bool flood(struct mark *mark, rule_of_flood *rule)
 {
     while (mark->depth > 0 && !mark->failed) {
         uint32_t number = mark->stack[--mark->depth];

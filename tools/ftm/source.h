@@ -44,10 +44,16 @@ struct source_thread {
 struct source *source_open(const char *name);
 void source_close(struct source *source);
 
+/* Opens a process, or returns NULL and says nothing; *error is what the kernel said, or 0. */
+struct source *source_open_quietly(pid_t pid, int *error);
+
 enum source_kind source_kind(const struct source *source);
 
 /* 0 if it is not known. */
 pid_t source_pid(const struct source *source);
+
+/* Where ft_malloc_layout is, if the source says so; else 0. */
+uint64_t source_layout(const struct source *source);
 
 /* What it was opened by, for messages. */
 const char *source_name(const struct source *source);

@@ -141,8 +141,15 @@ int view_each_slab(struct view *view, int (*visit_heap)(void *, const struct vie
  */
 size_t view_unread(const struct view *view);
 
-/* Describes the chunk at or around the address, if the verdict is one that has a chunk. */
+/*
+ * Describes the chunk at or around the address: a live one, or one that was freed. For another
+ * verdict, only chunk->place is set, if the address is in a heap.
+ */
 enum view_verdict view_find(struct view *view, uint64_t address, struct view_chunk *chunk);
+
+/* Calls `visit` for the slab around the address. Returns false if there is none. */
+bool view_slab_at(struct view *view, uint64_t address,
+                  void (*visit)(void *context, const struct view_slab *slab), void *context);
 
 /* Returns false after a line on stderr, like the visits. */
 bool view_stats(struct view *view, struct view_stats *stats);
