@@ -11,6 +11,8 @@
 #include "bins/guard_pool.h"
 #include "bins/slab.h"
 #include "debug/history.h"
+#include "debug/live_table.h"
+#include "debug/stack_table.h"
 #include "large/registry.h"
 
 #include <stddef.h>
@@ -141,6 +143,57 @@ __attribute__((used)) const struct ft_malloc_layout ft_malloc_layout = {
     .region_live = offsetof(struct empty_region, live),
 
     .base_end = offsetof(struct ft_malloc_layout, base_end),
+
+    .stack_table = &stack_table,
+    .stack_sites = offsetof(struct stack_table, sites),
+    .stack_nodes = offsetof(struct stack_table, nodes),
+    .stack_site_blocks = offsetof(struct stack_table, site_blocks),
+    .stack_node_blocks = offsetof(struct stack_table, node_blocks),
+    .stack_site_block_count = SITE_BLOCKS,
+    .stack_node_block_count = NODE_BLOCKS,
+    .stack_site_shift = SITE_BLOCK_SHIFT,
+    .stack_node_shift = NODE_BLOCK_SHIFT,
+    .site_bytes = sizeof(struct stack_site),
+    .site_node = offsetof(struct stack_site, node),
+    .site_truncated = offsetof(struct stack_site, truncated),
+    .site_samples = offsetof(struct stack_site, counters.samples),
+    .site_allocations = offsetof(struct stack_site, counters.allocations),
+    .site_allocated_bytes = offsetof(struct stack_site, counters.bytes),
+    .site_freed = offsetof(struct stack_site, counters.freed),
+    .site_freed_bytes = offsetof(struct stack_site, counters.freed_bytes),
+    .site_temporary = offsetof(struct stack_site, counters.temporary),
+    .site_temporary_bytes = offsetof(struct stack_site, counters.temporary_bytes),
+    .site_lifetime = offsetof(struct stack_site, counters.lifetime),
+    .site_most = offsetof(struct stack_site, counters.most),
+    .site_most_bytes = offsetof(struct stack_site, counters.most_bytes),
+    .site_peak = offsetof(struct stack_site, counters.peak),
+    .site_peak_bytes = offsetof(struct stack_site, counters.peak_bytes),
+    .site_peak_number = offsetof(struct stack_site, counters.peak_number),
+    .node_bytes = sizeof(struct stack_node),
+    .node_pc = offsetof(struct stack_node, pc),
+    .node_parent = offsetof(struct stack_node, parent),
+    .stack_began = offsetof(struct stack_table, totals.began),
+    .stack_interval = offsetof(struct stack_table, totals.interval),
+    .stack_peak_time = offsetof(struct stack_table, totals.peak_time),
+    .stack_peak_number = offsetof(struct stack_table, totals.peak_number),
+    .stack_taken = offsetof(struct stack_table, totals.stacks),
+    .stack_truncated = offsetof(struct stack_table, totals.truncated),
+    .stack_overflowed = offsetof(struct stack_table, totals.overflowed),
+    .stack_nested = offsetof(struct stack_table, totals.nested),
+    .stack_dropped = offsetof(struct stack_table, totals.dropped),
+
+    .live_table = &live_table,
+    .live_shards = LIVE_SHARDS,
+    .live_block_count = LIVE_BLOCKS,
+    .live_first = LIVE_FIRST,
+    .live_bytes = sizeof(struct live_entry),
+    .live_address = offsetof(struct live_entry, address),
+    .live_size = offsetof(struct live_entry, size),
+    .live_stands_for = offsetof(struct live_entry, bytes),
+    .live_time = offsetof(struct live_entry, time),
+    .live_site = offsetof(struct live_entry, site),
+    .live_count = offsetof(struct live_entry, count),
+    .live_thread = offsetof(struct live_entry, thread),
 
     .history = &history,
     .history_rings = offsetof(struct history, rings),

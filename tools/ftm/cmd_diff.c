@@ -4,7 +4,7 @@
  */
 #include "command.h"
 #include "memory.h"
-#include "opened.h"
+#include "profiled.h"
 #include "out.h"
 #include "sites_own.h"
 #include "symbols.h"
@@ -221,15 +221,15 @@ int cmd_diff(int argc, char **argv)
 {
     struct diff diff = {.value = VALUE_LIVE, .by = BY_SITE, .rows = 20};
     struct groups *before, *after;
-    struct opened first, second;
+    struct profiled first, second;
     struct out *out;
 
     if (!read_options(argc, argv, &diff))
         return wrong_usage("diff");
-    if (!opened_begin(&first, argv[optind]))
+    if (!profiled_begin(&first, argv[optind]))
         return EXIT_TROUBLE;
-    if (!opened_begin(&second, argv[optind + 1])) {
-        opened_end(&first);
+    if (!profiled_begin(&second, argv[optind + 1])) {
+        profiled_end(&first);
         return EXIT_TROUBLE;
     }
     before = groups_of(first.sites, first.symbols, diff.by, diff.value);
@@ -243,7 +243,7 @@ int cmd_diff(int argc, char **argv)
     free(diff.changes);
     groups_free(before);
     groups_free(after);
-    opened_end(&first);
-    opened_end(&second);
+    profiled_end(&first);
+    profiled_end(&second);
     return out_end(out) ? EXIT_FINE : EXIT_TROUBLE;
 }

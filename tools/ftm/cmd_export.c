@@ -3,7 +3,7 @@
  */
 #include "command.h"
 #include "export.h"
-#include "opened.h"
+#include "profiled.h"
 #include "symbols.h"
 #include "table.h"
 
@@ -171,7 +171,7 @@ static int write_file(const struct export_options *options)
 int cmd_export(int argc, char **argv)
 {
     struct export_options options = {.export = {.value = VALUE_LIVE}};
-    struct opened opened;
+    struct profiled profiled;
     int status;
 
     if (!read_options(argc, argv, &options))
@@ -180,11 +180,11 @@ int cmd_export(int argc, char **argv)
         say("this would write binary data to the terminal; name a file: -o x.pb.gz");
         return EXIT_TROUBLE;
     }
-    if (!opened_begin(&opened, argv[optind]))
+    if (!profiled_begin(&profiled, argv[optind]))
         return EXIT_TROUBLE;
-    options.export.sites = opened.sites;
-    options.export.symbols = opened.symbols;
+    options.export.sites = profiled.sites;
+    options.export.symbols = profiled.symbols;
     status = write_file(&options);
-    opened_end(&opened);
+    profiled_end(&profiled);
     return status;
 }

@@ -2,7 +2,7 @@
  * ftm profile: who allocates, as a table with shares.
  */
 #include "command.h"
-#include "opened.h"
+#include "profiled.h"
 #include "out.h"
 #include "sites_own.h"
 #include "symbols.h"
@@ -148,7 +148,7 @@ static void print_row(struct out *out, const struct profile_options *options,
 }
 
 static void print_table(struct out *out, const struct profile_options *options,
-                        const struct opened *opened, const struct groups *groups,
+                        const struct profiled *profiled, const struct groups *groups,
                         const struct site *total)
 {
     bool lifetimes = options->by != BY_THREAD && options->by != BY_SIZE;
@@ -157,7 +157,7 @@ static void print_table(struct out *out, const struct profile_options *options,
     char size[SIZE_TEXT];
 
     print_header(out, options, total, groups->count);
-    print_origin(out, opened->sites);
+    print_origin(out, profiled->sites);
     out_format(out, "\n%10s %7s %7s %12s %10s%s  %s\n", "BYTES", "SHARE", "SUM", "CHUNKS",
                "AVERAGE", lifetimes ? "     LIFETIME    TEMP" : "",
                options->by == BY_STACK ? "" : "WHERE");
@@ -196,7 +196,7 @@ static void json_figures(struct json *json, const struct profile_options *option
 }
 
 static void print_json(struct out *out, const struct profile_options *options,
-                       const struct opened *opened, const struct groups *groups,
+                       const struct profiled *profiled, const struct groups *groups,
                        const struct site *total)
 {
     struct json json;
@@ -205,7 +205,7 @@ static void print_json(struct out *out, const struct profile_options *options,
     json_object(&json, NULL);
     json_string(&json, "value", value_name(options->value));
     json_string(&json, "by", by_name(options->by));
-    json_origin(&json, opened->sites);
+    json_origin(&json, profiled->sites);
     json_object(&json, "total");
     json_figures(&json, options, total);
     json_close(&json);
@@ -220,7 +220,7 @@ static void print_json(struct out *out, const struct profile_options *options,
             percent_of(site_bytes(&group->sum, options->value), site_bytes(total, options->value)));
         json_figures(&json, options, &group->sum);
         if (options->by == BY_STACK || options->by == BY_SITE)
-            json_stack(&json, &group->sum, opened->symbols);
+            json_stack(&json, &group->sum, profiled->symbols);
         json_close(&json);
     }
     json_close(&json);
@@ -231,24 +231,24 @@ int cmd_profile(int argc, char **argv)
 {
     struct profile_options options = {.value = VALUE_LIVE, .by = BY_SITE, .rows = 20};
     struct site total = {0};
-    struct opened opened;
+    struct profiled profiled;
     struct groups *groups;
     struct out *out;
 
     if (!read_options(argc, argv, &options))
         return wrong_usage("profile");
-    if (!opened_begin(&opened, argv[optind]))
+    if (!profiled_begin(&profiled, argv[optind]))
         return EXIT_TROUBLE;
-    groups = groups_of(opened.sites, opened.symbols, options.by, options.value);
+    groups = groups_of(profiled.sites, profiled.symbols, options.by, options.value);
     groups_sort(groups, options.value);
     for (size_t i = 0; i < groups->count; i++)
         site_sum(&total, &groups->items[i].sum);
     out = out_begin();
     if (options.json)
-        print_json(out, &options, &opened, groups, &total);
+        print_json(out, &options, &profiled, groups, &total);
     else
-        print_table(out, &options, &opened, groups, &total);
+        print_table(out, &options, &profiled, groups, &total);
     groups_free(groups);
-    opened_end(&opened);
+    profiled_end(&profiled);
     return out_end(out) ? EXIT_FINE : EXIT_TROUBLE;
 }

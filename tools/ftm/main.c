@@ -14,6 +14,7 @@
 /* In the order in which they are listed. */
 static const struct command commands[] = {
     {"list", cmd_list, "list live chunks, as show_alloc_mem() does inside", help_list},
+    {"top", cmd_top, "watch a process, or all that run on the library", help_top},
     {"profile", cmd_profile, "show who allocates, as a table", help_profile},
     {"diff", cmd_diff, "show what changed between two sources", help_diff},
     {"export", cmd_export, "write a profile for pprof, flame graphs or DHAT", help_export},

@@ -148,7 +148,7 @@ static void read_site(struct reading *reading, uint32_t number, const char *reco
     const struct ft_malloc_layout *layout = reading->layout;
     static uint64_t pcs[DEPTH_MAX];
     unsigned depth = read_frames(reading, half_at(record, layout->site_node), pcs);
-    bool truncated = (half_at(record, layout->site_truncated) & 0xffff) != 0;
+    uint16_t truncated;
     struct site figures = {
         .allocations = word_at(record, layout->site_allocations),
         .bytes = word_at(record, layout->site_allocated_bytes),
@@ -162,6 +162,7 @@ static void read_site(struct reading *reading, uint32_t number, const char *reco
     };
     struct site *site;
 
+    memcpy(&truncated, record + layout->site_truncated, sizeof(truncated));
     if (figures.allocations == 0 && figures.freed == 0)
         return;
     figures.live = less(figures.allocations, figures.freed);
@@ -173,7 +174,7 @@ static void read_site(struct reading *reading, uint32_t number, const char *reco
         figures.peak = word_at(record, layout->site_peak);
         figures.peak_bytes = word_at(record, layout->site_peak_bytes);
     }
-    site = sites_add(reading->out, pcs, depth, truncated);
+    site = sites_add(reading->out, pcs, depth, truncated != 0);
     if (site->id == 0)
         site->id = number;
     site_sum(site, &figures);

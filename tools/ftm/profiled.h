@@ -1,8 +1,8 @@
 /*
  * A source with its table of sites and its symbols: what the commands about profiles begin with.
  */
-#ifndef FTM_OPENED_H
-#define FTM_OPENED_H
+#ifndef FTM_PROFILED_H
+#define FTM_PROFILED_H
 
 #include <stdbool.h>
 
@@ -11,7 +11,7 @@ struct source;
 struct symbols;
 struct view;
 
-struct opened {
+struct profiled {
     struct source *source;
     struct view *view;
     struct sites *sites;
@@ -19,7 +19,7 @@ struct opened {
 };
 
 /* Returns false after a line on stderr, with nothing left open. */
-bool opened_begin(struct opened *opened, const char *name);
-void opened_end(struct opened *opened);
+bool profiled_begin(struct profiled *profiled, const char *name);
+void profiled_end(struct profiled *profiled);
 
 #endif

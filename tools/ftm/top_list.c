@@ -1,0 +1,96 @@
+/*
+ * The list of processes of `ftm top`. Each is opened anew at each look, because it may have become
+ * another program meanwhile.
+ */
+#include "memory.h"
+#include "processes.h"
+#include "source.h"
+#include "top.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct column list_columns[] = {
+    {"PID", "pid", COLUMN_PLAIN, 10},
+    {"LIVE", "live_bytes", COLUMN_SIZE, 11},
+    {"RESIDENT", "resident_bytes", COLUMN_SIZE, 11},
+    {"CHUNKS", "chunks", COLUMN_NUMBER, 14},
+    {"CHANGE", "change_per_second", COLUMN_SIZE_CHANGE, 15},
+    {"CPU", "cpu_percent", COLUMN_PERCENT, 9},
+    {"CPU TIME", "cpu_ms", COLUMN_NUMBER, 13},
+    {"COMMAND", "command", COLUMN_NAME, 0},
+};
+enum { LIST_PID, LIST_LIVE, LIST_RESIDENT, LIST_CHUNKS, LIST_CHANGE, LIST_CPU, LIST_TIME };
+
+void top_list_begin(struct top_list *list)
+{
+    *list = (struct top_list){0};
+    list->panel = (struct panel){.title = "PROCESSES",
+                                 .key = "processes",
+                                 .empty = "no process that can be read runs on the library",
+                                 .columns = list_columns,
+                                 .column_count = sizeof(list_columns) / sizeof(*list_columns),
+                                 .sort = LIST_LIVE};
+}
+
+void top_list_end(struct top_list *list)
+{
+    panel_clear(&list->panel);
+    panel_clear(&list->before);
+}
+
+static void add_rates(const struct top_list *list, struct row *row, double seconds)
+{
+    const struct row *before = panel_find(&list->before, row);
+
+    if (before == NULL || seconds <= 0)
+        return;
+    row->numbers[LIST_CHANGE] = (row->numbers[LIST_LIVE] - before->numbers[LIST_LIVE]) / seconds;
+    row->numbers[LIST_CPU] = (row->numbers[LIST_TIME] - before->numbers[LIST_TIME]) / seconds / 10;
+}
+
+static void add_process(struct top_list *list, int pid, double seconds)
+{
+    struct process_stat stat;
+    struct view_stats sums;
+    char name[16];
+    struct source *source;
+    struct view *view;
+    struct row *row;
+
+    snprintf(name, sizeof(name), "%d", pid);
+    source = process_stat_read(pid, &stat) ? source_open(name) : NULL;
+    view = source == NULL ? NULL : view_open(source);
+    if (view != NULL && view_stats(view, &sums)) {
+        row = panel_add(&list->panel, source_command(source));
+        row->numbers[LIST_PID] = pid;
+        row->numbers[LIST_RESIDENT] = (double)stat.resident;
+        row->numbers[LIST_TIME] = (double)stat.cpu_ns / 1e6;
+        for (int zone = 0; zone < ZONES; zone++) {
+            row->numbers[LIST_LIVE] += (double)sums.zone[zone].requested;
+            row->numbers[LIST_CHUNKS] += (double)sums.zone[zone].chunks;
+        }
+        add_rates(list, row, seconds);
+    }
+    if (view != NULL)
+        view_close(view);
+    if (source != NULL)
+        source_close(source);
+}
+
+void top_list_look(struct top_list *list)
+{
+    uint64_t now = top_clock();
+    double seconds = list->time_ns == 0 ? 0 : (double)(now - list->time_ns) / 1e9;
+    size_t count;
+    int *pids = processes_on_library(&count);
+
+    panel_copy(&list->before, &list->panel);
+    panel_clear(&list->panel);
+    for (size_t i = 0; i < count; i++)
+        add_process(list, pids[i], seconds);
+    free(pids);
+    panel_sort(&list->panel);
+    list->time_ns = now;
+}
