@@ -28,9 +28,10 @@ struct view_chunk {
     uint64_t usable;
     uint64_t place; /* where its heap, its region of empty chunks, or its mapping begins */
     enum zone zone;
-    unsigned size_class; /* VIEW_NO_CLASS for LARGE and for empty chunks */
-    unsigned arena;      /* its number; 0 for LARGE and for empty chunks */
+    unsigned size_class; /* VIEW_NO_CLASS for LARGE, empty and guarded chunks */
+    unsigned arena;      /* its number; 0 for LARGE, empty and guarded chunks */
     unsigned state;      /* of TINY and SMALL: STATE_LIVE ... (bins/state.h); else 1 or 2 */
+    bool guarded;        /* FT_MALLOC_GUARD put it against a page that nobody may touch */
 };
 
 /* What is at an address. */

@@ -1,21 +1,21 @@
 /*
- * All live chunks in the order of addresses: heaps, regions of empty chunks, and LARGE mappings are
- * merged. Each heap is read when its turn comes.
+ * All live chunks in the order of addresses: heaps, regions of empty chunks, LARGE mappings and guarded
+ * chunks are merged. Each heap is read when its turn comes.
  */
 #include "view_private.h"
 
 #include <stdlib.h>
 
-/* Where chunks are: a heap, a region, or one LARGE chunk. */
+/* Where chunks are: a heap, a region, or one chunk alone, LARGE or guarded. */
 struct place {
     uint64_t base;
-    enum { PLACE_HEAP, PLACE_REGION, PLACE_LARGE } kind;
+    enum { PLACE_HEAP, PLACE_REGION, PLACE_ALONE } kind;
     size_t index;
 };
 
 struct walk {
     struct view *view;
-    struct array heaps, regions, large, places;
+    struct array heaps, regions, alone, places;
     struct heap_copy copy;
     int (*visit)(void *context, const struct view_chunk *chunk);
     void *context;
@@ -32,9 +32,9 @@ static const struct view_region *region_at(const struct walk *walk, size_t index
     return (const struct view_region *)(const void *)walk->regions.items + index;
 }
 
-static const struct view_large *large_at(const struct walk *walk, size_t index)
+static const struct view_chunk *alone_at(const struct walk *walk, size_t index)
 {
-    return (const struct view_large *)(const void *)walk->large.items + index;
+    return (const struct view_chunk *)(const void *)walk->alone.items + index;
 }
 
 static void add_place(struct walk *walk, uint64_t base, int kind, size_t index)
@@ -52,10 +52,33 @@ static int compare_places(const void *left, const void *right)
     return (a->base > b->base) - (a->base < b->base);
 }
 
+/* Lists the chunks that have a place of their own. */
+static int list_alone(struct walk *walk)
+{
+    struct array list = {.items = NULL};
+    int result = view_list_large(walk->view, &list);
+    const struct view_large *large = (const struct view_large *)(const void *)list.items;
+
+    walk->alone.item_size = sizeof(struct view_chunk);
+    for (size_t i = 0; i < list.count && result == 0; i++) {
+        struct view_chunk *chunk = large[i].live ? array_add(&walk->alone) : NULL;
+
+        if (chunk != NULL)
+            *chunk = (struct view_chunk){.start = large[i].start,
+                                         .requested = large[i].requested,
+                                         .usable = large[i].mapped,
+                                         .place = large[i].start,
+                                         .zone = ZONE_LARGE,
+                                         .size_class = VIEW_NO_CLASS,
+                                         .state = walk->view->layout.state_live};
+    }
+    array_end(&list);
+    return result == 0 ? view_list_guarded(walk->view, &walk->alone) : result;
+}
+
 static int list_places(struct walk *walk)
 {
-    if (view_list_large(walk->view, &walk->large) != 0 ||
-        view_list_regions(walk->view, &walk->regions) != 0 ||
+    if (list_alone(walk) != 0 || view_list_regions(walk->view, &walk->regions) != 0 ||
         view_list_heaps(walk->view, &walk->heaps) != 0)
         return VIEW_ERROR;
     walk->places.item_size = sizeof(struct place);
@@ -63,9 +86,8 @@ static int list_places(struct walk *walk)
         add_place(walk, heap_at(walk, i)->base, PLACE_HEAP, i);
     for (size_t i = 0; i < walk->regions.count; i++)
         add_place(walk, region_at(walk, i)->base, PLACE_REGION, i);
-    for (size_t i = 0; i < walk->large.count; i++)
-        if (large_at(walk, i)->live)
-            add_place(walk, large_at(walk, i)->start, PLACE_LARGE, i);
+    for (size_t i = 0; i < walk->alone.count; i++)
+        add_place(walk, alone_at(walk, i)->start, PLACE_ALONE, i);
     if (walk->places.failed)
         return view_no_memory();
     if (walk->places.count > 0)
@@ -81,18 +103,10 @@ static int visit_heap(struct walk *walk, const struct mapped_heap *heap)
     return heap_copy_each_chunk(&walk->copy, walk->visit, walk->context);
 }
 
-static int visit_large(struct walk *walk, const struct view_large *large)
+static int visit_alone(struct walk *walk, const struct view_chunk *chunk)
 {
-    const struct view_chunk chunk = {.start = large->start,
-                                     .requested = large->requested,
-                                     .usable = large->mapped,
-                                     .place = large->start,
-                                     .zone = ZONE_LARGE,
-                                     .size_class = VIEW_NO_CLASS,
-                                     .state = walk->view->layout.state_live};
-
-    walk->end = large->start + (large->requested > 0 ? large->requested : 1);
-    return walk->visit(walk->context, &chunk);
+    walk->end = chunk->start + (chunk->requested > 0 ? chunk->requested : 1);
+    return walk->visit(walk->context, chunk);
 }
 
 static int visit_region(struct walk *walk, const struct view_region *region)
@@ -118,7 +132,7 @@ static int visit_places(struct walk *walk)
         else if (places[i].kind == PLACE_REGION)
             result = visit_region(walk, region_at(walk, places[i].index));
         else
-            result = visit_large(walk, large_at(walk, places[i].index));
+            result = visit_alone(walk, alone_at(walk, places[i].index));
     }
     return result;
 }
@@ -140,7 +154,7 @@ int view_each_chunk(struct view *view, int (*visit)(void *context, const struct 
     heap_copy_end(&walk.copy);
     array_end(&walk.heaps);
     array_end(&walk.regions);
-    array_end(&walk.large);
+    array_end(&walk.alone);
     array_end(&walk.places);
     return result;
 }

@@ -251,6 +251,8 @@ enum view_verdict view_find(struct view *view, uint64_t address, struct view_chu
     if (verdict == VIEW_FOREIGN && in_heap != VIEW_FOREIGN)
         return in_heap;
     if (verdict == VIEW_FOREIGN)
+        verdict = view_find_guarded(view, address, &other);
+    if (verdict == VIEW_FOREIGN)
         verdict = find_empty(view, address, &other);
     if (verdict == VIEW_FOREIGN)
         verdict = find_large_gone(view, address, &other);

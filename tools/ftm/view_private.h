@@ -136,6 +136,22 @@ int heap_copy_each_chunk(const struct heap_copy *copy,
 /* Adds all LARGE mappings to an array of struct view_large, sorted. Returns 0 or VIEW_ERROR. */
 int view_list_large(struct view *view, struct array *large);
 
+/* The pool of guarded chunks. */
+struct guard_slots {
+    uint64_t base;  /* of the address space */
+    uint64_t first; /* address of the first slot's record */
+    uint64_t count;
+};
+
+/* Returns false if there is none. */
+bool view_guard_pool(struct view *view, struct guard_slots *slots);
+
+/* Adds all live guarded chunks to an array of struct view_chunk. Returns 0 or VIEW_ERROR. */
+int view_list_guarded(struct view *view, struct array *chunks);
+
+/* Like view_find(); VIEW_FOREIGN outside of the pool. */
+enum view_verdict view_find_guarded(struct view *view, uint64_t address, struct view_chunk *chunk);
+
 /* A region of empty chunks, and the bits of those that are live and that ever were. */
 struct view_region {
     uint64_t base, places;

@@ -70,6 +70,25 @@ static int add_regions(struct view *view, struct sums *sums)
     return result;
 }
 
+static int add_guarded(struct view *view, struct sums *sums)
+{
+    struct array list = {.item_size = sizeof(struct view_chunk)};
+    int result = view_list_guarded(view, &list);
+    const struct view_chunk *chunk = (const struct view_chunk *)(const void *)list.items;
+
+    for (size_t i = 0; i < list.count; i++) {
+        enum zone zone = chunk[i].zone;
+
+        sums->stats->zone[zone].chunks++;
+        sums->stats->zone[zone].requested += chunk[i].requested;
+        sums->stats->zone[zone].usable += chunk[i].usable;
+        sums->stats->zone[zone].slabs += chunk[i].usable;
+        sums->stats->zone[zone].mapped += chunk[i].usable;
+    }
+    array_end(&list);
+    return result;
+}
+
 static int count_arena(void *context, const struct view_arena *arena)
 {
     (void)arena;
@@ -90,7 +109,7 @@ bool view_stats(struct view *view, struct view_stats *stats)
     unread += view->unread;
     fine = fine && view_each_arena(view, count_arena, &sums) == 0;
     view->unread += unread;
-    return fine && add_regions(view, &sums) == 0;
+    return fine && add_regions(view, &sums) == 0 && add_guarded(view, &sums) == 0;
 }
 
 static void count_caches(struct view *view, uint64_t cache, unsigned char *record,
