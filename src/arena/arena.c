@@ -8,6 +8,7 @@
 #include "arena/remote.h"
 #include "arena/thread.h"
 #include "base/options.h"
+#include "base/own.h"
 #include "base/structure_lock.h"
 #include "bins/slab_pages.h"
 #include "bins/space.h"
@@ -90,7 +91,7 @@ struct arena *arena_create(void)
     pthread_mutex_init(&arena->lock, NULL);
     pthread_mutex_init(&arena->repair_lock, NULL);
     if (!enlist(arena)) {
-        os_unmap(arena, size);
+        own_unmap(arena, size);
         return NULL;
     }
     return arena;

@@ -6,6 +6,7 @@
 #include "arena/chunk_quarantine.h"
 #include "arena/remote.h"
 #include "base/clock.h"
+#include "base/own.h"
 #include "base/secret.h"
 #include "os/os.h"
 
@@ -39,7 +40,7 @@ void cache_attach(struct cache *cache, struct arena *arena)
 
 struct cache *cache_create(struct arena *arena)
 {
-    struct cache *cache = os_map(round_up(cache_size(), os_page_size()));
+    struct cache *cache = own_map(cache_size());
 
     if (cache == NULL)
         return NULL;

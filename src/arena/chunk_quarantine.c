@@ -3,6 +3,7 @@
  */
 #include "arena/chunk_quarantine.h"
 
+#include "base/own.h"
 #include "base/secret.h"
 #include "bins/beside.h"
 #include "os/os.h"
@@ -72,7 +73,7 @@ static __attribute__((noinline)) void release_oldest(struct cache *cache,
 
 static __attribute__((noinline)) bool make_quarantine(struct cache *cache)
 {
-    cache->quarantine = os_map(round_up(sizeof(struct quarantine), os_page_size()));
+    cache->quarantine = own_map(sizeof(struct quarantine));
     return cache->quarantine != NULL;
 }
 

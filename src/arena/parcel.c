@@ -3,6 +3,7 @@
  */
 #include "arena/parcel.h"
 
+#include "base/own.h"
 #include "os/os.h"
 
 enum {
@@ -59,7 +60,7 @@ static struct parcel *take_from_depot(struct cache *cache)
 /* Maps a block of parcels, keeps the first one, and puts the others into the depot. */
 static struct parcel *make_block(void)
 {
-    char *block = os_map(round_up((size_t)BLOCK_PARCELS * PARCEL_SIZE, os_page_size()));
+    char *block = own_map((size_t)BLOCK_PARCELS * PARCEL_SIZE);
 
     if (block == NULL)
         return NULL;

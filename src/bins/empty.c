@@ -3,6 +3,7 @@
  */
 #include "bins/empty.h"
 
+#include "base/own.h"
 #include "base/secret.h"
 #include "os/os.h"
 
@@ -54,13 +55,13 @@ static struct empty_region *create_region(void)
 {
     size_t bytes = os_memory_limit() == SIZE_MAX ? REGION_BYTES : REGION_BYTES_LEAST;
     size_t places = bytes / CHUNK_ALIGN;
-    struct empty_region *region = os_map(maps_size(places));
+    struct empty_region *region = own_map(maps_size(places));
     void *space = region == NULL ? NULL : os_reserve(bytes);
 
     if (region == NULL)
         return NULL;
     if (space == NULL) {
-        os_unmap(region, maps_size(places));
+        own_unmap(region, maps_size(places));
         return NULL;
     }
     region->base = (uintptr_t)space;

@@ -5,6 +5,8 @@
  */
 #include "bins/heap_map.h"
 
+#include "base/own.h"
+
 struct heap_map heap_map;
 _Atomic unsigned heap_map_removals;
 
@@ -43,7 +45,7 @@ static bool ensure_leaf(uintptr_t address)
     if (first_leaves_left > 0)
         leaf = first_leaves[--first_leaves_left];
     else
-        leaf = os_map(round_up(sizeof first_leaves[0], os_page_size()));
+        leaf = own_map(sizeof first_leaves[0]);
     if (leaf == NULL)
         return false;
     /* Release: whoever sees the leaf sees its zeros. */

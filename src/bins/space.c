@@ -13,6 +13,7 @@
 #include "bins/space.h"
 
 #include "base/options.h"
+#include "base/own.h"
 #include "base/secret.h"
 #include "bins/heap_guards.h"
 #include "bins/limbo.h"
@@ -240,13 +241,13 @@ void *space_map_arena(size_t size)
     static char first_arena[FIRST_ARENA + OS_PAGE];
     static _Atomic bool vacant = true;
 
-    if (size <= FIRST_ARENA &&
-        atomic_exchange_explicit(&vacant, false,
-                                 memory_order_relaxed)) /* relaxed: it only matters who is first */
-        /*
-         * The linker does not align it, because that would put all zero-filled data on pages of its
-         * own.
-         */
-        return pointer_to(round_up((uintptr_t)first_arena, OS_PAGE));
-    return os_map(size);
+    /* Relaxed: it only matters who is first. */
+    if (size > FIRST_ARENA || !atomic_exchange_explicit(&vacant, false, memory_order_relaxed))
+        return own_map(size);
+    /*
+     * The linker does not align it, because that would put all zero-filled data on pages of its
+     * own. It is entered for programs that the library is linked into, whose data surround it.
+     */
+    own_enter(first_arena, sizeof first_arena);
+    return pointer_to(round_up((uintptr_t)first_arena, OS_PAGE));
 }

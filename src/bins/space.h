@@ -45,7 +45,7 @@ bool space_unmap_heap(uintptr_t base, size_t size);
 
 /*
  * Returns `size` zero-filled bytes, a multiple of the page, or NULL if there is no memory.
- * os_unmap() unmaps them.
+ * own_unmap() unmaps them.
  */
 void *space_map_arena(size_t size);
 

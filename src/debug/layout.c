@@ -7,6 +7,7 @@
 #include "ft_malloc.h"
 
 #include "arena/cache.h"
+#include "base/own.h"
 #include "bins/empty.h"
 #include "bins/guard_pool.h"
 #include "bins/slab.h"
@@ -253,4 +254,11 @@ __attribute__((used)) const struct ft_malloc_layout ft_malloc_layout = {
     .guard_thread_shift = GUARD_THREAD_SHIFT,
     .guard_truncated = GUARD_TRUNCATED,
     .guard_depth_mask = GUARD_TRUNCATED - 1,
+
+    .own = &own_first,
+    .own_next = offsetof(struct own_ranges, next),
+    .own_room = offsetof(struct own_ranges, room),
+    .own_entries = offsetof(struct own_ranges, of),
+    .own_bytes = sizeof(struct own_ranges),
+    .own_entry_bytes = sizeof(struct own_range),
 };

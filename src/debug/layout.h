@@ -174,6 +174,14 @@ struct ft_malloc_layout {
     uint32_t guard_call_time, guard_call_where, guard_call_frames, guard_call_depth;
     /* Parts of guard_call_where. */
     uint32_t guard_thread_shift, guard_truncated, guard_depth_mask;
+
+    /*
+     * base/own.h: the memory that the library mapped for itself, in pieces of a list, the first of
+     * which is here. An entry has an address and a size of 64 bits each; the size is 0 in one that
+     * is not used.
+     */
+    const void *own;
+    uint32_t own_next, own_room, own_entries, own_bytes, own_entry_bytes;
 };
 
 extern const struct ft_malloc_layout ft_malloc_layout __attribute__((visibility("default")));

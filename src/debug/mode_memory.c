@@ -5,6 +5,7 @@
 #include "debug/mode_memory.h"
 
 #include "base/mappings.h"
+#include "base/own.h"
 
 #include <assert.h>
 
@@ -57,7 +58,7 @@ void *mode_memory_map(enum mode mode, size_t size)
 
     if (size == 0 || rounded < size || !mode_memory_take(mode, rounded))
         return NULL;
-    memory = os_map(rounded);
+    memory = own_map(rounded);
     if (memory == NULL)
         mode_memory_give(mode, rounded);
     else
@@ -70,7 +71,7 @@ void mode_memory_unmap(enum mode mode, void *memory, size_t size)
     size_t rounded = round_up(size, os_page_size());
 
     /* What the kernel does not take back stays counted. */
-    if (!os_unmap(memory, rounded))
+    if (!own_unmap(memory, rounded))
         return;
     mappings_give(1);
     mode_memory_give(mode, rounded);

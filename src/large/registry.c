@@ -6,6 +6,7 @@
 #include "large/registry.h"
 
 #include "base/child.h"
+#include "base/own.h"
 #include "os/os.h"
 
 #include <pthread.h>
@@ -119,7 +120,7 @@ size_t registry_mark_free(struct large *large)
 
 static bool add_block(void)
 {
-    struct large_block *block = os_map(REGISTRY_BLOCK_SIZE);
+    struct large_block *block = own_map(REGISTRY_BLOCK_SIZE);
 
     if (block == NULL)
         return false;
@@ -187,14 +188,14 @@ static void enlarge_table(void)
     struct large_table *old = large_registry.table;
     struct large_table *table = old == &tables[0] ? &tables[1] : &tables[0];
     size_t size = old->size * 4;
-    struct large **heads = os_map(round_up(size * sizeof *heads, os_page_size()));
+    struct large **heads = own_map(size * sizeof *heads);
 
     if (heads == NULL)
         return;
     *table = (struct large_table){.size = size, .heads = heads};
     rehash(table);
     if (old->heads != first_heads)
-        os_unmap(old->heads, round_up(old->size * sizeof *heads, os_page_size()));
+        own_unmap(old->heads, old->size * sizeof *heads);
 }
 
 void registry_insert(struct large *large, uintptr_t address)
