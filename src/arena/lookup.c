@@ -81,3 +81,21 @@ enum verdict lookup_any(uintptr_t address, struct chunk *chunk)
         return large;
     return in_heap != CHUNK_FOREIGN ? in_heap : outside_heaps(address, chunk);
 }
+
+struct ft_malloc_extent lookup_bounds_elsewhere(uintptr_t address)
+{
+    struct chunk chunk;
+
+    if (likely(guard_slot_around(guard_pool_now(), address) == NULL))
+        return large_bounds(address);
+    switch (guard_pool_find(address, &chunk)) {
+    case CHUNK_LIVE:
+    case CHUNK_INTERIOR:
+        return (struct ft_malloc_extent){pointer_to(chunk.start), chunk.requested};
+    case CHUNK_FREED:
+        return (struct ft_malloc_extent){pointer_to(chunk.start), 0};
+    default:
+        /* A range that the kernel refused to change may have become a LARGE chunk. */
+        return large_bounds(address);
+    }
+}

@@ -10,6 +10,7 @@
 #ifndef FT_ARENA_LOOKUP_H
 #define FT_ARENA_LOOKUP_H
 
+#include "bins/bounds.h"
 #include "bins/chunk.h"
 
 /*
@@ -21,6 +22,16 @@ static inline enum verdict lookup_in_heaps(uintptr_t address, struct chunk *chun
     uint16_t tag = heap_map_tag(address);
 
     return tag == TAG_NONE ? CHUNK_FOREIGN : chunk_find(address, tag, chunk);
+}
+
+/* What ft_malloc_bounds() returns; and the part of it for an address in no heap. */
+struct ft_malloc_extent lookup_bounds_elsewhere(uintptr_t address);
+
+static inline struct ft_malloc_extent lookup_bounds(uintptr_t address)
+{
+    uint16_t tag = heap_map_tag(address);
+
+    return tag != TAG_NONE ? chunk_bounds(address, tag) : lookup_bounds_elsewhere(address);
 }
 
 /* Finds the live chunk that starts at the address, without the structure lock. */

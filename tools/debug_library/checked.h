@@ -1,0 +1,76 @@
+/*
+ * libft_malloc_debug.so checks functions of the C library against the bounds of live chunks. It is
+ * preloaded beside libft_malloc.so, which never needs it. This header is what the checked functions
+ * share: how a definition gets the name that the program calls, and the checks themselves.
+ *
+ * A check asks ft_malloc_bounds() about the address, which takes no lock. What is in no chunk, such
+ * as a variable on the stack, is let pass. Only what would really be accessed is checked, and not
+ * what a caller allows: snprintf() with a size above that of the buffer is no mistake if the text
+ * fits.
+ */
+#ifndef FT_DEBUG_LIBRARY_CHECKED_H
+#define FT_DEBUG_LIBRARY_CHECKED_H
+
+#include "ft_malloc.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CHECKED_API __attribute__((visibility("default")))
+/* The name that the linker sees. In the sources each function is called checked_NAME. */
+#define CHECKED_NAME(name) __asm__(#name)
+#define CHECKED_INLINE static inline __attribute__((always_inline))
+
+/*
+ * ft_malloc_bounds(), or a function that knows no chunk: before the constructor has run, and in a
+ * process without libft_malloc.so. Written once, while there is one thread.
+ */
+extern struct ft_malloc_extent (*checked_bounds)(const void *pointer);
+
+/*
+ * Reports an access of `bytes` bytes, unless libft_malloc.so itself makes it: `caller` is the
+ * return address of the checked function. Returns if it does, or if reports do not end the process.
+ */
+void checked_fail(const char *function, const void *pointer, size_t bytes, bool write,
+                  const void *caller) __attribute__((cold));
+
+/* What the C library's __..._chk functions do when the compiler's bound is exceeded. */
+void __chk_fail(void) __attribute__((noreturn));
+
+/* Returns how many bytes of the chunk begin at the address: SIZE_MAX if it is in no chunk. */
+CHECKED_INLINE size_t checked_room(const void *pointer)
+{
+    struct ft_malloc_extent extent = checked_bounds(pointer);
+    size_t offset = (uintptr_t)pointer - (uintptr_t)extent.start;
+
+    if (extent.start == NULL)
+        return SIZE_MAX;
+    return offset < extent.size ? extent.size - offset : 0;
+}
+
+CHECKED_INLINE void check_access(const char *function, const void *pointer, size_t bytes,
+                                 bool write)
+{
+    if (bytes != 0 && __builtin_expect(checked_room(pointer) < bytes, false))
+        checked_fail(function, pointer, bytes, write, __builtin_return_address(0));
+}
+
+CHECKED_INLINE void check_write(const char *function, const void *pointer, size_t bytes)
+{
+    check_access(function, pointer, bytes, true);
+}
+
+CHECKED_INLINE void check_read(const char *function, const void *pointer, size_t bytes)
+{
+    check_access(function, pointer, bytes, false);
+}
+
+/* For __..._chk functions: `object` is what the compiler knows of the size of the destination. */
+CHECKED_INLINE void check_object(size_t bytes, size_t object)
+{
+    if (__builtin_expect(object < bytes, false))
+        __chk_fail();
+}
+
+#endif

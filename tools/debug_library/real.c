@@ -1,0 +1,65 @@
+/*
+ * Finds the functions of the C library behind the names that this library defines.
+ */
+#include "real.h"
+
+#include <dlfcn.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct real real_table;
+_Atomic bool real_found;
+
+#define FOUND_AS(member, symbol)                                                                   \
+    {                                                                                              \
+        offsetof(struct real, member), symbol                                                      \
+    }
+
+static const struct name {
+    size_t offset;
+    const char *symbol;
+} names[] = {
+    FOUND_AS(memmove, "memmove"),
+    FOUND_AS(memset, "memset"),
+    FOUND_AS(memcmp, "memcmp"),
+    FOUND_AS(explicit_bzero, "explicit_bzero"),
+    FOUND_AS(memccpy, "memccpy"),
+    FOUND_AS(strncpy, "strncpy"),
+    FOUND_AS(stpncpy, "stpncpy"),
+    FOUND_AS(strdup, "strdup"),
+    FOUND_AS(strndup, "strndup"),
+    FOUND_AS(wcsncpy, "wcsncpy"),
+    FOUND_AS(wcpncpy, "wcpncpy"),
+    FOUND_AS(wmemset, "wmemset"),
+    FOUND_AS(vsprintf, "vsprintf"),
+    FOUND_AS(vsnprintf, "vsnprintf"),
+    FOUND_AS(vsprintf_chk, "__vsprintf_chk"),
+    FOUND_AS(vsnprintf_chk, "__vsnprintf_chk"),
+    FOUND_AS(vswprintf, "vswprintf"),
+    FOUND_AS(vswprintf_chk, "__vswprintf_chk"),
+    FOUND_AS(read, "read"),
+    FOUND_AS(pread, "pread"),
+    FOUND_AS(recv, "recv"),
+    FOUND_AS(recvfrom, "recvfrom"),
+    FOUND_AS(readlink, "readlink"),
+    FOUND_AS(getrandom, "getrandom"),
+    FOUND_AS(write, "write"),
+    FOUND_AS(pwrite, "pwrite"),
+    FOUND_AS(send, "send"),
+    FOUND_AS(sendto, "sendto"),
+    FOUND_AS(fread, "fread"),
+    FOUND_AS(fread_unlocked, "fread_unlocked"),
+    FOUND_AS(fwrite, "fwrite"),
+    FOUND_AS(fwrite_unlocked, "fwrite_unlocked"),
+    FOUND_AS(fgets, "fgets"),
+    FOUND_AS(fgets_unlocked, "fgets_unlocked"),
+    FOUND_AS(fgetws, "fgetws"),
+    FOUND_AS(malloc_usable_size, "malloc_usable_size"),
+};
+
+void real_find(void)
+{
+    for (size_t n = 0; n < sizeof names / sizeof names[0]; n++)
+        *(void **)((char *)&real_table + names[n].offset) = dlsym(RTLD_NEXT, names[n].symbol);
+    atomic_store_explicit(&real_found, true, memory_order_release);
+}

@@ -1,0 +1,78 @@
+/*
+ * The C library's own versions of the functions that this library defines.
+ */
+#ifndef FT_DEBUG_LIBRARY_REAL_H
+#define FT_DEBUG_LIBRARY_REAL_H
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <wchar.h>
+
+/* The C library also has macros of these names. */
+#undef fread_unlocked
+#undef fwrite_unlocked
+
+struct real {
+    /* For memcpy(), too: old programs call it with ranges that overlap, and it is as quick. */
+    void *(*memmove)(void *to, const void *from, size_t size);
+    void *(*memset)(void *to, int byte, size_t size);
+    int (*memcmp)(const void *one, const void *other, size_t size);
+    void (*explicit_bzero)(void *to, size_t size);
+    void *(*memccpy)(void *to, const void *from, int byte, size_t size);
+    char *(*strncpy)(char *to, const char *from, size_t size);
+    char *(*stpncpy)(char *to, const char *from, size_t size);
+    char *(*strdup)(const char *text);
+    char *(*strndup)(const char *text, size_t most);
+    wchar_t *(*wcsncpy)(wchar_t *to, const wchar_t *from, size_t count);
+    wchar_t *(*wcpncpy)(wchar_t *to, const wchar_t *from, size_t count);
+    wchar_t *(*wmemset)(wchar_t *to, wchar_t character, size_t count);
+    int (*vsprintf)(char *to, const char *format, va_list arguments);
+    int (*vsnprintf)(char *to, size_t size, const char *format, va_list arguments);
+    int (*vsprintf_chk)(char *to, int flag, size_t object, const char *format, va_list arguments);
+    int (*vsnprintf_chk)(char *to, size_t size, int flag, size_t object, const char *format,
+                         va_list arguments);
+    int (*vswprintf)(wchar_t *to, size_t count, const wchar_t *format, va_list arguments);
+    int (*vswprintf_chk)(wchar_t *to, size_t count, int flag, size_t object, const wchar_t *format,
+                         va_list arguments);
+    ssize_t (*read)(int fd, void *to, size_t size);
+    ssize_t (*pread)(int fd, void *to, size_t size, off_t offset);
+    ssize_t (*recv)(int fd, void *to, size_t size, int flags);
+    ssize_t (*recvfrom)(int fd, void *to, size_t size, int flags, struct sockaddr *address,
+                        socklen_t *length);
+    ssize_t (*readlink)(const char *path, char *to, size_t size);
+    ssize_t (*getrandom)(void *to, size_t size, unsigned flags);
+    ssize_t (*write)(int fd, const void *from, size_t size);
+    ssize_t (*pwrite)(int fd, const void *from, size_t size, off_t offset);
+    ssize_t (*send)(int fd, const void *from, size_t size, int flags);
+    ssize_t (*sendto)(int fd, const void *from, size_t size, int flags,
+                      const struct sockaddr *address, socklen_t length);
+    size_t (*fread)(void *to, size_t size, size_t count, FILE *stream);
+    size_t (*fread_unlocked)(void *to, size_t size, size_t count, FILE *stream);
+    size_t (*fwrite)(const void *from, size_t size, size_t count, FILE *stream);
+    size_t (*fwrite_unlocked)(const void *from, size_t size, size_t count, FILE *stream);
+    char *(*fgets)(char *to, int size, FILE *stream);
+    char *(*fgets_unlocked)(char *to, int size, FILE *stream);
+    wchar_t *(*fgetws)(wchar_t *to, int count, FILE *stream);
+    size_t (*malloc_usable_size)(void *pointer);
+};
+
+extern struct real real_table;
+extern _Atomic bool real_found;
+
+/* Asks the dynamic linker for all of them. Several threads may do so at once. */
+void real_find(void) __attribute__((cold));
+
+/* Checked functions may be called before any constructor has run. */
+static inline const struct real *real(void)
+{
+    /* Acquire: whoever sees the flag sees the table. */
+    if (__builtin_expect(!atomic_load_explicit(&real_found, memory_order_acquire), false))
+        real_find();
+    return &real_table;
+}
+
+#endif
