@@ -4,8 +4,8 @@
  */
 #include "command.h"
 #include "memory.h"
-#include "profiled.h"
 #include "out.h"
+#include "profiled.h"
 #include "sites_own.h"
 #include "symbols.h"
 #include "table.h"

@@ -2,8 +2,8 @@
  * ftm profile: who allocates, as a table with shares.
  */
 #include "command.h"
-#include "profiled.h"
 #include "out.h"
+#include "profiled.h"
 #include "sites_own.h"
 #include "symbols.h"
 #include "table.h"

@@ -17,8 +17,8 @@
 
 struct elf_module {
     struct elf_facts facts;
-    uint64_t first_start, first_offset; /* of the mapping with the lowest address */
-    uint64_t bias;                      /* what is added to the file's addresses */
+    uint64_t first_start, first_end, first_offset; /* of the mapping with the lowest address */
+    uint64_t bias;                                 /* what is added to the file's addresses */
     bool opened;
     Dwfl_Module *dwfl;
 };
@@ -34,18 +34,34 @@ struct elf_symbols {
     char *debuginfo_path;
 };
 
+/* The length of a path without what the kernel says of files that are gone. */
+static size_t path_length(const char *path)
+{
+    static const char gone[] = " (deleted)";
+    size_t length = strlen(path), end = sizeof(gone) - 1;
+
+    return length > end && strcmp(path + length - end, gone) == 0 ? length - end : length;
+}
+
 static void add_module(struct elf_symbols *elf, const struct source_map *map)
 {
     elf->modules = memory_grow(elf->modules, &elf->room, elf->count, sizeof(*elf->modules));
     elf->own = memory_grow(elf->own, &elf->own_room, elf->count, sizeof(*elf->own));
     elf->modules[elf->count] = (struct symbols_module){
-        .path = names_keep(elf->names, map->path, strlen(map->path)),
+        .path = names_keep(elf->names, map->path, path_length(map->path)),
         .start = map->start,
         .end = map->end,
         .start_offset = map->offset,
     };
-    elf->own[elf->count++] =
-        (struct elf_module){.first_start = map->start, .first_offset = map->offset};
+    elf->own[elf->count++] = (struct elf_module){
+        .first_start = map->start, .first_end = map->end, .first_offset = map->offset};
+}
+
+static bool is_of_module(const struct symbols_module *module, const struct source_map *map)
+{
+    size_t length = path_length(map->path);
+
+    return strlen(module->path) == length && strncmp(module->path, map->path, length) == 0;
 }
 
 /* Consecutive mappings of a file are one module; it counts if one of them is executable. */
@@ -61,7 +77,7 @@ static void find_modules(struct elf_symbols *elf)
 
         if (map->path[0] != '/')
             continue;
-        if (last == NULL || strcmp(last->path, map->path) != 0) {
+        if (last == NULL || !is_of_module(last, map)) {
             elf->count -= executable ? 0 : 1;
             add_module(elf, map);
             last = &elf->modules[elf->count - 1];
@@ -197,7 +213,7 @@ static char *candidate(const struct elf_symbols *elf, size_t index, int attempt)
     if (attempt == 0 && live)
         return memory_format("/proc/%d/map_files/%llx-%llx", (int)source_pid(elf->source),
                              (unsigned long long)elf->own[index].first_start,
-                             (unsigned long long)module->end);
+                             (unsigned long long)elf->own[index].first_end);
     if (attempt == 1 && live)
         return memory_format("/proc/%d/root%s", (int)source_pid(elf->source), module->path);
     if (attempt == 2)
