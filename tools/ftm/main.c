@@ -12,7 +12,10 @@
 
 /* In the order in which they are listed. */
 static const struct command commands[] = {
+    {"ps", cmd_ps, "list the processes that run on the library", help_ps},
     {"list", cmd_list, "list live chunks, as show_alloc_mem() does inside", help_list},
+    {"who", cmd_who, "say what is at an address", help_who},
+    {"hex", cmd_hex, "print the bytes of a chunk or of a range", help_hex},
     {"top", cmd_top, "watch a process, or all that run on the library", help_top},
     {"profile", cmd_profile, "show who allocates, as a table", help_profile},
     {"diff", cmd_diff, "show what changed between two sources", help_diff},

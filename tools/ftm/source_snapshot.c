@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "debug/snapshot.h"
+#include "pieces.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -20,13 +21,6 @@ struct section {
     struct snapshot_section head;
     uint64_t offset; /* of the payload in the file */
     void *payload;
-};
-
-/* A piece of memory. */
-struct piece {
-    uint64_t start, end;
-    uint64_t offset; /* in the file, unless it is zeros */
-    bool zeros;
 };
 
 struct snapshot {
@@ -54,31 +48,15 @@ static bool read_at(const struct snapshot *snapshot, uint64_t offset, void *out,
     return true;
 }
 
-/* The first of the sorted pieces that ends behind the address. */
-static size_t piece_behind(const struct piece *pieces, size_t count, uint64_t address)
-{
-    size_t low = 0;
-
-    while (low < count) {
-        size_t middle = low + (count - low) / 2;
-
-        if (pieces[middle].end > address)
-            count = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
-}
-
 static size_t read_memory(struct source *source, uint64_t address, void *out, size_t size)
 {
     const struct snapshot *snapshot = (const struct snapshot *)source;
-    size_t done = 0, at = piece_behind(snapshot->voids, snapshot->void_count, address);
+    size_t done = 0, at = pieces_behind(snapshot->voids, snapshot->void_count, address);
 
     if (at < snapshot->void_count && snapshot->voids[at].start < address + size)
         size =
             snapshot->voids[at].start > address ? (size_t)(snapshot->voids[at].start - address) : 0;
-    at = piece_behind(snapshot->pieces, snapshot->piece_count, address);
+    at = pieces_behind(snapshot->pieces, snapshot->piece_count, address);
     for (; done < size && at < snapshot->piece_count; at++) {
         const struct piece *piece = &snapshot->pieces[at];
         size_t part = size - done;
@@ -322,36 +300,6 @@ static bool list_sections(struct snapshot *snapshot, const char *path)
     return false;
 }
 
-static int compare_pieces(const void *left, const void *right)
-{
-    const struct piece *a = left, *b = right;
-
-    return (a->start > b->start) - (a->start < b->start);
-}
-
-/* Sorts pieces. Of what two of them have, the lower one keeps its part. Returns how many are left. */
-static size_t order_pieces(struct piece *pieces, size_t count)
-{
-    size_t kept = 0;
-    uint64_t end = 0;
-
-    if (count > 0)
-        qsort(pieces, count, sizeof *pieces, compare_pieces);
-    for (size_t i = 0; i < count; i++) {
-        struct piece piece = pieces[i];
-
-        if (piece.start < end && piece.end > end) {
-            piece.offset += end - piece.start;
-            piece.start = end;
-        }
-        if (piece.start >= end && piece.start < piece.end) {
-            end = piece.end;
-            pieces[kept++] = piece;
-        }
-    }
-    return kept;
-}
-
 static bool list_pieces(struct snapshot *snapshot)
 {
     snapshot->pieces = calloc(snapshot->section_count + 1, sizeof *snapshot->pieces);
@@ -372,8 +320,8 @@ static bool list_pieces(struct snapshot *snapshot)
         else if (section->head.type == SNAPSHOT_VOID)
             snapshot->voids[snapshot->void_count++] = piece;
     }
-    snapshot->piece_count = order_pieces(snapshot->pieces, snapshot->piece_count);
-    snapshot->void_count = order_pieces(snapshot->voids, snapshot->void_count);
+    snapshot->piece_count = pieces_order(snapshot->pieces, snapshot->piece_count);
+    snapshot->void_count = pieces_order(snapshot->voids, snapshot->void_count);
     return true;
 }
 
