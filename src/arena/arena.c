@@ -80,7 +80,7 @@ static bool enlist(struct arena *arena)
     return fits;
 }
 
-struct arena *arena_create(void)
+static struct arena *create(bool apart)
 {
     size_t size = round_up(sizeof(struct arena) + cache_size(), os_page_size());
     struct arena *arena = space_map_arena(size);
@@ -90,11 +90,22 @@ struct arena *arena_create(void)
     bins_init(&arena->bins, &arena->tiny, &arena->small);
     pthread_mutex_init(&arena->lock, NULL);
     pthread_mutex_init(&arena->repair_lock, NULL);
+    arena->apart = apart;
     if (!enlist(arena)) {
         own_unmap(arena, size);
         return NULL;
     }
     return arena;
+}
+
+struct arena *arena_create(void)
+{
+    return create(false);
+}
+
+struct arena *arena_create_apart(void)
+{
+    return create(true);
 }
 
 void arena_make_way_due(struct arena *arena)

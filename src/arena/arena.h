@@ -47,6 +47,8 @@ struct arena {
     uint16_t tiny_tag;
     uint16_t small_tag;
     unsigned id;
+    /* True if no thread may be in front of the arena: see apart.h. */
+    bool apart;
     struct arena *next;
 
     /*
@@ -115,8 +117,9 @@ static inline void arena_stir(struct arena *arena)
         atomic_store_explicit(&arena->restless, true, memory_order_relaxed);
 }
 
-/* Returns a new arena with one cache, or NULL if there is no memory. */
+/* Return a new arena with one cache, or NULL if there is no memory. The second is for apart.h. */
 struct arena *arena_create(void);
+struct arena *arena_create_apart(void);
 
 /*
  * Everything below is called with the arena's lock held.

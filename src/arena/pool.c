@@ -76,14 +76,22 @@ static struct cache *create_owned(void)
     return arena == NULL ? NULL : cache_first(arena);
 }
 
+/* Returns the first arena of the rest of the list that threads may be in front of, or NULL. */
+static struct arena *first_for_threads(struct arena *arena)
+{
+    while (arena != NULL && arena->apart)
+        arena = arena->next;
+    return arena;
+}
+
 /* Makes one more cache for the next arena in turn. Returns NULL if there is none, or no memory. */
 static struct cache *create_sharing(void)
 {
-    struct arena *arena = pool.shared == NULL ? NULL : pool.shared->next;
+    struct arena *arena = first_for_threads(pool.shared == NULL ? NULL : pool.shared->next);
 
     if (arena == NULL)
         /* Acquire: each arena is complete. */
-        arena = atomic_load_explicit(&arena_list, memory_order_acquire);
+        arena = first_for_threads(atomic_load_explicit(&arena_list, memory_order_acquire));
     if (arena == NULL)
         return NULL;
     pool.shared = arena;
@@ -236,6 +244,8 @@ bool pool_limit(unsigned arenas)
 /* There is one thread only, here and below, so every access is relaxed. */
 static void sort_cache(struct cache *cache, const struct cache *survivor)
 {
+    if (cache->arena->apart)
+        return;
     if (cache->common) {
         if (pool.common_count < COMMON_MAX)
             pool.common[pool.common_count++] = cache;

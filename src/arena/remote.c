@@ -282,7 +282,7 @@ bool remote_free_aligned(struct cache *cache, uintptr_t address, uint16_t tag)
      * The heap has no arena if the pointer is wrong and the heap was just unmapped: see
      * bins/limbo.h. Acquire: see arena_repair_step().
      */
-    if (unlikely(owner == NULL) ||
+    if (unlikely(owner == NULL) || unlikely(owner->apart) ||
         unlikely(atomic_load_explicit(&owner->damaged, memory_order_acquire) != ARENA_SOUND))
         return false;
     if (tag & TAG_SMALL)
