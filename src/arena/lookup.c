@@ -94,6 +94,11 @@ struct ft_malloc_extent lookup_bounds_elsewhere(uintptr_t address)
         return (struct ft_malloc_extent){pointer_to(chunk.start), chunk.requested};
     case CHUNK_FREED:
         return (struct ft_malloc_extent){pointer_to(chunk.start), 0};
+    case CHUNK_NONE:
+        /* Behind the chunk of the slot, or in front of it, or in a freed one. */
+        return guard_pool_callers(address, NULL, NULL) == GUARD_LIVE && address > chunk.start
+                   ? (struct ft_malloc_extent){pointer_to(chunk.start), chunk.requested}
+                   : (struct ft_malloc_extent){pointer_to(chunk.start), 0};
     default:
         /* A range that the kernel refused to change may have become a LARGE chunk. */
         return large_bounds(address);

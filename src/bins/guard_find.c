@@ -74,8 +74,10 @@ enum guard_state guard_pool_callers(uintptr_t address, struct caller *allocated,
         return GUARD_UNUSED;
     do {
         life = guard_load(&slot->life);
-        load_call(&slot->allocated, allocated);
-        load_call(&slot->freed, freed);
+        if (allocated != NULL)
+            load_call(&slot->allocated, allocated);
+        if (freed != NULL)
+            load_call(&slot->freed, freed);
         again = guard_load(&slot->life);
     } while (life != again);
     return (enum guard_state)(life & GUARD_STATE_MASK);

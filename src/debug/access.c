@@ -15,11 +15,15 @@ static void put_beyond(struct text *text, const struct ft_malloc_access *access,
 {
     size_t offset = (uintptr_t)access->pointer - (uintptr_t)extent->start, end, beyond;
 
+    text_string(text, access->write ? "writes " : "reads ");
+    if (access->pointer < extent->start) {
+        text_string(text, "in front of ");
+        return;
+    }
     /* An access that ends beyond the address space is as long as it can be. */
     if (__builtin_add_overflow(offset, access->bytes, &end))
         end = SIZE_MAX;
     beyond = end - extent->size;
-    text_string(text, access->write ? "writes " : "reads ");
     text_number(text, beyond);
     text_string(text, beyond == 1 ? " byte past the end of " : " bytes past the end of ");
 }

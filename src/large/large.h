@@ -70,6 +70,9 @@ bool large_find(uintptr_t address, struct large_info *info);
 bool large_find_around(uintptr_t address, struct large_info *info);
 bool large_find_gone(uintptr_t address, struct large_info *info);
 
+/* For reports: finds the last chunk around the address whose mapping is gone. */
+bool large_find_gone_around(uintptr_t address, struct large_info *info);
+
 /*
  * Returns the bounds of the chunk around the address, live or cached, as ft_malloc_bounds() does.
  * Waits for no lock. May not know a chunk if another thread holds the registry's lock, or if there

@@ -302,7 +302,7 @@ void registry_note_gone(uintptr_t address, size_t requested)
         (struct large_gone){address, requested};
 }
 
-bool large_find_gone(uintptr_t address, struct large_info *info)
+static bool find_gone(uintptr_t address, bool inside, struct large_info *info)
 {
     bool found = false;
 
@@ -311,10 +311,21 @@ bool large_find_gone(uintptr_t address, struct large_info *info)
     for (unsigned back = 1; back <= REGISTRY_GONE && !found; back++) {
         const struct large_gone *gone =
             &large_registry.gone[(large_registry.gone_next - back) % REGISTRY_GONE];
+        size_t offset = address - gone->address;
 
-        found = address != 0 && gone->address == address;
+        found = gone->address != 0 && (offset == 0 || (inside && offset < gone->requested));
         *info = (struct large_info){.start = gone->address, .requested = gone->requested};
     }
     registry_unlock();
     return found;
+}
+
+bool large_find_gone(uintptr_t address, struct large_info *info)
+{
+    return find_gone(address, false, info);
+}
+
+bool large_find_gone_around(uintptr_t address, struct large_info *info)
+{
+    return find_gone(address, true, info);
 }

@@ -35,6 +35,9 @@ extern struct ft_malloc_extent (*checked_bounds)(const void *pointer);
 void checked_fail(const char *function, const void *pointer, size_t bytes, bool write,
                   const void *caller) __attribute__((cold));
 
+/* Returns whether the code belongs to libft_malloc.so. */
+bool checked_is_core(const void *code);
+
 /* What the C library's __..._chk functions do when the compiler's bound is exceeded. */
 void __chk_fail(void) __attribute__((noreturn));
 

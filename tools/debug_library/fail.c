@@ -2,9 +2,10 @@
  * What happens when a check fails, and how the library begins.
  */
 #include "checked.h"
+#include "fault.h"
+#include "stack.h"
 
 #include "debug/access.h"
-#include "stack.h"
 
 #include <link.h>
 
@@ -50,10 +51,11 @@ __attribute__((constructor)) static void begin(void)
         return;
     (void)dl_iterate_phdr(note_core, (void *)(uintptr_t)ft_malloc_bounds);
     checked_bounds = ft_malloc_bounds;
+    fault_begin();
 }
 
 /* The library wipes free chunks, and copies all that a chunk has; so its own calls are exempt. */
-static bool is_core(const void *caller)
+bool checked_is_core(const void *caller)
 {
     return (uintptr_t)caller - core_start < core_end - core_start;
 }
@@ -70,6 +72,6 @@ void checked_fail(const char *function, const void *pointer, size_t bytes, bool 
         .write_stack = stack_write,
     };
 
-    if (!is_core(caller))
+    if (!checked_is_core(caller))
         ft_malloc_report_access(&access);
 }

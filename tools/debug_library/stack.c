@@ -14,7 +14,9 @@
 enum { STACK_MOST = 64, LINE_MOST = 1024 };
 
 struct walk {
-    uintptr_t own, core; /* where these libraries are mapped */
+    /* Frames above this instruction are left out; or, if it is 0, those of these libraries. */
+    uintptr_t instruction;
+    uintptr_t own, core;
     unsigned lines;
 };
 
@@ -59,7 +61,10 @@ static _Unwind_Reason_Code write_frame(struct _Unwind_Context *context, void *ar
     if (!exact)
         address--;
     module = module_of(address);
-    if (walk->lines == 0 && module != 0 && (module == walk->own || module == walk->core))
+    if (walk->lines == 0 && walk->instruction != 0 && address != walk->instruction)
+        return _URC_NO_REASON;
+    if (walk->lines == 0 && walk->instruction == 0 && module != 0 &&
+        (module == walk->own || module == walk->core))
         return _URC_NO_REASON;
     stack_write_line(walk->lines++, address);
     return walk->lines < STACK_MOST ? _URC_NO_REASON : _URC_END_OF_STACK;
@@ -73,4 +78,13 @@ void stack_write(void)
                         .core = module_of((uintptr_t)ft_malloc_bounds)};
 
     (void)_Unwind_Backtrace(write_frame, &walk);
+}
+
+void stack_write_from(uintptr_t instruction)
+{
+    struct walk walk = {.instruction = instruction};
+
+    (void)_Unwind_Backtrace(write_frame, &walk);
+    if (walk.lines == 0)
+        stack_write_line(0, instruction);
 }
