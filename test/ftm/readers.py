@@ -65,39 +65,34 @@ def unescape(text):
     return out.decode("utf-8")
 
 
-def read_pprof(data):
-    """Decodes a profile, checks it as pprof does, and returns its samples.
-
-    Each is a dictionary: stack (innermost first, lists of functions with file and line), values,
-    labels. The whole comes as a dictionary with samples, mappings, period, types, default.
-    """
+def decode_pprof(data):
+    """Returns the message as protoc decodes it, and a function that resolves strings."""
     if data[:2] == b"\x1f\x8b":
         data = gzip.decompress(data)
     done = subprocess.run(["protoc", f"--proto_path={HERE}", "--decode=ftm_test.Profile",
                            "profile.proto"], input=data, capture_output=True, check=False)
-    need(done.returncode == 0, f"protoc: {done.stderr.decode()}")
-    need(not done.stderr, f"protoc: {done.stderr.decode()}")
+    need(done.returncode == 0 and not done.stderr, f"protoc: {done.stderr.decode()}")
     profile = parse_text_format(done.stdout.decode())
     strings = profile["string_table"]
     need(strings[0] == "", "the first string is not empty")
     need(len(set(strings)) == len(strings), "a string is there twice")
+    return profile, lambda message, key: strings[message.get(key, [0])[0]]
 
-    def string(message, key):
-        return strings[message.get(key, [0])[0]]
 
-    def by_id(key):
-        items = {item["id"][0]: item for item in profile.get(key, [])}
-        need(0 not in items, f"a {key} with the id 0")
-        need(len(items) == len(profile.get(key, [])), f"an id of a {key} is there twice")
-        return items
+def by_id(profile, key):
+    items = {item["id"][0]: item for item in profile.get(key, [])}
+    need(0 not in items, f"a {key} with the id 0")
+    need(len(items) == len(profile.get(key, [])), f"an id of a {key} is there twice")
+    return items
 
-    types = [(string(t, "type"), string(t, "unit")) for t in profile["sample_type"]]
-    functions, locations, mappings = by_id("function"), by_id("location"), by_id("mapping")
+
+def read_places(profile, string):
+    """Returns {id: place} of all locations."""
+    functions, mappings = by_id(profile, "function"), by_id(profile, "mapping")
+    places = {}
     for mapping in mappings.values():
         need(mapping["memory_start"] < mapping["memory_limit"], "a mapping without a range")
-
-    def place(number):
-        location = locations[number]
+    for number, location in by_id(profile, "location").items():
         mapping = location.get("mapping_id", [0])[0]
         need(mapping == 0 or mapping in mappings, "a location in no mapping")
         lines = []
@@ -105,21 +100,33 @@ def read_pprof(data):
             function = functions[line["function_id"][0]]
             lines.append((string(function, "name"), string(function, "filename"),
                           line.get("line", [0])[0]))
-        return {"address": location.get("address", [0])[0], "lines": lines,
-                "mapping": string(mappings[mapping], "filename") if mapping else None}
+        places[number] = {"address": location.get("address", [0])[0], "lines": lines,
+                          "mapping": string(mappings[mapping], "filename") if mapping else None}
+    return places
 
+
+def read_pprof(data):
+    """Decodes a profile, checks it as pprof does, and returns what it says.
+
+    Each sample is a dictionary: stack (innermost first, places with functions, files and lines),
+    values, labels.
+    """
+    profile, string = decode_pprof(data)
+    places = read_places(profile, string)
+    types = [(string(t, "type"), string(t, "unit")) for t in profile["sample_type"]]
     samples = []
     for sample in profile.get("sample", []):
         need(len(sample["value"]) == len(types), "a sample with other values than types")
         need(min(sample["value"]) >= 0, "a negative value")
         labels = {string(label, "key"): string(label, "str") or label["num"][0]
                   for label in sample.get("label", [])}
-        samples.append({"stack": [place(i) for i in sample["location_id"]],
+        samples.append({"stack": [places[i] for i in sample["location_id"]],
                         "values": sample["value"], "labels": labels})
     return {"types": types, "samples": samples, "period": profile["period"][0],
-            "default": string(profile, "default_sample_type"), "strings": strings,
+            "default": string(profile, "default_sample_type"),
+            "strings": profile["string_table"],
             "mappings": [{"path": string(m, "filename"), "build_id": string(m, "build_id"),
-                          "symbols": "has_functions" in m} for m in mappings.values()]}
+                          "symbols": "has_functions" in m} for m in profile.get("mapping", [])]}
 
 
 def read_folded(data):

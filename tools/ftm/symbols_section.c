@@ -73,7 +73,12 @@ static char *read_field(char *text)
     for (const char *from = text; *from != '\0'; from++) {
         if (*from == '\\' && from[1] != '\0') {
             from++;
-            *to++ = *from == 't' ? '\t' : *from == 'n' ? '\n' : *from;
+            *to = *from;
+            if (*from == 't')
+                *to = '\t';
+            else if (*from == 'n')
+                *to = '\n';
+            to++;
         } else {
             *to++ = *from;
         }

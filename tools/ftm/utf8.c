@@ -3,7 +3,7 @@
  */
 #include "utf8.h"
 
-/* The smallest character that needs so many bytes; a longer form of a smaller one is not allowed. */
+/* The smallest character that needs so many bytes; longer forms of it are not allowed. */
 static const unsigned smallest[] = {0, 0, 0x80, 0x800, 0x10000};
 
 size_t utf8_character(const char *text)
