@@ -2,6 +2,7 @@
 #
 #   libft_malloc.so -> libft_malloc_$HOSTTYPE.so -> libft_malloc.so.1 -> libft_malloc.so.1.1.0
 #   libft_malloc.a, ft_malloc.h, manual pages, the licence and the changelog
+#   ftm and its completion for bash, if elfutils is there
 #   pkgconfig/ft_malloc.pc, and cmake/ft_malloc/ for find_package(ft_malloc)
 #
 # The second name is the library's traditional one. No installed file names the prefix, so the whole
