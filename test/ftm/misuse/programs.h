@@ -1,0 +1,49 @@
+/*
+ * Small programs that misuse memory, each in one way. One program, misuse_program, has all of them;
+ * test_misuse_programs.py runs each in a process of its own, hardened, with libft_malloc_debug.so.
+ */
+#ifndef FT_MISUSE_PROGRAMS_H
+#define FT_MISUSE_PROGRAMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What must happen. */
+enum outcome {
+    REPORTED, /* SIGABRT, and a line with the text */
+    STOPPED,  /* SIGSEGV, and a line with the text */
+    HARMLESS, /* the program goes on and comes to no harm: it reads zeros, or gets NULL */
+    UNSEEN    /* the mistake is not noticed; the documents say why */
+};
+
+struct program {
+    const char *name;
+    /* Returns whether the mistake was made harmless. */
+    bool (*run)(void);
+    enum outcome outcome;
+    const char *text; /* a regular expression; NULL if there is no line */
+};
+
+struct programs {
+    const char *kind;
+    const struct program *program;
+    size_t count;
+};
+
+extern const struct programs programs_direct, programs_frees, programs_copies, programs_texts,
+    programs_streams, programs_sizes, programs_threads, programs_new;
+
+#define PROGRAMS(name, kind)                                                                       \
+    const struct programs programs_##name = {kind, table, sizeof table / sizeof table[0]}
+
+/* Returns its argument, which the compiler does not know. */
+void *opaque(void *pointer);
+size_t opaque_size(size_t size);
+
+/* Returns a chunk whose bytes were all written to. */
+char *chunk_of(size_t size);
+
+/* Allocates and frees so much that every quarantine has been emptied. */
+void churn(size_t size);
+
+#endif

@@ -1,0 +1,58 @@
+"""Small programs that misuse memory: each must be stopped, reported, or made harmless."""
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import unittest
+
+PROGRAM = os.environ["FT_MISUSE_PROGRAM"]
+PRELOAD = os.environ["FT_DEBUG_LIBRARY"] + " " + os.environ["FT_LIBRARY"]
+ENDS = {"reported": -signal.SIGABRT, "stopped": -signal.SIGSEGV, "harmless": 0, "unseen": 1}
+
+
+def programs():
+    listed = subprocess.run([PROGRAM], capture_output=True, text=True, check=True).stdout
+    return [line.split("\t") for line in listed.splitlines()]
+
+
+def run(name, **modes):
+    environment = {**os.environ, "LD_PRELOAD": PRELOAD, "FT_MALLOC_HARDEN": "1", **modes}
+    return subprocess.run([PROGRAM, name], env=environment, capture_output=True, check=False,
+                          timeout=60)
+
+
+def noticed(outcome, done):
+    """Whether the mistake was stopped, reported, or made harmless."""
+    return outcome != "unseen" and done.returncode == ENDS[outcome]
+
+
+class MisusePrograms(unittest.TestCase):
+    def check(self, name, outcome, text, done):
+        message = done.stderr.decode(errors="replace")
+        self.assertEqual(done.returncode, ENDS[outcome], f"{name}: {message}")
+        if text:
+            self.assertRegex(message, "ft_malloc: .*" + text, name)
+        else:
+            self.assertNotIn("ft_malloc: ", message, name)
+
+    def test_each_ends_as_it_says(self):
+        for _, name, outcome, text in programs():
+            with self.subTest(name):
+                self.check(name, outcome, text, run(name))
+
+    def test_reports_of_checked_functions_have_a_stack(self):
+        done = run("memcpy_1_beyond")
+        line = re.compile(rf"^    #0 0x[0-9a-f]+ .*{pathlib.Path(PROGRAM).name}", re.MULTILINE)
+        self.assertRegex(done.stderr.decode(), line)
+
+    def test_most_are_noticed(self):
+        results = [noticed(outcome, run(name)) for _, name, outcome, _ in programs()]
+        print(f"{sum(results)} of {len(results)} are noticed", file=sys.stderr)
+        self.assertGreaterEqual(len(results), 60)
+        self.assertGreaterEqual(sum(results), len(results) * 105 // 116)
+
+
+if __name__ == "__main__":
+    unittest.main()
