@@ -64,14 +64,30 @@ void report_put_size(struct text *text, enum zone zone, size_t requested)
     text_string(text, " bytes)");
 }
 
-/* The longest line is far shorter than the buffer, so all of it is still there when written. */
+/* Set with release, and read with acquire: what it uses is complete. */
+static _Atomic(report_details *) details;
+
+void report_set_details(report_details *function)
+{
+    atomic_store_explicit(&details, function, memory_order_release); /* see `details` */
+}
+
+/*
+ * The longest line is far shorter than the buffer, so all of it is still there when written.
+ * Details use the rest of the buffer, because a thread may have little stack.
+ */
 void report_end_line(struct text *text, const struct report *report)
 {
+    report_details *add = atomic_load_explicit(&details, memory_order_acquire); /* see `details` */
     size_t length = text->length;
 
     text_string(text, "\n");
     text_flush(text);
     text->buffer[length] = '\0';
+    if (add != NULL) {
+        text->kept = text->length = length + 1;
+        add(text, report);
+    }
     call_handler(text->buffer, report);
 }
 
@@ -85,7 +101,11 @@ void report_end(struct text *text, const struct report *report)
 static void report_chunk(const char *function, enum ft_malloc_error_kind kind, const char *what,
                          const struct reported_chunk *chunk)
 {
-    const struct report report = {.kind = kind, .function = function, .address = chunk->start};
+    const struct report report = {.kind = kind,
+                                  .function = function,
+                                  .address = chunk->start,
+                                  .chunk = chunk->start,
+                                  .noted = true};
     struct text text = {.fd = STDERR_FILENO};
 
     report_begin(&text, function);
@@ -114,7 +134,8 @@ void report_beside(bool front, const struct reported_chunk *chunk)
 
 void report_corruption(const char *what, uintptr_t address)
 {
-    const struct report report = {.kind = FT_MALLOC_CORRUPTION, .address = address};
+    const struct report report = {
+        .kind = FT_MALLOC_CORRUPTION, .address = address, .chunk = address};
     struct text text = {.fd = STDERR_FILENO};
 
     text_string(&text, "ft_malloc: ");

@@ -26,9 +26,20 @@ struct report {
     enum ft_malloc_error_kind kind;
     const char *function; /* NULL if the line names none */
     uintptr_t address;
+    /* The start of the chunk that it is about, live or freed; 0 if there is none. */
+    uintptr_t chunk;
+    /* True if the call that is reported has emitted its event (debug/event.h), or begun to. */
+    bool noted;
     /* True if the caller holds no lock and is not inside an arena: see may_allocate. */
     bool unlocked;
 };
+
+/*
+ * Sets a function that adds lines to each report, after its first one and before the handler is
+ * called. It must be safe with any lock held, and flush the text.
+ */
+typedef void report_details(struct text *text, const struct report *report);
+void report_set_details(report_details *details);
 
 /*
  * Both write the line and call the handler, which may leave by longjmp() if report->unlocked.

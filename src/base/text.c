@@ -8,8 +8,8 @@
 void text_flush(struct text *text)
 {
     if (text->fd >= 0 && text->error == 0)
-        text->error = os_write(text->fd, text->buffer, text->length);
-    text->length = 0;
+        text->error = os_write(text->fd, text->buffer + text->kept, text->length - text->kept);
+    text->length = text->kept;
 }
 
 static void put_character(struct text *text, char character)

@@ -14,6 +14,8 @@ struct text {
     int fd;    /* if -1, text that does not fit is dropped */
     int error; /* what write() failed with, or 0 */
     size_t length;
+    size_t
+        kept; /* bytes at the beginning of the buffer that text_flush() neither writes nor drops */
     char buffer[4096];
 };
 

@@ -74,6 +74,12 @@ struct history_ring {
     _Atomic uint64_t owner;
     /* When the owner ended, as a number that grows. Guarded by the lock of the history. */
     uint64_t idle_since;
+    /*
+     * For the owner alone: the realloc that it is in. Its order, or 0; its chunk, and where it was
+     * called.
+     */
+    uint64_t began, old;
+    void *frame;
     _Atomic uint64_t words[];
 };
 
@@ -112,6 +118,9 @@ struct history_call {
     struct caller caller;
 };
 
+/* Reads the last call of a ring. Returns false if there is none, or if it is being overwritten. */
+bool history_last(const struct history_ring *ring, struct history_call *call);
+
 /* Return whether the call handed out the address, or freed it. */
 bool history_allocates(const struct history_call *call, uintptr_t address);
 bool history_frees(const struct history_call *call, uintptr_t address);
@@ -131,6 +140,12 @@ struct history_chunk {
     struct history_call allocated, freed;
 };
 void history_find(uintptr_t address, uint64_t before, struct history_chunk *chunk);
+
+/*
+ * Describes the call that the calling thread is in, if that was given the address, to free it or to
+ * change its size. *order becomes its number, so that history_find() can leave it out.
+ */
+bool history_current(uintptr_t address, struct caller *caller, uint64_t *order);
 
 /* Called when the thread ends; and in the child of a fork. */
 void history_thread_end(void);

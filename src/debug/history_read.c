@@ -120,9 +120,20 @@ void history_each(bool (*visit)(void *context, const struct history_call *call),
     each_place(visit_whole, &visitor);
 }
 
+bool history_last(const struct history_ring *ring, struct history_call *call)
+{
+    uint64_t format = load(&ring->format), last = load(&ring->noted);
+    struct place place;
+
+    if (last == 0 || format >> HISTORY_CALLS_SHIFT == 0)
+        return false;
+    place = place_of(ring, format, last);
+    return read_head(&place, call) && read_frames(&place, &call->caller);
+}
+
 bool history_allocates(const struct history_call *call, uintptr_t address)
 {
-    return call->kind != EVENT_FREE && call->pointer == address;
+    return call->kind != EVENT_FREE && call->pointer == address && address != 0;
 }
 
 bool history_frees(const struct history_call *call, uintptr_t address)

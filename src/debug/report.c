@@ -44,18 +44,24 @@ static void put_live(struct text *text, uintptr_t address)
     report_put_size(text, chunk.zone, chunk.requested);
 }
 
-static enum ft_malloc_error_kind put_verdict(struct text *text, uintptr_t address)
+/* Completes the report. */
+static void put_verdict(struct text *text, struct report *report)
 {
+    uintptr_t address = report->address;
     struct chunk chunk;
 
+    report->kind = FT_MALLOC_INVALID_POINTER;
     switch (lookup_any(address, &chunk)) {
     case CHUNK_LIVE: /* live since the check, because another thread was given it meanwhile */
     case CHUNK_FREED:
     case CHUNK_GONE:
         put_double_free(text, address, &chunk);
-        return FT_MALLOC_DOUBLE_FREE;
+        report->kind = FT_MALLOC_DOUBLE_FREE;
+        report->chunk = address;
+        break;
     case CHUNK_INTERIOR:
         put_inside(text, address, &chunk);
+        report->chunk = chunk.start;
         break;
     case CHUNK_NONE:
         put_invalid(text, address);
@@ -68,16 +74,18 @@ static enum ft_malloc_error_kind put_verdict(struct text *text, uintptr_t addres
         text_string(text, "not from this allocator");
         break;
     }
-    return FT_MALLOC_INVALID_POINTER;
 }
 
 void report_misuse(const char *function, uintptr_t address)
 {
-    struct report report = {.function = function, .address = address, .unlocked = true};
+    struct report report = {.function = function,
+                            .address = address,
+                            .noted = !text_equal(function, "malloc_usable_size()"),
+                            .unlocked = true};
     struct text text = {.fd = STDERR_FILENO};
 
     report_begin(&text, function);
-    report.kind = put_verdict(&text, address);
+    put_verdict(&text, &report);
     report_end(&text, &report);
 }
 
@@ -111,8 +119,12 @@ static bool wrong_ends_process(void)
 void report_wrong(const char *function, enum ft_malloc_error_kind kind, uintptr_t said,
                   uintptr_t address)
 {
-    const struct report report = {
-        .kind = kind, .function = function, .address = address, .unlocked = true};
+    const struct report report = {.kind = kind,
+                                  .function = function,
+                                  .address = address,
+                                  .chunk = address,
+                                  .noted = true,
+                                  .unlocked = true};
     struct text text = {.fd = STDERR_FILENO};
 
     if (!wrong_is_told())
