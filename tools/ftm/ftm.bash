@@ -16,6 +16,11 @@ _ftm() {
     if [ "$COMP_CWORD" -eq 1 ] || { [ "$COMP_CWORD" -eq 2 ] && [ "$command" = help ]; }; then
         mapfile -t COMPREPLY < <(compgen -W "help $("$ftm" help 2>/dev/null |
             sed -n 's/^  \([a-z]*\)  .*/\1/p')" -- "$word")
+    elif [ "${COMP_WORDS[COMP_CWORD - 1]}" = --by ]; then
+        mapfile -t COMPREPLY < <(compgen -W "stack site library thread size" -- "$word")
+    elif [ "$command" = export ] && [[ ${COMP_WORDS[COMP_CWORD - 1]} = -f ||
+        ${COMP_WORDS[COMP_CWORD - 1]} = --format ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "pprof folded dhat" -- "$word")
     elif [ "${word:0:1}" = - ]; then
         mapfile -t COMPREPLY < <(compgen -W "--help $(_ftm_options "$ftm" "$command")" -- "$word")
     else

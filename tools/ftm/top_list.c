@@ -2,14 +2,13 @@
  * The list of processes of `ftm top`. Each is opened anew at each look, because it may have become
  * another program meanwhile.
  */
-#include "memory.h"
-#include "processes.h"
+#include "layout_find.h"
 #include "source.h"
 #include "top.h"
 
-#include <stdio.h>
+#include <dirent.h>
 #include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
 static const struct column list_columns[] = {
     {"PID", "pid", COLUMN_PLAIN, 10},
@@ -50,47 +49,61 @@ static void add_rates(const struct top_list *list, struct row *row, double secon
     row->numbers[LIST_CPU] = (row->numbers[LIST_TIME] - before->numbers[LIST_TIME]) / seconds / 10;
 }
 
+static void add_figures(struct top_list *list, struct source *source, struct view *view,
+                        const struct process_stat *stat, double seconds)
+{
+    struct view_stats sums;
+    struct row *row;
+
+    if (!view_stats(view, &sums))
+        return;
+    row = panel_add(&list->panel, source_command(source));
+    row->numbers[LIST_PID] = source_pid(source);
+    row->numbers[LIST_RESIDENT] = (double)stat->resident;
+    row->numbers[LIST_TIME] = (double)stat->cpu_ns / 1e6;
+    for (int zone = 0; zone < ZONES; zone++) {
+        row->numbers[LIST_LIVE] += (double)sums.zone[zone].requested;
+        row->numbers[LIST_CHUNKS] += (double)sums.zone[zone].chunks;
+    }
+    add_rates(list, row, seconds);
+}
+
+/* Adds the process if it runs on the library and we may read it. */
 static void add_process(struct top_list *list, int pid, double seconds)
 {
     struct process_stat stat;
-    struct view_stats sums;
-    char name[16];
     struct source *source;
-    struct view *view;
-    struct row *row;
+    struct view *view = NULL;
+    int error;
 
-    snprintf(name, sizeof(name), "%d", pid);
-    source = process_stat_read(pid, &stat) ? source_open(name) : NULL;
-    view = source == NULL ? NULL : view_open(source);
-    if (view != NULL && view_stats(view, &sums)) {
-        row = panel_add(&list->panel, source_command(source));
-        row->numbers[LIST_PID] = pid;
-        row->numbers[LIST_RESIDENT] = (double)stat.resident;
-        row->numbers[LIST_TIME] = (double)stat.cpu_ns / 1e6;
-        for (int zone = 0; zone < ZONES; zone++) {
-            row->numbers[LIST_LIVE] += (double)sums.zone[zone].requested;
-            row->numbers[LIST_CHUNKS] += (double)sums.zone[zone].chunks;
-        }
-        add_rates(list, row, seconds);
-    }
+    source = process_stat_read(pid, &stat) ? source_open_quietly(pid, &error) : NULL;
+    if (source == NULL)
+        return;
+    if (layout_find(source, true) != 0)
+        view = view_open(source);
     if (view != NULL)
-        view_close(view);
-    if (source != NULL)
-        source_close(source);
+        add_figures(list, source, view, &stat, seconds);
+    view_close(view);
+    source_close(source);
 }
 
 void top_list_look(struct top_list *list)
 {
     uint64_t now = top_clock();
     double seconds = list->time_ns == 0 ? 0 : (double)(now - list->time_ns) / 1e9;
-    size_t count;
-    int *pids = processes_on_library(&count);
+    DIR *folder = opendir("/proc");
+    const struct dirent *entry;
 
     panel_copy(&list->before, &list->panel);
     panel_clear(&list->panel);
-    for (size_t i = 0; i < count; i++)
-        add_process(list, pids[i], seconds);
-    free(pids);
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        int pid = (int)strtol(entry->d_name, NULL, 10);
+
+        if (pid > 0 && pid != (int)getpid())
+            add_process(list, pid, seconds);
+    }
+    if (folder != NULL)
+        closedir(folder);
     panel_sort(&list->panel);
     list->time_ns = now;
 }
