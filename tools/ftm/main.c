@@ -17,6 +17,7 @@ static const struct command commands[] = {
     {"who", cmd_who, "say what is at an address", help_who},
     {"hex", cmd_hex, "print the bytes of a chunk or of a range", help_hex},
     {"top", cmd_top, "watch a process, or all that run on the library", help_top},
+    {"leaks", cmd_leaks, "find chunks that the program cannot reach any more", help_leaks},
     {"profile", cmd_profile, "show who allocates, as a table", help_profile},
     {"diff", cmd_diff, "show what changed between two sources", help_diff},
     {"export", cmd_export, "write a profile for pprof, flame graphs or DHAT", help_export},

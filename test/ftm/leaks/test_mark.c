@@ -2,8 +2,8 @@
  * Marking over a heap that is an array of words: what is reachable, and in which of Valgrind's
  * words. Chunk `i` of the arena starts at ARENA + 16 * i.
  */
-#include "tools/ftm/heuristic.h"
-#include "tools/ftm/mark.h"
+#include "heuristic.h"
+#include "mark.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /*
  * Suppressions: LeakSanitizer's patterns, and files with mistakes.
  */
-#include "tools/ftm/suppress.h"
+#include "suppress.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

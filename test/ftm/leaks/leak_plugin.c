@@ -1,0 +1,18 @@
+/*
+ * A library that keeps one address in a global variable.
+ */
+static void *volatile held;
+
+void plugin_hold(void *memory);
+
+void plugin_hold(void *memory)
+{
+    held = memory;
+}
+
+void *plugin_held(void);
+
+void *plugin_held(void)
+{
+    return held;
+}
