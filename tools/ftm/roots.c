@@ -42,6 +42,9 @@ static bool is_stack(struct source *source, const struct source_map *map)
         return false;
     if (below == NULL)
         return source_kind(source) == SOURCE_CORE;
+    /* gdb's gcore calls what nobody can touch readable. */
+    if (source_kind(source) == SOURCE_CORE)
+        return (below->flags & MAP_WRITE) == 0 && below->path[0] == '\0';
     return (below->flags & (MAP_READ | MAP_WRITE)) == 0 && below->path[0] == '\0';
 }
 

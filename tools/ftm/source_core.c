@@ -165,6 +165,25 @@ static size_t read_core(struct source *source, uint64_t address, void *out, size
     return done;
 }
 
+/*
+ * gdb's gcore leaves out what it finds unchanged in a file that nobody can write to, which is code.
+ * The list of mapped files has it.
+ */
+static void add_files_alone(const struct core *core, struct source *source)
+{
+    for (size_t i = 0; i < core->notes.file_count; i++) {
+        const struct core_file *file = &core->notes.files[i];
+        struct source_map map = {.start = file->start,
+                                 .end = file->end,
+                                 .offset = file->offset,
+                                 .flags = MAP_READ | MAP_EXECUTE,
+                                 .path = file->path};
+
+        if (segment_at(core, file->start) == NULL)
+            source_add_map(source, &map);
+    }
+}
+
 static void load_maps(struct source *source)
 {
     const struct core *core = (const struct core *)source;
@@ -186,6 +205,7 @@ static void load_maps(struct source *source)
         }
         source_add_map(source, &map);
     }
+    add_files_alone(core, source);
 }
 
 static int each_thread(struct source *source,
