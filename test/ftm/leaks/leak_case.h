@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-/* Not inlined, and nothing is known of it elsewhere, so that addresses stay where a case puts them. */
+/* Not inlined, and nothing is known of it elsewhere: addresses stay where a case puts them. */
 #ifdef __clang__
 #define APART __attribute__((noinline, optnone))
 #else
