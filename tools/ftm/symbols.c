@@ -165,6 +165,17 @@ bool symbols_write(struct symbols *symbols, const uint64_t *pcs, size_t count, F
     return true;
 }
 
+bool symbols_write_modules(const struct symbols *symbols, FILE *file)
+{
+    size_t count;
+    const struct symbols_module *modules = symbols_modules(symbols, &count);
+    bool written = true;
+
+    for (size_t i = 0; i < count && written; i++)
+        written = section_write_module(file, &modules[i]);
+    return written;
+}
+
 static const char *last_part(const char *path)
 {
     const char *slash = strrchr(path, '/');

@@ -66,6 +66,19 @@ const struct symbols_module *symbols_module_at(const struct symbols *symbols, ui
 bool symbols_write(struct symbols *symbols, const uint64_t *pcs, size_t count, FILE *file);
 
 /*
+ * The payload of a MODULES section: a line for each module, with tabs between its start, its end,
+ * both in hexadecimal digits, its build-id, "-" if it is not known, and its path.
+ */
+bool symbols_write_modules(const struct symbols *symbols, FILE *file);
+
+/*
+ * Both payloads, for all addresses that the tables in the view name: stacks of a profile, of a
+ * history, and of guarded chunks. With them a snapshot can be read on another machine.
+ */
+struct view;
+bool symbols_write_view(struct view *view, FILE *symbols, FILE *modules);
+
+/*
  * "function (file:line)", "function (in module)" or "module+0x1234": what the tables of ftm show.
  * Control characters become '?'. Returns the length of the whole text, as snprintf() does.
  */

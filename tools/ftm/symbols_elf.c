@@ -2,6 +2,7 @@
  * Mapped files: which module an address is in, and what libdwfl knows about it. A module's file is
  * opened when the first address in it is looked up.
  */
+#include "debug/snapshot.h"
 #include "memory.h"
 #include "source.h"
 #include "symbols_dwarf.h"
@@ -102,6 +103,37 @@ static void find_facts(struct elf_symbols *elf, size_t index)
         own->bias = own->first_start - own->facts.lowest;
 }
 
+/* Takes the build-id from a snapshot's MODULES section; if a module is new, adds it. */
+static void add_recorded(void *context, const struct module_line *line)
+{
+    struct elf_symbols *elf = context;
+    size_t length = strlen(line->build_id);
+    bool is_id = length > 0 && length < sizeof(elf->own->facts.build_id) &&
+                 strspn(line->build_id, "0123456789abcdef") == length;
+    size_t i = 0;
+
+    while (i < elf->count && elf->modules[i].start != line->start)
+        i++;
+    if (i == elf->count && i > 0 && line->start < elf->modules[i - 1].end)
+        return;
+    if (i == elf->count)
+        add_module(
+            elf, &(struct source_map){.start = line->start, .end = line->end, .path = line->path});
+    if (is_id && elf->own[i].facts.build_id[0] == '\0') {
+        memcpy(elf->own[i].facts.build_id, line->build_id, length + 1);
+        elf->modules[i].build_id = names_keep(elf->names, line->build_id, length);
+    }
+}
+
+static void find_recorded(struct elf_symbols *elf)
+{
+    const void *text;
+    size_t size, place = 0;
+
+    while (source_section(elf->source, SNAPSHOT_MODULES, &place, &text, &size))
+        section_each_module(text, size, add_recorded, elf);
+}
+
 struct elf_symbols *elf_symbols_open(struct source *source, struct names *names)
 {
     struct elf_symbols *elf = memory_new(1, sizeof(*elf));
@@ -111,6 +143,7 @@ struct elf_symbols *elf_symbols_open(struct source *source, struct names *names)
     find_modules(elf);
     for (size_t i = 0; i < elf->count; i++)
         find_facts(elf, i);
+    find_recorded(elf);
     elf->debuginfo_path = source_kind(source) == SOURCE_LIVE
                               ? memory_format(":.debug:/usr/lib/debug:/proc/%d/root/usr/lib/debug",
                                               (int)source_pid(source))

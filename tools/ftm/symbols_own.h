@@ -35,6 +35,22 @@ unsigned section_symbols_at(const struct section_symbols *section, uint64_t pc,
 /* Writes the lines of one address. */
 bool section_write(FILE *file, const struct frame *frames, unsigned count);
 
+/* Writes the line of a module. */
+bool section_write_module(FILE *file, const struct symbols_module *module);
+
+/*
+ * Calls `visit` for each line of a MODULES section that is well-formed. The path ends at its
+ * length, and the build-id is empty if it is not known.
+ */
+struct module_line {
+    uint64_t start, end;
+    const char *build_id;
+    const char *path;
+};
+void section_each_module(const char *text, size_t size,
+                         void (*visit)(void *context, const struct module_line *line),
+                         void *context);
+
 /* The mapped ELF file's build-id and load bias, read from the source's memory or from a file. */
 struct elf_facts {
     bool known;            /* the program headers could be read */

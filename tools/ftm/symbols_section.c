@@ -3,7 +3,8 @@
  *   address (hexadecimal), "i" if inlined or "-", line, function, linkage name, file, module,
  *   offset in the module (hexadecimal)
  * The lines of an address follow each other, innermost first. An empty field is not known. In
- * fields, a backslash stands before t, n and itself.
+ * fields, a backslash stands before t, n and itself. The MODULES section has lines of the same
+ * kind, described in symbols.h.
  */
 #include "memory.h"
 #include "symbols_own.h"
@@ -171,4 +172,50 @@ unsigned section_symbols_at(const struct section_symbols *section, uint64_t pc,
            section->lines[low].frame.address == pc)
         frames[count++] = section->lines[low++].frame;
     return count;
+}
+
+bool section_write_module(FILE *file, const struct symbols_module *module)
+{
+    fprintf(file, "%" PRIx64 "\t%" PRIx64 "\t%s", module->start, module->end,
+            module->build_id == NULL ? "-" : module->build_id);
+    write_field(file, module->path);
+    fputc('\n', file);
+    return ferror(file) == 0;
+}
+
+static bool read_module(char *line, struct module_line *module)
+{
+    char *fields[4], *end;
+
+    for (int i = 0; i < 4; i++) {
+        fields[i] = strsep(&line, "\t");
+        if (fields[i] == NULL)
+            return false;
+    }
+    module->start = strtoull(fields[0], &end, 16);
+    if (end == fields[0] || *end != '\0')
+        return false;
+    module->end = strtoull(fields[1], &end, 16);
+    module->build_id = strcmp(fields[2], "-") == 0 ? "" : fields[2];
+    module->path = read_field(fields[3]);
+    return end != fields[1] && *end == '\0' && module->end > module->start;
+}
+
+void section_each_module(const char *text, size_t size,
+                         void (*visit)(void *context, const struct module_line *line),
+                         void *context)
+{
+    const char *end = text + size;
+
+    while (text < end) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        const char *stop = newline == NULL ? end : newline;
+        char *line = memory_text(text, (size_t)(stop - text));
+        struct module_line module;
+
+        if (read_module(line, &module))
+            visit(context, &module);
+        free(line);
+        text = stop + 1;
+    }
 }
