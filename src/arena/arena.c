@@ -108,7 +108,7 @@ struct arena *arena_create_apart(void)
     return create(true);
 }
 
-void arena_make_way_due(struct arena *arena)
+size_t arena_make_way_due(struct arena *arena)
 {
     size_t fresh = arena->tiny.fresh + arena->small.fresh;
 
@@ -120,6 +120,7 @@ void arena_make_way_due(struct arena *arena)
         arena->bins.ticked = false;
         large_make_way(0);
     }
+    return fresh;
 }
 
 void arena_take_back(struct arena *arena, const struct chunk *chunk)

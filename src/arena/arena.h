@@ -128,14 +128,15 @@ struct arena *arena_create_apart(void);
 /*
  * Evicts cached LARGE mappings: as many bytes as this arena took of fresh memory since the last
  * call, and after a tick those that have waited too long. Called at the end of a slow call, before
- * its caller touches the new memory.
+ * its caller touches the new memory. Returns how many bytes of fresh memory these are.
  */
-void arena_make_way_due(struct arena *arena);
+size_t arena_make_way_due(struct arena *arena);
 
-static inline void arena_make_way(struct arena *arena)
+static inline size_t arena_make_way(struct arena *arena)
 {
     if (unlikely((arena->tiny.fresh | arena->small.fresh) != 0) || unlikely(arena->bins.ticked))
-        arena_make_way_due(arena);
+        return arena_make_way_due(arena);
+    return 0;
 }
 
 /* Returns a chunk in state FREE, which is in no cache, to its slab. */

@@ -242,10 +242,13 @@ void cache_leave(struct cache *cache)
 {
     struct arena *arena = cache->arena;
     bool common = cache->common, ticked = arena->bins.ticks != cache->looked_tick;
+    size_t fresh;
 
     cache->looked_tick = arena->bins.ticks;
-    arena_make_way(arena);
+    fresh = arena_make_way(arena);
     arena_unlock(arena);
+    if (unlikely(fresh != 0))
+        visit_make_way(fresh);
     if (unlikely(ticked))
         tick_without_lock(cache, common);
     else if (unlikely(atomic_load_explicit(&visit_unfinished, memory_order_relaxed)))

@@ -24,6 +24,9 @@ enum {
      */
     IDLE = 8 * CLOCK_TENTH,
     PIECE = CLOCK_TENTH / 25,
+    /* How many bytes of fresh memory are worth a look at what is kept, and the most at a time. */
+    WAY_BYTES = 256 << 10,
+    WAY_BYTES_MAX = 2 << 20,
 };
 
 _Atomic bool visit_unfinished;
@@ -164,6 +167,68 @@ void visit_others(void)
         atomic_store_explicit(&visit_unfinished, look_around(now), memory_order_relaxed);
 }
 
+static unsigned kept_by(const struct arena *arena)
+{
+    return kept_units(&arena->tiny.kept) + kept_units(&arena->small.kept);
+}
+
+/*
+ * Returns the arena that keeps most of some arenas, beginning where the last call stopped. There is
+ * one.
+ */
+static struct arena *find_keeper(void)
+{
+    /* As in look_around(), acquire and release make each arena complete for this thread. */
+    static _Atomic(struct arena *) place;
+    struct arena *arena = atomic_load_explicit(&place, memory_order_acquire), *keeper = NULL;
+
+    for (unsigned seen = 0; seen < LOOK; seen++) {
+        if (arena == NULL)
+            /* Acquire: each arena is complete. */
+            arena = atomic_load_explicit(&arena_list, memory_order_acquire);
+        if (keeper == NULL || kept_by(arena) > kept_by(keeper))
+            keeper = arena;
+        arena = arena->next;
+    }
+    atomic_store_explicit(&place, arena, memory_order_release);
+    return keeper;
+}
+
+/* Gives back some kept units of the arena. Returns false if somebody holds its lock. */
+static bool thin_out(struct arena *arena, unsigned units)
+{
+    if (!arena_try_lock(arena))
+        return false;
+    if (!arena_is_damaged(arena)) {
+        unsigned given;
+
+        bins_enter(&arena->bins, NULL, NULL, false, HEAP_ALLOWANCE);
+        given = heap_set_make_way(&arena->small, units);
+        heap_set_make_way(&arena->tiny, units - given);
+    }
+    arena_unlock(arena);
+    return true;
+}
+
+void visit_make_way(size_t fresh)
+{
+    /* Fresh bytes that nothing has made way for. Any thread adds to it. Relaxed: a sum. */
+    static _Atomic size_t owed;
+    size_t bytes;
+
+    if (!kept_is_much())
+        return;
+    os_count_rmw();
+    if (atomic_fetch_add_explicit(&owed, fresh, memory_order_relaxed) + fresh < WAY_BYTES)
+        return;
+    os_count_rmw();
+    bytes = atomic_exchange_explicit(&owed, 0, memory_order_relaxed);
+    if (bytes > WAY_BYTES_MAX)
+        bytes = WAY_BYTES_MAX;
+    if (bytes >= WAY_BYTES && !thin_out(find_keeper(), (unsigned)(bytes / UNIT_SIZE)))
+        atomic_fetch_add_explicit(&owed, bytes, memory_order_relaxed);
+}
+
 size_t visit_to_trim(const struct arena *own)
 {
     size_t bytes = 0;
@@ -185,5 +250,12 @@ size_t visit_to_trim(const struct arena *own)
 
 void visit_after_fork(void)
 {
+    struct arena *arena = atomic_load_explicit(&arena_list, memory_order_relaxed);
+
     atomic_store_explicit(&left_behind, 0, memory_order_relaxed);
+    kept_after_fork();
+    for (; arena != NULL; arena = arena->next) {
+        kept_tell_anew(&arena->tiny.kept);
+        kept_tell_anew(&arena->small.kept);
+    }
 }

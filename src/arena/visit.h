@@ -39,6 +39,13 @@ bool visit_one(void);
 extern _Atomic bool visit_unfinished;
 
 /*
+ * Called by a thread that holds no lock, before it touches so many bytes of fresh memory. If the
+ * process keeps much memory that is free, about as many bytes of it are given back, in the arena
+ * that keeps most among some.
+ */
+void visit_make_way(size_t fresh);
+
+/*
  * Gives back everything that is unused in all arenas but the caller's own, or NULL. Returns the
  * bytes.
  */

@@ -41,6 +41,24 @@ static inline unsigned bit_next(const uint64_t *map, unsigned from, unsigned end
     return from < end ? from : end;
 }
 
+/* Returns how many of `count` bits are set. */
+static inline unsigned bits_count(const uint64_t *map, unsigned first, unsigned count)
+{
+    unsigned end = first + count, sum = 0, next;
+
+    for (; first < end; first = next) {
+        uint64_t word = map[first / 64] >> (first % 64);
+
+        next = (first / 64 + 1) * 64;
+        if (next > end) {
+            word &= ~(~UINT64_C(0) << (end - first));
+            next = end;
+        }
+        sum += (unsigned)__builtin_popcountll(word);
+    }
+    return sum;
+}
+
 /*
  * Clears each aligned group of `group` bits in which any bit is clear. `group` is a power of two
  * below 64.

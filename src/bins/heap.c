@@ -9,6 +9,7 @@
 #include "bins/heap_guards.h"
 #include "bins/heap_lists.h"
 #include "bins/heap_pages.h"
+#include "bins/heap_purge.h"
 #include "bins/heap_steps.h"
 #include "bins/space.h"
 
@@ -131,6 +132,7 @@ struct heap *heap_set_take_aligned(struct heap_set *set, unsigned units, unsigne
                                    unsigned *first, bool *clean)
 {
     struct heap *heap = find_open(set, units, align, first);
+    unsigned fresh;
 
     if (heap == NULL) {
         unsigned end = set->small ? SMALL_UNITS : TINY_UNITS;
@@ -150,11 +152,10 @@ struct heap *heap_set_take_aligned(struct heap_set *set, unsigned units, unsigne
         return NULL;
     if (set->idle == heap)
         set->idle = NULL;
-    *clean = bit_next(heap->dirty, *first, *first + units, 0) == *first + units;
-    if (*clean) {
-        set->fresh += (size_t)units * UNIT_SIZE;
-        set->pages.fresh += (size_t)units * UNIT_SIZE;
-    }
+    fresh = units - bits_count(heap->dirty, *first, units);
+    *clean = fresh == units;
+    set->fresh += (size_t)fresh * UNIT_SIZE;
+    set->pages.fresh += (size_t)fresh * UNIT_SIZE;
     heap_claim(heap, *first, units);
     return heap;
 }
@@ -164,6 +165,7 @@ bool heap_claim(struct heap *heap, unsigned first, unsigned units)
     if (first < heap_first_unit(heap) || first + units > heap_units(heap) ||
         bit_next(heap->vacant, first, first + units, ~UINT64_C(0)) != first + units)
         return false;
+    kept_change(&heap->set->kept, -bits_count(heap->dirty, first, units), units);
     bits_clear(heap->vacant, first, units);
     bits_clear(heap->aged, first, units);
     if (unlikely(heap->noted))
@@ -179,6 +181,7 @@ bool heap_claim(struct heap *heap, unsigned first, unsigned units)
 
 void heap_lose(struct heap *heap, unsigned first, unsigned units)
 {
+    kept_change(&heap->set->kept, -bits_count(heap->dirty, first, units), 0);
     bits_clear(heap->vacant, first, units);
     bits_set(heap->lost, first, units);
     heap->free_units -= units;
@@ -198,6 +201,7 @@ void heap_give_touched(struct heap *heap, unsigned first, unsigned units, unsign
         open_insert(set, heap);
     bits_set(heap->vacant, first, units);
     bits_set(heap->dirty, first, touched);
+    kept_change(&set->kept, bits_count(heap->dirty, first, units), -units);
     heap->free_units += units;
     if (!closed && wholly_free(heap))
         heap_retire(heap);
@@ -208,6 +212,7 @@ void heap_set_forget(struct heap_set *set)
     set->open = set->open_last = set->idle = set->age_next = NULL;
     set->pages = (struct page_rounds){.patience = set->pages.patience};
     set->in_round = set->thorough = set->waiting = false;
+    kept_change(&set->kept, -kept_units(&set->kept), -set->kept.used);
 }
 
 void heap_forget(struct heap *heap)
@@ -219,6 +224,7 @@ void heap_forget(struct heap *heap)
         heap->dirty[word] = ~heap->reserved[word];
         heap->aged[word] = 0;
     }
+    kept_change(&heap->set->kept, heap_kept(heap), 0);
 }
 
 void heap_adopt(struct heap *heap)

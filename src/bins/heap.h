@@ -28,6 +28,7 @@
 #define FT_BINS_HEAP_H
 
 #include "bins/heap_map.h"
+#include "bins/kept.h"
 #include "bins/size_class.h"
 #include "bins/space.h"
 
@@ -252,6 +253,7 @@ struct heap_set {
     struct page_rounds pages;
     /* Bytes of units that were handed out clean since arena_make_way() last looked. */
     size_t fresh;
+    struct kept kept;
 };
 
 void heap_set_init(struct heap_set *set, struct arena *arena, uint16_t tag, bool small,
@@ -331,6 +333,12 @@ size_t heap_set_trim(struct heap_set *set);
  * heap_set_age() continues with it.
  */
 bool heap_set_trim_step(struct heap_set *set);
+
+/*
+ * Gives back up to so many units that are kept, the highest of each heap first, because the lowest
+ * ones are used first. Returns how many it gave back.
+ */
+unsigned heap_set_make_way(struct heap_set *set, unsigned units);
 
 /*
  * For the repair after a fork. heap_set_forget() empties the set. heap_forget() makes all units of

@@ -14,26 +14,15 @@
 #include "bins/heap_guards.h"
 #include "bins/heap_lists.h"
 #include "bins/heap_pages.h"
+#include "bins/heap_purge.h"
 #include "bins/heap_steps.h"
 #include "bins/heap_walk.h"
 #include "bins/limbo.h"
 #include "bins/space.h"
 #include "os/os.h"
 
-enum {
-    /*
-     * Shorter pieces are left alone when ageing: the system call and the page faults would cost
-     * more than they gain. For the same reason, every piece counts for at least as much.
-     */
-    PURGE_UNITS_MIN = 8,
-    /* How many heaps a call looks at in a round: their maps are not in the processor's cache. */
-    ROUND_HEAPS = 64,
-};
-
-static unsigned rest_of(unsigned allowance, unsigned cost)
-{
-    return allowance > cost ? allowance - cost : 0;
-}
+/* How many heaps a call looks at in a round: their maps are not in the processor's cache. */
+enum { ROUND_HEAPS = 64 };
 
 /*
  * Hides the heap from walkers. Returns false if one is in it; nothing has changed then. Under the
@@ -76,13 +65,14 @@ static bool unmap_hidden(struct heap *heap, bool at_once)
     struct heap_set *set = heap->set;
     uintptr_t base = heap->base;
     size_t size = heap_size(heap);
-    unsigned guards = heap->guard_units, mappings = heap_mappings(heap);
+    unsigned guards = heap->guard_units, mappings = heap_mappings(heap), kept = heap_kept(heap);
 
     open_remove(set, heap);
     own_remove(set, base);
     if ((!at_once && limbo_put(base, size, heap_committed(heap))) || space_unmap_heap(base, size)) {
         heap_unguard(guards);
         mappings_give(mappings);
+        kept_change(&set->kept, -kept, 0);
         return true;
     }
     show_to_walkers(heap);
@@ -98,83 +88,6 @@ static bool unmap_hidden(struct heap *heap, bool at_once)
 static bool heap_destroy(struct heap *heap)
 {
     return hide(heap) && unmap_hidden(heap, true);
-}
-
-/* Purges a free run. If the kernel fails to renew it, it may be a hole and is never used again. */
-static size_t purge_run(struct heap *heap, unsigned first, unsigned units)
-{
-    void *start = pointer_to(heap->base + (uintptr_t)first * UNIT_SIZE);
-
-    bits_clear(heap->aged, first, units);
-    if (!heap_pages_account(heap, first * UNIT_PAGES, units * UNIT_PAGES, false))
-        return 0;
-    if (!os_renew(start, (size_t)units * UNIT_SIZE)) {
-        heap_lose(heap, first, units);
-        return 0;
-    }
-    bits_clear(heap->dirty, first, units);
-    return (size_t)units * UNIT_SIZE;
-}
-
-/*
- * Returns which units of a word of the maps can be purged. The kernel renews whole pages, and a
- * page may hold several units: so all units of the page must be free, at least one must be dirty,
- * and with `aged_only` each dirty one must have been free for a tick.
- */
-static uint64_t due_units(const struct heap *heap, unsigned word, bool aged_only)
-{
-    unsigned page_units = os_page_size() > UNIT_SIZE ? (unsigned)(os_page_size() / UNIT_SIZE) : 1;
-    uint64_t unwritten = ~heap->dirty[word];
-    uint64_t may_go =
-        heap->vacant[word] & (aged_only ? heap->aged[word] | unwritten : ~UINT64_C(0));
-
-    return bits_whole(may_go, page_units) & ~bits_whole(unwritten, page_units);
-}
-
-/*
- * Returns how many units of a due run may be purged now. It never leaves a rest that would be too
- * short to be purged.
- */
-static unsigned piece_of(unsigned run, unsigned least, unsigned allowance)
-{
-    unsigned page_units = os_page_size() > UNIT_SIZE ? (unsigned)(os_page_size() / UNIT_SIZE) : 1;
-    unsigned piece = allowance / page_units * page_units;
-
-    if (allowance < PURGE_UNITS_MIN)
-        return 0;
-    return run <= allowance || run - piece < least ? run : piece;
-}
-
-/*
- * Purges the runs of free, dirty pages that are at least `least` units long: only aged ones, or
- * all. Purges less if the allowance does not suffice; the allowance is 0 then.
- */
-static size_t purge(struct heap *heap, bool aged_only, unsigned least, unsigned *allowance)
-{
-    uint64_t due[UNIT_WORDS];
-    unsigned end = heap_units(heap);
-    size_t bytes = 0;
-
-    for (unsigned word = 0; word < UNIT_WORDS; word++)
-        due[word] = due_units(heap, word, aged_only);
-    for (unsigned first = bit_next(due, 0, end, 0); first < end;) {
-        unsigned stop = bit_next(due, first, end, ~UINT64_C(0));
-
-        if (stop - first >= least) {
-            unsigned piece = piece_of(stop - first, least, *allowance);
-
-            if (piece > 0)
-                bytes += purge_run(heap, first, piece);
-            *allowance =
-                piece < stop - first
-                    ? 0
-                    : rest_of(*allowance, piece > PURGE_UNITS_MIN ? piece : PURGE_UNITS_MIN);
-            if (*allowance == 0)
-                return bytes;
-        }
-        first = bit_next(due, stop, end, 0);
-    }
-    return bytes;
 }
 
 static unsigned cost_of(const struct heap *heap)
@@ -224,12 +137,12 @@ static bool unmap_leaving(struct heap *heap)
     unsigned cost = cost_of(heap);
 
     if (cost > set->allowance) {
-        purge(heap, false, 1, &set->allowance);
+        heap_purge(heap, false, 1, &set->allowance);
         return false;
     }
     set->waiting = try_destroy(heap);
     if (set->waiting)
-        set->allowance = rest_of(set->allowance, cost);
+        set->allowance = allowance_less(set->allowance, cost);
     return set->waiting;
 }
 
@@ -290,13 +203,13 @@ static size_t purge_states(struct heap *heap)
 /* Handles the next heap of a round. Returns false if the allowance is used up. */
 static bool age_heap(struct heap_set *set, struct heap *heap)
 {
-    unsigned least = set->thorough ? 1 : PURGE_UNITS_MIN;
+    unsigned least = set->thorough ? 1 : HEAP_PURGE_LEAST;
 
     if (wholly_free(heap) && heap != set->idle && set->alone) {
         heap_retire(heap);
         return set->allowance > 0;
     }
-    purge(heap, !set->thorough, least, &set->allowance);
+    heap_purge(heap, !set->thorough, least, &set->allowance);
     if (set->allowance == 0)
         return false;
     for (unsigned word = 0; word < UNIT_WORDS; word++)
@@ -339,7 +252,7 @@ size_t heap_set_release(struct heap_set *set)
         if (!wholly_free(heap))
             continue;
         if (!set->alone)
-            bytes += purge(heap, false, 1, &all) + purge_states(heap);
+            bytes += heap_purge(heap, false, 1, &all) + purge_states(heap);
         else if (heap_destroy(heap))
             bytes += size;
     }
@@ -357,7 +270,7 @@ size_t heap_set_trim(struct heap_set *set)
 
     for (heap = set->open; heap != NULL; heap = next) {
         next = heap->next_open;
-        bytes += purge(heap, false, 1, &all);
+        bytes += heap_purge(heap, false, 1, &all);
     }
     return bytes;
 }

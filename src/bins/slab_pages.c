@@ -40,10 +40,12 @@ static void note_renewed(struct heap *heap, unsigned first, unsigned end)
     for (unsigned unit = first / UNIT_PAGES; unit * UNIT_PAGES < end; unit++) {
         struct slab *slab = look_slab(heap, unit);
 
-        if (slab != NULL)
+        if (slab != NULL) {
             slab->given = true;
-        else if (renewed_wholly(unit, first, end))
+        } else if (renewed_wholly(unit, first, end)) {
+            kept_change(&heap->set->kept, -bits_count(heap->dirty, unit, 1), 0);
             bits_clear(heap->dirty, unit, 1);
+        }
     }
 }
 

@@ -104,6 +104,8 @@ size_t unit_trim(struct arena *arena)
     arena->tiny.allowance = arena->small.allowance = HEAP_ALLOWANCE_ALL;
     remote_receive_all(cache);
     cache_flush(cache);
+    unit_check_kept(&arena->tiny);
+    unit_check_kept(&arena->small);
     return arena_trim(arena);
 }
 
@@ -157,9 +159,31 @@ static size_t count_in_set(const struct heap_set *set, unsigned kind)
     return count;
 }
 
+static unsigned bits_in(const uint64_t *map)
+{
+    return bits_count(map, 0, UNIT_WORDS * 64);
+}
+
+void unit_check_kept(const struct heap_set *set)
+{
+    unsigned kept = 0, used = 0;
+
+    for (const struct heap *heap = set->heaps; heap != NULL; heap = heap->next) {
+        for (unsigned unit = 0; unit < heap_units(heap); unit++)
+            kept += bit_get(heap->vacant, unit) && bit_get(heap->dirty, unit);
+        used += heap_units(heap) - heap_first_unit(heap) - heap->free_units - heap->guard_units -
+                bits_in(heap->lost);
+    }
+    REQUIRE(kept_units(&set->kept) == kept && set->kept.used == used,
+            "%u units are kept and %u used, not %u and %u", kept, used, kept_units(&set->kept),
+            set->kept.used);
+}
+
 static size_t unused_in(const struct heap_set *set)
 {
     size_t units = 0;
+
+    unit_check_kept(set);
 
     for (const struct heap *heap = set->open; heap != NULL; heap = heap->next_open)
         for (unsigned word = 0; word < UNIT_WORDS; word++)

@@ -50,6 +50,9 @@ struct chunk unit_chunk(const void *pointer);
 /* Frees a chunk of the arena, as its owner. */
 void unit_free(struct arena *arena, void *pointer);
 
+/* Checks the numbers of units that a set keeps and uses; all of its heaps must be known. */
+void unit_check_kept(const struct heap_set *set);
+
 /* Returns the bytes in free units of the arena that were written to. */
 size_t unit_unused(const struct arena *arena);
 
