@@ -33,6 +33,7 @@ void say_error(int error, const char *format, ...) __attribute__((format(printf,
 int wrong_usage(const char *command);
 
 int cmd_diff(int argc, char **argv);
+int cmd_dump(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_hex(int argc, char **argv);
 int cmd_leaks(int argc, char **argv);
@@ -44,6 +45,7 @@ int cmd_who(int argc, char **argv);
 
 extern const char help_hex[], help_list[], help_ps[], help_who[];
 extern const char help_leaks[];
+extern const char help_dump[];
 extern const char help_diff[], help_export[], help_profile[], help_top[];
 
 #endif

@@ -1,0 +1,93 @@
+/*
+ * Which memory of a process a snapshot needs.
+ */
+#include "snapshot_ranges.h"
+
+#include "source.h"
+#include "territory.h"
+#include "view.h"
+
+#include <string.h>
+
+/*
+ * The mappings of the file that has the layout, and the anonymous memory behind each: the library's
+ * constants and variables, or those of a program that was linked with it. The constants may be in
+ * the mapping that also has the code.
+ */
+static void add_module(struct view *view, struct ranges *ranges)
+{
+    struct source *source = view_source(view);
+    const struct source_map *own = source_map_at(source, view_layout_address(view));
+    size_t count;
+    const struct source_map *maps = source_maps(source, &count);
+    bool inside = false;
+    uint64_t end = 0;
+
+    for (size_t i = 0; own != NULL && i < count; i++) {
+        bool same = strcmp(maps[i].path, own->path) == 0 && own->path[0] != '\0';
+        bool behind = inside && maps[i].start == end && maps[i].path[0] == '\0';
+
+        inside = same || behind || &maps[i] == own;
+        end = maps[i].end;
+        if (inside && (maps[i].flags & MAP_READ) != 0)
+            ranges_add(ranges, maps[i].start, maps[i].end - maps[i].start);
+    }
+}
+
+/* What the library mapped for itself. */
+static void add_own(struct view *view, struct ranges *ranges)
+{
+    struct territory territory;
+
+    if (!territory_read(view, &territory))
+        return;
+    for (size_t i = 0; i < territory.own.count; i++)
+        ranges_add(ranges, territory.own.list[i].start,
+                   territory.own.list[i].end - territory.own.list[i].start);
+    territory_free(&territory);
+}
+
+struct headers {
+    struct view *view;
+    struct ranges *ranges;
+};
+
+static int add_header(void *context, const struct view_heap *heap)
+{
+    const struct headers *headers = context;
+    uint64_t size = (uint64_t)heap->first_unit * view_layout(headers->view)->unit_size;
+
+    ranges_add(headers->ranges, heap->base, size);
+    return 0;
+}
+
+static int skip_slab(void *context, const struct view_slab *slab)
+{
+    (void)context;
+    (void)slab;
+    return 0;
+}
+
+/* The kernel's own mappings cannot be read, and devices are not to be. */
+static bool has_contents(const struct source_map *map)
+{
+    if ((map->flags & (MAP_READ | MAP_WRITE)) != (MAP_READ | MAP_WRITE))
+        return false;
+    return strncmp(map->path, "/dev/", 5) != 0 || strncmp(map->path, "/dev/zero", 9) == 0 ||
+           strncmp(map->path, "/dev/shm/", 9) == 0;
+}
+
+void snapshot_ranges(struct view *view, bool contents, struct ranges *ranges)
+{
+    struct headers headers = {view, ranges};
+    size_t count;
+    const struct source_map *maps = source_maps(view_source(view), &count);
+
+    add_module(view, ranges);
+    add_own(view, ranges);
+    (void)view_each_slab(view, add_header, skip_slab, &headers);
+    for (size_t i = 0; contents && i < count; i++)
+        if (has_contents(&maps[i]))
+            ranges_add(ranges, maps[i].start, maps[i].end - maps[i].start);
+    ranges_join(ranges);
+}
