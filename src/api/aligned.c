@@ -6,7 +6,7 @@
 #include "api/api.h"
 
 #include "api/hardened.h"
-#include "debug/event.h"
+#include "api/watched.h"
 #include "large/large.h"
 #include "os/os.h"
 
@@ -114,8 +114,7 @@ static bool power_of_two(size_t value)
     return value != 0 && (value & (value - 1)) == 0;
 }
 
-/* Like glibc, rounds an alignment that is no power of two up to one. */
-static void *memalign_rounded(size_t align, size_t size)
+void *api_memalign(size_t align, size_t size)
 {
     if (align > PTRDIFF_MAX / 2 + 1) {
         errno = EINVAL;
@@ -128,15 +127,14 @@ static void *memalign_rounded(size_t align, size_t size)
 
 static __attribute__((noinline)) void *memalign_slow(size_t align, size_t size)
 {
-    void *chunk = memalign_rounded(align, size);
-
-    event_emit(EVENT_ALIGNED, chunk, NULL, size);
-    return chunk;
+    if (api_allocations_watched())
+        return watched_aligned(align, size);
+    return api_memalign(align, size);
 }
 
 static inline void *memalign_any(size_t align, size_t size)
 {
-    void *chunk = aligned_hit(thread_self.cache, align, size);
+    void *chunk = aligned_hit(thread_to_malloc(), align, size);
 
     return likely(chunk != NULL) ? chunk : memalign_slow(align, size);
 }
@@ -157,24 +155,37 @@ void *ft_aligned_alloc(size_t align, size_t size)
 void *own_memalign(size_t align, size_t size) OWN_NAME_OF(memalign);
 void *own_aligned_alloc(size_t align, size_t size) OWN_NAME_OF(aligned_alloc);
 
-static __attribute__((noinline)) int posix_memalign_slow(void **result, size_t align, size_t size)
+bool api_align_is_posix(size_t align)
 {
-    bool possible = power_of_two(align) && align % sizeof(void *) == 0;
-    int saved_errno = errno;
-    void *chunk = possible ? aligned_slow(align, size) : NULL;
+    return power_of_two(align) && align % sizeof(void *) == 0;
+}
 
-    event_emit(EVENT_ALIGNED, chunk, NULL, size);
+static __attribute__((noinline)) int posix_memalign_any(void **result, size_t align, size_t size)
+{
+    int saved_errno = errno;
+    void *chunk;
+
+    if (!api_align_is_posix(align))
+        return EINVAL;
+    chunk = aligned_slow(align, size);
     errno = saved_errno;
     if (chunk == NULL)
-        return possible ? ENOMEM : EINVAL;
+        return ENOMEM;
     *result = chunk;
     return 0;
+}
+
+static __attribute__((noinline)) int posix_memalign_slow(void **result, size_t align, size_t size)
+{
+    if (api_allocations_watched())
+        return watched_posix_memalign(result, align, size);
+    return posix_memalign_any(result, align, size);
 }
 
 int ft_posix_memalign(void **result, size_t align, size_t size)
 {
     void *chunk =
-        likely(align >= sizeof(void *)) ? aligned_hit(thread_self.cache, align, size) : NULL;
+        likely(align >= sizeof(void *)) ? aligned_hit(thread_to_malloc(), align, size) : NULL;
 
     if (unlikely(chunk == NULL))
         return posix_memalign_slow(result, align, size);

@@ -51,9 +51,10 @@ struct mallinfo own_mallinfo(void) __attribute__((leaf, nothrow));
 #define OWN_NAME_OF(name) __attribute__((alias(SYMBOL_STRING(name))))
 
 /*
- * A public function is a door: it tries the fast path, and if that misses emits one event and has
- * the work done by a service, which emits none. Services are what the public functions are built
- * on. All that return NULL have set errno to ENOMEM.
+ * A public function is a door: it tries the fast path, and if that misses has the work done by a
+ * service. While a mode is on that wants to see the call, watched.h comes in between. Services are
+ * what the public functions are built on; no mode sees them. All that return NULL have set errno to
+ * ENOMEM.
  */
 
 /* The doors' slow halves: the fast paths of malloc and free end in tail calls of these. */
@@ -83,8 +84,23 @@ void *api_alloc_any(size_t size, bool *clean);
 /* Service for a process that is not hardened: looks the pointer up, and frees or reports it. */
 void api_free_any(void *pointer);
 
+/* Service for a process that is not hardened: does the same, by the thread's own cache if it can. */
+void api_free_unseen(void *pointer);
+
+/* Service of realloc(). */
+void *api_realloc(void *pointer, size_t size);
+
 /* Service: allocates a chunk that is aligned to `align`, a power of two. */
 void *api_alloc_aligned(size_t align, size_t size);
+
+/*
+ * Service of memalign(): rounds an alignment that is no power of two up to one, like glibc. Sets
+ * errno to EINVAL if there is none.
+ */
+void *api_memalign(size_t align, size_t size);
+
+/* Returns whether posix_memalign() accepts the alignment. */
+bool api_align_is_posix(size_t align);
 
 /*
  * Takes a chunk from a stack of the cache. Returns NULL, and leaves errno alone, if the stack is
@@ -96,10 +112,12 @@ void *api_take_aligned(struct cache *cache, size_t align, size_t size);
 unsigned api_aligned_class(size_t align, size_t size, size_t least);
 
 /*
- * Begins a free whose caller says the size or the alignment: emits the event, and looks the chunk
- * up. Returns false if there is nothing to free, because the pointer is NULL or was reported.
+ * Begins a free whose caller says the size or the alignment: looks the chunk up. Returns false if there is nothing to free, because the pointer is NULL or was reported.
  */
-bool api_find_told(void *pointer, const size_t *size, const char *function, struct chunk *chunk);
+bool api_find_told(void *pointer, const char *function, struct chunk *chunk);
+
+/* Service: frees a chunk of which the caller says something; NULL for what it does not say. */
+void api_free_told(void *pointer, const size_t *size, const size_t *align, const char *function);
 
 /*
  * Reports what the caller says of a live chunk if it is wrong. `size` and `align` are NULL if the
@@ -108,6 +126,24 @@ bool api_find_told(void *pointer, const size_t *size, const char *function, stru
 void api_check_told(const struct chunk *chunk, const size_t *size, const size_t *align,
                     const char *function);
 
+/*
+ * Return whether a mode wants to see calls that allocate, or that free, also if this is the first
+ * call of all. For slow halves.
+ */
+static inline bool api_allocations_watched(void)
+{
+    if (unlikely(thread_self.home == NULL))
+        thread_runtime_init(NULL);
+    return modes_malloc_slow();
+}
+
+static inline bool api_frees_watched(void)
+{
+    if (unlikely(thread_self.home == NULL))
+        thread_runtime_init(NULL);
+    return modes_free_slow();
+}
+
 /* Sets errno to ENOMEM and returns NULL. */
 void *api_no_memory(void);
 
@@ -115,9 +151,8 @@ void *api_no_memory(void);
  * Takes a chunk of at most TINY_MAX bytes from the stack of its class. Returns NULL if the stack is
  * empty.
  */
-static inline void *tiny_take(struct cache *cache, size_t size)
+static inline void *tiny_take(struct stack *stack, size_t size)
 {
-    struct stack *stack = cache_tiny_stack(cache, size);
     void *chunk = stack_pop(stack);
 
     if (likely(chunk != NULL))
@@ -129,9 +164,8 @@ static inline void *tiny_take(struct cache *cache, size_t size)
  * Takes a chunk of more than TINY_MAX and at most SMALL_MAX bytes from the stack of its class.
  * Returns NULL if the stack is empty.
  */
-static inline void *small_take(struct cache *cache, size_t size)
+static inline void *small_take(struct stack *stack, size_t size)
 {
-    struct stack *stack = &cache->stacks.of[spaced_class(size)];
     void *chunk = stack_pop(stack);
 
     if (likely(chunk != NULL))
@@ -143,8 +177,43 @@ static inline void *small_take(struct cache *cache, size_t size)
 static inline void *api_take(struct cache *cache, size_t size)
 {
     if (likely(size <= TINY_MAX))
-        return tiny_take(cache, size);
-    return size <= SMALL_MAX ? small_take(cache, size) : NULL;
+        return tiny_take(cache_tiny_stack(cache, size), size);
+    return size <= SMALL_MAX ? small_take(&cache->stacks.of[spaced_class(size)], size) : NULL;
+}
+
+/*
+ * Returns the stack at an offset in the cache that one of the words of thread_self names. On x86-64
+ * an addition can load the word, but compilers do not let it load an atomic one. In RDX, the stack
+ * leaves RAX to the chunk.
+ */
+static inline __attribute__((always_inline)) struct stack *stack_at(_Atomic(struct cache *) *word,
+                                                                    size_t offset)
+{
+#ifdef __x86_64__
+    struct stack *stack;
+
+    __asm__("addq %2, %0" : "=d"(stack) : "0"(offset), "m"(*word) : "cc");
+    return stack;
+#else
+    /* relaxed: see thread_to_malloc() */
+    struct cache *cache = atomic_load_explicit(word, memory_order_relaxed);
+
+    return (struct stack *)(void *)((char *)cache + offset);
+#endif
+}
+
+/* The stacks for a size of at most TINY_MAX, and for one above that of at most SMALL_MAX. */
+static inline __attribute__((always_inline)) struct stack *
+tiny_stack_at(_Atomic(struct cache *) *word, size_t size)
+{
+    return stack_at(word, offsetof(struct cache, stacks.of) + tiny_stack_offset(size));
+}
+
+static inline __attribute__((always_inline)) struct stack *
+small_stack_at(_Atomic(struct cache *) *word, size_t size)
+{
+    return stack_at(word,
+                    offsetof(struct cache, stacks.of) + spaced_class(size) * sizeof(struct stack));
 }
 
 /* Service: allocates a chunk of any size. */
@@ -197,23 +266,11 @@ static inline bool small_free(struct cache *cache, void *pointer, bool sized, si
 /* The door of free(), and of the functions that mean the same by another name. */
 static inline void api_free(void *pointer)
 {
-    struct cache *cache = thread_self.cache;
+    struct cache *cache = thread_to_free();
 
     if (unlikely(!heap_owned(&cache->own_tiny, (uintptr_t)pointer, TINY_HEAP_SHIFT)))
         api_free_small(pointer);
     else if (unlikely(!tiny_free(cache, pointer, false, 0)))
-        api_free_any(pointer);
-}
-
-/*
- * Service for a process that is not hardened: frees a live chunk. While events are wanted no thread
- * has a fast path, so a thread that has one can use the door, which emits none then.
- */
-static inline void api_free_unseen(void *pointer)
-{
-    if (likely(thread_self.cache != CACHE_NONE))
-        api_free(pointer);
-    else
         api_free_any(pointer);
 }
 

@@ -12,10 +12,10 @@
 
 #include "api/hardened.h"
 #include "api/in_force.h"
+#include "api/watched.h"
 #include "arena/fork.h"
 #include "arena/lookup.h"
 #include "arena/remote.h"
-#include "debug/event.h"
 #include "debug/report.h"
 #include "large/large.h"
 
@@ -35,7 +35,7 @@ void own_free(void *pointer) OWN_NAME_OF(free);
 /* Frees a SMALL chunk of the thread's own arena. */
 __attribute__((noinline)) void api_free_small(void *pointer)
 {
-    struct cache *cache = thread_self.cache;
+    struct cache *cache = thread_to_free();
 
     if (unlikely(!heap_owned(&cache->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT))) {
         if (cache == CACHE_NONE)
@@ -88,15 +88,20 @@ __attribute__((noinline)) void api_free_elsewhere(void *pointer)
         free_unknown(pointer);
 }
 
-/* For a thread whose fast paths are off: it is hardened or counted, or has no cache of its own. */
+/*
+ * For a thread whose fast path is off: it is hardened, a mode wants to see the call or has just
+ * been switched off, or the thread has no cache of its own.
+ */
 __attribute__((noinline)) void api_free_slow(void *pointer)
 {
     if (hardened()) {
         hardened_free(pointer);
-        return;
+    } else if (modes_free_slow()) {
+        watched_free(pointer);
+    } else {
+        thread_reopen();
+        api_free_any(pointer);
     }
-    event_emit(EVENT_FREE, NULL, pointer, 0);
-    api_free_any(pointer);
 }
 
 /* Frees a live chunk of a heap. */
@@ -130,9 +135,36 @@ __attribute__((noinline)) void api_free_any(void *pointer)
     errno = saved_errno;
 }
 
-bool api_find_told(void *pointer, const size_t *size, const char *function, struct chunk *chunk)
+/*
+ * For a thread with a cache of its own. While calls are counted, chunks of other arenas have to
+ * pass remote_free(), which counts them.
+ */
+static void free_own(struct cache *cache, void *pointer)
 {
-    event_emit(EVENT_FREE, NULL, pointer, size != NULL ? *size : 0);
+    bool freed = false;
+
+    if (heap_owned(&cache->own_tiny, (uintptr_t)pointer, TINY_HEAP_SHIFT))
+        freed = tiny_free(cache, pointer, false, 0);
+    else if (heap_owned(&cache->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT))
+        freed = small_free(cache, pointer, false, 0);
+    else if (likely(!mode_is_on(MODE_STATS))) {
+        api_free_elsewhere(pointer);
+        return;
+    }
+    if (unlikely(!freed))
+        api_free_any(pointer);
+}
+
+void api_free_unseen(void *pointer)
+{
+    if (likely(thread_self.cache != CACHE_NONE))
+        free_own(thread_self.cache, pointer);
+    else
+        api_free_any(pointer);
+}
+
+bool api_find_told(void *pointer, const char *function, struct chunk *chunk)
+{
     if (pointer == NULL)
         return false;
     if (lookup_live((uintptr_t)pointer, chunk))
@@ -164,7 +196,7 @@ static bool size_unknown(const struct chunk *chunk, size_t size)
  * Reports a live chunk that is not what the caller says, and frees it nevertheless, because the
  * caller meant it.
  */
-static void free_told(void *pointer, const size_t *size, const size_t *align, const char *function)
+void api_free_told(void *pointer, const size_t *size, const size_t *align, const char *function)
 {
     struct chunk chunk;
 
@@ -172,7 +204,7 @@ static void free_told(void *pointer, const size_t *size, const size_t *align, co
         hardened_free_told(pointer, size, align, function);
         return;
     }
-    if (!api_find_told(pointer, size, function, &chunk))
+    if (!api_find_told(pointer, function, &chunk))
         return;
     if (size != NULL && size_unknown(&chunk, *size))
         size = NULL;
@@ -180,21 +212,47 @@ static void free_told(void *pointer, const size_t *size, const size_t *align, co
     api_free_unseen(pointer);
 }
 
+static void free_sized_any(void *pointer, size_t size, const char *function)
+{
+    api_free_told(pointer, &size, NULL, function);
+}
+
+static void free_aligned_any(void *pointer, size_t align, const char *function)
+{
+    api_free_told(pointer, NULL, &align, function);
+}
+
+static void free_aligned_sized_any(void *pointer, size_t align, size_t size, const char *function)
+{
+    api_free_told(pointer, &size, &align, function);
+}
+
+/* Each of these ends in a tail call: see api/watched.h. */
 __attribute__((noinline)) void api_free_sized_slow(void *pointer, size_t size, const char *function)
 {
-    if (!hardened_free_hit(pointer, true, size))
-        free_told(pointer, &size, NULL, function);
+    if (hardened_free_hit(pointer, true, size))
+        return;
+    if (api_frees_watched())
+        watched_free_told(pointer, size, 0, TOLD_SIZE, function);
+    else
+        free_sized_any(pointer, size, function);
 }
 
 __attribute__((noinline)) void api_free_aligned_slow(void *pointer, size_t align,
                                                      const char *function)
 {
-    free_told(pointer, NULL, &align, function);
+    if (api_frees_watched())
+        watched_free_told(pointer, 0, align, TOLD_ALIGN, function);
+    else
+        free_aligned_any(pointer, align, function);
 }
 
 void api_free_aligned_sized(void *pointer, size_t align, size_t size, const char *function)
 {
-    free_told(pointer, &size, &align, function);
+    if (api_frees_watched())
+        watched_free_told(pointer, size, align, TOLD_SIZE | TOLD_ALIGN, function);
+    else
+        free_aligned_sized_any(pointer, align, size, function);
 }
 
 /*
@@ -217,7 +275,7 @@ void ft_cfree(void *pointer)
 
 static __attribute__((noinline)) void free_sized_other(void *pointer, size_t size)
 {
-    struct cache *cache = thread_self.cache;
+    struct cache *cache = thread_to_free();
 
     if (pass_on(pointer))
         return;
@@ -229,7 +287,7 @@ static __attribute__((noinline)) void free_sized_other(void *pointer, size_t siz
 void ft_free_sized(void *pointer, size_t size)
 {
     /* Names no cache as long as free() may be another's: see pass_on(). */
-    struct cache *cache = thread_self.operators;
+    struct cache *cache = thread_to_delete();
 
     if (unlikely(!heap_owned(&cache->own_tiny, (uintptr_t)pointer, TINY_HEAP_SHIFT)) ||
         unlikely(!tiny_free(cache, pointer, true, size)))

@@ -3,12 +3,12 @@
  */
 #include "api/hardened.h"
 
+#include "api/watched.h"
 #include "arena/fork.h"
 #include "arena/lookup.h"
 #include "arena/remote.h"
 #include "base/report_line.h"
 #include "bins/empty.h"
-#include "debug/event.h"
 #include "debug/report.h"
 #include "large/large.h"
 
@@ -37,7 +37,7 @@ __attribute__((noinline)) void hardened_free_overflowed(struct cache *cache, uin
 
     report_overflow("free()", &told);
     canary_mend(address, requested, usable);
-    hardened_free_any(cache, address, false, 0);
+    hardened_free_quick(cache, address, false, 0);
 }
 
 void hardened_free_longer(struct cache *cache, uintptr_t address, size_t requested,
@@ -128,8 +128,8 @@ void hardened_free_found(const struct chunk *chunk, const char *function)
         give_to_other(cache, chunk, function);
 }
 
-/* Service: frees the chunk at the pointer, or reports it. Keeps errno. */
-static void free_any(void *pointer, const char *function)
+/* Frees the chunk at the pointer, or reports it. Keeps errno. */
+void hardened_free_any(void *pointer)
 {
     int saved_errno = errno;
     struct chunk chunk;
@@ -137,16 +137,20 @@ static void free_any(void *pointer, const char *function)
     if (pointer == NULL)
         return;
     if (lookup_live((uintptr_t)pointer, &chunk))
-        hardened_free_found(&chunk, function);
+        hardened_free_found(&chunk, "free()");
     else
-        report_misuse(function, (uintptr_t)pointer);
+        report_misuse("free()", (uintptr_t)pointer);
     errno = saved_errno;
 }
 
 __attribute__((noinline)) void hardened_free_slow(void *pointer)
 {
-    event_emit(EVENT_FREE, NULL, pointer, 0);
-    free_any(pointer, "free()");
+    if (modes_free_slow()) {
+        watched_free(pointer);
+    } else {
+        thread_reopen();
+        hardened_free_any(pointer);
+    }
 }
 
 void hardened_free_told(void *pointer, const size_t *size, const size_t *align,
@@ -154,10 +158,10 @@ void hardened_free_told(void *pointer, const size_t *size, const size_t *align,
 {
     struct chunk chunk;
 
-    if (!api_find_told(pointer, size, function, &chunk))
+    if (!api_find_told(pointer, function, &chunk))
         return;
     api_check_told(&chunk, size, align, function);
-    free_any(pointer, "free()");
+    hardened_free_any(pointer);
 }
 
 /* Changes the size in place. Returns how many bytes the chunk then has, or 0 if it has to move. */
@@ -206,7 +210,7 @@ static void *move(void *pointer, const struct chunk *chunk, size_t size)
         return NULL;
     memcpy(moved, pointer, size < chunk->requested ? size : chunk->requested);
     if (!hardened_free_hit(pointer, false, 0))
-        free_any(pointer, "free()");
+        hardened_free_any(pointer);
     return moved;
 }
 
@@ -219,7 +223,7 @@ void *hardened_realloc(void *pointer, size_t size)
         return NULL;
     }
     if (size == 0) {
-        free_any(pointer, "free()");
+        hardened_free_any(pointer);
         return NULL;
     }
     return resize_in_place(&chunk, size) ? pointer : move(pointer, &chunk, size);

@@ -1,12 +1,12 @@
 /*
  * FT_MALLOC_HARDEN=1: the public calls, hardened. The doors call these functions after their fast
- * path has missed, which it always does: in a hardened process thread_self.cache names no cache.
+ * path has missed, which it always does: in a hardened process the paths name no cache.
  * Chunks are handed out in random order, with a canary behind them (base/canary.h). Freed chunks
  * are wiped, and wait in a quarantine (arena/chunk_quarantine.h). The layers below do not know the
  * mode, only its mitigations: see policy_guards() and the others in base/options.h.
  *
- * Each call has a hit path of its own, for a cache that is the thread's own while calls are not
- * counted: thread_self.hardened. A miss ends in a tail call, so that the hit needs no stack frame.
+ * Each call has a hit path of its own, for a cache that is the thread's own while no mode is on:
+ * thread_self.hardened. A miss ends in a tail call, so that the hit needs no stack frame.
  */
 #ifndef FT_API_HARDENED_H
 #define FT_API_HARDENED_H
@@ -22,30 +22,31 @@
 /* Returns whether the process runs hardened, also if this is the first call of all. */
 static inline bool hardened(void)
 {
-    if (unlikely(thread_self.hardened != NULL))
+    if (unlikely(thread_hardened() != NULL))
         return true;
     if (unlikely(thread_self.home == NULL))
         thread_runtime_init(NULL);
     return unlikely(options.harden);
 }
 
-/*
- * Whole calls, for when the hit path misses. Each emits its event, except that ft_realloc() emits
- * the event of realloc.
- */
+/* What the doors continue with when the hit path misses. A mode may want to see the call. */
 void *hardened_malloc_slow(size_t size);
 void *hardened_calloc_slow(size_t size);
 void hardened_free_slow(void *pointer);
+
+/* Services of the calls. */
+void hardened_free_any(void *pointer);
 void hardened_free_told(void *pointer, const size_t *size, const size_t *align,
                         const char *function);
 void *hardened_realloc(void *pointer, size_t size);
 size_t hardened_usable_size(const struct chunk *chunk);
 
 /*
- * Service. `align` is a power of two. Returns NULL, with errno set to ENOMEM, if there is no
- * memory.
+ * Services. `align` is a power of two. Return NULL, with errno set to ENOMEM, if there is no
+ * memory. The second clears the memory.
  */
 void *hardened_alloc(size_t size, size_t align);
+void *hardened_alloc_clear(size_t size);
 
 /*
  * Service: allocates room for a LARGE chunk that moves because it grows, and that can go on growing
@@ -169,7 +170,7 @@ static inline void *hardened_take_any(struct cache *cache, size_t size)
 }
 
 static inline __attribute__((always_inline)) bool
-hardened_free_any(struct cache *cache, uintptr_t address, bool sized, size_t size)
+hardened_free_quick(struct cache *cache, uintptr_t address, bool sized, size_t size)
 {
     /* Both the chunk and its state will be read, and the processor may fetch them at once. */
     __builtin_prefetch(pointer_to(address), 1);
@@ -184,7 +185,7 @@ hardened_free_any(struct cache *cache, uintptr_t address, bool sized, size_t siz
  */
 static inline struct cache *hardened_cache(void)
 {
-    struct cache *cache = thread_self.hardened;
+    struct cache *cache = thread_hardened();
 
     return cache == NULL || unlikely(arena_is_damaged(cache->arena)) ? NULL : cache;
 }
@@ -202,7 +203,7 @@ static inline __attribute__((always_inline)) bool hardened_free_hit(void *pointe
 {
     struct cache *cache = hardened_cache();
 
-    return cache != NULL && likely(hardened_free_any(cache, (uintptr_t)pointer, sized, size));
+    return cache != NULL && likely(hardened_free_quick(cache, (uintptr_t)pointer, sized, size));
 }
 
 static inline void *hardened_malloc(size_t size)

@@ -3,10 +3,10 @@
  */
 #include "api/hardened.h"
 
+#include "api/watched.h"
 #include "arena/remote.h"
 #include "base/report_line.h"
 #include "bins/empty.h"
-#include "debug/event.h"
 #include "large/large.h"
 
 #include <string.h>
@@ -123,19 +123,20 @@ void *hardened_alloc_growing(size_t size)
 
 __attribute__((noinline)) void *hardened_malloc_slow(size_t size)
 {
-    void *chunk = hardened_alloc(size, 1);
-
-    event_emit(EVENT_MALLOC, chunk, NULL, size);
-    return chunk;
+    return modes_malloc_slow() ? watched_malloc(size) : hardened_alloc(size, 1);
 }
 
-__attribute__((noinline)) void *hardened_calloc_slow(size_t size)
+__attribute__((noinline)) void *hardened_alloc_clear(size_t size)
 {
     bool clean;
     void *chunk = alloc(size, 1, &clean);
 
     if (chunk != NULL && !clean)
         memset(chunk, 0, size);
-    event_emit(EVENT_CALLOC, chunk, NULL, size);
     return chunk;
+}
+
+__attribute__((noinline)) void *hardened_calloc_slow(size_t size)
+{
+    return modes_malloc_slow() ? watched_calloc(size) : hardened_alloc_clear(size);
 }

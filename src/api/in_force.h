@@ -55,11 +55,11 @@ static inline bool in_force_all_ours(void)
  */
 static inline bool in_force_operators_ours(void)
 {
-    if (thread_self.operators != CACHE_NONE)
+    if (thread_to_new() != CACHE_NONE)
         return true;
     if (!in_force_all_ours())
         return false;
-    thread_self.operators = thread_self.cache;
+    thread_open_operators();
     return true;
 }
 

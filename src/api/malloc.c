@@ -7,7 +7,7 @@
 #include "api/api.h"
 
 #include "api/hardened.h"
-#include "debug/event.h"
+#include "api/watched.h"
 #include "large/large.h"
 
 #include <errno.h>
@@ -22,7 +22,7 @@ void *ft_malloc(size_t size)
 
     if (unlikely(size > TINY_MAX))
         return api_malloc_small(size);
-    chunk = tiny_take(thread_self.cache, size);
+    chunk = tiny_take(tiny_stack_at(&thread_self.to_malloc, size), size);
     return likely(chunk != NULL) ? chunk : api_malloc_slow(size);
 }
 
@@ -33,34 +33,35 @@ void *own_malloc(size_t size) OWN_NAME_OF(malloc);
  */
 __attribute__((noinline)) void *api_malloc_small(size_t size)
 {
-    void *chunk = likely(size <= SMALL_MAX) ? small_take(thread_self.cache, size) : NULL;
+    void *chunk = likely(size <= SMALL_MAX)
+                      ? small_take(small_stack_at(&thread_self.to_malloc, size), size)
+                      : NULL;
 
     return likely(chunk != NULL) ? chunk : api_malloc_slow(size);
 }
 
 __attribute__((noinline)) void *api_malloc_slow(size_t size)
 {
-    void *chunk;
-
     if (hardened())
         return hardened_malloc(size);
-    chunk = api_alloc_any(size, NULL);
-    event_emit(EVENT_MALLOC, chunk, NULL, size);
+    return modes_malloc_slow() ? watched_malloc(size) : api_alloc_any(size, NULL);
+}
+
+static __attribute__((noinline)) void *calloc_any(size_t size)
+{
+    bool clean;
+    void *chunk = api_alloc_any(size, &clean);
+
+    if (chunk != NULL && !clean)
+        memset(chunk, 0, size);
     return chunk;
 }
 
 static __attribute__((noinline)) void *calloc_slow(size_t size)
 {
-    bool clean;
-    void *chunk;
-
     if (hardened())
         return hardened_calloc(size);
-    chunk = api_alloc_any(size, &clean);
-    if (chunk != NULL && !clean)
-        memset(chunk, 0, size);
-    event_emit(EVENT_CALLOC, chunk, NULL, size);
-    return chunk;
+    return modes_malloc_slow() ? watched_calloc(size) : calloc_any(size);
 }
 
 void *ft_calloc(size_t count, size_t size)
@@ -73,7 +74,7 @@ void *ft_calloc(size_t count, size_t size)
         total = SIZE_MAX; /* which every allocator refuses */
     if (total > TINY_MAX)
         return calloc_slow(total);
-    stack = cache_tiny_stack(thread_self.cache, total);
+    stack = tiny_stack_at(&thread_self.to_malloc, total);
     chunk = stack_pop(stack);
     if (unlikely(chunk == NULL))
         return calloc_slow(total);
@@ -110,16 +111,17 @@ static void *large_alloc_with_room(size_t size, bool *clean)
 
 /*
  * Takes a LARGE chunk from the thread's own stash, or registers a new one with it, if the thread
- * has a cache of its own and calls are not counted.
+ * has a cache of its own. A thread that makes no other calls gets its cache here, and notices here
+ * that a mode was switched off.
  */
 static void *alloc_stashed(size_t size, bool *clean)
 {
     struct cache *cache = thread_self.home == NULL ? cache_enter() : NULL;
     void *chunk;
 
-    /* A thread that makes no other calls gets its cache here. */
     if (cache != NULL)
         cache_leave(cache);
+    thread_reopen();
     cache = thread_self.cache;
     if (cache == CACHE_NONE || size > PTRDIFF_MAX)
         return NULL;

@@ -32,7 +32,7 @@ ALWAYS_INLINE bool misaligned(void *pointer, size_t align)
 ALWAYS_INLINE void delete_tiny(void *pointer, size_t size, size_t align, bool sized,
                                delete_next *small, delete_next *slow)
 {
-    struct cache *cache = thread_self.operators;
+    struct cache *cache = thread_to_delete();
 
     if (unlikely(misaligned(pointer, align)))
         slow(pointer, size, align); // NOLINT: what comes first decides, so the branches are not one
@@ -49,7 +49,7 @@ ALWAYS_INLINE void delete_tiny(void *pointer, size_t size, size_t align, bool si
 ALWAYS_INLINE void delete_small(void *pointer, size_t size, size_t align, bool sized,
                                 delete_next *slow)
 {
-    struct cache *cache = thread_self.operators;
+    struct cache *cache = thread_to_delete();
 
     if (unlikely(!heap_owned(&cache->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT))) {
         if (sized || cache == CACHE_NONE)
@@ -131,7 +131,7 @@ static void free_aligned(void *pointer, size_t align, const char *function)
 /* The slow halves. Each is named after its form. */
 SLOW void slow_delete(void *pointer, size_t size, size_t align)
 {
-    struct cache *cache = thread_self.operators;
+    struct cache *cache = thread_to_delete();
 
     (void)size;
     if (!passed(IN_FORCE_FREE, pointer, align))
@@ -141,7 +141,7 @@ SLOW void slow_delete(void *pointer, size_t size, size_t align)
 /* For delete[](p) and delete(p, nothrow). */
 SLOW void slow_delete_array(void *pointer, size_t size, size_t align)
 {
-    struct cache *cache = thread_self.operators;
+    struct cache *cache = thread_to_delete();
 
     (void)size;
     if (!passed(IN_FORCE_DELETE, pointer, align))
@@ -150,7 +150,7 @@ SLOW void slow_delete_array(void *pointer, size_t size, size_t align)
 
 SLOW void slow_delete_array_nothrow(void *pointer, size_t size, size_t align)
 {
-    struct cache *cache = thread_self.operators;
+    struct cache *cache = thread_to_delete();
 
     (void)size;
     if (!passed(IN_FORCE_DELETE_ARRAY, pointer, align))

@@ -10,17 +10,17 @@
 
 #include "api/api.h"
 #include "api/in_force.h"
-#include "debug/event.h"
+#include "api/watched.h"
 #include "os/os.h"
 
 void *operator_new_quick(size_t size)
 {
-    return api_take(thread_self.operators, size);
+    return api_take(thread_to_new(), size);
 }
 
 void *operator_new_quick_aligned(size_t size, size_t align)
 {
-    return api_take_aligned(thread_self.operators, align, size);
+    return api_take_aligned(thread_to_new(), align, size);
 }
 
 /*
@@ -38,28 +38,26 @@ static void *try_in_force(size_t size, size_t align)
     return in_force_aligned_alloc(align, round_up(least, align));
 }
 
-static void emit(void *chunk, size_t size, size_t align)
+static enum event_kind kind_of(size_t align)
 {
-    event_emit(align == 0 ? EVENT_MALLOC : EVENT_ALIGNED, chunk, NULL, size);
+    return align == 0 ? EVENT_MALLOC : EVENT_ALIGNED;
 }
 
-void *operator_new_try(size_t size, size_t align)
+void *operator_new_try(size_t size, size_t align, void *frame)
 {
-    void *chunk;
-
     if (unlikely(!in_force_operators_ours()) &&
         in_force_replaced(align == 0 ? IN_FORCE_MALLOC : IN_FORCE_ALIGNED_ALLOC))
         return try_in_force(size, align);
-    chunk = align <= CHUNK_ALIGN ? api_alloc(size) : api_alloc_aligned(align, size);
     /* A call that fails may be tried again, so its event is emitted when it is given up. */
-    if (chunk != NULL)
-        emit(chunk, size, align);
-    return chunk;
+    if (api_allocations_watched())
+        return watched_attempt(kind_of(align), align, size, frame);
+    return align <= CHUNK_ALIGN ? api_alloc(size) : api_alloc_aligned(align, size);
 }
 
-void *operator_new_give_up(size_t size, size_t align)
+void *operator_new_give_up(size_t size, size_t align, void *frame)
 {
-    emit(NULL, size, align);
+    if (modes_malloc_slow())
+        watched_failed(kind_of(align), size, frame);
     return NULL;
 }
 
@@ -67,24 +65,32 @@ void *operator_new_give_up(size_t size, size_t align)
  * As the standard requires: the handler may free memory, throw, or end the program; it is called
  * until it does one of these.
  */
-void *operator_new_retry(size_t size, size_t align)
+__attribute__((noinline)) void *operator_new_retry_from(size_t size, size_t align, void *frame)
 {
     void *chunk;
 
-    while ((chunk = operator_new_try(size, align)) == NULL) {
+    if (frame == NULL)
+        frame = __builtin_frame_address(0);
+    while ((chunk = operator_new_try(size, align, frame)) == NULL) {
         new_handler *handler = _ZSt15get_new_handlerv != NULL ? _ZSt15get_new_handlerv() : NULL;
 
         if (handler != NULL) {
             handler();
             continue;
         }
-        operator_new_give_up(size, align);
+        operator_new_give_up(size, align, frame);
         if (_ZSt17__throw_bad_allocv != NULL)
             _ZSt17__throw_bad_allocv();
         else
             os_abort();
     }
     return chunk;
+}
+
+void *operator_new_retry(size_t size, size_t align)
+{
+    /* The next function takes its own frame, because this one's ends with the tail call. */
+    return operator_new_retry_from(size, align, NULL);
 }
 
 static void *call_new(size_t size, size_t align)
@@ -143,15 +149,21 @@ static __attribute__((noinline)) void *new_array_aligned_slow(size_t size, size_
 /* Out of line, like api_alloc_small(). */
 static __attribute__((noinline)) void *new_small(size_t size)
 {
-    void *chunk = likely(size <= SMALL_MAX) ? small_take(thread_self.operators, size) : NULL;
+    void *chunk;
 
+    if (unlikely(size > SMALL_MAX))
+        return new_slow(size);
+    chunk = small_take(small_stack_at(&thread_self.to_new, size), size);
     return likely(chunk != NULL) ? chunk : new_slow(size);
 }
 
 static __attribute__((noinline)) void *new_array_small(size_t size)
 {
-    void *chunk = likely(size <= SMALL_MAX) ? small_take(thread_self.operators, size) : NULL;
+    void *chunk;
 
+    if (unlikely(size > SMALL_MAX))
+        return new_array_slow(size);
+    chunk = small_take(small_stack_at(&thread_self.to_new, size), size);
     return likely(chunk != NULL) ? chunk : new_array_slow(size);
 }
 
@@ -161,7 +173,7 @@ void *_Znwm(size_t size)
 
     if (unlikely(size > TINY_MAX))
         return new_small(size);
-    chunk = tiny_take(thread_self.operators, size);
+    chunk = tiny_take(tiny_stack_at(&thread_self.to_new, size), size);
     return likely(chunk != NULL) ? chunk : new_slow(size);
 }
 
@@ -171,7 +183,7 @@ void *_Znam(size_t size)
 
     if (unlikely(size > TINY_MAX))
         return new_array_small(size);
-    chunk = tiny_take(thread_self.operators, size);
+    chunk = tiny_take(tiny_stack_at(&thread_self.to_new, size), size);
     return likely(chunk != NULL) ? chunk : new_array_slow(size);
 }
 

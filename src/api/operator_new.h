@@ -3,7 +3,7 @@
  * on those for one object, nothrow and sized forms on those without; and libstdc++ builds the rest
  * on malloc, free and aligned_alloc. A program that replaces one of them means everything that is
  * built on it, so our forms call the one in force (in_force.h). Fast paths need not ask: they use
- * thread_self.operators, which names no cache as long as anything is another's.
+ * words of their own, which name no cache as long as anything is another's (arena/thread.h).
  *
  * libstdc++'s own functions are referenced weakly: a C program needs no libstdc++, and a program
  * that throws has it.
@@ -67,17 +67,19 @@ operator_new_other *operator_new_array_aligned(void);
 
 /*
  * `align` is any power of two, or 0 for no particular alignment. Throws if there is no memory, and
- * never returns NULL.
+ * never returns NULL. `frame` is that of the library's function that the program called, for the
+ * event (debug/event.h); the first is for tail calls, so its own frame is that.
  */
 void *operator_new_retry(size_t size, size_t align);
+void *operator_new_retry_from(size_t size, size_t align, void *frame);
 
 /*
  * Makes one attempt, without a handler. Returns NULL if there is no memory; the call goes on then.
  */
-void *operator_new_try(size_t size, size_t align);
+void *operator_new_try(size_t size, size_t align, void *frame);
 
-/* Ends a call for which there is no memory, for those that count calls. */
-void *operator_new_give_up(size_t size, size_t align); /* returns NULL */
+/* Ends a call for which there is no memory, for modes that see calls. Returns NULL. */
+void *operator_new_give_up(size_t size, size_t align, void *frame);
 
 #ifdef __cplusplus
 }

@@ -19,19 +19,33 @@ static void *call_or_null(operator_new_other *make, size_t size, size_t align)
     }
 }
 
-/* Serves what the fast path does not. `other` is the throwing form, if it is not ours. */
-static void *new_or_null(operator_new_other *other, size_t size, size_t align)
+static void *retry_or_null(size_t size, size_t align, void *frame)
 {
+    try {
+        return operator_new_retry_from(size, align, frame);
+    } catch (...) {
+        return nullptr;
+    }
+}
+
+/*
+ * Serves what the fast path does not. `other` is the throwing form, if it is not ours. Called as a
+ * tail call, so its frame is that of the program's call.
+ */
+static __attribute__((noinline)) void *new_or_null(operator_new_other *other, size_t size,
+                                                   size_t align)
+{
+    void *frame = __builtin_frame_address(0);
     void *chunk;
 
     if (other != nullptr)
         return call_or_null(other, size, align);
-    chunk = operator_new_try(size, align);
+    chunk = operator_new_try(size, align, frame);
     if (chunk != nullptr)
         return chunk;
     if (_ZSt15get_new_handlerv == nullptr || _ZSt15get_new_handlerv() == nullptr)
-        return operator_new_give_up(size, align);
-    return call_or_null(operator_new_retry, size, align);
+        return operator_new_give_up(size, align, frame);
+    return retry_or_null(size, align, frame);
 }
 
 extern "C" {

@@ -6,9 +6,9 @@
 
 #include "api/hardened.h"
 #include "api/in_force.h"
+#include "api/watched.h"
 #include "arena/lookup.h"
 #include "base/options.h"
-#include "debug/event.h"
 #include "debug/report.h"
 #include "large/large.h"
 #include "os/os.h"
@@ -183,25 +183,27 @@ static void *realloc_any(void *pointer, size_t size)
     return resized;
 }
 
+void *api_realloc(void *pointer, size_t size)
+{
+    if (pointer == NULL)
+        return api_alloc_slow(size);
+    return hardened() ? hardened_realloc(pointer, size) : realloc_any(pointer, size);
+}
+
 static __attribute__((noinline)) void *realloc_slow(void *pointer, size_t size)
 {
-    void *resized;
-
-    if (pointer == NULL)
-        resized = api_alloc_slow(size);
-    else
-        resized = hardened() ? hardened_realloc(pointer, size) : realloc_any(pointer, size);
-    event_emit(EVENT_REALLOC, resized, pointer, size);
-    return resized;
+    if (api_allocations_watched())
+        return watched_realloc(pointer, size);
+    return api_realloc(pointer, size);
 }
 
 void *ft_realloc(void *pointer, size_t size)
 {
     if (pointer == NULL) {
-        pointer = api_take(thread_self.cache, size);
+        pointer = api_take(thread_to_malloc(), size);
         return likely(pointer != NULL) ? pointer : realloc_slow(NULL, size);
     }
-    if (resize_in_class(thread_self.cache, (uintptr_t)pointer, size) ||
+    if (resize_in_class(thread_to_malloc(), (uintptr_t)pointer, size) ||
         (size > SMALL_MAX && !options_every_call_slow() &&
          large_grow_within((uintptr_t)pointer, size)))
         return pointer;
@@ -210,18 +212,12 @@ void *ft_realloc(void *pointer, size_t size)
 
 void *own_realloc(void *pointer, size_t size) OWN_NAME_OF(realloc);
 
-static void *realloc_too_much(void *pointer)
-{
-    event_emit(EVENT_REALLOC, NULL, pointer, SIZE_MAX);
-    return api_no_memory();
-}
-
 void *ft_reallocarray(void *pointer, size_t count, size_t size)
 {
     size_t total;
 
     if (__builtin_mul_overflow(count, size, &total))
-        return realloc_too_much(pointer);
+        return api_allocations_watched() ? watched_realloc(pointer, SIZE_MAX) : api_no_memory();
     /*
      * The C library's reallocarray() calls realloc(), so it serves programs that have a realloc()
      * of their own.

@@ -33,10 +33,8 @@ void *watched_malloc(size_t size);
 void *watched_calloc(size_t size);
 void *watched_aligned(size_t align, size_t size);
 void *watched_realloc(void *pointer, size_t size);
-void watched_free(void *pointer);
-
-/* Like posix_memalign(), which leaves errno alone, with an alignment that was found to be valid. */
 int watched_posix_memalign(void **result, size_t align, size_t size);
+void watched_free(void *pointer);
 
 /*
  * A free whose caller says the size, the alignment, or both. `told` says which of them; `function`

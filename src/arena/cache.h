@@ -17,6 +17,7 @@
 #include "large/stash.h"
 
 struct quarantine;
+struct thread;
 
 /*
  * Chunks that realloc() made smaller lately, and chunks that it made larger after that. The latter
@@ -86,8 +87,14 @@ struct cache {
     struct flips flips;
     struct large_stash stash;
 
-    /* Guarded by the pool's lock. */
+    /*
+     * Guarded by the pool's lock. `thread` is the thread of the cache, or NULL while it waits for
+     * one and in a common cache. The thread holds `alive`, a robust mutex, which tells whether it
+     * has ended without giving the cache back; see pool_obey().
+     */
     struct cache *next_idle;
+    struct thread *thread;
+    pthread_mutex_t alive;
     /* Constant once the cache is in the arena's list. */
     struct cache *next;
     /*
@@ -129,11 +136,18 @@ static inline struct cache *cache_first(struct arena *arena)
     return (struct cache *)(void *)(arena + 1);
 }
 
-/* Returns the stack for a size of at most TINY_MAX, by a shift and a load on the fast path. */
+/*
+ * Returns where the stack for a size of at most TINY_MAX is in a cache's stacks, by a shift and a
+ * load on the fast path.
+ */
+static inline size_t tiny_stack_offset(size_t size)
+{
+    return tiny_stack_offsets[(size + CHUNK_ALIGN - 1) / CHUNK_ALIGN];
+}
+
 static inline struct stack *cache_tiny_stack(struct cache *cache, size_t size)
 {
-    return (struct stack *)(void *)((char *)cache->stacks.of +
-                                    tiny_stack_offsets[(size + CHUNK_ALIGN - 1) / CHUNK_ALIGN]);
+    return (struct stack *)(void *)((char *)cache->stacks.of + tiny_stack_offset(size));
 }
 
 /*

@@ -9,9 +9,12 @@
 #include "arena/fork.h"
 #include "arena/parcel.h"
 #include "arena/remote.h"
+#include "arena/thread.h"
 #include "base/child.h"
 #include "base/options.h"
 #include "os/os.h"
+
+#include <errno.h>
 
 enum { ARENAS_PER_PROCESSOR = 16, ARENAS_MIN = 32, ARENAS_MAX = 4096, COMMON_MAX = 64 };
 
@@ -51,6 +54,57 @@ static void set_limits(void)
     if (pool.common_max > COMMON_MAX)
         pool.common_max = COMMON_MAX;
     pool.owned_max = options.harden ? most - pool.common_max : most;
+}
+
+/*
+ * Makes the calling thread that of the cache. A thread that allocates for the first time in the
+ * last round of its destructors cannot give the cache back, and its memory goes. Of a robust mutex
+ * that it held, the kernel tells that. It is only tried, never waited for, so it has no place in
+ * the order of locks. Its former life is forgotten: it was held in the parent of a fork, or by such
+ * a thread.
+ */
+static void claim(struct cache *cache)
+{
+    pthread_mutexattr_t robust;
+
+    pthread_mutexattr_init(&robust);
+    pthread_mutexattr_setrobust(&robust, PTHREAD_MUTEX_ROBUST);
+    pthread_mutex_init(&cache->alive, &robust);
+    pthread_mutex_trylock(&cache->alive);
+    cache->thread = &thread_self;
+}
+
+static void disclaim(struct cache *cache)
+{
+    cache->thread = NULL;
+    pthread_mutex_unlock(&cache->alive);
+}
+
+/* Forgets the thread if it has ended. */
+static void forget_if_dead(struct cache *cache)
+{
+    if (cache->thread != &thread_self && pthread_mutex_trylock(&cache->alive) != EBUSY)
+        disclaim(cache);
+}
+
+void pool_obey(void)
+{
+    struct arena *arena;
+
+    lock_pool();
+    /* See thread_open(). */
+    atomic_thread_fence(memory_order_seq_cst);
+    /* Acquire, both: arenas and caches are complete. */
+    arena = atomic_load_explicit(&arena_list, memory_order_acquire);
+    for (; arena != NULL; arena = arena->next)
+        for (struct cache *cache = atomic_load_explicit(&arena->caches, memory_order_acquire);
+             cache != NULL; cache = cache->next) {
+            if (cache->thread != NULL)
+                forget_if_dead(cache);
+            if (cache->thread != NULL)
+                thread_obey(cache->thread);
+        }
+    pthread_mutex_unlock(&pool_lock);
 }
 
 static struct cache *take_idle(void)
@@ -140,6 +194,8 @@ static struct cache *get(void)
         cache = create_owned();
     if (cache == NULL && !options.harden)
         cache = create_sharing();
+    if (cache != NULL)
+        claim(cache);
     return cache != NULL ? cache : next_common();
 }
 
@@ -224,6 +280,7 @@ void pool_put(struct cache *cache)
     arena_make_way(arena);
     arena_unlock(arena);
     lock_pool();
+    disclaim(cache);
     cache->next_idle = pool.idle;
     pool.idle = cache;
     pthread_mutex_unlock(&pool_lock);
@@ -242,9 +299,12 @@ bool pool_limit(unsigned arenas)
 }
 
 /* There is one thread only, here and below, so every access is relaxed. */
-static void sort_cache(struct cache *cache, const struct cache *survivor)
+static void sort_cache(struct cache *cache, const struct cache *survivor, bool sort)
 {
-    if (cache->arena->apart)
+    /* The other threads are gone. */
+    if (cache->thread != &thread_self)
+        cache->thread = NULL;
+    if (!sort || cache->arena->apart)
         return;
     if (cache->common) {
         if (pool.common_count < COMMON_MAX)
@@ -276,7 +336,7 @@ void pool_after_fork(struct cache *survivor, bool sort)
         atomic_store_explicit(&arena->holder, NULL, memory_order_relaxed);
         arena->returned = 0;
         for (struct cache *cache = atomic_load_explicit(&arena->caches, memory_order_relaxed);
-             sort && cache != NULL; cache = cache->next)
-            sort_cache(cache, survivor);
+             cache != NULL; cache = cache->next)
+            sort_cache(cache, survivor, sort);
     }
 }

@@ -24,6 +24,12 @@ struct cache *pool_get_common(void);
 void pool_put(struct cache *cache);
 
 /*
+ * Makes the fast paths of all threads miss that the modes want to be slow. Called after a mode was
+ * added to modes_on. Calls that are in progress may still end without being seen.
+ */
+void pool_obey(void);
+
+/*
  * Sets the limit of arenas. Returns false if it is too late, because arenas were made under another
  * limit.
  */

@@ -18,12 +18,100 @@
 
 #include <unistd.h>
 
-_Thread_local struct thread thread_self = {.cache = CACHE_NONE, .operators = CACHE_NONE};
+_Thread_local struct thread thread_self = {.to_malloc = CACHE_NONE,
+                                           .to_free = CACHE_NONE,
+                                           .to_new = CACHE_NONE,
+                                           .to_delete = CACHE_NONE,
+                                           .cache = CACHE_NONE};
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static bool have_key;
 static char **environment;
+
+/* Relaxed, here and below: see struct thread. */
+static void make_allocation_miss(struct thread *thread)
+{
+    atomic_store_explicit(&thread->to_malloc, CACHE_NONE, memory_order_relaxed);
+    atomic_store_explicit(&thread->to_new, CACHE_NONE, memory_order_relaxed);
+    atomic_store_explicit(&thread->hardened, NULL, memory_order_relaxed);
+}
+
+static void make_frees_miss(struct thread *thread)
+{
+    atomic_store_explicit(&thread->to_free, CACHE_NONE, memory_order_relaxed);
+    atomic_store_explicit(&thread->to_delete, CACHE_NONE, memory_order_relaxed);
+}
+
+void thread_obey(struct thread *thread)
+{
+    if (modes_malloc_slow())
+        make_allocation_miss(thread);
+    if (modes_free_slow())
+        make_frees_miss(thread);
+}
+
+/*
+ * From now on the thread may not use its cache without a lock. A signal handler that forks finds
+ * the words of the handlers before it.
+ */
+static void close_paths(void)
+{
+    thread_self.cache = CACHE_NONE;
+    thread_self.checked = NULL;
+    atomic_signal_fence(memory_order_seq_cst);
+    make_allocation_miss(&thread_self);
+    make_frees_miss(&thread_self);
+}
+
+static void open_paths(struct cache *cache, struct cache *checked)
+{
+    struct cache *operators = thread_self.operators_ours ? cache : CACHE_NONE;
+
+    atomic_store_explicit(&thread_self.to_malloc, cache, memory_order_relaxed);
+    atomic_store_explicit(&thread_self.to_free, cache, memory_order_relaxed);
+    atomic_store_explicit(&thread_self.to_new, operators, memory_order_relaxed);
+    atomic_store_explicit(&thread_self.to_delete, operators, memory_order_relaxed);
+    atomic_store_explicit(&thread_self.hardened, checked, memory_order_relaxed);
+}
+
+/*
+ * Who switches a mode on stores it in modes_on, makes a fence, and then stores cache_none in the
+ * words of this thread (pool_obey()). This thread stores the cache in them, makes a fence, and then
+ * reads modes_on. If the other's cache_none came before this thread's cache, the other's fence came
+ * before this one, so this thread reads the mode and takes the cache back. Else the other's
+ * cache_none comes last. The paths miss in both cases.
+ *
+ * A signal handler may have forked between the look at `cache` and the stores, so that the thread
+ * must not use the cache in the child. It looks again.
+ */
+void thread_open(void)
+{
+    struct cache *cache = thread_self.cache, *checked = thread_self.checked;
+
+    open_paths(cache, checked);
+    atomic_signal_fence(memory_order_seq_cst);
+    if (unlikely(thread_self.cache != cache) || unlikely(thread_self.checked != checked))
+        close_paths();
+    atomic_thread_fence(memory_order_seq_cst);
+    thread_obey(&thread_self);
+}
+
+void thread_reopen_due(void)
+{
+    struct cache *frees_to = modes_free_slow() ? CACHE_NONE : thread_self.cache;
+
+    if (!modes_malloc_slow() || thread_to_free() != frees_to)
+        thread_open();
+}
+
+void thread_open_operators(void)
+{
+    if (thread_self.operators_ours)
+        return;
+    thread_self.operators_ours = true;
+    thread_open();
+}
 
 /*
  * A fork that a signal handler makes meanwhile leaves the pool alone, because this call continues
@@ -31,8 +119,10 @@ static char **environment;
  */
 static void give_back(struct cache *cache)
 {
-    thread_self = (struct thread){
-        .cache = CACHE_NONE, .operators = CACHE_NONE, .ended = thread_self.ended, .binding = true};
+    close_paths();
+    thread_self.home = NULL;
+    thread_self.waits = false;
+    thread_self.binding = true;
     atomic_signal_fence(memory_order_seq_cst);
     pool_put(cache);
     atomic_signal_fence(memory_order_seq_cst);
@@ -75,15 +165,23 @@ static void init_once(void)
     have_key = pthread_key_create(&key, end_of_thread) == 0;
 }
 
-/* Enables the fast paths of this thread, if it has a cache of its own. */
+/*
+ * Lets this thread use the cache without a lock, if it is its own. A signal handler may have forked
+ * meanwhile, so that the thread has to wait in the child.
+ */
 static void make_quick(struct cache *cache)
 {
     if (cache == NULL || cache->common)
         return;
-    if (!options_every_call_slow())
+    if (options.harden)
+        thread_self.checked = cache;
+    else
         thread_self.cache = cache;
-    else if (!modes_malloc_slow())
-        thread_self.hardened = cache;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (unlikely(thread_self.waits))
+        close_paths();
+    else
+        thread_open();
 }
 
 /*
@@ -93,9 +191,7 @@ static void make_quick(struct cache *cache)
 static void before_fork(void)
 {
     child_prepare();
-    thread_self.cache = CACHE_NONE;
-    thread_self.operators = CACHE_NONE;
-    thread_self.hardened = NULL;
+    close_paths();
 }
 
 static void after_fork_in_parent(void)
@@ -219,6 +315,7 @@ struct cache *cache_enter(void)
         thread_self.waits = false;
         make_quick(cache);
     }
+    thread_reopen();
     if (unlikely(arena->returned != 0))
         visit_settle(arena);
     return cache;

@@ -1,8 +1,12 @@
 /*
  * What a thread knows of its cache: a few words of static TLS, so that dlopen() can also load the
- * library. The fast paths read only one of the first two. While that one names cache_none, every
- * call is slow, and cache_enter() finds out why: there is no cache yet, the cache is a common one,
- * calls are counted, or the thread is ending.
+ * library. Each fast path reads one of the first four. While that one names cache_none, the path
+ * misses, and the slow half of the call finds out why: a mode wants to see these calls
+ * (base/modes.h), there is no cache yet, the cache is a common one, or the thread is ending.
+ *
+ * Only the thread itself lets its fast paths hit. Whoever switches a mode on makes the paths of all
+ * threads miss (thread_obey()), and each thread notices in its next slow call that the mode is off
+ * again.
  */
 #ifndef FT_ARENA_THREAD_H
 #define FT_ARENA_THREAD_H
@@ -10,15 +14,24 @@
 #include "arena/cache.h"
 
 struct thread {
-    struct cache *cache;
     /*
-     * For the C++ operators: the cache, once it is known that everything they are built on is ours;
-     * until then cache_none.
+     * For the fast paths of the calls that allocate, and of those that free; and likewise for the
+     * C++ operators, which name cache_none until it is known that everything they are built on is
+     * ours. Each is `cache` or cache_none. The thread writes them; whoever switches a mode on
+     * writes cache_none, with the pool's lock. Relaxed: see thread_open().
      */
-    struct cache *operators;
+    _Atomic(struct cache *) to_malloc, to_free, to_new, to_delete;
+    /* In hardened mode: `checked`, or NULL while a mode is on. Written like the others. */
+    _Atomic(struct cache *) hardened;
+    /*
+     * The cache, if the thread may use it without a lock, whether or not a mode is on; else
+     * cache_none. In hardened mode it is always cache_none, and `checked` is the cache or NULL.
+     */
+    struct cache *cache;
+    struct cache *checked;
     struct cache *home;
-    /* In hardened mode: the cache, if it is the thread's own and calls are not counted. */
-    struct cache *hardened;
+    /* True once it is known that everything the C++ operators are built on is ours. */
+    bool operators_ours;
     bool ended;
     /* True in the child of a fork until the thread may use what is in its cache. */
     bool waits;
@@ -30,6 +43,51 @@ struct thread {
 };
 
 extern _Thread_local struct thread thread_self;
+
+/* What the fast paths use. Relaxed: whoever makes them miss does not wait for calls in progress. */
+static inline struct cache *thread_to_malloc(void)
+{
+    return atomic_load_explicit(&thread_self.to_malloc, memory_order_relaxed);
+}
+
+static inline struct cache *thread_to_free(void)
+{
+    return atomic_load_explicit(&thread_self.to_free, memory_order_relaxed);
+}
+
+static inline struct cache *thread_to_new(void)
+{
+    return atomic_load_explicit(&thread_self.to_new, memory_order_relaxed);
+}
+
+static inline struct cache *thread_to_delete(void)
+{
+    return atomic_load_explicit(&thread_self.to_delete, memory_order_relaxed);
+}
+
+static inline struct cache *thread_hardened(void)
+{
+    return atomic_load_explicit(&thread_self.hardened, memory_order_relaxed);
+}
+
+/* Lets the fast paths of the calling thread hit, as far as its cache and the modes permit. */
+void thread_open(void);
+
+/* Makes the fast paths miss that the modes want to be slow. By the thread, or by pool_obey(). */
+void thread_obey(struct thread *thread);
+
+/* Called in slow calls: does thread_open() if some mode has been switched off. */
+void thread_reopen_due(void);
+
+static inline void thread_reopen(void)
+{
+    if (unlikely(thread_to_malloc() != thread_self.cache) ||
+        unlikely(thread_hardened() != thread_self.checked))
+        thread_reopen_due();
+}
+
+/* Notes that everything that the C++ operators are built on is ours. */
+void thread_open_operators(void);
 
 /*
  * Returns the cache of the calling thread, with the arena's lock held, or NULL if there is no

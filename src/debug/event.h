@@ -10,8 +10,6 @@
 #ifndef FT_DEBUG_EVENT_H
 #define FT_DEBUG_EVENT_H
 
-#include "base/modes.h"
-
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,14 +47,5 @@ struct event {
  * next emits a later event. Fills in the time.
  */
 void event_deliver(struct event *event);
-
-static inline void event_emit(enum event_kind kind, void *pointer, void *old, size_t size)
-{
-    if (unlikely(mode_is_on(MODES_OF_EVENTS))) {
-        struct event event = {.kind = kind, .pointer = pointer, .old = old, .size = size};
-
-        event_deliver(&event);
-    }
-}
 
 #endif

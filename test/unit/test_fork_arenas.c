@@ -318,7 +318,7 @@ static void need_repair_first(void *argument)
     struct stack *stack = &cache->stacks.of[size_class_of(100)];
 
     REQUIRE(thread_self.waits && thread_self.cache == CACHE_NONE &&
-                thread_self.operators == CACHE_NONE,
+                thread_to_malloc() == CACHE_NONE,
             "the cache may be used before the repair");
     REQUIRE(stack_count(stack) > 0, "forgotten already");
     ft_free(chunks[0]);

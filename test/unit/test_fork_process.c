@@ -78,6 +78,8 @@ static void one_arena_shared_by_all(void)
             "an arena that others use was taken for sound");
     /* As in a child, where the thread's own cache must wait for the repair. */
     thread_self.cache = CACHE_NONE;
+    atomic_store(&thread_self.to_malloc, CACHE_NONE);
+    atomic_store(&thread_self.to_free, CACHE_NONE);
     thread_self.waits = true;
     REQUIRE(ft_malloc(1) != NULL && !thread_self.waits, "still waiting");
     _exit(0);

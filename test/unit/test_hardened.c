@@ -62,12 +62,12 @@ static void free_sized_quickly(void *unused)
     for (size_t size = 0; size < 3000; size++) {
         uintptr_t chunk = (uintptr_t)take(arena, size);
 
-        REQUIRE(!hardened_free_any(cache_first(arena), chunk, true, size + 1) &&
-                    !hardened_free_any(cache_first(arena), chunk, true, size - 1) &&
-                    !hardened_free_any(cache_first(arena), chunk, true, size + 64) &&
-                    !hardened_free_any(cache_first(arena), chunk, true, size - 64),
+        REQUIRE(!hardened_free_quick(cache_first(arena), chunk, true, size + 1) &&
+                    !hardened_free_quick(cache_first(arena), chunk, true, size - 1) &&
+                    !hardened_free_quick(cache_first(arena), chunk, true, size + 64) &&
+                    !hardened_free_quick(cache_first(arena), chunk, true, size - 64),
                 "%zu bytes are freed as others", size);
-        REQUIRE(hardened_free_any(cache_first(arena), chunk, true, size), "%zu bytes are not freed",
+        REQUIRE(hardened_free_quick(cache_first(arena), chunk, true, size), "%zu bytes are not freed",
                 size);
     }
 }
@@ -79,15 +79,15 @@ static void free_quickly(void *unused)
     volatile uintptr_t nobodys = 4096;
     char *tiny = take(arena, 100), *small = take(arena, 3000), *theirs = take(other, 100);
 
-    REQUIRE(!hardened_free_any(cache_first(arena), (uintptr_t)tiny + 1, false, 0), "misaligned");
-    REQUIRE(!hardened_free_any(cache_first(arena), (uintptr_t)tiny + 16, false, 0), "inside");
-    REQUIRE(!hardened_free_any(cache_first(arena), (uintptr_t)small + 512, false, 0), "inside");
-    REQUIRE(!hardened_free_any(cache_first(arena), (uintptr_t)theirs, false, 0), "another arena's");
-    REQUIRE(!hardened_free_any(cache_first(arena), nobodys, false, 0), "nobody's");
-    REQUIRE(hardened_free_any(cache_first(arena), (uintptr_t)tiny, false, 0), "live");
-    REQUIRE(hardened_free_any(cache_first(arena), (uintptr_t)small, false, 0), "live");
-    REQUIRE(!hardened_free_any(cache_first(arena), (uintptr_t)tiny, false, 0), "freed");
-    REQUIRE(!hardened_free_any(cache_first(arena), (uintptr_t)small, false, 0), "freed");
+    REQUIRE(!hardened_free_quick(cache_first(arena), (uintptr_t)tiny + 1, false, 0), "misaligned");
+    REQUIRE(!hardened_free_quick(cache_first(arena), (uintptr_t)tiny + 16, false, 0), "inside");
+    REQUIRE(!hardened_free_quick(cache_first(arena), (uintptr_t)small + 512, false, 0), "inside");
+    REQUIRE(!hardened_free_quick(cache_first(arena), (uintptr_t)theirs, false, 0), "another arena's");
+    REQUIRE(!hardened_free_quick(cache_first(arena), nobodys, false, 0), "nobody's");
+    REQUIRE(hardened_free_quick(cache_first(arena), (uintptr_t)tiny, false, 0), "live");
+    REQUIRE(hardened_free_quick(cache_first(arena), (uintptr_t)small, false, 0), "live");
+    REQUIRE(!hardened_free_quick(cache_first(arena), (uintptr_t)tiny, false, 0), "freed");
+    REQUIRE(!hardened_free_quick(cache_first(arena), (uintptr_t)small, false, 0), "freed");
 }
 
 static void test_only_live_chunks_are_freed_quickly(void **state)
@@ -279,7 +279,7 @@ static void destroy_canary_quickly(void *unused)
     (void)unused;
 
     chunk[100] = 0;
-    hardened_free_any(cache_first(arena), (uintptr_t)chunk, false, 0);
+    hardened_free_quick(cache_first(arena), (uintptr_t)chunk, false, 0);
 }
 
 static void destroy_canary_remotely(void *unused)
