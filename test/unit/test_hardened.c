@@ -67,8 +67,8 @@ static void free_sized_quickly(void *unused)
                     !hardened_free_quick(cache_first(arena), chunk, true, size + 64) &&
                     !hardened_free_quick(cache_first(arena), chunk, true, size - 64),
                 "%zu bytes are freed as others", size);
-        REQUIRE(hardened_free_quick(cache_first(arena), chunk, true, size), "%zu bytes are not freed",
-                size);
+        REQUIRE(hardened_free_quick(cache_first(arena), chunk, true, size),
+                "%zu bytes are not freed", size);
     }
 }
 
@@ -82,7 +82,8 @@ static void free_quickly(void *unused)
     REQUIRE(!hardened_free_quick(cache_first(arena), (uintptr_t)tiny + 1, false, 0), "misaligned");
     REQUIRE(!hardened_free_quick(cache_first(arena), (uintptr_t)tiny + 16, false, 0), "inside");
     REQUIRE(!hardened_free_quick(cache_first(arena), (uintptr_t)small + 512, false, 0), "inside");
-    REQUIRE(!hardened_free_quick(cache_first(arena), (uintptr_t)theirs, false, 0), "another arena's");
+    REQUIRE(!hardened_free_quick(cache_first(arena), (uintptr_t)theirs, false, 0),
+            "another arena's");
     REQUIRE(!hardened_free_quick(cache_first(arena), nobodys, false, 0), "nobody's");
     REQUIRE(hardened_free_quick(cache_first(arena), (uintptr_t)tiny, false, 0), "live");
     REQUIRE(hardened_free_quick(cache_first(arena), (uintptr_t)small, false, 0), "live");

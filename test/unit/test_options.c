@@ -15,7 +15,8 @@
 static int print_options(void)
 {
     thread_runtime_init(NULL);
-    printf("%d %d %d %u", options.report_only, modes_on == MODE_STATS, options.harden, options.arena_max);
+    printf("%d %d %d %u", options.report_only, modes_on == MODE_STATS, options.harden,
+           options.arena_max);
     if (options.on_wrong_size != WRONG_SIZE_UNSET)
         printf(" wrong %d", options.on_wrong_size);
     return 0;
