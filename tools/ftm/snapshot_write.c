@@ -123,16 +123,14 @@ static void put_text(struct writer *writer, uint32_t type, struct text *text)
 
 static void put_maps(struct writer *writer, struct source *source)
 {
-    size_t count, size;
+    size_t count;
     const struct source_map *maps = source_maps(source, &count);
-    char *text;
-    FILE *file = open_memstream(&text, &size);
+    struct text text = {NULL, 0, NULL};
 
-    if (file == NULL)
-        return;
-    for (size_t i = 0; i < count; i++)
+    text.file = open_memstream(&text.bytes, &text.size);
+    for (size_t i = 0; text.file != NULL && i < count; i++)
         (void)fprintf(
-            file, "%" PRIx64 "-%" PRIx64 " %c%c%c%c %08" PRIx64 " 00:00 0 %s\n", maps[i].start,
+            text.file, "%" PRIx64 "-%" PRIx64 " %c%c%c%c %08" PRIx64 " 00:00 0 %s\n", maps[i].start,
             maps[i].end, maps[i].flags & MAP_READ ? 'r' : '-',
             maps[i].flags & MAP_WRITE ? 'w' : '-', maps[i].flags & MAP_EXECUTE ? 'x' : '-',
             maps[i].flags & MAP_SHARED_WITH_OTHERS ? 's' : 'p', maps[i].offset, maps[i].path);
