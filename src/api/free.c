@@ -13,9 +13,11 @@
 #include "api/hardened.h"
 #include "api/in_force.h"
 #include "api/watched.h"
+#include "arena/apart.h"
 #include "arena/fork.h"
 #include "arena/lookup.h"
 #include "arena/remote.h"
+#include "debug/profile.h"
 #include "debug/report.h"
 #include "large/large.h"
 
@@ -60,6 +62,13 @@ static bool free_in_new_heap(struct cache *cache, void *pointer, uint16_t tag)
     return freed;
 }
 
+/* Frees a LARGE chunk that this thread allocated. */
+static bool free_stashed(struct cache *cache, void *pointer)
+{
+    profile_freed_elsewhere((uintptr_t)pointer);
+    return large_stash_free(&cache->stash, (uintptr_t)pointer);
+}
+
 /* Frees a chunk that is in no heap that the thread knows. */
 static __attribute__((noinline)) void free_unknown(void *pointer)
 {
@@ -71,7 +80,7 @@ static __attribute__((noinline)) void free_unknown(void *pointer)
     if (likely((tag & ~TAG_SMALL) != cache->tiny_tag && tag != TAG_NONE))
         freed = remote_free_aligned(cache, (uintptr_t)pointer, tag);
     else if (tag == TAG_NONE)
-        freed = large_stash_free(&cache->stash, (uintptr_t)pointer);
+        freed = free_stashed(cache, pointer);
     else if (unlikely(arena_is_damaged(cache->arena)))
         /* After a fork, not all heaps of this arena are known yet. */
         freed = false;
@@ -104,7 +113,13 @@ __attribute__((noinline)) void api_free_slow(void *pointer)
     }
 }
 
-/* Frees a live chunk of a heap. */
+static void free_sample(const struct chunk *chunk)
+{
+    profile_freed(chunk->start);
+    apart_free(chunk);
+}
+
+/* Frees a live chunk of a heap of the threads. */
 static void free_in_heap(const struct chunk *chunk)
 {
     struct cache *cache = cache_enter_to_free();
@@ -118,6 +133,14 @@ static void free_in_heap(const struct chunk *chunk)
         remote_free(cache, chunk);
 }
 
+/* large_free() looks the chunk up once, under the registry's lock. */
+static void free_large(uintptr_t address)
+{
+    profile_freed_elsewhere(address);
+    if (large_free(address, true) != LARGE_FREED)
+        report_misuse("free()", address);
+}
+
 __attribute__((noinline)) void api_free_any(void *pointer)
 {
     uintptr_t address = (uintptr_t)pointer;
@@ -127,11 +150,12 @@ __attribute__((noinline)) void api_free_any(void *pointer)
     if (pointer == NULL)
         return;
     saved_errno = errno;
-    if (lookup_in_heaps(address, &chunk) == CHUNK_LIVE)
+    if (lookup_in_heaps(address, &chunk) != CHUNK_LIVE)
+        free_large(address);
+    else if (unlikely(chunk.arena->apart))
+        free_sample(&chunk);
+    else
         free_in_heap(&chunk);
-    /* large_free() looks the chunk up once, under the registry's lock */
-    else if (large_free(address, true) != LARGE_FREED)
-        report_misuse("free()", address);
     errno = saved_errno;
 }
 

@@ -18,6 +18,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -370,6 +371,90 @@ static void test_samples_are_where_their_free_is_seen(void **state)
     assert_int_equal(stack_table->totals.live_bytes, 0);
 }
 
+static char *take_sample(size_t size, size_t align, unsigned site)
+{
+    while (!profile_due(size))
+        ;
+    return profile_take(size, align, frames[site]);
+}
+
+static void *free_in_thread(void *chunk)
+{
+    ft_free(chunk);
+    return NULL;
+}
+
+/* All functions that free end at the same place. */
+static void test_every_way_to_free_is_seen(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    char *chunks[SITES];
+    uint64_t remote;
+
+    assert_true(profile_begin(1024, 7));
+    for (unsigned n = 0; n < SITES; n++)
+        chunks[n] = take_sample(100 + n * 1000, 1, n);
+    ft_free(chunks[0]);
+    ft_free_sized(chunks[1], 1100);
+    ft_free_aligned_sized(chunks[2], 16, 2100);
+    assert_null(ft_realloc(chunks[3], 0));
+    assert_int_equal(pthread_create(&thread, NULL, free_in_thread, chunks[4]), 0);
+    pthread_join(thread, NULL);
+    ft_cfree(chunks[5]);
+    /* moved out of the arena apart */
+    chunks[6] = ft_realloc(chunks[6], 50000);
+    assert_false(apart_has((uintptr_t)chunks[6]));
+    ft_free(chunks[6]);
+    for (unsigned n = 0; n < 7; n++)
+        assert_int_equal(counters(n)->freed, counters(n)->allocations);
+    assert_int_equal(live_table_count(), 1);
+    /* chunks of threads are not taken for samples */
+    remote = counters(7)->freed;
+    ft_free(ft_malloc(100));
+    assert_int_equal(counters(7)->freed, remote);
+    ft_free(chunks[7]);
+    assert_int_equal(live_table_count(), 0);
+}
+
+static void do_free(void *chunk)
+{
+    ft_free(chunk);
+    ft_free(chunk);
+}
+
+static void test_a_sample_freed_twice_is_reported(void **state)
+{
+    (void)state;
+    struct unit_end end_of_child;
+
+    assert_true(profile_begin(1024, 7));
+    unit_in_child(do_free, take_sample(100, 1, 0), &end_of_child);
+    assert_int_equal(end_of_child.signal, SIGABRT);
+    assert_non_null(strstr(end_of_child.err, "double free"));
+}
+
+/* The chunks of one size are as dense as elsewhere, and freed ones are used again. */
+static void test_the_arena_apart_is_an_arena(void **state)
+{
+    (void)state;
+    enum { LIVE = 500 };
+    static char *chunks[LIVE];
+
+    assert_true(profile_begin(16, 7));
+    for (unsigned round = 0; round < 20; round++) {
+        for (unsigned n = 0; n < LIVE; n++) {
+            chunks[n] = take_sample(64, 1, 0);
+            memset(chunks[n], (int)n, 64);
+        }
+        for (unsigned n = 0; n < LIVE; n++) {
+            assert_int_equal(chunks[n][63], (char)n);
+            ft_free(chunks[n]);
+        }
+    }
+    assert_int_equal(live_table_count(), 0);
+}
+
 static void test_a_large_sample_is_noted_by_its_event(void **state)
 {
     (void)state;
@@ -614,6 +699,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_old_address_may_be_taken_at_once, begin, end),
         cmocka_unit_test_setup_teardown(test_a_missed_free_is_made_good, begin, end),
         cmocka_unit_test_setup_teardown(test_samples_are_where_their_free_is_seen, begin, end),
+        cmocka_unit_test_setup_teardown(test_every_way_to_free_is_seen, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_sample_freed_twice_is_reported, begin, end),
+        cmocka_unit_test_setup_teardown(test_the_arena_apart_is_an_arena, begin, end),
         cmocka_unit_test_setup_teardown(test_a_large_sample_is_noted_by_its_event, begin, end),
         cmocka_unit_test_setup_teardown(test_impossible_sizes_are_no_samples, begin, end),
         cmocka_unit_test_setup_teardown(test_a_profile_is_close_to_the_truth, begin, end),
