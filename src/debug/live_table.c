@@ -5,6 +5,7 @@
  */
 #include "debug/live_table.h"
 
+#include "arena/thread.h"
 #include "base/child.h"
 #include "base/secret.h"
 #include "debug/mode_memory.h"
@@ -36,8 +37,6 @@ static struct shard shards[LIVE_SHARDS];
 
 /* Relaxed: either of two modes will do. */
 static _Atomic unsigned payer;
-
-static _Thread_local char self;
 
 static void *get_memory(size_t size)
 {
@@ -84,7 +83,7 @@ static void lock(struct shard *shard)
 {
     child_check();
     pthread_mutex_lock(&shard->lock);
-    atomic_store_explicit(&shard->holder, &self, memory_order_relaxed);
+    atomic_store_explicit(&shard->holder, &thread_self, memory_order_relaxed);
     /* A signal handler that forks finds the holder before any change. */
     atomic_signal_fence(memory_order_seq_cst);
 }
@@ -353,7 +352,7 @@ void live_table_after_fork(void)
 
         pthread_mutex_init(&shard->lock, NULL);
         /* What this thread was doing when a signal handler forked, it will complete. */
-        if (holder == NULL || holder == &self)
+        if (holder == NULL || holder == &thread_self)
             continue;
         atomic_store_explicit(&shard->holder, NULL, memory_order_relaxed);
         sort(shard);

@@ -6,20 +6,19 @@
 #include "arena/thread.h"
 #include "bins/guard_pool.h"
 #include "debug/history.h"
-#include "debug/live_table.h"
-#include "debug/stack_table.h"
+#include "debug/profile.h"
 
 static void ended(void)
 {
     history_thread_end();
+    profile_thread_end();
 }
 
 static void forked(void)
 {
     history_after_fork();
     guard_pool_after_fork();
-    stack_table_after_fork();
-    live_table_after_fork();
+    profile_after_fork();
 }
 
 void mode_threads_watch(void)

@@ -4,11 +4,13 @@
 #include "debug/profile.h"
 
 #include "arena/apart.h"
+#include "arena/thread.h"
 #include "base/caller.h"
 #include "base/clock.h"
 #include "base/options.h"
 #include "base/secret.h"
 #include "debug/event.h"
+#include "debug/mode_threads.h"
 #include "debug/poisson.h"
 #include "debug/probe.h"
 #include "debug/site_figures.h"
@@ -17,7 +19,6 @@
 
 #include <string.h>
 
-_Thread_local struct profile_thread profile_self;
 _Atomic bool profile_began;
 
 /*
@@ -39,14 +40,19 @@ static void count(_Atomic uint64_t *figure)
     atomic_fetch_add_explicit(figure, 1, memory_order_relaxed); /* a figure */
 }
 
-/* Returns false if the thread is noting another call. Otherwise leave() must follow. */
+/*
+ * Returns false if the thread is noting another call, or there is no memory. Otherwise leave() must
+ * follow.
+ */
 static bool enter(void)
 {
-    if (profile_self.noting) {
-        count(&totals()->nested);
+    struct profile_thread *self = profile_thread_get();
+
+    if (self == PROFILE_NONE || self->noting) {
+        count(self == PROFILE_NONE ? &totals()->dropped : &totals()->nested);
         return false;
     }
-    profile_self.noting = true;
+    self->noting = true;
     /* A signal handler sees it before any change. */
     atomic_signal_fence(memory_order_seq_cst);
     return true;
@@ -55,7 +61,9 @@ static bool enter(void)
 static void leave(void)
 {
     atomic_signal_fence(memory_order_seq_cst);
-    profile_self.noting = false;
+    profile_self->noting = false;
+    if (unlikely(thread_self.ended))
+        profile_thread_end();
 }
 
 static uint32_t site_of(void *frame)
@@ -72,14 +80,14 @@ static uint32_t site_of(void *frame)
 
 static uint32_t this_thread(void)
 {
-    if (profile_self.thread == 0)
-        profile_self.thread = caller_thread();
-    return profile_self.thread;
+    if (profile_self->thread == 0)
+        profile_self->thread = caller_thread();
+    return profile_self->thread;
 }
 
 static struct poisson_weight weigh(size_t size)
 {
-    struct profile_thread *self = &profile_self;
+    struct profile_thread *self = profile_self;
 
     return mode_is_on(MODE_RECORD) ? (struct poisson_weight){.count = 1, .bytes = size}
                                    : poisson_weigh(&self->random, size, self->taken_mean);
@@ -111,14 +119,14 @@ static void note_alloc(void *pointer, size_t size, void *frame, uint64_t time)
     if (unlikely(lost.address != 0))
         note_lost(&lost);
     site_figures_alloc(&chunk);
-    profile_self.last = chunk.address;
-    profile_self.last_distance = profile_self.distance;
+    profile_self->last = chunk.address;
+    profile_self->last_distance = profile_self->distance;
     probe_alloc(chunk.address, size, weight.bytes);
 }
 
 static void note_free(const struct live_chunk *chunk, uint64_t time)
 {
-    struct profile_thread *self = &profile_self;
+    struct profile_thread *self = profile_self;
     bool temporary = self->last == chunk->address && self->last_distance == self->distance;
 
     self->last = 0;
@@ -150,21 +158,27 @@ static bool free_is_seen(uintptr_t address)
  */
 static void begin_move(const struct event *event)
 {
-    struct profile_thread *self = &profile_self;
+    struct profile_thread *self = profile_self;
     uintptr_t address = (uintptr_t)event->old;
 
-    if (self->moving.address == 0 && free_is_seen(address))
-        live_table_remove(address, &self->moving);
+    if (self->moving.address != 0 || !free_is_seen(address) ||
+        !live_table_remove(address, &self->moving))
+        return;
+    /* The record will be another thread's before the next event. */
+    if (unlikely(thread_self.ended)) {
+        note_free(&self->moving, event->time);
+        self->moving.address = 0;
+    }
 }
 
 static void end_move(const struct event *event)
 {
-    struct live_chunk moving = profile_self.moving, none;
+    struct live_chunk moving = profile_self->moving, none;
 
     /* A signal handler may have interrupted another realloc(). */
     if (moving.address == 0 || moving.address != (uintptr_t)event->old)
         return;
-    profile_self.moving.address = 0;
+    profile_self->moving.address = 0;
     if (event->pointer != NULL || event->size == 0)
         note_free(&moving, event->time);
     else if (!live_table_add(&moving, &none))
@@ -193,14 +207,14 @@ static void note_alloc_event(const struct event *event, bool pending)
 
 static void note(const struct event *event)
 {
-    bool pending = profile_self.pending;
+    bool pending = profile_self->pending;
 
     if (event->kind == EVENT_REALLOC_BEGINS) {
         begin_move(event);
     } else if (event->kind == EVENT_FREE) {
         note_free_event(event);
     } else {
-        profile_self.pending = false;
+        profile_self->pending = false;
         if (event->kind == EVENT_REALLOC)
             end_move(event);
         note_alloc_event(event, pending);
@@ -228,7 +242,7 @@ static uint64_t first_random(void)
 
 static void draw(void)
 {
-    struct profile_thread *self = &profile_self;
+    struct profile_thread *self = profile_self;
 
     self->mean = atomic_load_explicit(&sampling.mean, memory_order_relaxed);
     self->distance = poisson_gap(&self->random, self->mean) - 1;
@@ -236,10 +250,13 @@ static void draw(void)
 
 bool profile_due_slow(size_t size)
 {
-    struct profile_thread *self = &profile_self;
+    struct profile_thread *self = profile_self;
 
     /* A record notes everything; and a request that nobody can serve is no chunk. */
-    if (self->noting || size > PTRDIFF_MAX || mode_is_on(MODE_RECORD))
+    if (thread_self.ended || self->noting || size > PTRDIFF_MAX || mode_is_on(MODE_RECORD))
+        return false;
+    self = profile_thread_get();
+    if (self == PROFILE_NONE)
         return false;
     if (self->random == 0) {
         self->random = first_random();
@@ -262,13 +279,14 @@ void *profile_take(size_t size, size_t align, void *frame)
         note_alloc(chunk, size, frame, clock_now());
         leave();
     } else if (chunk == NULL) {
-        profile_self.pending = true;
+        profile_self->pending = true;
     }
     return chunk;
 }
 
 static bool begin(enum mode mode, uint64_t mean)
 {
+    mode_threads_watch();
     if (!stack_table_begin(mode) || !live_table_begin(mode))
         return false;
     /* relaxed: a figure */
@@ -298,7 +316,7 @@ bool profile_record_begin(void)
 
 void profile_after_fork(void)
 {
-    profile_self.thread = 0;
+    profile_thread_after_fork();
     stack_table_after_fork();
     live_table_after_fork();
     site_figures_after_fork();

@@ -20,29 +20,9 @@
 #define FT_DEBUG_PROFILE_H
 
 #include "base/modes.h"
-#include "debug/live_table.h"
+#include "debug/profile_thread.h"
 
 struct event;
-
-struct profile_thread {
-    /* A chunk of this many bytes is sampled, or a larger one; smaller ones shorten it. */
-    uint64_t distance;
-    /* The mean with which it was drawn, and the one of the sample that is being taken. */
-    uint64_t mean, taken_mean;
-    uint64_t random; /* 0 before the first draw */
-    /* The chunk that was noted last, if nothing was allocated since. */
-    uintptr_t last;
-    uint64_t last_distance;
-    /* The chunk that realloc() is working on, if it is noted: taken out of the table meanwhile. */
-    struct live_chunk moving;
-    uint32_t thread; /* the kernel's number, 0 if not asked for yet */
-    /* True while a call is being noted. */
-    bool noting;
-    /* True if the next chunk that the thread gets is a sample. */
-    bool pending;
-};
-
-extern _Thread_local struct profile_thread profile_self;
 
 /*
  * True once a profile has begun: from then on a chunk outside of the arena apart may be a sample,
@@ -69,10 +49,10 @@ bool profile_due_slow(size_t size);
  */
 static inline bool profile_due(size_t size)
 {
-    uint64_t distance = profile_self.distance;
+    struct profile_thread *self = profile_self;
 
-    if (likely(size < distance)) {
-        profile_self.distance = distance - size - 1;
+    if (likely(size < self->distance)) {
+        self->distance -= size + 1;
         return false;
     }
     return unlikely(profile_due_slow(size));

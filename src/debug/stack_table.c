@@ -38,9 +38,6 @@ static _Atomic unsigned payer;
 /* Written with the lock and release; who reads it with acquire finds it filled. */
 static _Atomic(struct index *) site_index;
 
-/* True while this thread has the lock, so that a signal handler does not wait for it. */
-static _Thread_local bool adding;
-
 static void *get_memory(size_t size)
 {
     return mode_memory_map(atomic_load_explicit(&payer, memory_order_relaxed), size);
@@ -268,17 +265,10 @@ uint32_t stack_table_site(const uintptr_t *pcs, unsigned depth, bool truncated)
 
     if (site != STACK_NONE)
         return site;
-    site = STACK_OVERFLOW;
-    if (!adding) {
-        adding = true;
-        atomic_signal_fence(memory_order_seq_cst);
-        child_check();
-        pthread_mutex_lock(&table_lock);
-        site = add(stacks, hash, pcs, depth, truncated);
-        pthread_mutex_unlock(&table_lock);
-        atomic_signal_fence(memory_order_seq_cst);
-        adding = false;
-    }
+    child_check();
+    pthread_mutex_lock(&table_lock);
+    site = add(stacks, hash, pcs, depth, truncated);
+    pthread_mutex_unlock(&table_lock);
     if (site == STACK_OVERFLOW)
         count_overflow(stacks);
     return site;

@@ -122,8 +122,8 @@ bool stack_table_begin(enum mode mode);
 
 /*
  * Returns the number of the site with these frames, innermost first, which it stores if they are
- * new; STACK_OVERFLOW if there is no room. The table must have been made. Any thread may call it; a
- * signal handler that interrupts such a call gets STACK_OVERFLOW.
+ * new; STACK_OVERFLOW if there is no room. The table must have been made. Any thread may call it,
+ * but not a signal handler that interrupts such a call.
  */
 uint32_t stack_table_site(const uintptr_t *pcs, unsigned depth, bool truncated);
 

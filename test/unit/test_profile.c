@@ -79,6 +79,13 @@ static int begin(void **state)
     return profile_record_begin() ? 0 : -1;
 }
 
+/* As if the thread had just begun. */
+static void new_draws(void)
+{
+    profile_thread_get()->random = 0;
+    profile_self->distance = 0;
+}
+
 static int end(void **state)
 {
     (void)state;
@@ -302,7 +309,7 @@ static void test_the_old_address_may_be_taken_at_once(void **state)
     switch_on(MODE_RECORD);
     allocate(100, 0);
     emit(EVENT_REALLOC_BEGINS, 0, model.chunks[0].address, 300, 1);
-    profile_self.last = 0;
+    profile_self->last = 0;
     emit(EVENT_MALLOC, model.chunks[0].address, 0, 40, 2);
     emit(EVENT_REALLOC, moved, model.chunks[0].address, 300, 1);
     assert_int_equal(live_table_count(), 2);
@@ -464,9 +471,9 @@ static void test_a_large_sample_is_noted_by_its_event(void **state)
     switch_on(MODE_PROFILE);
     assert_true(profile_due(SMALL_MAX + 1) || profile_due(SMALL_MAX + 1));
     assert_null(profile_take(SMALL_MAX + 1, 1, frames[0]));
-    assert_true(profile_self.pending);
+    assert_true(profile_self->pending);
     emit(EVENT_MALLOC, large, 0, SMALL_MAX + 1, 0);
-    assert_false(profile_self.pending);
+    assert_false(profile_self->pending);
     assert_int_equal(counters(0)->bytes, SMALL_MAX + 1);
     /* the next one is no sample */
     emit(EVENT_MALLOC, large, 0, SMALL_MAX + 1, 1);
@@ -477,7 +484,7 @@ static void test_a_large_sample_is_noted_by_its_event(void **state)
     assert_true(profile_due(SMALL_MAX + 1));
     assert_null(profile_take(SMALL_MAX + 1, 1, frames[0]));
     emit(EVENT_MALLOC, 0, 0, SMALL_MAX + 1, 0);
-    assert_false(profile_self.pending);
+    assert_false(profile_self->pending);
     assert_int_equal(counters(0)->samples, 1);
     switch_on(0);
     ft_free(pointer_to(large));
@@ -492,10 +499,10 @@ static void test_impossible_sizes_are_no_samples(void **state)
     assert_true(profile_begin(1 << 20, 7));
     switch_on(MODE_PROFILE);
     profile_due(1);
-    distance = profile_self.distance;
+    distance = profile_self->distance;
     assert_false(profile_due(SIZE_MAX));
     assert_false(profile_due((size_t)PTRDIFF_MAX + 1));
-    assert_int_equal(profile_self.distance, distance);
+    assert_int_equal(profile_self->distance, distance);
 }
 
 /*
@@ -509,8 +516,7 @@ static void sample_program(uint64_t seed, double *deviation)
     uint64_t true_bytes[SITES] = {0}, sampled[SITES] = {0};
     struct rng rng = {seed};
 
-    profile_self.random = 0;
-    profile_self.distance = 0;
+    new_draws();
     assert_true(profile_begin(MEAN, seed));
     switch_on(MODE_PROFILE);
     for (unsigned n = 0; n < SITES; n++)
@@ -557,15 +563,14 @@ static void test_a_seed_repeats_the_draws(void **state)
 
     for (unsigned round = 0; round < 2; round++) {
         assert_true(profile_begin(1000, 99));
-        profile_self.random = 0;
-        profile_self.distance = 0;
+        new_draws();
         switch_on(MODE_PROFILE);
         for (unsigned n = 0; n < 100; n++) {
             profile_due(500);
             if (round == 0)
-                first[n] = profile_self.distance;
+                first[n] = profile_self->distance;
             else
-                assert_int_equal(profile_self.distance, first[n]);
+                assert_int_equal(profile_self->distance, first[n]);
         }
     }
 }
@@ -613,6 +618,70 @@ static void test_threads_add_up(void **state)
     assert_int_equal(live_table_count(), THREADS * 5000);
     assert_int_equal(stack_table->totals.live_bytes, live);
     assert_true(stack_table->totals.peak_bytes >= live);
+}
+
+static void *record_and_allocate(void *argument)
+{
+    ft_free(ft_malloc(16)); /* so that the library notices when the thread ends */
+    return record_in_thread(argument);
+}
+
+/* What an ended thread leaves serves the next one. */
+static void test_threads_that_end_leave_nothing(void **state)
+{
+    (void)state;
+    size_t used = 0;
+
+    switch_on(MODE_RECORD);
+    for (uintptr_t n = 1; n <= 200; n++) {
+        pthread_t thread;
+
+        assert_int_equal(
+            pthread_create(&thread, NULL, record_and_allocate, pointer_to(100 + n % 4)), 0);
+        pthread_join(thread, NULL);
+        if (n == 10)
+            used = mode_memory_of(MODE_PROFILE).used;
+    }
+    assert_int_equal(mode_memory_of(MODE_PROFILE).used, used);
+}
+
+static pthread_key_t late;
+
+/* A destructor of a key that runs when the library has taken the thread's record back. */
+static void note_late(void *argument)
+{
+    if (!thread_self.ended) {
+        pthread_setspecific(late, argument);
+        return;
+    }
+    emit(EVENT_MALLOC, 0x111110, 0, 100, 5);
+    emit(EVENT_REALLOC_BEGINS, 0, 0x111110, 200, 5);
+    emit(EVENT_REALLOC, 0x222220, 0x111110, 200, 5);
+    emit(EVENT_FREE, 0, 0x222220, 0, 5);
+    assert_ptr_equal(profile_self, PROFILE_NONE);
+}
+
+static void *end_late(void *unused)
+{
+    ft_free(ft_malloc(16));
+    pthread_setspecific(late, &late);
+    return unused;
+}
+
+static void test_what_an_ended_thread_calls_is_noted(void **state)
+{
+    (void)state;
+    pthread_t thread;
+
+    switch_on(MODE_RECORD);
+    assert_int_equal(pthread_key_create(&late, note_late), 0);
+    assert_int_equal(pthread_create(&thread, NULL, end_late, NULL), 0);
+    pthread_join(thread, NULL);
+    pthread_key_delete(late);
+    assert_int_equal(counters(5)->allocations, 2);
+    assert_int_equal(counters(5)->freed, 2);
+    assert_int_equal(counters(5)->bytes, 300);
+    assert_int_equal(live_table_count(), 0);
 }
 
 static void use_in_child(void *unused)
@@ -707,6 +776,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_profile_is_close_to_the_truth, begin, end),
         cmocka_unit_test_setup_teardown(test_a_seed_repeats_the_draws, begin, end),
         cmocka_unit_test_setup_teardown(test_threads_add_up, begin, end),
+        cmocka_unit_test_setup_teardown(test_threads_that_end_leave_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(test_what_an_ended_thread_calls_is_noted, begin, end),
         cmocka_unit_test_setup_teardown(test_a_child_of_fork_continues, begin, end),
         cmocka_unit_test_setup_teardown(test_nested_calls_are_not_noted, begin, end),
     };
