@@ -209,6 +209,7 @@ static void read_sites(struct reading *reading)
     const struct ft_malloc_layout *layout = reading->layout;
     uint32_t sites = half_at(reading->table, layout->stack_sites);
     uint32_t nodes = half_at(reading->table, layout->stack_nodes);
+    uint64_t end;
 
     reading->sites = (struct blocks){.count = layout->stack_site_block_count,
                                      .shift = layout->stack_site_shift,
@@ -218,11 +219,14 @@ static void read_sites(struct reading *reading)
                                      .item_bytes = layout->node_bytes};
     blocks_read(reading, &reading->sites, layout->stack_site_blocks, sites);
     blocks_read(reading, &reading->nodes, layout->stack_node_blocks, nodes);
-    for (uint32_t number = 1; number < sites && number != UINT32_MAX; number++) {
-        const char *record = blocks_at(&reading->sites, number);
+    /* There are no blocks beyond, whatever the table says. */
+    end = (uint64_t)reading->sites.count << reading->sites.shift;
+    end = sites < end ? sites : end;
+    for (uint64_t number = 1; number < end; number++) {
+        const char *record = blocks_at(&reading->sites, (uint32_t)number);
 
         if (record != NULL)
-            read_site(reading, number, record);
+            read_site(reading, (uint32_t)number, record);
         else
             number |= (1U << reading->sites.shift) - 1;
     }

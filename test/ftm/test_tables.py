@@ -1,0 +1,92 @@
+"""How ftm reads the tables of stacks and of live chunks: figures that are known, and broken ones."""
+import os
+import subprocess
+import unittest
+
+import readers
+import target
+
+target.TARGET = os.environ["FT_TABLES_TARGET"]
+SITES, CHUNKS = 300, 2000
+
+
+def expected(i):
+    """The figures of site i, as tables_target.c stores them."""
+    return {"allocations": 10 + i, "allocated_bytes": (10 + i) * 100, "live": 10,
+            "live_bytes": 1000, "peak_bytes": 1500 if i % 2 == 0 else 1000, "freed": i,
+            "lifetime_ns": i * 1000000, "temporary": i // 2, "temporary_bytes": i // 2 * 100}
+
+
+class Tables(unittest.TestCase):
+    def test_every_site_and_frame(self):
+        with target.running() as process:
+            profile = target.ftm_json("profile", "--by", "stack", "-n", 0, process.pid)
+        self.assertEqual(len(profile["rows"]), SITES)
+        for row in profile["rows"]:
+            stack = [int(frame["address"], 16) for frame in row["stack"]]
+            i = stack[0] // 1000 - 1
+            self.assertEqual(stack, [(i + 1) * 1000 + j for j in range(i % 30 + 1)])
+            self.assertEqual(row["truncated"], i % 3 == 0)
+            self.assertEqual({key: row[key] for key in expected(i)}, expected(i))
+
+    def test_truncated_share(self):
+        with target.running() as process:
+            origin = target.ftm_json("profile", process.pid)["origin"]
+        self.assertEqual(origin["interval_bytes"], 1)
+        self.assertEqual(origin["pid"], process.pid)
+
+    def test_live_chunks(self):
+        with target.running() as process:
+            threads = target.ftm_json("profile", "--by", "thread", process.pid)["rows"]
+            sizes = target.ftm_json("profile", "--by", "size", process.pid)["rows"]
+        self.assertEqual({row["key"]: row["chunks"] for row in threads},
+                         {f"thread {t}": CHUNKS // 4 for t in range(1, 5)})
+        self.assertEqual([(r["key"], r["chunks"], r["bytes"]) for r in sizes],
+                         [("up to 128", CHUNKS, CHUNKS * 100)])
+
+    def test_exports(self):
+        with target.running() as process:
+            pprof = readers.read_pprof(target.ftm("export", "-f", "pprof", process.pid))
+            folded = readers.read_folded(target.ftm("export", "-f", "folded", process.pid))
+            dhat = readers.read_dhat(target.ftm("export", "-f", "dhat", process.pid))
+        self.assertEqual(sum(s["values"][3] for s in pprof["samples"]), SITES * 1000)
+        self.assertEqual(sum(folded.values()), SITES * 1000)
+        self.assertEqual(sum(stack.startswith("(truncated);") for stack in folded), SITES // 3)
+        self.assertEqual(len(dhat["pps"]), SITES)
+        self.assertEqual(sum(pp["mb"] for pp in dhat["pps"]), SITES * 2000)
+
+
+class Broken(unittest.TestCase):
+    """A broken table must give an answer or a line, and never a crash or an endless loop."""
+
+    COMMANDS = (("profile", "--by", "stack", "-n", "0"), ("profile", "--json"),
+                ("profile", "--by", "thread"), ("export", "-f", "pprof"),
+                ("export", "-f", "folded"), ("export", "-f", "dhat"), ("top", "--json"))
+
+    def check(self, process, seed):
+        command = self.COMMANDS[seed % len(self.COMMANDS)]
+        done = subprocess.run([target.FTM, *command, str(process.pid)], capture_output=True,
+                              timeout=60, check=False)
+        self.assertIn(done.returncode, (0, 2), (seed, command, done.stderr))
+        self.assertLessEqual(done.stderr.count(b"\n"), 1)
+        if done.returncode == 2:
+            self.assertTrue(done.stderr.startswith(b"ftm: "), done.stderr)
+        elif command[1:] == ("-f", "dhat"):
+            readers.read_dhat(done.stdout)
+        elif command[1:] == ("-f", "folded"):
+            readers.read_folded(done.stdout)
+        elif command[1:] == ("-f", "pprof"):
+            readers.read_pprof(done.stdout)
+
+    def test_broken_words(self):
+        answered = 0
+        for seed in range(70):
+            with target.running() as process:
+                process.tell(f"break {seed} {1 << seed % 10}")
+                self.check(process, seed)
+                answered += 1
+        self.assertEqual(answered, 70)
+
+
+if __name__ == "__main__":
+    unittest.main()
