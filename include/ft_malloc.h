@@ -220,6 +220,26 @@ ft_malloc_error_handler ft_malloc_on_error(ft_malloc_error_handler handler)
  */
 size_t ft_malloc_check(void) __attribute__((visibility("default")));
 
+/* What ft_malloc_dump() writes beside the library's records. */
+enum {
+    FT_MALLOC_DUMP_CONTENTS = 1 /* the bytes of the live chunks, secrets among them */
+};
+
+/*
+ * Writes a snapshot to a file descriptor: all records of heaps and chunks, and what the modes have
+ * noted. ftm(1) reads it, also on another machine; docs/SNAPSHOT.md describes the format. `flags`
+ * is 0 or FT_MALLOC_DUMP_CONTENTS. Returns 0, or -1 with errno set to what write() set it to, to
+ * ENOMEM if there was no memory for a buffer of 336 KiB, or to EINVAL for unknown flags. After an
+ * error, what was written is not a complete snapshot, and ftm refuses it.
+ *
+ * Nothing is allocated. The descriptor should be blocking: EAGAIN is an error. Other threads go on
+ * allocating, and wait for no longer than a few microseconds, however slow the descriptor is: a
+ * chunk that is live during the whole call is in the snapshot, one that is free during the whole
+ * call is not. Any thread may call this at any time, except from a signal handler that may have
+ * interrupted malloc. It is no cancellation point.
+ */
+int ft_malloc_dump(int fd, unsigned flags) __attribute__((visibility("default")));
+
 #ifdef __cplusplus
 }
 #endif

@@ -3,6 +3,7 @@
  * malloc is as cheap as the others. But malloc also works before this constructor has run.
  */
 #include "api/api.h"
+#include "debug/dump.h"
 #include "debug/stats.h"
 
 static void touch(struct cache *cache, size_t size)
@@ -44,4 +45,5 @@ __attribute__((constructor(101))) static void at_load(int argc, char **argv, cha
 __attribute__((destructor)) static void at_exit(void)
 {
     stats_at_exit();
+    dump_at_exit();
 }

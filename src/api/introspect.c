@@ -7,6 +7,7 @@
 #include "base/report_line.h"
 #include "debug/census.h"
 #include "debug/check.h"
+#include "debug/dump.h"
 #include "debug/listing.h"
 #include "debug/show.h"
 #include "os/os.h"
@@ -33,6 +34,11 @@ static int result_of(int error)
 int ft_malloc_show(int fd)
 {
     return result_of(show_listing(fd, "ft_malloc_show()"));
+}
+
+int ft_malloc_dump(int fd, unsigned flags)
+{
+    return result_of(dump_write(fd, flags));
 }
 
 /* Copies what both sides know; the rest of the caller's structure is zero. */

@@ -23,6 +23,7 @@ static bool set_stats(const char *value);
 static bool set_harden(const char *value);
 static bool set_arena_max(const char *value);
 static bool set_background(const char *value);
+static bool set_dump(const char *value);
 
 static const struct {
     const char *name;
@@ -35,6 +36,7 @@ static const struct {
     {"FT_MALLOC_HARDEN", "0 or 1", set_harden},
     {"FT_MALLOC_ARENA_MAX", "a number from 1 to 32766", set_arena_max},
     {"FT_MALLOC_BACKGROUND", "0 or 1", set_background},
+    {"FT_MALLOC_DUMP", "DESCRIPTOR[,exit][,SIGNAL]", set_dump},
 };
 
 /* Returns what comes after `prefix` in `text`, or NULL if `text` does not begin with it. */
@@ -106,6 +108,36 @@ static bool set_arena_max(const char *value)
 static bool set_background(const char *value)
 {
     return set_bool(&options.background, value, "0", "1");
+}
+
+/* Returns what comes after the signal's name or number. */
+static const char *after_signal(const char *text)
+{
+    while ((*text >= 'A' && *text <= 'Z') || (*text >= '0' && *text <= '9'))
+        text++;
+    return text;
+}
+
+/* Without an exit or a signal, it is written at exit. */
+static bool set_dump(const char *value)
+{
+    enum { DESCRIPTOR_MAX = 1 << 20 };
+    unsigned descriptor = 0;
+    const char *at = value, *rest, *end;
+
+    for (; *at >= '0' && *at <= '9' && descriptor <= DESCRIPTOR_MAX; at++)
+        descriptor = descriptor * 10 + (unsigned)(*at - '0');
+    if (at == value || descriptor > DESCRIPTOR_MAX)
+        return false;
+    rest = after_prefix(at, ",exit");
+    end = rest != NULL ? rest : at;
+    if (*end == ',' && after_signal(end + 1) != end + 1)
+        end = after_signal(end + 1);
+    if (*end != '\0')
+        return false;
+    options.dump = descriptor + 1;
+    options.dump_at_exit = rest != NULL || *at == '\0';
+    return true;
 }
 
 static void complain(const char *variable, const char *why, const char *expected)

@@ -35,6 +35,12 @@ struct options {
     unsigned arena_max;
     /* FT_MALLOC_BACKGROUND=1: a thread of the library's own gives back unused memory. */
     bool background;
+    /*
+     * FT_MALLOC_DUMP=FD[,exit][,SIGNAL]: the descriptor plus 1, or 0; and whether a snapshot is
+     * written to it at exit. The signal is the second library's affair.
+     */
+    unsigned dump;
+    bool dump_at_exit;
 };
 
 extern struct options options;

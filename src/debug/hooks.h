@@ -29,6 +29,16 @@ struct ft_malloc_debug_hooks {
 
     /* Writes the process's mappings, as /proc/PID/maps lists them, to a file descriptor. */
     void (*append_maps)(int fd);
+
+    /*
+     * Adds sections to a snapshot (debug/snapshot.h): calls `section` with `context` for each.
+     * `flags` are those of ft_malloc_dump(). Memory is written from where it is, so it needs no
+     * payload.
+     */
+    void (*dump)(unsigned flags,
+                 void (*section)(void *context, uint32_t type, uint64_t address,
+                                 const void *payload, size_t length),
+                 void *context);
 };
 
 /*

@@ -41,7 +41,8 @@ enum snapshot_type {
     SNAPSHOT_THREADS = 6, /* struct snapshot_thread, each with its registers */
     SNAPSHOT_SYMBOLS = 7, /* names for addresses: tools/ftm/symbols.h */
     SNAPSHOT_MODULES = 8, /* files that were mapped: tools/ftm/symbols.h */
-    SNAPSHOT_COMMAND = 9  /* the command line, a 0 behind each argument */
+    /* The command line, a 0 behind each argument; the address is the process's number. */
+    SNAPSHOT_COMMAND = 9
 };
 
 /*

@@ -259,30 +259,37 @@ bool os_unmap(void *address, size_t size)
     return done;
 }
 
-int os_write(int fd, const char *text, size_t length)
+int os_write_some(int fd, const char *text, size_t length, size_t *done)
 {
     int saved_errno = errno, cancel_state, error = 0;
+
+    *done = 0;
 
     /*
      * write() is a cancellation point. If the thread were cancelled here, locks that its callers
      * hold would stay locked.
      */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    while (length > 0) {
-        ssize_t written = write(fd, text, length);
+    while (*done < length) {
+        ssize_t written = write(fd, text + *done, length - *done);
 
         if (written < 0 && errno != EINTR) {
             error = errno;
             break;
         }
-        if (written > 0) {
-            text += written;
-            length -= (size_t)written;
-        }
+        if (written > 0)
+            *done += (size_t)written;
     }
     pthread_setcancelstate(cancel_state, &cancel_state);
     errno = saved_errno;
     return error;
+}
+
+int os_write(int fd, const char *text, size_t length)
+{
+    size_t done;
+
+    return os_write_some(fd, text, length, &done);
 }
 
 _Noreturn void os_abort(void)

@@ -150,6 +150,12 @@ bool os_unmap(void *address, size_t size);
  */
 int os_write(int fd, const char *text, size_t length);
 
+/*
+ * The same for memory that another thread may unmap: it gives up with EFAULT then. *done is how
+ * many bytes were written.
+ */
+int os_write_some(int fd, const char *text, size_t length, size_t *done);
+
 /* Ends the process by SIGABRT. */
 _Noreturn void os_abort(void);
 

@@ -24,7 +24,9 @@ static int compare_pieces(const void *left, const void *right)
 {
     const struct piece *a = left, *b = right;
 
-    return (a->start > b->start) - (a->start < b->start);
+    if (a->start != b->start)
+        return a->start < b->start ? -1 : 1;
+    return (a->offset > b->offset) - (a->offset < b->offset);
 }
 
 size_t pieces_order(struct piece *pieces, size_t count)

@@ -18,7 +18,10 @@ struct piece {
 /* Returns the first of the sorted pieces that ends behind the address, or `count`. */
 size_t pieces_behind(const struct piece *pieces, size_t count, uint64_t address);
 
-/* Sorts pieces. Of what two of them have, the lower one keeps it. Returns how many are left. */
+/*
+ * Sorts pieces. What two of them have, the one with the lower start keeps, or the first in the file.
+ * Returns how many are left.
+ */
 size_t pieces_order(struct piece *pieces, size_t count);
 
 #endif

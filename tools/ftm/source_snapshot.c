@@ -353,5 +353,7 @@ struct source *source_open_snapshot(int fd, const char *path)
     snapshot->source.layout = snapshot->header.layout;
     if (find_section(&snapshot->source, SNAPSHOT_COMMAND, &place, &command, &size))
         snapshot->source.command = source_command_of(command, size);
+    if (snapshot->source.pid == 0 && place > 0)
+        snapshot->source.pid = (pid_t)snapshot->sections[place - 1].head.address;
     return &snapshot->source;
 }

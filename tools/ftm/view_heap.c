@@ -237,6 +237,25 @@ static bool read_heap(struct heap_copy *copy, const struct mapped_heap *at)
     return keep_same(copy, from, to);
 }
 
+/*
+ * Returns whether something is wrong if a heap could not be read. If it was unmapped meanwhile,
+ * nothing in it was live throughout; the same holds if the writer of a snapshot did not meet it.
+ */
+static bool seems_there(const struct heap_copy *copy, const struct mapped_heap *at)
+{
+    struct view *view = copy->view;
+    uint64_t word;
+
+    switch (source_kind(view->source)) {
+    case SOURCE_LIVE:
+        return (uint16_t)view_map_entry(view, at->base) == at->tag;
+    case SOURCE_SNAPSHOT:
+        return read64(view, at->base + copy->zone->header, &word);
+    default:
+        return true;
+    }
+}
+
 bool heap_copy_read(struct heap_copy *copy, const struct mapped_heap *at)
 {
     struct view *view = copy->view;
@@ -249,9 +268,6 @@ bool heap_copy_read(struct heap_copy *copy, const struct mapped_heap *at)
     copy->heap.arena = at->tag & ~view->layout.map_tag_small;
     if (read_heap(copy, at))
         return true;
-    /* If it was unmapped meanwhile, nothing in it was live throughout. */
-    if (source_kind(view->source) != SOURCE_LIVE ||
-        (uint16_t)view_map_entry(view, at->base) == at->tag)
-        view->unread++;
+    view->unread += seems_there(copy, at);
     return false;
 }
