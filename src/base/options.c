@@ -36,7 +36,7 @@ static const struct {
     {"FT_MALLOC_HARDEN", "0 or 1", set_harden},
     {"FT_MALLOC_ARENA_MAX", "a number from 1 to 32766", set_arena_max},
     {"FT_MALLOC_BACKGROUND", "0 or 1", set_background},
-    {"FT_MALLOC_DUMP", "DESCRIPTOR[,exit][,SIGNAL]", set_dump},
+    {"FT_MALLOC_DUMP", "a descriptor such as 9, 9,exit or 9,exit,USR1", set_dump},
 };
 
 /* Returns what comes after `prefix` in `text`, or NULL if `text` does not begin with it. */

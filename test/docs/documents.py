@@ -42,9 +42,11 @@ def manual_options(text):
 
 
 def values_of(expected):
-    """Returns values to try, of a phrase such as "abort or report" or "a number from 1 to 9"."""
+    """Returns values to try, of a phrase such as "abort or report", "a number from 1 to 9", or "a
+    descriptor such as 9"."""
     numbers = re.fullmatch(r"a number from (\d+) to (\d+)", expected)
-    return list(numbers.groups()) if numbers else re.split(r", | or ", expected)
+    examples = re.sub(r".* such as ", "", expected)
+    return list(numbers.groups()) if numbers else re.split(r", | or ", examples)
 
 
 def differences(wanted, found):
