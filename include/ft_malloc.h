@@ -57,6 +57,41 @@ void show_alloc_mem(void) __attribute__((visibility("default")));
  */
 int ft_malloc_show(int fd) __attribute__((visibility("default")));
 
+/* Flags of show_alloc_mem_ex(), to be combined by |. */
+enum {
+    FT_MALLOC_SHOW_BYTES = 1 /* the bytes of each chunk, as many as were requested */
+};
+
+/*
+ * Writes the same listing to standard output, with more behind each chunk, and with the history at
+ * the end:
+ *
+ *     0x7F1200050000 - 0x7F120005002A : 42 bytes
+ *         1.250 seconds old, thread 4711                   if a mode knows who allocated it
+ *         #0 0x55d0c3a011f7                                the callers, innermost first
+ *         0x7F1200050000 : 48 65 6C 6C 6F ... : Hello      with FT_MALLOC_SHOW_BYTES
+ *     Total : 42 bytes
+ *     History : 1 calls                                    from the oldest to the newest
+ *     1 : 1.250 seconds ago, thread 4711 : malloc(42) = 0x7F1200050000
+ *         #0 0x55d0c3a011f7
+ *
+ * Who allocated a chunk is known with FT_MALLOC_HISTORY, if the call is among the last ones of its
+ * thread; of guarded chunks (FT_MALLOC_GUARD); and of those that FT_MALLOC_PROFILE or
+ * FT_MALLOC_RECORD has noted. Threads are numbered as the kernel does. Addresses of callers are
+ * return addresses; "..." behind them says that there are more.
+ *
+ * `flags` is 0 or a combination of the above. The rest is as show_alloc_mem() has it. Chunks that
+ * other threads free meanwhile are not touched; their bytes are left out from there on. If there is
+ * no memory for what the modes know, that is left out, and a line on standard error says so.
+ */
+void show_alloc_mem_ex(unsigned flags) __attribute__((visibility("default")));
+
+/*
+ * Writes the same to a file descriptor. Returns 0, or -1 with errno set as ft_malloc_show() does,
+ * or to EINVAL for flags that the library does not know; nothing is written then.
+ */
+int ft_malloc_show_ex(int fd, unsigned flags) __attribute__((visibility("default")));
+
 /* The zones: up to 960 bytes, up to 256 KiB, and larger. */
 enum ft_malloc_zone { FT_MALLOC_TINY, FT_MALLOC_SMALL, FT_MALLOC_LARGE, FT_MALLOC_ZONES };
 

@@ -41,6 +41,16 @@ int ft_malloc_dump(int fd, unsigned flags)
     return result_of(dump_write(fd, flags));
 }
 
+void show_alloc_mem_ex(unsigned flags)
+{
+    show_extended(STDOUT_FILENO, flags, "show_alloc_mem_ex()");
+}
+
+int ft_malloc_show_ex(int fd, unsigned flags)
+{
+    return result_of(show_extended(fd, flags, "ft_malloc_show_ex()"));
+}
+
 /* Copies what both sides know; the rest of the caller's structure is zero. */
 static size_t hand_over(void *to, size_t size, const void *from, size_t known)
 {

@@ -12,6 +12,7 @@
 #include "os/os.h"
 
 #include <pthread.h>
+#include <string.h>
 
 enum {
     SLOT_SIZE = 1 << GUARD_SLOT_SHIFT,
@@ -259,6 +260,9 @@ static void close_slot(struct guard_pool *pool, struct guard_slot *slot, const c
 
     store_call(&slot->freed, caller);
     guard_beside_check(&place, function);
+    /* A reader that has found the chunk live has ended then: see guard_pool_peek(). */
+    lock_order();
+    unlock_order();
     closed = place.opened == 0 || os_forbid(first_page(&place), place.opened);
     set_state(slot, closed ? GUARD_FREED : GUARD_LOST);
     if (closed)
@@ -294,6 +298,21 @@ void guard_pool_shrink(uintptr_t address, size_t requested)
 
     guard_store(&slot->requested, requested);
     guard_beside_fill(&place);
+}
+
+bool guard_pool_peek(uintptr_t start, size_t offset, void *to, size_t size)
+{
+    struct chunk chunk;
+    bool live;
+
+    /* Whoever frees the chunk gets the lock between the end of its life and that of its memory. */
+    lock_order();
+    live = guard_pool_find(start, &chunk) == CHUNK_LIVE && chunk.requested >= size &&
+           offset <= chunk.requested - size;
+    if (live)
+        memcpy(to, (const char *)pointer_to(start) + offset, size);
+    unlock_order();
+    return live;
 }
 
 /*

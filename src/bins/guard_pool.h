@@ -143,6 +143,9 @@ enum verdict guard_pool_find(uintptr_t address, struct chunk *chunk);
 enum guard_state guard_pool_callers(uintptr_t address, struct caller *allocated,
                                     struct caller *freed);
 
+/* What peek() does, for a guarded chunk (debug/peek.h). */
+bool guard_pool_peek(uintptr_t start, size_t offset, void *to, size_t size);
+
 /* Calls `visit` for each live chunk, in the order of addresses. */
 void guard_pool_walk(void (*visit)(void *context, const struct chunk *chunk), void *context);
 

@@ -118,6 +118,25 @@ struct history_call {
     struct caller caller;
 };
 
+/* A place in a ring; `format` is what it was when the reader came to the ring. */
+struct history_place {
+    const struct history_ring *ring;
+    const _Atomic uint64_t *entry;
+    uint64_t format;
+    uint64_t number; /* of the call */
+};
+
+/* Like history_each(), for a visitor that wants to know the place, and no frames. */
+typedef bool history_visit(void *context, const struct history_place *place,
+                           const struct history_call *head);
+void history_each_place(history_visit *visit, void *context);
+
+/* Returns how many calls there are at most, if no more are made. */
+size_t history_count(void);
+
+/* Reads a call by its number. Returns false if it was overwritten. */
+bool history_read(const struct history_ring *ring, uint64_t number, struct history_call *call);
+
 /* Reads the last call of a ring. Returns false if there is none, or if it is being overwritten. */
 bool history_last(const struct history_ring *ring, struct history_call *call);
 

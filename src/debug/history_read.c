@@ -13,27 +13,20 @@ static uint64_t load(const _Atomic uint64_t *word)
     return atomic_load_explicit(word, memory_order_acquire); /* see struct history_ring */
 }
 
-/* A place in a ring; `format` is what it was when the reader came to the ring. */
-struct place {
-    const struct history_ring *ring;
-    const _Atomic uint64_t *entry;
-    uint64_t format;
-    uint64_t number; /* of the call */
-};
-
-static struct place place_of(const struct history_ring *ring, uint64_t format, uint64_t number)
+static struct history_place place_of(const struct history_ring *ring, uint64_t format,
+                                     uint64_t number)
 {
     uint64_t calls = format >> HISTORY_CALLS_SHIFT,
              stride = HISTORY_FRAMES + (format & HISTORY_DEPTH_MASK);
 
-    return (struct place){.ring = ring,
-                          .entry = &ring->words[(number - 1) % calls * stride],
-                          .format = format,
-                          .number = number};
+    return (struct history_place){.ring = ring,
+                                  .entry = &ring->words[(number - 1) % calls * stride],
+                                  .format = format,
+                                  .number = number};
 }
 
 /* Returns whether what was read since the last check is all of this one call. */
-static bool holds(const struct place *place)
+static bool holds(const struct history_place *place)
 {
     return load(&place->entry[HISTORY_SEQUENCE]) == 2 * place->number &&
            load(&place->ring->format) == place->format;
@@ -45,7 +38,7 @@ static enum event_kind kind_of(uint64_t who)
 }
 
 /* Reads all but the frames. */
-static bool read_head(const struct place *place, struct history_call *call)
+static bool read_head(const struct history_place *place, struct history_call *call)
 {
     uint64_t who;
 
@@ -63,7 +56,7 @@ static bool read_head(const struct place *place, struct history_call *call)
     return holds(place);
 }
 
-static bool read_frames(const struct place *place, struct caller *caller)
+static bool read_frames(const struct history_place *place, struct caller *caller)
 {
     uint64_t who = load(&place->entry[HISTORY_WHO]), depth = place->format & HISTORY_DEPTH_MASK;
 
@@ -75,23 +68,21 @@ static bool read_frames(const struct place *place, struct caller *caller)
     return holds(place);
 }
 
-typedef bool visit_place(void *context, const struct place *place, const struct history_call *head);
-
-static void each_in(const struct history_ring *ring, visit_place *visit, void *context)
+static void each_in(const struct history_ring *ring, history_visit *visit, void *context)
 {
     uint64_t format = load(&ring->format), last = load(&ring->noted);
     uint64_t calls = format >> HISTORY_CALLS_SHIFT;
     struct history_call head;
 
     for (uint64_t n = 0; n < calls && n < last; n++) {
-        struct place place = place_of(ring, format, last - n);
+        struct history_place place = place_of(ring, format, last - n);
 
         if (read_head(&place, &head) && !visit(context, &place, &head))
             break;
     }
 }
 
-static void each_place(visit_place *visit, void *context)
+void history_each_place(history_visit *visit, void *context)
 {
     const struct history_ring *ring =
         atomic_load_explicit(&history.rings, memory_order_acquire); /* see struct history */
@@ -105,7 +96,8 @@ struct visitor {
     void *context;
 };
 
-static bool visit_whole(void *context, const struct place *place, const struct history_call *head)
+static bool visit_whole(void *context, const struct history_place *place,
+                        const struct history_call *head)
 {
     const struct visitor *visitor = context;
     struct history_call call = *head;
@@ -117,18 +109,37 @@ void history_each(bool (*visit)(void *context, const struct history_call *call),
 {
     struct visitor visitor = {.visit = visit, .context = context};
 
-    each_place(visit_whole, &visitor);
+    history_each_place(visit_whole, &visitor);
+}
+
+bool history_read(const struct history_ring *ring, uint64_t number, struct history_call *call)
+{
+    uint64_t format = load(&ring->format);
+    struct history_place place;
+
+    if (number == 0 || format >> HISTORY_CALLS_SHIFT == 0)
+        return false;
+    place = place_of(ring, format, number);
+    return read_head(&place, call) && read_frames(&place, &call->caller);
 }
 
 bool history_last(const struct history_ring *ring, struct history_call *call)
 {
-    uint64_t format = load(&ring->format), last = load(&ring->noted);
-    struct place place;
+    return history_read(ring, load(&ring->noted), call);
+}
 
-    if (last == 0 || format >> HISTORY_CALLS_SHIFT == 0)
-        return false;
-    place = place_of(ring, format, last);
-    return read_head(&place, call) && read_frames(&place, &call->caller);
+size_t history_count(void)
+{
+    const struct history_ring *ring =
+        atomic_load_explicit(&history.rings, memory_order_acquire); /* see struct history */
+    size_t count = 0;
+
+    for (; ring != NULL; ring = ring->next) {
+        uint64_t calls = load(&ring->format) >> HISTORY_CALLS_SHIFT, noted = load(&ring->noted);
+
+        count += noted < calls ? noted : calls;
+    }
+    return count;
 }
 
 bool history_allocates(const struct history_call *call, uintptr_t address)
@@ -153,7 +164,7 @@ struct search {
 };
 
 /* The last call that allocated the chunk. */
-static bool look_for_allocation(void *context, const struct place *place,
+static bool look_for_allocation(void *context, const struct history_place *place,
                                 const struct history_call *head)
 {
     const struct search *search = context;
@@ -172,7 +183,8 @@ static bool look_for_allocation(void *context, const struct place *place,
 }
 
 /* The first call that freed the address after that. */
-static bool look_for_free(void *context, const struct place *place, const struct history_call *head)
+static bool look_for_free(void *context, const struct history_place *place,
+                          const struct history_call *head)
 {
     const struct search *search = context;
     struct history_chunk *chunk = search->chunk;
@@ -195,6 +207,6 @@ void history_find(uintptr_t address, uint64_t before, struct history_chunk *chun
     struct search search = {.address = address, .before = before, .chunk = chunk};
 
     chunk->allocated_known = chunk->freed_known = false;
-    each_place(look_for_allocation, &search);
-    each_place(look_for_free, &search);
+    history_each_place(look_for_allocation, &search);
+    history_each_place(look_for_free, &search);
 }

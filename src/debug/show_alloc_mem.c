@@ -4,9 +4,6 @@
  */
 #include "debug/show.h"
 
-#include "base/text.h"
-#include "debug/listing.h"
-
 #include <errno.h>
 #include <unistd.h>
 
@@ -14,6 +11,7 @@ struct writer {
     struct text text;
     uintptr_t place; /* whose line was written last */
     size_t total;
+    const struct show_more *more; /* or NULL */
 };
 
 static int put_chunk(void *context, const struct listed_chunk *chunk)
@@ -35,6 +33,8 @@ static int put_chunk(void *context, const struct listed_chunk *chunk)
     text_number(text, chunk->requested);
     text_string(text, " bytes\n");
     writer->total += chunk->requested;
+    if (writer->more != NULL)
+        writer->more->chunk(writer->more->context, text, chunk);
     return text->error;
 }
 
@@ -43,6 +43,8 @@ static void put_total(struct writer *writer)
     text_string(&writer->text, "Total : ");
     text_number(&writer->text, writer->total);
     text_string(&writer->text, " bytes\n");
+    if (writer->more != NULL)
+        writer->more->end(writer->more->context, &writer->text);
     text_flush(&writer->text);
 }
 
@@ -57,16 +59,16 @@ static void say_incomplete(struct text *text, const char *function)
     text_flush(text);
 }
 
-int show_listing(int fd, const char *function)
+int show_listing_with(int fd, const char *function, const struct show_more *more)
 {
-    struct writer writer = {.text.fd = fd};
+    struct writer writer = {.text.fd = fd, .more = more};
     struct listing listing;
     bool complete;
     int error;
 
     if (fd < 0)
         return EBADF;
-    complete = listing_collect(&listing);
+    complete = listing_collect(&listing) && (more == NULL || more->complete);
     if (listing_each(&listing, put_chunk, &writer) == 0)
         put_total(&writer);
     listing_end(&listing);
@@ -75,4 +77,9 @@ int show_listing(int fd, const char *function)
         return error;
     say_incomplete(&writer.text, function);
     return error != 0 ? error : ENOMEM;
+}
+
+int show_listing(int fd, const char *function)
+{
+    return show_listing_with(fd, function, NULL);
 }

@@ -75,15 +75,16 @@ static bool grow_guarded(struct large *large, size_t needed)
     return false;
 }
 
-static bool shrink_guarded(struct large *large, size_t needed)
+/* Its size was lowered before. */
+static void shrink_guarded(struct large *large, size_t needed)
 {
-    if (!large->guarded)
-        return false;
+    /* A reader that has seen the old size has ended then: see large_peek(). */
+    registry_lock();
+    registry_unlock();
     if (os_forbid((char *)large_start(large) + needed, large->mapped - needed))
         store_guarded(large, needed, large->reserved, true);
     else
         lose_guards(large, needed, large->mapped);
-    return true;
 }
 
 size_t large_resize_guarded(uintptr_t address, size_t size)
@@ -98,9 +99,11 @@ size_t large_resize_guarded(uintptr_t address, size_t size)
         return 0;
     needed = large_mapped_exact(size, large->guarded);
     if (needed == 0 || (needed > large->mapped && !grow_guarded(large, needed)) ||
-        (needed < large->mapped && !shrink_guarded(large, needed)))
+        (needed < large->mapped && !large->guarded))
         return 0;
     /* Relaxed: only the holder writes it. */
     atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
+    if (needed < large->mapped)
+        shrink_guarded(large, needed);
     return large->mapped;
 }

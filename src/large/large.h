@@ -95,6 +95,9 @@ void large_copy_written(char *to, const char *from, size_t bytes);
 enum { LARGE_MOVE_FROM = 1 << 20 };
 bool large_move(uintptr_t from, char *to);
 
+/* What peek() does, for a LARGE chunk (debug/peek.h). */
+bool large_peek(uintptr_t start, size_t offset, void *to, size_t size);
+
 /*
  * Changes the size of a live chunk in place. Returns false if that is impossible; nothing has
  * changed then.

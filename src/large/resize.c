@@ -73,6 +73,9 @@ static void give_back_end(struct large *large, size_t needed)
     less = large->mapped - needed;
     if (less < GIVE_BACK_MIN && less < large->mapped / 8)
         return;
+    /* A reader that has seen the old size has ended then: see large_peek(). */
+    registry_lock();
+    registry_unlock();
     /* Unmap the headroom, too: a chunk that shrinks will hardly grow much again. */
     if (os_unmap(large_end(large) - less, less + (large->reserved - large->mapped)))
         store_extent(large, needed, needed);
