@@ -17,6 +17,7 @@
 #include "arena/fork.h"
 #include "arena/lookup.h"
 #include "arena/remote.h"
+#include "debug/guard.h"
 #include "debug/profile.h"
 #include "debug/report.h"
 #include "large/large.h"
@@ -134,10 +135,10 @@ static void free_in_heap(const struct chunk *chunk)
 }
 
 /* large_free() looks the chunk up once, under the registry's lock. */
-static void free_large(uintptr_t address)
+static void free_outside_heaps(uintptr_t address, void *frame)
 {
     profile_freed_elsewhere(address);
-    if (large_free(address, true) != LARGE_FREED)
+    if (large_free(address, true) != LARGE_FREED && !guard_free(address, "free()", frame))
         report_misuse("free()", address);
 }
 
@@ -151,7 +152,7 @@ __attribute__((noinline)) void api_free_any(void *pointer)
         return;
     saved_errno = errno;
     if (lookup_in_heaps(address, &chunk) != CHUNK_LIVE)
-        free_large(address);
+        free_outside_heaps(address, __builtin_frame_address(0));
     else if (unlikely(chunk.arena->apart))
         free_sample(&chunk);
     else

@@ -3,12 +3,14 @@
  */
 #include "api/hardened.h"
 
+#include "api/guarded.h"
 #include "api/watched.h"
 #include "arena/fork.h"
 #include "arena/lookup.h"
 #include "arena/remote.h"
 #include "base/report_line.h"
 #include "bins/empty.h"
+#include "debug/guard.h"
 #include "debug/report.h"
 #include "large/large.h"
 
@@ -109,6 +111,11 @@ void hardened_free_found(const struct chunk *chunk, const char *function)
     struct cache *cache;
     bool home;
 
+    if (unlikely(chunk->guarded)) {
+        if (!guard_free(chunk->start, function, __builtin_frame_address(0)))
+            report_misuse(function, chunk->start); /* another thread has freed it meanwhile */
+        return;
+    }
     if (chunk->usable == 0) {
         if (!empty_free(chunk->start))
             report_misuse(function, chunk->start); /* another thread has freed it meanwhile */
@@ -226,6 +233,8 @@ void *hardened_realloc(void *pointer, size_t size)
         hardened_free_any(pointer);
         return NULL;
     }
+    if (unlikely(chunk.guarded))
+        return guarded_realloc(&chunk, size, __builtin_frame_address(0));
     return resize_in_place(&chunk, size) ? pointer : move(pointer, &chunk, size);
 }
 

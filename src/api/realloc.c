@@ -4,6 +4,7 @@
  */
 #include "api/api.h"
 
+#include "api/guarded.h"
 #include "api/hardened.h"
 #include "api/in_force.h"
 #include "api/watched.h"
@@ -178,6 +179,8 @@ static void *realloc_any(void *pointer, size_t size)
         api_free_unseen(pointer);
         return NULL;
     }
+    if (unlikely(chunk.guarded))
+        return guarded_realloc(&chunk, size, __builtin_frame_address(0));
     resized = resize_in_place(&chunk, size) ? pointer : move(pointer, &chunk, size);
     note_resized(&chunk, (uintptr_t)resized, size);
     return resized;

@@ -3,8 +3,10 @@
  */
 #include "api/watched.h"
 
+#include "api/guarded.h"
 #include "api/hardened.h"
 #include "base/modes.h"
+#include "debug/guard.h"
 
 #include <errno.h>
 #include <string.h>
@@ -33,11 +35,22 @@ static void *serve(const struct request *request, bool *clean)
     return likely(chunk != NULL) ? chunk : api_alloc_any(request->size, clean);
 }
 
+static void *take_guarded(const struct request *request)
+{
+    size_t align = request->align == 0 ? 1 : request->align;
+
+    return mode_is_on(MODE_GUARD) && guard_due(request->size, align)
+               ? guard_take(request->size, align, request->frame)
+               : NULL;
+}
+
 static void *take(const struct request *request)
 {
-    bool clean;
-    void *chunk = serve(request, &clean);
+    bool clean = true;
+    void *chunk = take_guarded(request);
 
+    if (likely(chunk == NULL))
+        chunk = serve(request, &clean);
     if (request->kind == EVENT_CALLOC && chunk != NULL && !clean)
         memset(chunk, 0, request->size);
     return chunk;
@@ -115,6 +128,19 @@ int watched_posix_memalign(void **result, size_t align, size_t size)
     return 0;
 }
 
+static void *resize(const struct request *request, void *pointer)
+{
+    void *moved = NULL;
+
+    if (request->size == SIZE_MAX)
+        return api_no_memory();
+    if (pointer == NULL)
+        return take(request);
+    if (request->size != 0 && mode_is_on(MODE_GUARD) && guard_due(request->size, 1))
+        moved = guarded_move(pointer, request->size, request->frame);
+    return moved != NULL ? moved : api_realloc(pointer, request->size);
+}
+
 void *watched_realloc(void *pointer, size_t size)
 {
     struct request request = {EVENT_REALLOC_BEGINS, 0, size, __builtin_frame_address(0)};
@@ -123,7 +149,7 @@ void *watched_realloc(void *pointer, size_t size)
     if (pointer != NULL)
         emit(&request, NULL, pointer);
     request.kind = EVENT_REALLOC;
-    resized = size == SIZE_MAX ? api_no_memory() : api_realloc(pointer, size);
+    resized = resize(&request, pointer);
     emit(&request, resized, pointer);
     return resized;
 }

@@ -3,6 +3,7 @@
  */
 #include "debug/listing.h"
 
+#include "bins/guard_pool.h"
 #include "debug/walk.h"
 #include "os/os.h"
 
@@ -13,7 +14,8 @@ struct place {
     uintptr_t base, end;
     enum zone zone;
     bool alone; /* it is a chunk */
-    /* The sizes of the only chunk; else its chunks in the list. */
+    /* Of the only chunk; else its chunks in the list. */
+    uintptr_t start;
     size_t requested, usable;
     size_t first, count;
 };
@@ -107,27 +109,35 @@ static void add_empty(void *context, uintptr_t address)
     add_chunks(listing, 1);
 }
 
-static void add_alone(struct listing *listing, uintptr_t start, enum zone zone, size_t requested,
-                      size_t usable)
+static void add_alone(struct listing *listing, uintptr_t base, const struct listed_chunk *chunk)
 {
     add_place(listing, &(struct place){
-                           .base = start,
-                           .end = start + (requested > 0 ? requested : 1),
-                           .zone = zone,
+                           .base = base,
+                           .end = chunk->start + (chunk->requested > 0 ? chunk->requested : 1),
+                           .zone = chunk->zone,
                            .alone = true,
-                           .requested = requested,
-                           .usable = usable,
+                           .start = chunk->start,
+                           .requested = chunk->requested,
+                           .usable = chunk->usable,
                        });
 }
 
 static void add_large(void *context, const struct large_info *info)
 {
-    add_alone(context, info->start, ZONE_LARGE, info->requested, info->usable);
+    add_alone(context, info->start,
+              &(struct listed_chunk){.zone = ZONE_LARGE,
+                                     .start = info->start,
+                                     .requested = info->requested,
+                                     .usable = info->usable});
 }
 
 static void add_guarded(void *context, const struct chunk *chunk)
 {
-    add_alone(context, chunk->start, chunk->zone, chunk->requested, chunk->usable);
+    add_alone(context, chunk->start >> GUARD_SLOT_SHIFT << GUARD_SLOT_SHIFT,
+              &(struct listed_chunk){.zone = chunk->zone,
+                                     .start = chunk->start,
+                                     .requested = chunk->requested,
+                                     .usable = chunk->usable});
 }
 
 /*
@@ -194,7 +204,7 @@ static int visit_place(const struct listing *listing, const struct place *place,
         (const struct walk_chunk *)(const void *)listing->chunks.items + place->first;
     struct listed_chunk listed = {.zone = place->zone,
                                   .place = place->base,
-                                  .start = place->base,
+                                  .start = place->start,
                                   .requested = place->requested,
                                   .usable = place->usable};
     int result = 0;

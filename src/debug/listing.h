@@ -29,7 +29,10 @@ struct listing {
 
 struct listed_chunk {
     enum zone zone;
-    /* Where the heap, the region of empty chunks or the mapping begins that the chunk is in. */
+    /*
+     * Where the heap, the region of empty chunks, the slot of the guarded chunk or the mapping
+     * begins that the chunk is in.
+     */
     uintptr_t place;
     uintptr_t start;
     size_t requested;

@@ -55,7 +55,7 @@ static unsigned describe(const struct view *view, const unsigned char *slot,
                                                                          : layout->state_free,
                                  .guarded = true};
     chunk->usable = chunk->requested;
-    chunk->place = chunk->start;
+    chunk->place = chunk->start >> layout->guard_shift << layout->guard_shift;
     chunk->zone = zone_of(view, chunk->requested);
     return state;
 }
