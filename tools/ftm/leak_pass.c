@@ -58,26 +58,96 @@ static bool is_vtable(void *context, uint64_t address)
     return false;
 }
 
+/* Returns what the chunk was in the pass before; a chunk that was not there is reachable. */
+static enum mark_kind kind_before(const struct leak_memory *before, size_t *old,
+                                  const struct mark_chunk *chunk)
+{
+    while (*old < before->count && before->chunks[*old].start < chunk->start)
+        ++*old;
+    if (*old < before->count && before->chunks[*old].start == chunk->start &&
+        before->chunks[*old].size == chunk->size)
+        return (enum mark_kind)before->kinds[*old];
+    return MARK_REACHABLE;
+}
+
+/* A part of the source's memory, of which every word is looked at once. */
+struct buffer {
+    uint64_t from, words;
+    uint64_t word[1 << 17];
+};
+
+/* Reads from an address in chunk `i` on, as far as chunks are close together. */
+static void buffer_fill(const struct leak_pass *pass, struct buffer *buffer, size_t i, uint64_t at)
+{
+    enum { GAP = 16 << 10 };
+    uint64_t end = pass->chunks[i].start + pass->chunks[i].size;
+
+    for (i++; i < pass->count && end - at < sizeof buffer->word; i++) {
+        if (pass->chunks[i].start - end > GAP)
+            break;
+        end = pass->chunks[i].start + pass->chunks[i].size;
+    }
+    if (end - at > sizeof buffer->word)
+        end = at + sizeof buffer->word;
+    buffer->from = at;
+    buffer->words = source_read_some(pass->target.source, at, buffer->word, end - at) / 8;
+}
+
+static bool scan_chunk(struct leak_pass *pass, struct buffer *buffer, size_t i)
+{
+    uint64_t at = pass->chunks[i].start, left = pass->chunks[i].size / 8;
+
+    while (left > 0) {
+        uint64_t first = (at - buffer->from) / 8, here;
+
+        if (at < buffer->from || first >= buffer->words) {
+            buffer_fill(pass, buffer, i, at);
+            first = 0;
+        }
+        if (buffer->words == 0)
+            return true;
+        here = buffer->words - first < left ? buffer->words - first : left;
+        if (!mark_words(pass->mark, buffer->word + first, here))
+            return false;
+        at += here * 8;
+        left -= here;
+    }
+    return true;
+}
+
+/*
+ * Marks from the words of all known chunks, in the order of addresses, through a buffer: they are
+ * looked at once, so a copy of all of them would only cost time.
+ */
+static bool scan_known(struct leak_pass *pass)
+{
+    struct buffer *buffer = memory_new(1, sizeof *buffer);
+    bool fine = true;
+
+    for (size_t i = 0; i < pass->count && fine; i++)
+        if (mark_kind(pass->mark, i) == MARK_REACHABLE)
+            fine = scan_chunk(pass, buffer, i);
+    free(buffer);
+    return fine;
+}
+
 /* Makes a root of each chunk that was not suspect before. */
 static bool carry(struct leak_pass *pass, const struct leak_memory *before)
 {
     size_t old = 0;
 
+    for (size_t i = 0; i < pass->count; i++)
+        if (kind_before(before, &old, &pass->chunks[i]) == MARK_REACHABLE)
+            mark_known(pass->mark, i);
+    if (!scan_known(pass))
+        return false;
+    old = 0;
     for (size_t i = 0; i < pass->count; i++) {
-        const struct mark_chunk *chunk = &pass->chunks[i];
-        uint64_t word = chunk->start;
+        uint64_t inside = pass->chunks[i].start + 8;
 
-        while (old < before->count && before->chunks[old].start < chunk->start)
-            old++;
-        if (old < before->count && before->chunks[old].start == chunk->start &&
-            before->chunks[old].size == chunk->size) {
-            if (before->kinds[old] == MARK_LOST)
-                continue;
-            /* What only had pointers inside it has one for the whole time. */
-            if (before->kinds[old] == MARK_POSSIBLE && chunk->size > 8)
-                word += 8;
-        }
-        if (!mark_words(pass->mark, &word, 1))
+        /* What only had pointers inside it has one for the whole time. */
+        if (kind_before(before, &old, &pass->chunks[i]) == MARK_POSSIBLE &&
+            pass->chunks[i].size > 8 && !mark_words(pass->mark, &inside, 1))
             return false;
     }
     return true;
@@ -122,8 +192,8 @@ bool leak_pass_begin(struct leak_pass *pass, const char *name, const struct leak
     }
     pass->image = image_open(pass->target.source);
     pass->mark = mark_open(pass->chunks, pass->count, &memory, options->heuristics);
-    if (pass->image != NULL && pass->mark != NULL && roots_mark(&pass->roots, pass->mark) &&
-        (before->chunks == NULL || carry(pass, before)))
+    if (pass->image != NULL && pass->mark != NULL &&
+        (before->chunks == NULL || carry(pass, before)) && roots_mark(&pass->roots, pass->mark))
         return true;
     say("there is no memory to look at %zu chunks", pass->count);
     leak_pass_end(pass, false);

@@ -96,7 +96,7 @@ size_t mark_find(const struct mark *mark, uint64_t address)
 /* From a root, or from a chunk that a root leads to. */
 static void rule_reach(struct mark *mark, uint32_t found_in, uint64_t word)
 {
-    bool start;
+    bool start = false;
     size_t number = pointed_to(mark, word, &start);
     bool sure = found_in == NOBODY || mark->kinds[found_in] == MARK_REACHABLE;
 
@@ -247,6 +247,11 @@ bool mark_words(struct mark *mark, const uint64_t *words, size_t count)
         if (chunk_index_may(mark->index, words[i]))
             rule_reach(mark, NOBODY, words[i]);
     return flood(mark, rule_reach);
+}
+
+void mark_known(struct mark *mark, size_t index)
+{
+    mark->kinds[index] = MARK_REACHABLE;
 }
 
 bool mark_around(struct mark *mark, uint64_t address)

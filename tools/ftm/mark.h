@@ -67,6 +67,12 @@ void mark_close(struct mark *mark);
 bool mark_root(struct mark *mark, uint64_t start, uint64_t end);
 bool mark_words(struct mark *mark, const uint64_t *words, size_t count);
 
+/*
+ * Says that a chunk is reachable, without looking at its words: the caller does that himself, by
+ * mark_words(). Called before all others.
+ */
+void mark_known(struct mark *mark, size_t index);
+
 /* Marks the chunk around the address as if a root pointed to its start. */
 bool mark_around(struct mark *mark, uint64_t address);
 
