@@ -38,6 +38,7 @@ int cmd_export(int argc, char **argv);
 int cmd_hex(int argc, char **argv);
 int cmd_leaks(int argc, char **argv);
 int cmd_list(int argc, char **argv);
+int cmd_map(int argc, char **argv);
 int cmd_profile(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
 int cmd_top(int argc, char **argv);
@@ -46,6 +47,7 @@ int cmd_who(int argc, char **argv);
 extern const char help_hex[], help_list[], help_ps[], help_who[];
 extern const char help_leaks[];
 extern const char help_dump[];
+extern const char help_leaks[], help_map[];
 extern const char help_diff[], help_export[], help_profile[], help_top[];
 
 #endif

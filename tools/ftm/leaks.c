@@ -8,7 +8,7 @@
 #include "leak_pass.h"
 #include "losses.h"
 #include "memory.h"
-#include "sites.h"
+#include "sites_chunks.h"
 #include "source.h"
 #include "symbols.h"
 
@@ -27,25 +27,6 @@ struct work {
     /* For each site: 0 not looked at, 1 not suppressed, 2 + number of the suppression. */
     size_t *verdicts;
 };
-
-static int by_address(const void *key, const void *item)
-{
-    uint64_t address = *(const uint64_t *)key;
-    const struct site_chunk *chunk = item;
-
-    return (address > chunk->address) - (address < chunk->address);
-}
-
-/* Returns the index of the site that allocated the chunk, or NO_SITE. */
-static size_t site_of(const struct sites *sites, uint64_t address)
-{
-    const struct site_chunk *found;
-
-    if (sites == NULL || sites->chunk_count == 0)
-        return NO_SITE;
-    found = bsearch(&address, sites->chunks, sites->chunk_count, sizeof *found, by_address);
-    return found == NULL || found->site >= sites->count ? NO_SITE : (size_t)found->site;
-}
 
 /* The frames are looked at whole, the allocator's own ones, too. */
 static struct suppression *match_site(const struct work *work, const struct site *site)
@@ -75,7 +56,7 @@ static struct suppression *match_site(const struct work *work, const struct site
 static struct suppression *suppression_of(struct work *work, uint64_t address)
 {
     struct suppression *list = work->options->suppressions.list;
-    size_t site = site_of(work->leaks->sites, address);
+    size_t site = sites_site_at(work->leaks->sites, address);
 
     if (site == NO_SITE)
         return NULL;
@@ -123,7 +104,7 @@ static void add_up(struct work *work)
         leaks->sums[kind].blocks++;
         leaks->sums[kind].bytes += pass->chunks[i].size;
         if ((work->options->show >> kind & 1) != 0)
-            losses_add(losses, i, kind, site_of(leaks->sites, pass->chunks[i].start),
+            losses_add(losses, i, kind, sites_site_at(leaks->sites, pass->chunks[i].start),
                        &pass->chunks[i]);
     }
     for (size_t i = 0; i < pass->count; i++)

@@ -7,6 +7,7 @@
 
 #include "mark.h"
 #include "options.h"
+#include "sites_chunks.h"
 #include "suppress.h"
 
 struct sites;
@@ -32,15 +33,12 @@ struct leaks_options {
     struct suppressions suppressions;
 };
 
-/* No site: nothing knows who allocated the chunks, and they are told apart by their size. */
-#define NO_SITE SIZE_MAX
-
 enum { EXAMPLES = 3 };
 
 /* Chunks of one kind that one stack allocated. */
 struct loss {
     enum mark_kind kind;
-    size_t site;   /* index in sites->items, or NO_SITE */
+    size_t site;   /* index in sites->items, or NO_SITE: they are told apart by their size */
     uint64_t size; /* of each, if there is no site; else 0 */
     uint64_t blocks, bytes;
     uint64_t indirect_blocks, indirect_bytes; /* that only these lead to */

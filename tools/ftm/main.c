@@ -18,6 +18,7 @@ static const struct command commands[] = {
     {"hex", cmd_hex, "print the bytes of a chunk or of a range", help_hex},
     {"top", cmd_top, "watch a process, or all that run on the library", help_top},
     {"leaks", cmd_leaks, "find chunks that the program cannot reach any more", help_leaks},
+    {"map", cmd_map, "show where the resident memory is", help_map},
     {"profile", cmd_profile, "show who allocates, as a table", help_profile},
     {"diff", cmd_diff, "show what changed between two sources", help_diff},
     {"export", cmd_export, "write a profile for pprof, flame graphs or DHAT", help_export},

@@ -1,0 +1,29 @@
+/*
+ * Looking up live chunks: a search in the sorted list.
+ */
+#include "sites_chunks.h"
+
+size_t sites_chunk_from(const struct sites *sites, uint64_t address)
+{
+    size_t low = 0, high = sites->chunk_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (sites->chunks[middle].address < address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+size_t sites_site_at(const struct sites *sites, uint64_t address)
+{
+    size_t at = sites == NULL ? 0 : sites_chunk_from(sites, address);
+
+    if (sites == NULL || at == sites->chunk_count || sites->chunks[at].address != address ||
+        sites->chunks[at].site >= sites->count)
+        return NO_SITE;
+    return (size_t)sites->chunks[at].site;
+}
