@@ -45,7 +45,6 @@ int cmd_top(int argc, char **argv);
 int cmd_who(int argc, char **argv);
 
 extern const char help_hex[], help_list[], help_ps[], help_who[];
-extern const char help_leaks[];
 extern const char help_dump[];
 extern const char help_leaks[], help_map[];
 extern const char help_diff[], help_export[], help_profile[], help_top[];
