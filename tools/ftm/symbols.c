@@ -95,6 +95,8 @@ static unsigned look_up(struct symbols *symbols, uint64_t pc, struct frame *fram
 {
     unsigned count = section_symbols_at(symbols->section, pc, frames, SYMBOLS_INLINED_MAX);
 
+    if (count > 0 && frames[count - 1].function != NULL)
+        elf_symbols_note(symbols->elf, pc);
     if (count == 0)
         count = elf_symbols_at(symbols->elf, pc, frames, SYMBOLS_INLINED_MAX);
     if (count == 0) {

@@ -278,10 +278,10 @@ static void open_module(struct elf_symbols *elf, size_t index)
     }
 }
 
-unsigned elf_symbols_at(struct elf_symbols *elf, uint64_t pc, struct frame *frames, unsigned max)
+/* The index of the module that the address is in, or the count if it is in none. */
+static size_t module_at(const struct elf_symbols *elf, uint64_t pc)
 {
     size_t low = 0, high = elf == NULL ? 0 : elf->count;
-    unsigned count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -291,16 +291,34 @@ unsigned elf_symbols_at(struct elf_symbols *elf, uint64_t pc, struct frame *fram
         else
             high = middle;
     }
-    if (elf == NULL || low == elf->count || pc < elf->modules[low].start || max == 0)
+    if (elf != NULL && low < elf->count && pc < elf->modules[low].start)
+        low = elf->count;
+    return low;
+}
+
+void elf_symbols_note(struct elf_symbols *elf, uint64_t pc)
+{
+    size_t index = module_at(elf, pc);
+
+    if (elf != NULL && index < elf->count)
+        elf->modules[index].has_symbols = true;
+}
+
+unsigned elf_symbols_at(struct elf_symbols *elf, uint64_t pc, struct frame *frames, unsigned max)
+{
+    size_t index = module_at(elf, pc);
+    unsigned count;
+
+    if (elf == NULL || index == elf->count || max == 0)
         return 0;
-    if (!elf->own[low].opened)
-        open_module(elf, low);
-    count = dwarf_frames(elf->own[low].dwfl, pc, elf->names, frames, max);
+    if (!elf->own[index].opened)
+        open_module(elf, index);
+    count = dwarf_frames(elf->own[index].dwfl, pc, elf->names, frames, max);
     for (unsigned i = 0; i < count; i++) {
-        frames[i].module = elf->modules[low].path;
+        frames[i].module = elf->modules[index].path;
         frames[i].address = pc;
-        frames[i].offset = pc - elf->own[low].bias;
-        elf->modules[low].has_symbols |= frames[i].function != NULL;
+        frames[i].offset = pc - elf->own[index].bias;
+        elf->modules[index].has_symbols |= frames[i].function != NULL;
     }
     return count;
 }

@@ -17,6 +17,8 @@ struct elf_symbols *elf_symbols_open(struct source *source, struct names *names)
 void elf_symbols_close(struct elf_symbols *elf);
 /* Returns how many frames it filled, 0 if it does not know the address. */
 unsigned elf_symbols_at(struct elf_symbols *elf, uint64_t pc, struct frame *frames, unsigned max);
+/* Notes that somebody else knew a function in the module of the address. */
+void elf_symbols_note(struct elf_symbols *elf, uint64_t pc);
 const struct symbols_module *elf_symbols_modules(const struct elf_symbols *elf, size_t *count);
 
 struct perf_symbols;
