@@ -8,6 +8,7 @@
 #include "ft_malloc.h"
 
 #include "arena/cache.h"
+#include "base/clock.h"
 #include "base/own.h"
 #include "base/structure_lock.h"
 #include "bins/empty.h"
@@ -241,6 +242,7 @@ int dump_write(int fd, unsigned flags)
         .layout = (uintptr_t)&ft_malloc_layout,
         .flags = (flags & FT_MALLOC_DUMP_CONTENTS) != 0 ? SNAPSHOT_CONTENTS : 0,
         .page_size = (uint32_t)os_page_size(),
+        .clock = clock_now(),
     };
     struct writer writer = {.contents = (flags & FT_MALLOC_DUMP_CONTENTS) != 0};
     size_t size = heap_header_size(true);

@@ -24,6 +24,7 @@ struct snapshot_header {
     uint64_t layout;     /* address of ft_malloc_layout */
     uint32_t flags;      /* SNAPSHOT_CONTENTS ... */
     uint32_t page_size;
+    uint64_t clock; /* clock_now() when it was written; 0: not known */
 };
 
 enum {

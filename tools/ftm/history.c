@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct ring {
     uint64_t entries; /* address */
@@ -250,12 +249,7 @@ void history_of(struct view *view, uint64_t address, struct past_call *allocated
 
 uint64_t history_age(struct view *view, uint64_t time)
 {
-    struct timespec now;
-    uint64_t nanoseconds;
+    uint64_t now = source_clock(view_source(view));
 
-    if (source_kind(view->source) != SOURCE_LIVE || time == 0 ||
-        clock_gettime(CLOCK_MONOTONIC_COARSE, &now) != 0)
-        return 0;
-    nanoseconds = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-    return nanoseconds > time ? nanoseconds - time : 0;
+    return time != 0 && now > time ? now - time : 0;
 }

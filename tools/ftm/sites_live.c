@@ -22,7 +22,7 @@ static void read_chunk(struct reading *reading, const char *entry)
 
     if (chunk.address == 0 || site == NULL)
         return;
-    if (source_kind(reading->source) != SOURCE_LIVE && time > reading->now)
+    if (!reading->clock_known && time > reading->now)
         reading->now = time;
     chunk.age_ns = time; /* until all are read, and it is known what the time is */
     chunk.site = (uint64_t)(site - reading->out->items);

@@ -105,17 +105,6 @@ static uint64_t total_at(const struct reading *reading, uint32_t offset)
     return word_at(reading->table, offset);
 }
 
-/* The time now, on the library's clock. Of a file, the last time that it knows of. */
-static uint64_t time_now(const struct reading *reading)
-{
-    struct timespec now;
-
-    if (source_kind(reading->source) != SOURCE_LIVE)
-        return total_at(reading, reading->layout->stack_peak_time);
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
 /* Stores the frames of a stack, innermost first. Returns how many there are. */
 static unsigned read_frames(const struct reading *reading, uint32_t node, uint64_t *pcs)
 {
@@ -242,7 +231,10 @@ struct sites *sites_read(struct view *view)
         return NULL;
     }
     reading.out = sites_new();
-    reading.now = time_now(&reading);
+    reading.now = source_clock(reading.source);
+    reading.clock_known = reading.now != 0;
+    if (!reading.clock_known)
+        reading.now = total_at(&reading, reading.layout->stack_peak_time);
     reading.began = total_at(&reading, reading.layout->stack_began);
     reading.peak_number = total_at(&reading, reading.layout->stack_peak_number);
     read_sites(&reading);

@@ -32,6 +32,7 @@ struct reading {
     struct blocks sites, nodes;
     struct sites *out;
     uint64_t now, began, peak_number;
+    bool clock_known; /* else `now` is the last time that the tables tell */
     size_t bytes;     /* of all blocks that were read */
     uint64_t entries; /* of live chunks that were read */
 };

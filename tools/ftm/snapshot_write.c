@@ -186,6 +186,7 @@ static void put_header(struct writer *writer, struct view *view, bool contents)
         .layout = view_layout_address(view),
         .flags = SNAPSHOT_OUTSIDE | (contents ? SNAPSHOT_CONTENTS : 0),
         .page_size = (uint32_t)sysconf(_SC_PAGESIZE),
+        .clock = source_clock(view_source(view)),
     };
 
     if (clock_gettime(CLOCK_REALTIME, &now) == 0)

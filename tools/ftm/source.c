@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Returns the number that the name is, or 0. */
@@ -119,6 +120,18 @@ enum source_kind source_kind(const struct source *source)
 pid_t source_pid(const struct source *source)
 {
     return source->pid;
+}
+
+uint64_t source_clock(const struct source *source)
+{
+    struct timespec now;
+
+    if (source_kind(source) != SOURCE_LIVE)
+        return source->clock;
+    /* The clock that the library reads: base/clock.c. */
+    if (clock_gettime(CLOCK_MONOTONIC_COARSE, &now) != 0)
+        return 0;
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
 uint64_t source_layout(const struct source *source)

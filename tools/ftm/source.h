@@ -55,6 +55,12 @@ pid_t source_pid(const struct source *source);
 /* Where ft_malloc_layout is, if the source says so; else 0. */
 uint64_t source_layout(const struct source *source);
 
+/*
+ * The time on the library's clock, in nanoseconds: now, or when a snapshot was written. 0 if it is
+ * not known, as of a core file.
+ */
+uint64_t source_clock(const struct source *source);
+
 /* What it was opened by, for messages. */
 const char *source_name(const struct source *source);
 

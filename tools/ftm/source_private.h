@@ -26,6 +26,7 @@ struct source_kind_functions {
 struct source {
     const struct source_kind_functions *functions;
     pid_t pid;
+    uint64_t clock;  /* the library's clock when a snapshot was written; 0: not known */
     uint64_t layout; /* where a snapshot says that ft_malloc_layout is */
     char *name;
     char *command; /* set when it is opened; NULL: not known */

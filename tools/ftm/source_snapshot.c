@@ -351,6 +351,7 @@ struct source *source_open_snapshot(int fd, const char *path)
     }
     snapshot->source.pid = (pid_t)snapshot->header.pid;
     snapshot->source.layout = snapshot->header.layout;
+    snapshot->source.clock = snapshot->header.clock;
     if (find_section(&snapshot->source, SNAPSHOT_COMMAND, &place, &command, &size))
         snapshot->source.command = source_command_of(command, size);
     if (snapshot->source.pid == 0 && place > 0)
