@@ -123,12 +123,16 @@ static int open_mapped(struct core *core, const char *path)
     return fd;
 }
 
-/* Reads what the core does not have from the mapped file, if nobody could write to the mapping. */
+/*
+ * Reads what the core does not have from the mapped file, if nobody could write to the mapping. gdb
+ * leaves out the whole segment of such a mapping.
+ */
 static size_t read_mapped(struct core *core, const struct segment *segment, uint64_t address,
                           void *out, size_t size)
 {
     const struct core_file *file = file_at(core, address);
-    int fd = file == NULL || (segment->flags & PF_W) != 0 ? -1 : open_mapped(core, file->path);
+    bool written = segment != NULL && (segment->flags & PF_W) != 0;
+    int fd = file == NULL || written ? -1 : open_mapped(core, file->path);
 
     if (fd < 0)
         return 0;
@@ -147,14 +151,12 @@ static size_t read_core(struct source *source, uint64_t address, void *out, size
         uint64_t inside = segment == NULL ? 0 : address + done - segment->start;
         size_t part = size - done, got;
 
-        if (segment == NULL)
-            break;
-        if (inside < segment->stored) {
+        if (segment != NULL && inside < segment->stored) {
             if (part > segment->stored - inside)
                 part = (size_t)(segment->stored - inside);
             got = read_file(core->fd, segment->offset + inside, (char *)out + done, part);
         } else {
-            if (part > segment->end - address - done)
+            if (segment != NULL && part > segment->end - address - done)
                 part = (size_t)(segment->end - address - done);
             got = read_mapped(core, segment, address + done, (char *)out + done, part);
         }

@@ -1,0 +1,198 @@
+/*
+ * A process for ftm to look at: list_target KIND FOLDER. It allocates, writes what the library says
+ * of itself to files in the folder, prints "ready", and waits until its standard input ends.
+ *
+ *   quiet   all zones, some freed, some by another thread, empty and grown chunks; then nothing
+ *   forked  the same, in the child of a fork; prints the child's number before "ready"
+ *   busy    threads allocate and free all the while; the file "kept" has chunks that stay live
+ *   many    a million live chunks of all sizes, in several threads that go on
+ */
+#include "ft_malloc.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { QUIET_CHUNKS = 20000, KEPT = 4000, THREADS = 3, SLOTS = 3000, MANY = 1000000 };
+
+static atomic_bool stopping;
+static const char *folder;
+
+static void require(bool fine, const char *what)
+{
+    if (fine)
+        return;
+    perror(what);
+    exit(1);
+}
+
+static int open_file(const char *name)
+{
+    char path[4096];
+    int fd;
+
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
+    require(fd >= 0, path);
+    return fd;
+}
+
+/* Mostly small sizes, as programs have them. */
+static size_t random_size(unsigned *seed)
+{
+    unsigned kind = (unsigned)rand_r(seed) % 1000;
+
+    return kind < 900   ? (size_t)rand_r(seed) % 300
+           : kind < 990 ? (size_t)rand_r(seed) % 9000
+           : kind < 999 ? (size_t)rand_r(seed) % 200000
+                        : (size_t)rand_r(seed) % 3000000;
+}
+
+static void *free_each(void *context)
+{
+    void **chunks = context;
+
+    for (size_t i = 0; i < QUIET_CHUNKS; i += 5)
+        free(chunks[i]);
+    return NULL;
+}
+
+static void allocate_quietly(void)
+{
+    static void *chunks[QUIET_CHUNKS];
+    unsigned seed = 1;
+    pthread_t thread;
+
+    for (size_t i = 0; i < QUIET_CHUNKS; i++) {
+        chunks[i] = malloc(i % 100 == 0 ? 0 : random_size(&seed));
+        require(chunks[i] != NULL, "malloc");
+    }
+    for (size_t i = 1; i < QUIET_CHUNKS; i += 3)
+        free(chunks[i]);
+    for (size_t i = 2; i < QUIET_CHUNKS; i += 60) {
+        chunks[i] = realloc(chunks[i], random_size(&seed) + 1);
+        require(chunks[i] != NULL, "realloc");
+    }
+    for (size_t i = 0; i < QUIET_CHUNKS; i += 15)
+        chunks[i] = i % 3 == 1 ? NULL : chunks[i];
+    for (size_t i = 0; i < QUIET_CHUNKS; i += 5)
+        if (i % 3 == 1)
+            chunks[i] = NULL;
+    require(pthread_create(&thread, NULL, free_each, chunks) == 0, "pthread_create");
+    pthread_join(thread, NULL);
+}
+
+/* Nothing is allocated any more when this begins. */
+static void tell(void)
+{
+    int shown = open_file("shown"), dumped = open_file("dumped"), contents = open_file("contents");
+
+    require(ft_malloc_dump(dumped, 0) == 0, "ft_malloc_dump");
+    require(ft_malloc_dump(contents, FT_MALLOC_DUMP_CONTENTS) == 0, "ft_malloc_dump");
+    require(ft_malloc_show(shown) == 0, "ft_malloc_show");
+    close(shown);
+    close(dumped);
+    close(contents);
+}
+
+static void wait_for_end(void)
+{
+    char byte;
+
+    require(write(STDOUT_FILENO, "ready\n", 6) == 6, "write");
+    while (read(STDIN_FILENO, &byte, 1) > 0)
+        ;
+}
+
+static void *churn(void *context)
+{
+    void **slots = calloc(SLOTS, sizeof *slots);
+    unsigned seed = *(unsigned *)context;
+
+    while (!atomic_load(&stopping)) {
+        size_t slot = (size_t)rand_r(&seed) % SLOTS;
+
+        free(slots[slot]);
+        slots[slot] = malloc(random_size(&seed));
+    }
+    return NULL;
+}
+
+static void note_kept(void)
+{
+    FILE *file = fdopen(open_file("kept"), "w");
+    unsigned seed = 7;
+
+    require(file != NULL, "fdopen");
+    for (unsigned i = 0; i < KEPT; i++) {
+        size_t size = random_size(&seed) + 1;
+
+        (void)fprintf(file, "%p %zu\n", malloc(size), size);
+    }
+    (void)fclose(file);
+}
+
+static void *allocate_many(void *context)
+{
+    unsigned seed = *(unsigned *)context;
+
+    for (unsigned i = 0; i < MANY / THREADS; i++)
+        require(malloc((size_t)rand_r(&seed) % 200 + 1) != NULL, "malloc");
+    return churn(context);
+}
+
+static void be_busy(void *(*work)(void *))
+{
+    static unsigned seeds[THREADS] = {11, 12, 13};
+    pthread_t threads[THREADS];
+
+    for (unsigned i = 0; i < THREADS; i++)
+        require(pthread_create(&threads[i], NULL, work, &seeds[i]) == 0, "pthread_create");
+    usleep(300000);
+    note_kept();
+    wait_for_end();
+    atomic_store(&stopping, true);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+}
+
+static void be_forked(void)
+{
+    pid_t child = fork();
+
+    require(child >= 0, "fork");
+    if (child > 0) {
+        waitpid(child, NULL, 0);
+        return;
+    }
+    free(malloc(100));
+    tell();
+    (void)dprintf(STDOUT_FILENO, "%d\n", (int)getpid());
+    wait_for_end();
+    _exit(0);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3)
+        return 2;
+    folder = argv[2];
+    if (strcmp(argv[1], "busy") == 0 || strcmp(argv[1], "many") == 0) {
+        be_busy(argv[1][0] == 'b' ? churn : allocate_many);
+        return 0;
+    }
+    allocate_quietly();
+    if (strcmp(argv[1], "forked") == 0) {
+        be_forked();
+        return 0;
+    }
+    tell();
+    wait_for_end();
+    return 0;
+}
