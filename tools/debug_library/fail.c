@@ -2,8 +2,10 @@
  * What happens when a check fails, and how the library begins.
  */
 #include "checked.h"
+#include "connect.h"
 #include "fault.h"
 #include "stack.h"
+#include "walker.h"
 
 #include "debug/access.h"
 
@@ -52,6 +54,13 @@ __attribute__((constructor)) static void begin(void)
     (void)dl_iterate_phdr(note_core, (void *)(uintptr_t)ft_malloc_bounds);
     checked_bounds = ft_malloc_bounds;
     fault_begin();
+    walker_begin();
+    connect_begin();
+}
+
+__attribute__((destructor)) static void end(void)
+{
+    connect_end();
 }
 
 /* The library wipes free chunks, and copies all that a chunk has; so its own calls are exempt. */

@@ -12,6 +12,7 @@
 
 /* In the order in which they are listed. */
 static const struct command commands[] = {
+    {"run", cmd_run, "start a program on the library, and read it when it ends", help_run},
     {"ps", cmd_ps, "list the processes that run on the library", help_ps},
     {"list", cmd_list, "list live chunks, as show_alloc_mem() does inside", help_list},
     {"who", cmd_who, "say what is at an address", help_who},

@@ -1,0 +1,178 @@
+"""ftm run and ftm dump: streams of processes, exit status, snapshots that say what processes say."""
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+FTM = os.environ["FT_FTM"]
+CASE = os.environ["FT_RUN_CASE"]
+LIBRARY = os.environ["FT_LIBRARY"]
+
+
+def ftm(*arguments, **options):
+    return subprocess.run([FTM, *map(str, arguments)], capture_output=True, text=True, check=False,
+                          timeout=60, **options)
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.output = pathlib.Path(self.folder.name, "recording")
+
+    def streams(self):
+        """The snapshots, as (PID, N), in the order of their names."""
+        names = [path.name.split(".") for path in self.output.parent.iterdir()]
+        self.assertTrue(all(name[0] == "recording" and len(name) == 3 for name in names), names)
+        return sorted((int(pid), int(number)) for _, pid, number in names)
+
+
+class Run(Folder):
+    def test_the_exit_status_is_the_programs(self):
+        for status in (0, 1, 77):
+            done = ftm("run", "--", "sh", "-c", f"exit {status}")
+            self.assertEqual(done.returncode, status, done.stderr)
+
+    def test_a_signal_is_128_and_its_number(self):
+        done = ftm("run", "--", "sh", "-c", "kill -TERM $$")
+        self.assertEqual(done.returncode, 128 + signal.SIGTERM)
+        self.assertIn("was ended by signal 15", done.stderr)
+        self.assertIn("ended without being read", done.stderr)
+
+    def test_what_cannot_be_started(self):
+        self.assertEqual(ftm("run", "/nonexistent").returncode, 127)
+        self.assertEqual(ftm("run", "/etc/passwd").returncode, 126)
+
+    def test_wrong_usage(self):
+        for words in ((), ("foo=1", "true"), ("limit", "true"), ("--nonsense", "true")):
+            done = ftm("run", *words)
+            self.assertEqual(done.returncode, 2, words)
+            self.assertIn("Try `ftm run --help`", done.stderr)
+
+    def test_output_of_the_program_is_its_own(self):
+        done = ftm("run", "--", "echo", "text")
+        self.assertEqual(done.stdout, "text\n")
+        self.assertRegex(done.stderr, r"ftm: \d+ ended with .* live in \d+ chunks: echo text")
+        self.assertEqual(ftm("run", "-q", "--", "echo", "text").stderr, "")
+
+    def test_modes_are_variables(self):
+        done = ftm("run", "-q", "history=7,3", "guard", "--", "sh", "-c",
+                   "echo $FT_MALLOC_HISTORY $FT_MALLOC_GUARD")
+        self.assertEqual(done.stdout, "7,3 1000\n")
+
+    def test_options_of_the_program_are_its_own(self):
+        self.assertEqual(ftm("run", "-q", "echo", "-o", "x").stdout, "-o x\n")
+
+    def test_a_stream_for_each_process_and_program(self):
+        done = ftm("run", "-o", self.output, "harden", "--", CASE, "tree")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        parent, forked, executed = (int(pid) for pid in done.stdout.split())
+        self.assertEqual(self.streams(), sorted([(parent, 1), (forked, 1), (executed, 2)]))
+
+    def test_a_child_that_ends_by_exit_of_the_kernel_is_read(self):
+        done = ftm("run", "-o", self.output, "harden", "--", CASE, "quick")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(len(self.streams()), 2)
+
+    def test_a_child_of_vfork_says_nothing(self):
+        done = ftm("run", "-o", self.output, "harden", "--", CASE, "vfork")
+        self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertEqual(len(self.streams()), 1)
+
+    def test_the_snapshot_has_what_the_process_had(self):
+        done = ftm("run", "-o", self.output, "harden", "--", CASE, "list")
+        [snapshot] = self.output.parent.iterdir()
+        shown = ftm("list", "--min", 100000, "--max", 100999, snapshot).stdout
+        for size in range(100000, 100010):
+            self.assertIn(f" : {size} bytes", shown, done.stderr)
+
+    def test_leaks_are_told_and_change_the_exit_status(self):
+        done = ftm("run", "--leaks", "--", CASE, "leak")
+        self.assertRegex(done.stderr, r"definitely lost: 12,345 bytes in 1 blocks")
+        self.assertEqual(done.returncode, 23)
+
+    def test_a_process_that_nobody_may_read_writes_itself(self):
+        done = ftm("run", "-o", self.output, "harden", "--", CASE, "undumpable")
+        if os.geteuid() == 0:
+            self.skipTest("root may read every process")
+        self.assertEqual(len(self.streams()), 1, done.stderr)
+
+    def test_many_children_at_once(self):
+        done = ftm("run", "-q", "--", "sh", "-c",
+                   "for i in $(seq 200); do /bin/true & done; wait; exit 4")
+        self.assertEqual((done.returncode, done.stderr), (4, ""))
+
+
+class Dump(Folder):
+    def start(self, *arguments):
+        environment = {**os.environ, "LD_PRELOAD": LIBRARY}
+        process = subprocess.Popen([CASE, *arguments], env=environment, stdout=subprocess.PIPE,
+                                   stdin=subprocess.PIPE, text=True)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stdin.close)
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        return process
+
+    def test_lists_are_equal(self):
+        process = self.start("wait")
+        for contents in ((), ("--contents",)):
+            done = ftm("dump", "-o", self.output, *contents, process.pid)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(ftm("list", self.output).stdout, ftm("list", process.pid).stdout)
+
+    def test_contents_are_those_of_the_process(self):
+        process = self.start("wait")
+        line = ftm("list", "--min", 54321, "--max", 54321, process.pid).stdout.splitlines()[1]
+        address = line.split()[0]
+        ftm("dump", "-o", self.output, "--contents", process.pid)
+        wanted = ftm("hex", process.pid, address).stdout
+        self.assertIn("6d 61 72 6b", wanted)
+        self.assertEqual(ftm("hex", self.output, address).stdout, wanted)
+
+    def test_one_after_the_other(self):
+        process = self.start("wait")
+        done = ftm("dump", "--json", "-o", self.output, "--every", 1, "--count", 2, process.pid)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(sorted(path.name for path in self.output.parent.iterdir()),
+                         ["recording.1", "recording.2"])
+        for said in done.stdout.replace("}", "}\0").split("\0")[:-1]:
+            self.assertGreater(json.loads(said)["bytes"], 10000)
+
+    def test_the_peak(self):
+        process = self.start("peak")
+        dump = subprocess.Popen([FTM, "dump", "--peak", "-o", self.output, str(process.pid)],
+                                stdout=subprocess.DEVNULL)
+        self.addCleanup(dump.wait)
+        time.sleep(0.5)
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        self.assertEqual(dump.wait(timeout=60), 0)
+        total = int(re.search(r"Total : (\d+)", ftm("list", "--total", self.output).stdout)[1])
+        self.assertGreater(total, 30 << 20)
+
+    def test_a_process_that_ended(self):
+        done = ftm("dump", "-o", self.output, "--peak", 2**22 - 1)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(ftm("dump", "-o", self.output, 2**22 - 1).returncode, 2)
+
+    def test_wrong_usage(self):
+        for words in ((), ("1",), ("-o", "x"), ("-o", "x", "--every", "0", "1"),
+                      ("-o", "x", "--count", "2", "1"), ("-o", "x", "--peak", "--every", "1", "1")):
+            self.assertEqual(ftm("dump", *words).returncode, 2, words)
+
+    def test_a_file_that_cannot_be_written(self):
+        process = self.start("wait")
+        done = ftm("dump", "-o", "/nonexistent/x", process.pid)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("cannot write /nonexistent/x", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
