@@ -25,8 +25,7 @@
 CHECKED_API void checked__exit(int) CHECKED_NAME(_exit) __attribute__((noreturn));
 CHECKED_API void checked__Exit(int) CHECKED_NAME(_Exit) __attribute__((noreturn));
 
-/* Of a later version of libft_malloc.so than this one was written for, or not there. */
-int ft_malloc_dump(int fd, unsigned flags) __attribute__((weak));
+#pragma weak ft_malloc_dump
 
 static struct sockaddr_un address;
 static socklen_t address_length; /* 0: the process was not started by ftm */
@@ -95,7 +94,7 @@ static void do_action(int fd, enum run_event event, enum run_action action, int 
     if (action == RUN_GO_ON || file < 0)
         return;
     if (ft_malloc_dump != NULL)
-        (void)ft_malloc_dump(file, action == RUN_WRITE_CONTENTS);
+        (void)ft_malloc_dump(file, action == RUN_WRITE_CONTENTS ? FT_MALLOC_DUMP_CONTENTS : 0);
     (void)close(file);
     if (send_event(fd, event))
         (void)receive_reply(fd, &reply, &none);
@@ -134,6 +133,19 @@ void connect_begin(void)
     atomic_store_explicit(&teller, getpid(), memory_order_relaxed);
     (void)pthread_atfork(NULL, NULL, in_child);
     tell(RUN_STARTED);
+}
+
+/*
+ * What functions that have returned left on the stack would seem to be pointers, and hide leaks.
+ * Nothing of it is used any more.
+ */
+static void __attribute__((noinline)) clear_stack(void)
+{
+    enum { DEPTH = 32 << 10 };
+    volatile char below[DEPTH];
+
+    for (size_t n = 0; n < DEPTH; n++)
+        below[n] = 0;
 }
 
 /* Once: exit handlers may call _exit(). */
