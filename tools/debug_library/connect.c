@@ -142,10 +142,9 @@ void connect_begin(void)
 static void __attribute__((noinline)) clear_stack(void)
 {
     enum { DEPTH = 32 << 10 };
-    volatile char below[DEPTH];
+    char below[DEPTH];
 
-    for (size_t n = 0; n < DEPTH; n++)
-        below[n] = 0;
+    explicit_bzero(below, sizeof below);
 }
 
 /* Once: exit handlers may call _exit(). */
@@ -153,9 +152,11 @@ void connect_end(void)
 {
     pid_t pid = getpid();
 
-    if (address_length != 0 && atomic_compare_exchange_strong_explicit(
+    if (address_length == 0 || !atomic_compare_exchange_strong_explicit(
                                    &teller, &pid, 0, memory_order_relaxed, memory_order_relaxed))
-        tell(RUN_ENDING);
+        return;
+    clear_stack();
+    tell(RUN_ENDING);
 }
 
 void checked__exit(int status)
