@@ -3,7 +3,9 @@
  * malloc is as cheap as the others. But malloc also works before this constructor has run.
  */
 #include "api/api.h"
+#include "base/control.h"
 #include "debug/dump.h"
+#include "debug/mode_switch.h"
 #include "debug/stats.h"
 
 static void touch(struct cache *cache, size_t size)
@@ -38,6 +40,7 @@ static void touch_arena(void)
 __attribute__((constructor(101))) static void at_load(int argc, char **argv, char **environment)
 {
     (void)environment;
+    control_serve = mode_serve;
     thread_runtime_init(argv == NULL ? NULL : argv + argc + 1);
     touch_arena();
 }

@@ -16,6 +16,7 @@
 #include "arena/remote.h"
 #include "arena/thread.h"
 #include "arena/visit.h"
+#include "base/modes.h"
 #include "base/structure_lock.h"
 #include "bins/recover.h"
 #include "large/large.h"
@@ -61,6 +62,7 @@ void arena_after_fork(void)
         if (survivor != NULL)
             remote_drop(survivor);
     }
+    modes_after_fork();
     structure_lock_renew();
     pool_after_fork(survivor, !thread_self.binding);
     parcel_after_fork();

@@ -12,6 +12,7 @@
 #include "arena/visit.h"
 #include "base/child.h"
 #include "base/clock.h"
+#include "base/control.h"
 #include "base/options.h"
 #include "base/secret.h"
 #include "os/os.h"
@@ -350,4 +351,6 @@ void cache_leave(struct cache *cache)
         tick_without_lock(cache, common);
     else if (unlikely(atomic_load_explicit(&visit_unfinished, memory_order_relaxed)))
         visit_others();
+    if (control_due() && control_serve != NULL)
+        control_serve();
 }

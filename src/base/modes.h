@@ -12,11 +12,13 @@
 
 #include "os/os.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 enum mode {
+    NO_MODE = 0,
     MODE_STATS = 1,
     MODE_HISTORY = 2,
     MODE_PROFILE = 4,
@@ -42,8 +44,12 @@ enum {
     /* These want events (debug/event.h). */
     MODES_OF_EVENTS = MODE_STATS | MODE_HISTORY | MODE_PROFILE | MODE_RECORD,
     /* These want to know the time of each. */
-    MODES_OF_TIME = MODE_HISTORY | MODE_PROFILE | MODE_RECORD
+    MODES_OF_TIME = MODE_HISTORY | MODE_PROFILE | MODE_RECORD,
+    /* These have something to prepare before they are switched on (debug/mode_switch.c). */
+    MODES_WITH_TABLES = MODE_HISTORY | MODE_PROFILE | MODE_RECORD | MODE_GUARD | MODE_LIMIT
 };
+
+static_assert(MODE_FAIL == 1 << 8, "MODE_KINDS counts the modes");
 
 /*
  * The modes that are on. Written with the lock of debug/mode_switch.c, or by the first call, which
@@ -51,6 +57,33 @@ enum {
  * what the mode has prepared; relaxed where it only decides which way a call takes.
  */
 extern _Atomic unsigned modes_on;
+
+/*
+ * The numbers that a mode was set to; docs/OPTIONS.md says what they mean, in their order. Written
+ * while the mode is off, with the modes' lock, and before it is switched on. A call that began
+ * while it was on may read the next value, so each number has to make sense alone. Relaxed.
+ */
+enum { MODE_KINDS = 9, MODE_NUMBERS = 2 };
+extern _Atomic uint64_t mode_numbers[MODE_KINDS][MODE_NUMBERS];
+
+static inline unsigned mode_index(enum mode mode)
+{
+    return (unsigned)__builtin_ctz((unsigned)mode);
+}
+
+static inline uint64_t mode_number(enum mode mode, unsigned n)
+{
+    return atomic_load_explicit(&mode_numbers[mode_index(mode)][n], memory_order_relaxed);
+}
+
+/*
+ * The lock of whoever switches a mode or sets an option. It is taken before every other lock of the
+ * library, by a thread that holds none. In the child of a fork it is made new.
+ */
+void modes_lock(void);
+bool modes_try_lock(void);
+void modes_unlock(void);
+void modes_after_fork(void);
 
 /* Returns whether the mode, or one of several, is on. What the mode has prepared can be used. */
 static inline bool mode_is_on(unsigned modes)

@@ -1,169 +1,248 @@
 /*
  * Options: a table of names and of the values that each accepts. Must not allocate; may run before
- * the C library's own constructors.
+ * the C library's own constructors. The table has no pointers, which the dynamic linker would have
+ * to relocate at each start.
  */
 #include "base/options.h"
 
-#include "base/modes.h"
+#include "base/option_values.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "os/os.h"
 
 #include <elf.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <unistd.h>
 
 struct options options;
 
-/* Each of these sets an option and returns true, or returns false and leaves it as it was. */
-static bool set_on_error(const char *value);
-static bool set_on_wrong_size(const char *value);
-static bool set_stats(const char *value);
-static bool set_harden(const char *value);
-static bool set_arena_max(const char *value);
-static bool set_background(const char *value);
-static bool set_dump(const char *value);
+enum { NAME_MAX_LENGTH = 24, EXPECTED_MAX = 56 };
 
+/* In the order of enum option. */
 static const struct {
-    const char *name;
-    const char *expected;
-    bool (*set)(const char *value);
-} table[] = {
-    {"FT_MALLOC_ON_ERROR", "abort or report", set_on_error},
-    {"FT_MALLOC_ON_WRONG_SIZE", "abort, report or ignore", set_on_wrong_size},
-    {"FT_MALLOC_STATS", "0 or 1", set_stats},
-    {"FT_MALLOC_HARDEN", "0 or 1", set_harden},
-    {"FT_MALLOC_ARENA_MAX", "a number from 1 to 32766", set_arena_max},
-    {"FT_MALLOC_BACKGROUND", "0 or 1", set_background},
-    {"FT_MALLOC_DUMP", "a descriptor such as 9, 9,exit or 9,exit,USR1", set_dump},
+    char name[NAME_MAX_LENGTH];
+    char expected[EXPECTED_MAX];
+    unsigned mode; /* 0: it is none */
+} table[OPTIONS] = {
+    {"FT_MALLOC_ON_ERROR", "abort or report", NO_MODE},
+    {"FT_MALLOC_ON_WRONG_SIZE", "abort, report or ignore", NO_MODE},
+    {"FT_MALLOC_HARDEN", "0 or 1", NO_MODE},
+    {"FT_MALLOC_ARENA_MAX", "a number from 1 to 32766", NO_MODE},
+    {"FT_MALLOC_BACKGROUND", "0 or 1", NO_MODE},
+    {"FT_MALLOC_DUMP", "DESCRIPTOR[,exit][,SIGNAL]", NO_MODE},
+    {"FT_MALLOC_STATS", "0, 1 or json", MODE_STATS},
+    {"FT_MALLOC_HISTORY", "0 or CALLS[,DEPTH]", MODE_HISTORY},
+    {"FT_MALLOC_PROFILE", "0 or BYTES[,SEED]", MODE_PROFILE},
+    {"FT_MALLOC_RECORD", "0 or 1", MODE_RECORD},
+    {"FT_MALLOC_GUARD", "0 or N[,SEED]", MODE_GUARD},
+    {"FT_MALLOC_FILL", "0 or two bytes in hexadecimal: ALLOC,FREE", MODE_FILL},
+    {"FT_MALLOC_CHECK", "0 or N", MODE_CHECK},
+    {"FT_MALLOC_LIMIT", "0 or BYTES", MODE_LIMIT},
+    {"FT_MALLOC_FAIL", "0, SEED,1/N or K", MODE_FAIL},
 };
 
-/* Returns what comes after `prefix` in `text`, or NULL if `text` does not begin with it. */
-static const char *after_prefix(const char *text, const char *prefix)
+static const char prefix[] = "FT_MALLOC_";
+enum { PREFIX_LENGTH = sizeof prefix - 1 };
+
+/* What each option was set to. Written before there is a second thread, or with the modes' lock. */
+static char texts[OPTIONS][OPTION_TEXT_MAX + 1];
+
+const char *option_name(enum option option)
 {
-    while (*prefix != '\0')
-        if (*text++ != *prefix++)
-            return NULL;
-    return text;
+    return table[option].name;
 }
 
-static bool set_bool(bool *option, const char *value, const char *off, const char *on)
+const char *option_expected(enum option option)
 {
-    if (!text_equal(value, off) && !text_equal(value, on))
-        return false;
-    *option = text_equal(value, on);
-    return true;
+    return table[option].expected;
 }
 
-static bool set_on_error(const char *value)
+unsigned option_mode(enum option option)
 {
-    return set_bool(&options.report_only, value, "abort", "report");
+    return table[option].mode;
 }
 
-static bool set_on_wrong_size(const char *value)
+const char *option_text(enum option option)
 {
-    if (text_equal(value, "abort"))
-        options.on_wrong_size = WRONG_SIZE_ABORT;
-    else if (text_equal(value, "report"))
-        options.on_wrong_size = WRONG_SIZE_REPORT;
-    else if (text_equal(value, "ignore"))
-        options.on_wrong_size = WRONG_SIZE_IGNORE;
-    else
-        return false;
-    return true;
-}
-
-static bool set_stats(const char *value)
-{
-    bool on = false;
-
-    if (!set_bool(&on, value, "0", "1"))
-        return false;
-    /* relaxed: no other thread knows yet that the options are set */
-    atomic_store_explicit(&modes_on, on ? MODE_STATS : 0, memory_order_relaxed);
-    return true;
-}
-
-static bool set_harden(const char *value)
-{
-    return set_bool(&options.harden, value, "0", "1");
-}
-
-static bool set_arena_max(const char *value)
-{
-    unsigned number = 0;
-
-    for (const char *at = value; *at != '\0'; at++) {
-        if (*at < '0' || *at > '9' || number > 100000)
-            return false;
-        number = number * 10 + (unsigned)(*at - '0');
+    if (texts[option][0] != '\0')
+        return texts[option];
+    switch (option) {
+    case OPTION_ON_ERROR:
+        return "abort";
+    case OPTION_ON_WRONG_SIZE:
+        return "unset";
+    default:
+        return "0";
     }
-    if (number < 1 || number > 32766)
+}
+
+static bool same_letter(char one, char other)
+{
+    return value_capital(one) == value_capital(other);
+}
+
+static bool begins_with(const char *name, size_t length, const char *begin, size_t count)
+{
+    if (length < count)
         return false;
-    options.arena_max = number;
+    for (size_t i = 0; i < count; i++)
+        if (!same_letter(name[i], begin[i]))
+            return false;
     return true;
 }
 
-static bool set_background(const char *value)
+/* Returns what is behind the prefix, if that is there. */
+static const char *without_prefix(const char *name, size_t *length)
 {
-    return set_bool(&options.background, value, "0", "1");
+    if (!begins_with(name, *length, prefix, PREFIX_LENGTH))
+        return name;
+    *length -= PREFIX_LENGTH;
+    return name + PREFIX_LENGTH;
 }
 
-/* Returns what comes after the signal's name or number. */
-static const char *after_signal(const char *text)
+enum option option_find(const char *name, size_t length)
 {
-    while ((*text >= 'A' && *text <= 'Z') || (*text >= '0' && *text <= '9'))
-        text++;
-    return text;
+    const char *rest = without_prefix(name, &length);
+
+    for (unsigned i = 0; i < OPTIONS; i++) {
+        const char *known = table[i].name + PREFIX_LENGTH;
+
+        if (begins_with(rest, length, known, length) && known[length] == '\0')
+            return (enum option)i;
+    }
+    return OPTIONS;
 }
 
-/* Without an exit or a signal, it is written at exit. */
-static bool set_dump(const char *value)
+/* A name is near if at most a third of its letters differ, or if it begins or is begun by it. */
+enum option option_nearest(const char *name, size_t length)
 {
-    enum { DESCRIPTOR_MAX = 1 << 20 };
-    unsigned descriptor = 0;
-    const char *at = value, *rest, *end;
+    const char *rest = without_prefix(name, &length);
+    unsigned nearest = 1 + (unsigned)length / 3;
+    enum option found = OPTIONS;
 
-    for (; *at >= '0' && *at <= '9' && descriptor <= DESCRIPTOR_MAX; at++)
-        descriptor = descriptor * 10 + (unsigned)(*at - '0');
-    if (at == value || descriptor > DESCRIPTOR_MAX)
-        return false;
-    rest = after_prefix(at, ",exit");
-    end = rest != NULL ? rest : at;
-    if (*end == ',' && after_signal(end + 1) != end + 1)
-        end = after_signal(end + 1);
-    if (*end != '\0')
-        return false;
-    options.dump = descriptor + 1;
-    options.dump_at_exit = rest != NULL || *at == '\0';
+    for (unsigned i = 0; length > 0 && length <= VALUE_DISTANCE_MAX && i < OPTIONS; i++) {
+        unsigned distance = value_distance(rest, (unsigned)length, table[i].name + PREFIX_LENGTH);
+
+        if (distance < nearest || (distance == nearest && found == OPTIONS)) {
+            nearest = distance;
+            found = (enum option)i;
+        }
+    }
+    return found;
+}
+
+static void store(enum option option, const struct option_value *value)
+{
+    switch (option) {
+    case OPTION_ON_ERROR:
+        /* relaxed, here and below: see options.h */
+        atomic_store_explicit(&options.report_only, value->on, memory_order_relaxed);
+        break;
+    case OPTION_ON_WRONG_SIZE:
+        atomic_store_explicit(&options.on_wrong_size, (int)value->number[0], memory_order_relaxed);
+        break;
+    case OPTION_HARDEN:
+        options.harden = value->on;
+        break;
+    case OPTION_ARENA_MAX:
+        options.arena_max = (unsigned)value->number[0];
+        break;
+    case OPTION_BACKGROUND:
+        options.background = value->on;
+        break;
+    case OPTION_DUMP:
+        options.dump = (unsigned)value->number[0];
+        options.dump_at_exit = value->number[1] != 0;
+        break;
+    default: /* relaxed: see mode_numbers */
+        for (unsigned n = 0; n < MODE_NUMBERS; n++)
+            atomic_store_explicit(&mode_numbers[mode_index(table[option].mode)][n],
+                                  value->number[n], memory_order_relaxed);
+    }
+}
+
+void option_store(enum option option, const char *text, const struct option_value *value)
+{
+    unsigned length = 0;
+
+    for (; text[length] != '\0' && length < OPTION_TEXT_MAX; length++)
+        texts[option][length] = text[length];
+    texts[option][length] = '\0';
+    store(option, value);
+}
+
+bool option_text_fits(const char *text)
+{
+    unsigned length = 0;
+
+    while (length <= OPTION_TEXT_MAX && text[length] != '\0')
+        length++;
+    return length <= OPTION_TEXT_MAX;
+}
+
+/* Compares the first letters. `text` may be shorter. */
+static bool exactly(const char *text, const char *expected, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (text[i] != expected[i])
+            return false;
     return true;
 }
 
-static void complain(const char *variable, const char *why, const char *expected)
+static void complain(const char *variable, const char *why, const char *what, const char *end)
 {
     struct text text = {.fd = STDERR_FILENO};
 
     text_string(&text, "ft_malloc: option ");
     text_string(&text, variable);
     text_string(&text, why);
-    text_string(&text, expected);
-    text_string(&text, "\n");
+    text_string(&text, what);
+    text_string(&text, end);
     text_flush(&text);
 }
 
+static void complain_of_name(const char *variable, size_t length)
+{
+    enum option nearest = option_nearest(variable, length);
+
+    if (nearest < OPTIONS)
+        complain(variable, " is not known, did you mean ", option_name(nearest), "?\n");
+    else
+        complain(variable, " is not known", "", "\n");
+}
+
+/* The name has to be exact: the environment may have variables of others with similar names. */
 static void set_option(const char *variable)
 {
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        const char *rest = after_prefix(variable, table[i].name);
+    size_t length = 0;
+    enum option option;
+    struct option_value value;
 
-        if (rest != NULL && *rest == '=') {
-            if (!table[i].set(rest + 1))
-                complain(variable, " ignored: expected ", table[i].expected);
-            return;
-        }
+    while (variable[length] != '=' && variable[length] != '\0')
+        length++;
+    option = option_find(variable, length);
+    if (option == OPTIONS || !exactly(variable, option_name(option), length)) {
+        complain_of_name(variable, length);
+    } else if (variable[length] == '\0' || !option_text_fits(variable + length + 1) ||
+               !option_parse(option, variable + length + 1, &value)) {
+        complain(variable, " ignored: expected ", option_expected(option), "\n");
+    } else {
+        option_store(option, variable + length + 1, &value);
+        if (value.on)
+            options.modes |= option_mode(option);
+        else
+            options.modes &= ~option_mode(option);
     }
-    complain(variable, " is not known", "");
+}
+
+/* Of these, the first call that a mode wants to see begins the others: see debug/mode_switch.h. */
+static void begin_modes(void)
+{
+    unsigned later = options.modes & MODES_WITH_TABLES;
+
+    /* relaxed: no other thread knows yet that the options are set */
+    atomic_store_explicit(&modes_on, (options.modes & ~later) | (later != 0 ? MODES_WAIT : 0),
+                          memory_order_relaxed);
 }
 
 void options_load(char **initial)
@@ -176,11 +255,14 @@ void options_load(char **initial)
     if (os_auxiliary(initial, AT_SECURE) != 0)
         return;
     for (char **variable = initial; *variable != NULL; variable++)
-        if (after_prefix(*variable, "FT_MALLOC_") != NULL)
+        if (exactly(*variable, prefix, PREFIX_LENGTH))
             set_option(*variable);
+    if (options.modes != 0)
+        begin_modes();
     /* Chunks that were handed out before this moment have no canaries. */
     if (options.harden && os_counted().mmap > 0) {
         options.harden = false;
-        complain("FT_MALLOC_HARDEN", " ignored: memory was allocated before it could be read", "");
+        complain("FT_MALLOC_HARDEN", " ignored: memory was allocated before it could be read", "",
+                 "\n");
     }
 }

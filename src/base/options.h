@@ -1,15 +1,18 @@
 /*
  * The options that the environment sets. They are read once, at the first allocation or when the
- * library is loaded, while the process has one thread. Set-user-ID programs ignore them. They are
- * constant afterwards, so any thread may read them. The exception is `arena_max`: mallopt() may set
- * it, with the pool's lock held, until the pool has read it.
+ * library is loaded, while the process has one thread. Set-user-ID programs ignore them. Those that
+ * are not atomic are constant afterwards, so any thread may read them. The exception is
+ * `arena_max`: mallopt() may set it, with the pool's lock held, until the pool has read it.
  */
 #ifndef FT_BASE_OPTIONS_H
 #define FT_BASE_OPTIONS_H
 
 #include "base/modes.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /*
  * What happens when a chunk is freed with a wrong size or alignment. The chunk is freed in any
@@ -23,10 +26,13 @@ enum on_wrong_size {
 };
 
 struct options {
-    /* FT_MALLOC_ON_ERROR=report: report misuse, but do not abort. */
-    bool report_only;
-    /* FT_MALLOC_ON_WRONG_SIZE. */
-    enum on_wrong_size on_wrong_size;
+    /*
+     * FT_MALLOC_ON_ERROR=report: report misuse, but do not abort. FT_MALLOC_ON_WRONG_SIZE, an enum
+     * on_wrong_size. Both may be changed at any time, with the modes' lock, and are read by any
+     * thread; relaxed, because each says something alone.
+     */
+    _Atomic bool report_only;
+    _Atomic int on_wrong_size;
     /*
      * FT_MALLOC_HARDEN=1: hardened mode (docs/design/hardened.md). Every call takes the slow path.
      */
@@ -41,9 +47,71 @@ struct options {
      */
     unsigned dump;
     bool dump_at_exit;
+    /* The modes that the environment asks for. */
+    unsigned modes;
 };
 
 extern struct options options;
+
+static inline bool options_report_only(void)
+{
+    return atomic_load_explicit(&options.report_only, memory_order_relaxed);
+}
+
+static inline enum on_wrong_size options_on_wrong_size(void)
+{
+    return (enum on_wrong_size)atomic_load_explicit(&options.on_wrong_size, memory_order_relaxed);
+}
+
+enum option {
+    OPTION_ON_ERROR,
+    OPTION_ON_WRONG_SIZE,
+    OPTION_HARDEN,
+    OPTION_ARENA_MAX,
+    OPTION_BACKGROUND,
+    OPTION_DUMP,
+    OPTION_STATS,
+    OPTION_HISTORY,
+    OPTION_PROFILE,
+    OPTION_RECORD,
+    OPTION_GUARD,
+    OPTION_FILL,
+    OPTION_CHECK,
+    OPTION_LIMIT,
+    OPTION_FAIL,
+    OPTIONS
+};
+
+/* The value of an option. `on` says whether a mode is to be on. */
+struct option_value {
+    bool on;
+    uint64_t number[MODE_NUMBERS];
+};
+
+/* Of MODE_STATS, the number if the figures are to be written as JSON. */
+enum { STATS_JSON = 2, OPTION_TEXT_MAX = 31 };
+
+/* The name, what values it accepts, the mode that it sets or NO_MODE, and its value as a text. */
+const char *option_name(enum option option);
+const char *option_expected(enum option option);
+unsigned option_mode(enum option option);
+const char *option_text(enum option option);
+
+/*
+ * Return the option with this name or, of a name that is not known, the one whose name is nearest;
+ * OPTIONS if there is none. Capitals do not matter, and the prefix FT_MALLOC_ may be left out.
+ */
+enum option option_find(const char *name, size_t length);
+enum option option_nearest(const char *name, size_t length);
+
+/* Reads a value. Returns false if the option does not accept it. */
+bool option_parse(enum option option, const char *value, struct option_value *out);
+
+/* Returns false if the text of a value is too long to be one. */
+bool option_text_fits(const char *text);
+
+/* Sets the option, but switches no mode. With the modes' lock. */
+void option_store(enum option option, const char *text, const struct option_value *value);
 
 /*
  * Reads the environment at the first call that has one. Reports unknown names and values on stderr

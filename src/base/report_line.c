@@ -94,7 +94,7 @@ void report_end_line(struct text *text, const struct report *report)
 void report_end(struct text *text, const struct report *report)
 {
     report_end_line(text, report);
-    if (!options.report_only)
+    if (!options_report_only())
         os_abort();
 }
 

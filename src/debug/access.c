@@ -77,6 +77,6 @@ void ft_malloc_report_access(const struct ft_malloc_access *access)
     report_end_line(&text, &report);
     if (access->write_stack != NULL)
         access->write_stack();
-    if (!options.report_only)
+    if (!options_report_only())
         os_abort();
 }

@@ -11,6 +11,7 @@
 
 #include "arena/thread.h"
 #include "base/bits.h"
+#include "base/modes.h"
 #include "base/report_line.h"
 #include "bins/guard_pool.h"
 #include "debug/walk.h"
@@ -129,10 +130,10 @@ static void check_guarded(void *context, const struct chunk *chunk)
         add_fault(context, "wrong place of a guarded chunk: ", chunk->start);
 }
 
-static void report_fault(const struct fault *fault)
+static void report_fault(const struct fault *fault, const char *function, bool go_on)
 {
     const struct report report = {.kind = FT_MALLOC_CORRUPTION,
-                                  .function = "ft_malloc_check()",
+                                  .function = function,
                                   .address = fault->address,
                                   .unlocked = true};
     struct text text = {.fd = STDERR_FILENO};
@@ -140,7 +141,19 @@ static void report_fault(const struct fault *fault)
     report_begin(&text, report.function);
     text_string(&text, fault->what);
     text_hex_lower(&text, fault->address);
-    report_end_line(&text, &report);
+    if (go_on)
+        report_end_line(&text, &report);
+    else
+        report_end(&text, &report);
+}
+
+/* The first faults are reported; with `fatal`, the last of these ends the process. */
+static void report_faults(const struct check *check, const char *function, bool fatal)
+{
+    size_t told = check->count < REPORTED ? check->count : REPORTED;
+
+    for (size_t i = 0; i < told; i++)
+        report_fault(&check->first[i], function, !fatal || i + 1 < told);
 }
 
 size_t check_all(void)
@@ -156,7 +169,31 @@ size_t check_all(void)
     walk_all(&visitor, &check);
     if (entered != NULL)
         cache_leave(entered);
-    for (size_t i = 0; i < check.count && i < REPORTED; i++)
-        report_fault(&check.first[i]);
+    report_faults(&check, "ft_malloc_check()", false);
     return check.count;
+}
+
+static void check_here(void)
+{
+    static const struct walk_visitor visitor = {.slab = check_slab};
+    struct cache *entered = cache_enter();
+    struct check check = {.own = entered == NULL ? NULL : entered->arena};
+
+    if (entered == NULL)
+        return;
+    if (arena_is_damaged(check.own))
+        check.own = NULL;
+    walk_arena(entered->arena, &visitor, &check);
+    cache_leave(entered);
+    report_faults(&check, "FT_MALLOC_CHECK", true);
+}
+
+void check_now_and_then(void)
+{
+    static _Atomic uint64_t calls;
+    uint64_t every = mode_number(MODE_CHECK, 0);
+
+    /* relaxed: only the number matters */
+    if (every != 0 && atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) % every == 0)
+        check_here();
 }

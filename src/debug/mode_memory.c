@@ -7,12 +7,6 @@
 #include "base/mappings.h"
 #include "base/own.h"
 
-#include <assert.h>
-
-enum { MODE_KINDS = 9 };
-
-static_assert(MODE_FAIL == 1 << (MODE_KINDS - 1), "each mode has its place in the tables");
-
 #define MIB ((size_t)1 << 20)
 
 /* Modes that have no tables have no cap. */
@@ -28,14 +22,9 @@ static struct {
     _Atomic uint64_t dropped;
 } figures[MODE_KINDS];
 
-static unsigned index_of(enum mode mode)
-{
-    return (unsigned)__builtin_ctz((unsigned)mode);
-}
-
 bool mode_memory_take(enum mode mode, size_t size)
 {
-    unsigned index = index_of(mode);
+    unsigned index = mode_index(mode);
     size_t used = atomic_load_explicit(&figures[index].used, memory_order_relaxed);
 
     do
@@ -48,7 +37,7 @@ bool mode_memory_take(enum mode mode, size_t size)
 
 void mode_memory_give(enum mode mode, size_t size)
 {
-    atomic_fetch_sub_explicit(&figures[index_of(mode)].used, size, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&figures[mode_index(mode)].used, size, memory_order_relaxed);
 }
 
 void *mode_memory_map(enum mode mode, size_t size)
@@ -79,12 +68,12 @@ void mode_memory_unmap(enum mode mode, void *memory, size_t size)
 
 void mode_memory_drop(enum mode mode)
 {
-    atomic_fetch_add_explicit(&figures[index_of(mode)].dropped, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&figures[mode_index(mode)].dropped, 1, memory_order_relaxed);
 }
 
 struct mode_memory mode_memory_of(enum mode mode)
 {
-    unsigned index = index_of(mode);
+    unsigned index = mode_index(mode);
 
     return (struct mode_memory){
         .used = atomic_load_explicit(&figures[index].used, memory_order_relaxed),

@@ -104,16 +104,16 @@ static bool first_wrong(void)
 /* Returns whether it is reported. Nothing is destroyed by it, so programs may rely on it. */
 static bool wrong_is_told(void)
 {
-    if (options.on_wrong_size == WRONG_SIZE_UNSET && !policy_sizes_must_match())
+    if (options_on_wrong_size() == WRONG_SIZE_UNSET && !policy_sizes_must_match())
         return first_wrong();
-    return options.on_wrong_size != WRONG_SIZE_IGNORE;
+    return options_on_wrong_size() != WRONG_SIZE_IGNORE;
 }
 
 static bool wrong_ends_process(void)
 {
-    if (options.on_wrong_size == WRONG_SIZE_UNSET)
-        return policy_sizes_must_match() && !options.report_only;
-    return options.on_wrong_size == WRONG_SIZE_ABORT;
+    if (options_on_wrong_size() == WRONG_SIZE_UNSET)
+        return policy_sizes_must_match() && !options_report_only();
+    return options_on_wrong_size() == WRONG_SIZE_ABORT;
 }
 
 void report_wrong(const char *function, enum ft_malloc_error_kind kind, uintptr_t said,

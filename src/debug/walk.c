@@ -58,6 +58,19 @@ static void visit_large(void *context, const struct large_info *info)
         walker->visitor->large(walker->context, info);
 }
 
+static void walk_one(const struct walker *walker, struct arena *arena)
+{
+    if (walker->visitor->arena != NULL)
+        walker->visitor->arena(walker->context, arena);
+    walk_heaps(walker, &arena->tiny);
+    walk_heaps(walker, &arena->small);
+}
+
+void walk_arena(struct arena *arena, const struct walk_visitor *visitor, void *context)
+{
+    walk_one(&(struct walker){.visitor = visitor, .context = context}, arena);
+}
+
 void walk_all(const struct walk_visitor *visitor, void *context)
 {
     struct walker walker = {.visitor = visitor, .context = context};
@@ -69,12 +82,8 @@ void walk_all(const struct walk_visitor *visitor, void *context)
         guard_pool_walk(visitor->guarded, context);
     /* Acquire: each arena is complete. */
     for (struct arena *arena = atomic_load_explicit(&arena_list, memory_order_acquire);
-         arena != NULL; arena = arena->next) {
-        if (visitor->arena != NULL)
-            visitor->arena(context, arena);
-        walk_heaps(&walker, &arena->tiny);
-        walk_heaps(&walker, &arena->small);
-    }
+         arena != NULL; arena = arena->next)
+        walk_one(&walker, arena);
 }
 
 /*

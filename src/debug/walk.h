@@ -43,6 +43,9 @@ struct walk_visitor {
 /* The caller holds neither the structure lock nor the lock of the LARGE registry. */
 void walk_all(const struct walk_visitor *visitor, void *context);
 
+/* Visits the heaps and slabs of one arena only. */
+void walk_arena(struct arena *arena, const struct walk_visitor *visitor, void *context);
+
 /* A live chunk of a heap. */
 struct walk_chunk {
     uintptr_t start;
