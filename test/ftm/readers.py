@@ -16,6 +16,10 @@ SAMPLE_TYPES = [("alloc_objects", "count"), ("alloc_space", "bytes"),
                 ("inuse_objects", "count"), ("inuse_space", "bytes")]
 
 
+def have_protoc():
+    return shutil.which("protoc") is not None
+
+
 class Bad(Exception):
     """The file is not what its readers want."""
 

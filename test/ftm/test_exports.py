@@ -17,6 +17,7 @@ def export(form, case):
     return done.stdout
 
 
+@unittest.skipUnless(readers.have_protoc(), "protoc is not installed")
 class Pprof(unittest.TestCase):
     def test_reads_all(self):
         for case in CASES:
@@ -118,10 +119,13 @@ class Dhat(unittest.TestCase):
 class Readers(unittest.TestCase):
     """The readers themselves refuse what they should."""
 
-    def test_refuse(self):
+    def test_refuse_folded(self):
         for bad in (b"a;b\n", b"a;b 3 4\n", b"a;b 0\n", b"a;;b 1\n", b"a 1\na 1\n", b"a 1"):
             with self.subTest(bad), self.assertRaises(readers.Bad):
                 readers.read_folded(bad)
+
+    @unittest.skipUnless(readers.have_protoc(), "protoc is not installed")
+    def test_refuse_pprof(self):
         good = export("pprof", "plain")
         for bad in (good[:-1], good + b"\x80\x01\x05", good.replace(b"2\x00", b"2\x01x", 1)):
             with self.assertRaises(readers.Bad):

@@ -114,6 +114,7 @@ class Live(unittest.TestCase):
             self.assertIn(b"--help", target.ftm("profile", *options, self.pid, status=2))
         self.assertIn(b"--help", target.ftm("profile", status=2))
 
+    @unittest.skipUnless(readers.have_protoc(), "protoc is not installed")
     def test_pprof(self):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "x.pb.gz"
