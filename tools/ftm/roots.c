@@ -118,6 +118,25 @@ static void keep_used_parts(struct ranges *unused)
     unused->count = kept + 1;
 }
 
+/*
+ * A snapshot or core file may lack the program's memory. Then everything would seem lost, so this
+ * says what is wrong, and returns false.
+ */
+static bool have_contents(struct source *source, const struct roots *roots)
+{
+    size_t missing = 0;
+    char byte;
+
+    for (size_t i = 0; i < roots->ranges.count; i++)
+        missing += !source_read(source, roots->ranges.list[i].start, &byte, 1);
+    if (roots->ranges.count > 0 && missing <= roots->ranges.count / 2)
+        return true;
+    say("%s does not have the memory that the program's variables and stacks are in; `ftm dump "
+        "--contents` writes it",
+        source_name(source));
+    return false;
+}
+
 bool roots_find(struct source *source, const struct territory *territory, each_thread *each,
                 void *from, struct roots *roots)
 {
@@ -127,7 +146,8 @@ bool roots_find(struct source *source, const struct territory *territory, each_t
 
     *roots = (struct roots){.ranges = {.list = NULL}};
     if (count == 0) {
-        say("%s does not tell which memory the program has", source_name(source));
+        say("%s does not tell which memory the program has; `ftm dump --contents` writes that",
+            source_name(source));
         return false;
     }
     (void)each(from, add_thread, &search);
@@ -140,7 +160,7 @@ bool roots_find(struct source *source, const struct territory *territory, each_t
         if (may_hold_pointers(&maps[i]))
             ranges_outside(&search.unused, maps[i].start, maps[i].end, add_root, roots);
     ranges_free(&search.unused);
-    return true;
+    return have_contents(source, roots);
 }
 
 bool roots_mark(const struct roots *roots, struct mark *mark)

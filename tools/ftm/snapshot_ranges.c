@@ -68,13 +68,24 @@ static int skip_slab(void *context, const struct view_slab *slab)
     return 0;
 }
 
-/* The kernel's own mappings cannot be read, and devices are not to be. */
-static bool has_contents(const struct source_map *map)
+/*
+ * Returns whether map `i` may have something that its file does not: memory that can be written to,
+ * memory that the program made read-only later, and what the dynamic linker filled in and made
+ * read-only, which is in front of a file's variables and has the tables of virtual functions. The
+ * kernel's own mappings cannot be read, and devices are not to be.
+ */
+static bool has_contents(const struct source_map *maps, size_t count, size_t i)
 {
-    if ((map->flags & (MAP_READ | MAP_WRITE)) != (MAP_READ | MAP_WRITE))
-        return false;
-    return strncmp(map->path, "/dev/", 5) != 0 || strncmp(map->path, "/dev/zero", 9) == 0 ||
-           strncmp(map->path, "/dev/shm/", 9) == 0;
+    const struct source_map *map = &maps[i], *next = i + 1 < count ? map + 1 : NULL;
+
+    if ((map->flags & MAP_READ) == 0 || map->path[0] == '[')
+        return (map->flags & (MAP_READ | MAP_WRITE)) == (MAP_READ | MAP_WRITE);
+    if (strncmp(map->path, "/dev/", 5) == 0)
+        return (map->flags & MAP_WRITE) != 0 &&
+               (strncmp(map->path, "/dev/zero", 9) == 0 || strncmp(map->path, "/dev/shm/", 9) == 0);
+    return (map->flags & MAP_WRITE) != 0 || map->path[0] == '\0' ||
+           (next != NULL && next->start == map->end && strcmp(next->path, map->path) == 0 &&
+            (next->flags & MAP_WRITE) != 0);
 }
 
 void snapshot_ranges(struct view *view, bool contents, struct ranges *ranges)
@@ -87,7 +98,7 @@ void snapshot_ranges(struct view *view, bool contents, struct ranges *ranges)
     add_own(view, ranges);
     (void)view_each_slab(view, add_header, skip_slab, &headers);
     for (size_t i = 0; contents && i < count; i++)
-        if (has_contents(&maps[i]))
+        if (has_contents(maps, count, i))
             ranges_add(ranges, maps[i].start, maps[i].end - maps[i].start);
     ranges_join(ranges);
 }

@@ -1,6 +1,6 @@
-"""ftm leaks: each case in a live process, stopped or not, or in its core file.
+"""ftm leaks: each case in a live process, stopped or not, in its core file, or in its snapshot.
 
-usage: test_leaks.py live|stop|core
+usage: test_leaks.py live|stop|core|snapshot
 """
 import os
 import shutil
@@ -28,6 +28,11 @@ def look(how, process, folder):
         return leak_cases.run_ftm(FTM, str(process.pid))
     if how == "stop":
         return leak_cases.run_ftm(FTM, str(process.pid), "--stop")
+    if how == "snapshot":
+        snapshot = os.path.join(folder, "snapshot")
+        subprocess.run([FTM, "dump", "--contents", "-o", snapshot, str(process.pid)], check=True,
+                       stdout=subprocess.DEVNULL)
+        return leak_cases.run_ftm(FTM, snapshot)
     subprocess.run(["gcore", "-o", os.path.join(folder, "core"), str(process.pid)], check=True,
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     core = os.path.join(folder, f"core.{process.pid}")
