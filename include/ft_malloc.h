@@ -275,6 +275,46 @@ enum {
  */
 int ft_malloc_dump(int fd, unsigned flags) __attribute__((visibility("default")));
 
+/*
+ * Sets an option while the process runs, as the environment variable of that name does at its
+ * start. FT_MALLOC_ may be left out of the name, and capitals do not matter. docs/OPTIONS.md lists
+ * the options and their values; "0" switches a mode off. The strings are not kept.
+ *
+ * Returns 0, or -1 with errno set to EINVAL if the name or the value is not known, to EPERM if the
+ * option cannot be changed while the process runs (HARDEN, ARENA_MAX, BACKGROUND and DUMP), or to
+ * ENOMEM if there is no memory for the mode; the mode is off then. In the other cases, everything
+ * stays as it was. ft_malloc_get("error", ...) says why in words.
+ *
+ * A mode holds for all threads. A call of another thread that is in progress may still end without
+ * being seen by the mode. Any thread may call this at any time, except from a signal handler that
+ * may have interrupted malloc. If two threads set the same option at once, one of the values holds.
+ */
+int ft_malloc_set(const char *name, const char *value) __attribute__((visibility("default")));
+
+/*
+ * Stores the value of an option, as a string, in `buffer`, which has `size` bytes and is the
+ * caller's: what the environment or ft_malloc_set() has set it to, or the default. Of a value that
+ * is too long, it stores the beginning; with size 0 it stores nothing. The name "error" stands for
+ * the reason why an option was not set the last time that happened in the process, and for an empty
+ * string if it never did.
+ *
+ * Returns the length of the whole value without the 0 at its end, or -1 with errno set to EINVAL
+ * if there is no such option. Any thread may call this at any time, except from a signal handler
+ * that may have interrupted malloc.
+ */
+int ft_malloc_get(const char *name, char *buffer, size_t size)
+    __attribute__((visibility("default")));
+
+/*
+ * Writes the figures of ft_malloc_stats() and of FT_MALLOC_STATS as one line to a file descriptor:
+ * an object of JSON, whose members docs/GUIDE.md describes. Calls are counted only while
+ * FT_MALLOC_STATS is on, which ft_malloc_set() can switch on; before that they are 0. Returns 0, or
+ * -1 with errno set to what write() set it to. It takes as long as ft_malloc_stats(), allocates
+ * nothing, and may be called by any thread at any time, except from a signal handler that may have
+ * interrupted malloc.
+ */
+int ft_malloc_stats_json(int fd) __attribute__((visibility("default")));
+
 #ifdef __cplusplus
 }
 #endif

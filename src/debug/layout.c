@@ -7,6 +7,8 @@
 #include "ft_malloc.h"
 
 #include "arena/cache.h"
+#include "base/control.h"
+#include "base/modes.h"
 #include "base/own.h"
 #include "bins/empty.h"
 #include "bins/guard_pool.h"
@@ -261,4 +263,14 @@ __attribute__((used)) const struct ft_malloc_layout ft_malloc_layout = {
     .own_entries = offsetof(struct own_ranges, of),
     .own_bytes = sizeof(struct own_ranges),
     .own_entry_bytes = sizeof(struct own_range),
+
+    .control = &control,
+    .control_request = offsetof(struct control, request),
+    .control_answered = offsetof(struct control, answered),
+    .control_error = offsetof(struct control, error),
+    .control_text = offsetof(struct control, text),
+    .control_text_bytes = sizeof control.text,
+    .control_answer = offsetof(struct control, answer),
+    .control_answer_bytes = sizeof control.answer,
+    .modes_on = &modes_on,
 };

@@ -182,6 +182,16 @@ struct ft_malloc_layout {
      */
     const void *own;
     uint32_t own_next, own_room, own_entries, own_bytes, own_entry_bytes;
+
+    /*
+     * base/control.h: how to set an option from outside. Request and answered have 64 bits, error
+     * has 32; text and answer are strings of at most so many bytes with the 0. `modes_on` has 32
+     * bits, one for each mode that is on (base/modes.h).
+     */
+    void *control;
+    uint32_t control_request, control_answered, control_error;
+    uint32_t control_text, control_text_bytes, control_answer, control_answer_bytes;
+    const void *modes_on;
 };
 
 extern const struct ft_malloc_layout ft_malloc_layout __attribute__((visibility("default")));

@@ -81,10 +81,11 @@ static uint64_t remote_frees(void)
     return sum;
 }
 
-static void put_calls(struct text *text)
+void stats_calls(void (*visit)(struct text *text, const char *name, uint64_t value),
+                 struct text *text)
 {
     static const struct {
-        const char *name;
+        char name[8];
         unsigned figure;
     } columns[] = {
         {"malloc", EVENT_MALLOC}, {"free", EVENT_FREE},       {"realloc", EVENT_REALLOC},
@@ -93,8 +94,8 @@ static void put_calls(struct text *text)
     };
 
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
-        put(text, columns[i].name, counted(columns[i].figure));
-    put(text, "remote", remote_frees());
+        visit(text, columns[i].name, counted(columns[i].figure));
+    visit(text, "remote", remote_frees());
 }
 
 static void put_pages(struct text *text)
@@ -114,9 +115,13 @@ void stats_at_exit(void)
 
     if (!mode_is_on(MODE_STATS))
         return;
+    if (mode_number(MODE_STATS, 0) == STATS_JSON) {
+        (void)stats_json(STDERR_FILENO);
+        return;
+    }
     census_take(&census);
     text_string(&text, "ft_malloc: stats:");
-    put_calls(&text);
+    stats_calls(put, &text);
     put(&text, "arenas", census.arenas);
     put(&text, "heaps", census.zone[ZONE_TINY].heaps + census.zone[ZONE_SMALL].heaps);
     put(&text, "large", census.zone[ZONE_LARGE].chunks);
