@@ -1,6 +1,7 @@
 /*
  * What `ftm run` starts and `ftm dump` reads in the tests: processes of all kinds.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,18 @@ static int stay(void)
     return 0;
 }
 
+static void handle(int number)
+{
+    (void)number;
+    (void)!write(STDOUT_FILENO, "handled\n", 8);
+}
+
+static int handler(void)
+{
+    (void)signal(SIGUSR1, handle);
+    return stay();
+}
+
 /* Waits for a line, grows to 40 MiB, and shrinks again. */
 static int peak(void)
 {
@@ -132,6 +145,8 @@ int main(int argc, char **argv)
         return undumpable();
     if (strcmp(what, "wait") == 0)
         return stay();
+    if (strcmp(what, "handler") == 0)
+        return handler();
     if (strcmp(what, "peak") == 0)
         return peak();
     return strcmp(what, "nothing") == 0 ? 0 : 98;

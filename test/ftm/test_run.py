@@ -12,6 +12,7 @@ import unittest
 FTM = os.environ["FT_FTM"]
 CASE = os.environ["FT_RUN_CASE"]
 LIBRARY = os.environ["FT_LIBRARY"]
+DEBUG_LIBRARY = os.environ["FT_DEBUG_LIBRARY"]
 
 
 def ftm(*arguments, **options):
@@ -172,6 +173,45 @@ class Dump(Folder):
         done = ftm("dump", "-o", "/nonexistent/x", process.pid)
         self.assertEqual(done.returncode, 2)
         self.assertIn("cannot write /nonexistent/x", done.stderr)
+
+
+class DumpSignal(Folder):
+    """FT_MALLOC_DUMP with a signal, which libft_malloc_debug.so handles."""
+
+    def start(self, case, option):
+        with open(self.output, "wb") as file:
+            environment = {**os.environ, "LD_PRELOAD": DEBUG_LIBRARY + " " + LIBRARY,
+                           "FT_MALLOC_DUMP": option.format(file.fileno())}
+            process = subprocess.Popen([CASE, case], env=environment, stdout=subprocess.PIPE,
+                                       stdin=subprocess.PIPE, text=True, pass_fds=[file.fileno()])
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stdin.close)
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        return process
+
+    def wait_for_snapshot(self):
+        for _ in range(200):
+            time.sleep(0.05)
+            done = ftm("list", "--total", self.output)
+            if done.returncode == 0:
+                return done.stdout
+        self.fail("no snapshot: " + done.stderr)
+
+    def test_a_snapshot_comes_at_each_signal(self):
+        for option in ("{},USR1", "{},exit,SIGUSR1", f"{{}},{int(signal.SIGUSR1)}"):
+            process = self.start("wait", option)
+            process.send_signal(signal.SIGUSR1)
+            self.assertEqual(self.wait_for_snapshot(), ftm("list", "--total", process.pid).stdout)
+            self.assertIsNone(process.poll())
+            process.kill()
+
+    def test_the_programs_handler_is_called_too(self):
+        process = self.start("handler", "{},USR1")
+        process.send_signal(signal.SIGUSR1)
+        self.assertEqual(process.stdout.readline(), "handled\n")
+        self.wait_for_snapshot()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
  */
 #include "checked.h"
 #include "connect.h"
+#include "dump_signal.h"
 #include "fault.h"
 #include "stack.h"
 #include "walker.h"
@@ -55,6 +56,7 @@ __attribute__((constructor)) static void begin(void)
     checked_bounds = ft_malloc_bounds;
     fault_begin();
     walker_begin();
+    dump_signal_begin();
     connect_begin();
 }
 

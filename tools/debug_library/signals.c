@@ -116,7 +116,7 @@ sighandler_t checked_signal(int number, sighandler_t handler)
 
 void signals_take(int number, signal_handler *handler)
 {
-    struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER}, old;
+    struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART}, old;
 
     action.sa_sigaction = handler;
     if (real_sigaction(number, NULL, &old) != 0)
@@ -124,6 +124,13 @@ void signals_take(int number, signal_handler *handler)
     keep(&wishes[number], &old);
     atomic_store_explicit(&wishes[number].taken, true, memory_order_relaxed);
     (void)real_sigaction(number, &action, NULL);
+}
+
+bool signals_are_handled(int number)
+{
+    sighandler_t handler = atomic_load_explicit(&wishes[number].handler, memory_order_relaxed);
+
+    return handler != SIG_DFL && handler != SIG_IGN;
 }
 
 static void do_default(int number, const siginfo_t *info)

@@ -7,10 +7,11 @@
 #define FT_DEBUG_LIBRARY_SIGNALS_H
 
 #include <signal.h>
+#include <stdbool.h>
 
 typedef void signal_handler(int number, siginfo_t *info, void *context);
 
-/* Installs the handler for SIGSEGV, SIGBUS. Called once for each, by the constructor. */
+/* Installs the handler. Called once for a signal, by the constructor. */
 void signals_take(int number, signal_handler *handler);
 
 /*
@@ -18,5 +19,8 @@ void signals_take(int number, signal_handler *handler);
  * default action of a fault, the instruction is executed once more, and ends the process.
  */
 void signals_pass_on(int number, siginfo_t *info, void *context);
+
+/* Returns whether the program has a handler for a signal that was taken. */
+bool signals_are_handled(int number);
 
 #endif
