@@ -111,6 +111,20 @@ static int handler(void)
     return stay();
 }
 
+/* Allocates and frees for ever. */
+static void busy(void)
+{
+    say_ready();
+    for (unsigned n = 0;; n++) {
+        void **slot = &kept[n * 7 % 64];
+
+        free(*slot);
+        *slot = malloc(16 + n % 5000);
+        if (n % 64 == 0)
+            (void)usleep(100);
+    }
+}
+
 /* Waits for a line, grows to 40 MiB, and shrinks again. */
 static int peak(void)
 {
@@ -131,6 +145,9 @@ int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
 
+    /* So that getchar() allocates nothing after "ready". */
+    (void)setvbuf(stdin, NULL, _IONBF, 0);
+
     if (strcmp(what, "tree") == 0)
         return tree(argv[0]);
     if (strcmp(what, "quick") == 0)
@@ -147,6 +164,8 @@ int main(int argc, char **argv)
         return stay();
     if (strcmp(what, "handler") == 0)
         return handler();
+    if (strcmp(what, "busy") == 0)
+        busy();
     if (strcmp(what, "peak") == 0)
         return peak();
     return strcmp(what, "nothing") == 0 ? 0 : 98;

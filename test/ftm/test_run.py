@@ -109,7 +109,7 @@ class Run(Folder):
         self.assertEqual((done.returncode, done.stderr), (4, ""))
 
 
-class Dump(Folder):
+class Started(Folder):
     def start(self, *arguments):
         environment = {**os.environ, "LD_PRELOAD": LIBRARY}
         process = subprocess.Popen([CASE, *arguments], env=environment, stdout=subprocess.PIPE,
@@ -121,6 +121,47 @@ class Dump(Folder):
         self.assertEqual(process.stdout.readline(), "ready\n")
         return process
 
+
+class Set(Started):
+    def test_modes_are_switched_on_and_off(self):
+        process = self.start("busy")
+        self.assertEqual(ftm("profile", process.pid).returncode, 2)
+        self.assertEqual(ftm("set", process.pid, "record=1", "history=10,4").stdout,
+                         "record=1\nhistory=10,4\n")
+        self.assertEqual(ftm("set", process.pid, "record").stdout, "record=1\n")
+        time.sleep(0.3)
+        self.assertIn("live in", ftm("profile", process.pid).stdout)
+        self.assertEqual(ftm("set", process.pid, "record=0").stdout, "record=0\n")
+
+    def test_what_is_not_safe_is_refused(self):
+        process = self.start("busy")
+        for option in ("harden=1", "nonsense=1", "profile=x"):
+            done = ftm("set", process.pid, option)
+            self.assertEqual(done.returncode, 1, option)
+            self.assertRegex(done.stderr, "^ftm: refused: option ")
+        said = json.loads(ftm("set", "--json", process.pid, "harden=1").stdout)
+        self.assertEqual(said["name"], "harden")
+        self.assertIn("cannot be changed", said["refused"])
+
+    def test_several_at_once_take_turns(self):
+        process = self.start("busy")
+        words = [FTM, "set", str(process.pid), "limit"]
+        asking = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(8)]
+        self.assertEqual({one.communicate(timeout=60)[0] for one in asking}, {"limit=0\n"})
+
+    def test_a_process_that_makes_no_calls_does_not_answer(self):
+        process = self.start("wait")
+        done = ftm("set", "--wait", 1, process.pid, "record=1")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("has not answered", done.stderr)
+
+    def test_wrong_usage(self):
+        for words in ((), ("1",), ("--wait", "x", "1", "a=1"), ("--nonsense", "1", "a=1")):
+            self.assertEqual(ftm("set", *words).returncode, 2, words)
+        self.assertEqual(ftm("set", 2**22 - 1, "record=1").returncode, 2)
+
+
+class Dump(Started):
     def test_lists_are_equal(self):
         process = self.start("wait")
         for contents in ((), ("--contents",)):

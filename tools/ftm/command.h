@@ -42,11 +42,12 @@ int cmd_map(int argc, char **argv);
 int cmd_profile(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_set(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_who(int argc, char **argv);
 
 extern const char help_hex[], help_list[], help_ps[], help_who[];
-extern const char help_dump[], help_run[];
+extern const char help_dump[], help_run[], help_set[];
 extern const char help_leaks[], help_map[];
 extern const char help_diff[], help_export[], help_profile[], help_top[];
 

@@ -23,6 +23,7 @@ static const struct command commands[] = {
     {"profile", cmd_profile, "show who allocates, as a table", help_profile},
     {"diff", cmd_diff, "show what changed between two sources", help_diff},
     {"export", cmd_export, "write a profile for pprof, flame graphs or DHAT", help_export},
+    {"set", cmd_set, "set an option of a process while it runs", help_set},
     {"dump", cmd_dump, "write a snapshot of a process", help_dump},
 };
 
