@@ -7,6 +7,7 @@ import json
 import os
 import re
 import subprocess
+import time
 
 KINDS = {"definitely lost": "definite", "indirectly lost": "indirect",
          "possibly lost": "possible", "still reachable": "reachable"}
@@ -103,6 +104,19 @@ def run_lsan(program, case):
     return expectations(done.stdout), found
 
 
+def settle(pid):
+    """Waits until each thread is in a system call, so that the kernel tells its stack pointer; not
+    for ever, because some threads never are."""
+    for _ in range(50):
+        running = 0
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/syscall", encoding="utf-8") as file:
+                running += file.read().startswith("running")
+        if running == 0:
+            return
+        time.sleep(0.01)
+
+
 @contextlib.contextmanager
 def waiting(program, case, library, **variables):
     """The case on the library, ready to be looked at: its process and what it printed."""
@@ -115,6 +129,7 @@ def waiting(program, case, library, **variables):
             if line == "":
                 raise RuntimeError(f"{case} ended early")
             printed += line
+        settle(process.pid)
         try:
             yield process, printed
         finally:

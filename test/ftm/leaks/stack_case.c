@@ -1,7 +1,7 @@
 /*
  * A program with leaks of several stacks, for the options of ftm leaks: `stack_case` loses memory;
  * `stack_case register` holds a chunk by a register alone; `stack_case busy` moves chunks between
- * two threads all the time and loses none. Each prints "ready", and waits until its input is closed.
+ * two threads all the time and loses none. Each prints "ready", and ends when its input is closed.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -60,7 +60,7 @@ void hold_inside(void)
 
 void scrub(void)
 {
-    volatile char old[20000];
+    volatile char old[1 << 16];
 
     memset((char *)old, 0, sizeof old);
 }
