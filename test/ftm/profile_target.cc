@@ -80,6 +80,8 @@ int main()
     pthread_t thread;
     char line[64];
 
+    /* The C library must not allocate a buffer at the first line. */
+    std::setvbuf(stdin, nullptr, _IONBF, 0);
     make_list(20000);
     churn(5000);
     make_big();

@@ -104,7 +104,7 @@ static void print_change(struct out *out, const struct diff *diff, const struct 
     for (const char *key = change->key; *key != '\0';) {
         size_t length = strcspn(key, "\n");
 
-        out_bytes(out, key, length);
+        print_name(out, key, length);
         key += length;
         if (*key == '\n') {
             out_format(out, "\n%74s", "");

@@ -114,7 +114,7 @@ static void print_stack(struct out *out, const char *key, size_t depth)
             return;
         }
         out_text(out, "          ");
-        out_bytes(out, line, length);
+        print_name(out, line, length);
         out_text(out, "\n");
         line += length + (line[length] == '\n');
     }
@@ -143,7 +143,7 @@ static void print_row(struct out *out, const struct profile_options *options,
     if (options->by == BY_SIZE)
         out_format(out, "up to %s", size_text(group->order, size));
     else
-        out_name(out, group->key);
+        print_name(out, group->key, strlen(group->key));
     out_text(out, "\n");
 }
 
@@ -158,9 +158,8 @@ static void print_table(struct out *out, const struct profile_options *options,
 
     print_header(out, options, total, groups->count);
     print_origin(out, profiled->sites);
-    out_format(out, "\n%10s %7s %7s %12s %10s%s  %s\n", "BYTES", "SHARE", "SUM", "CHUNKS",
-               "AVERAGE", lifetimes ? "     LIFETIME    TEMP" : "",
-               options->by == BY_STACK ? "" : "WHERE");
+    out_format(out, "\n%10s %7s %7s %12s %10s%s%s\n", "BYTES", "SHARE", "SUM", "CHUNKS", "AVERAGE",
+               lifetimes ? "     LIFETIME    TEMP" : "", options->by == BY_STACK ? "" : "  WHERE");
     for (; rows < groups->count && (options->rows == 0 || rows < options->rows); rows++) {
         const struct group *group = &groups->items[rows];
 

@@ -112,7 +112,7 @@ void panel_print(const struct panel *panel, struct out *out, size_t rows)
             out_format(out, "%*s", panel->columns[i].width,
                        panel_text(panel, &panel->rows[r], i, buffer));
         out_text(out, "  ");
-        out_name(out, panel->rows[r].name);
+        print_name(out, panel->rows[r].name, strlen(panel->rows[r].name));
         out_text(out, "\n");
     }
 }

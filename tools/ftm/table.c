@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { NAME_LONG = 90 };
+
 static const char *const value_names[] = {"live", "peak", "allocated", "temporary"};
 static const char *const by_names[] = {"stack", "site", "library", "thread", "size"};
 
@@ -75,6 +77,35 @@ const char *lifetime_text(const struct site *site, char buffer[NUMBER_TEXT])
         return time_text(site->lifetime_ns / site->freed, buffer);
     snprintf(buffer, NUMBER_TEXT, "-");
     return buffer;
+}
+
+/* Whether the '<' or '>' at the end of the text is part of an operator's name. */
+static bool ends_operator(const char *text, size_t length)
+{
+    static const char word[] = "operator";
+    size_t end = length;
+
+    while (end > 0 && strchr("<>=-", text[end - 1]) != NULL)
+        end--;
+    return end >= sizeof(word) - 1 &&
+           strncmp(text + end - (sizeof(word) - 1), word, sizeof(word) - 1) == 0;
+}
+
+void print_name(struct out *out, const char *name, size_t length)
+{
+    unsigned depth = 0;
+
+    for (size_t i = 0; i < length; i++) {
+        bool bracket =
+            length > NAME_LONG && strchr("<>", name[i]) != NULL && !ends_operator(name, i + 1);
+
+        if (bracket && name[i] == '>' && depth > 0 && --depth == 0)
+            out_text(out, "...");
+        if (depth == 0)
+            out_bytes(out, (unsigned char)name[i] < ' ' ? "?" : name + i, 1);
+        if (bracket && name[i] == '<')
+            depth++;
+    }
 }
 
 double percent_of(uint64_t part, uint64_t whole)

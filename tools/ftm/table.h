@@ -24,6 +24,12 @@ const char *time_text(uint64_t nanoseconds, char buffer[NUMBER_TEXT]);
 /* The average lifetime of the freed chunks. */
 const char *lifetime_text(const struct site *site, char buffer[NUMBER_TEXT]);
 
+/*
+ * Prints a line of a key. In long names of C++ the arguments of templates become "...": nobody can
+ * read them, and they would fill the screen. JSON and exports have the whole names.
+ */
+void print_name(struct out *out, const char *name, size_t length);
+
 /* 0 of 0 is 0. */
 double percent_of(uint64_t part, uint64_t whole);
 
