@@ -8,6 +8,7 @@
 
 #include "api/hardened.h"
 #include "api/watched.h"
+#include "base/control.h"
 #include "large/large.h"
 
 #include <errno.h>
@@ -122,6 +123,7 @@ static void *alloc_stashed(size_t size, bool *clean)
     if (cache != NULL)
         cache_leave(cache);
     thread_reopen();
+    control_poll();
     cache = thread_self.cache;
     if (cache == CACHE_NONE || size > PTRDIFF_MAX)
         return NULL;

@@ -7,6 +7,7 @@
 #include "arena/visit.h"
 #include "base/child.h"
 #include "base/clock.h"
+#include "base/control.h"
 #include "base/options.h"
 #include "large/large.h"
 
@@ -50,6 +51,7 @@ static void *run(void *unused)
         while (visit_one())
             sleep_for(BREAK);
         large_make_way(0);
+        control_poll();
     }
     return unused;
 }

@@ -351,6 +351,5 @@ void cache_leave(struct cache *cache)
         tick_without_lock(cache, common);
     else if (unlikely(atomic_load_explicit(&visit_unfinished, memory_order_relaxed)))
         visit_others();
-    if (control_due() && control_serve != NULL)
-        control_serve();
+    control_poll();
 }

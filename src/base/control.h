@@ -18,6 +18,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { CONTROL_TEXT = 120, CONTROL_ANSWER = 120 };
@@ -49,6 +50,13 @@ static inline bool control_due(void)
     return __builtin_expect(atomic_load_explicit(&control.request, memory_order_relaxed) !=
                                 atomic_load_explicit(&control.answered, memory_order_relaxed),
                             0);
+}
+
+/* Answers a request if there is one. Called in slow calls, by a thread that holds no lock. */
+static inline void control_poll(void)
+{
+    if (control_due() && control_serve != NULL)
+        control_serve();
 }
 
 /* Returns the hash of a text, FNV-1a, as 32 bits. */

@@ -188,12 +188,18 @@ static void check_here(void)
     report_faults(&check, "FT_MALLOC_CHECK", true);
 }
 
+/* Relaxed, here and below: only the number matters. */
+static _Atomic uint64_t calls;
+
+void check_begin(void)
+{
+    atomic_store_explicit(&calls, 0, memory_order_relaxed);
+}
+
 void check_now_and_then(void)
 {
-    static _Atomic uint64_t calls;
     uint64_t every = mode_number(MODE_CHECK, 0);
 
-    /* relaxed: only the number matters */
     if (every != 0 && atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) % every == 0)
         check_here();
 }

@@ -15,10 +15,12 @@
 size_t check_all(void);
 
 /*
- * FT_MALLOC_CHECK=N: at each N-th call verifies the heaps of the calling thread's arena. A fault is
+ * FT_MALLOC_CHECK=N: at the first call after check_begin() and at each N-th one after that,
+ * verifies the heaps of the calling thread's arena. A fault is
  * reported like any other misuse, and ends the process unless an option says otherwise. The caller
  * holds no lock and has entered no arena.
  */
+void check_begin(void);
 void check_now_and_then(void);
 
 #endif

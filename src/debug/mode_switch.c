@@ -8,6 +8,7 @@
 #include "arena/pool.h"
 #include "base/control.h"
 #include "base/options.h"
+#include "debug/check.h"
 #include "debug/guard.h"
 #include "debug/history.h"
 #include "debug/limit.h"
@@ -39,6 +40,9 @@ static bool begin(enum mode mode)
         return true;
     case MODE_FAIL:
         fail_begin();
+        return true;
+    case MODE_CHECK:
+        check_begin();
         return true;
     default:
         return true;
