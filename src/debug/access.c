@@ -72,6 +72,7 @@ void ft_malloc_report_access(const struct ft_malloc_access *access)
 
     if (allowed(access, &extent))
         return;
+    report.chunk = (uintptr_t)extent.start;
     report_begin(&text, access->function);
     report.kind = put_access(&text, access, &extent);
     report_end_line(&text, &report);

@@ -140,6 +140,7 @@ bool ft_malloc_report_fault(const struct ft_malloc_fault *fault)
     text_string(&text, name_of(address, &suspect));
     text_string(&text, verbs[fault->access]);
     put_place(&text, address, &suspect);
+    report.chunk = suspect.start;
     report.kind = FT_MALLOC_OVERFLOW;
     if (suspect.freed)
         report.kind = FT_MALLOC_USE_AFTER_FREE;

@@ -93,7 +93,8 @@ static void put_unknown(struct text *text, const char *what)
 /* Returns whether somebody must have freed the chunk that the report is about. */
 static bool was_freed(enum ft_malloc_error_kind kind)
 {
-    return kind == FT_MALLOC_DOUBLE_FREE || kind == FT_MALLOC_CORRUPTION;
+    return kind == FT_MALLOC_DOUBLE_FREE || kind == FT_MALLOC_CORRUPTION ||
+           kind == FT_MALLOC_USE_AFTER_FREE;
 }
 
 static void put_origin(struct text *text, const struct report *report, uint64_t before)

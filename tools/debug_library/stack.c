@@ -39,8 +39,8 @@ void stack_write_line(unsigned number, uintptr_t address)
                      (size_t)(address - (uintptr_t)info.dli_fbase));
     if (length >= LINE_MOST)
         length = LINE_MOST - 1;
-    if (length > 0 && write(STDERR_FILENO, line, (size_t)length) < 0)
-        return;
+    if (length > 0)
+        (void)!write(STDERR_FILENO, line, (size_t)length);
 }
 
 static uintptr_t module_of(uintptr_t address)
@@ -57,7 +57,7 @@ static _Unwind_Reason_Code write_frame(struct _Unwind_Context *context, void *ar
     uintptr_t address = _Unwind_GetIPInfo(context, &exact), module;
 
     if (address == 0)
-        return _URC_END_OF_STACK;
+        return _URC_NO_REASON;
     if (!exact)
         address--;
     module = module_of(address);
@@ -72,11 +72,21 @@ static _Unwind_Reason_Code write_frame(struct _Unwind_Context *context, void *ar
 
 #pragma weak ft_malloc_bounds
 
+static void write_head(void)
+{
+    char line[LINE_MOST];
+    int length = snprintf(line, sizeof line, "  called by thread %d:\n", (int)gettid());
+
+    if (length > 0)
+        (void)!write(STDERR_FILENO, line, (size_t)length);
+}
+
 void stack_write(void)
 {
     struct walk walk = {.own = module_of((uintptr_t)stack_write),
                         .core = module_of((uintptr_t)ft_malloc_bounds)};
 
+    write_head();
     (void)_Unwind_Backtrace(write_frame, &walk);
 }
 
@@ -84,6 +94,7 @@ void stack_write_from(uintptr_t instruction)
 {
     struct walk walk = {.instruction = instruction};
 
+    write_head();
     (void)_Unwind_Backtrace(write_frame, &walk);
     if (walk.lines == 0)
         stack_write_line(0, instruction);

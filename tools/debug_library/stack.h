@@ -1,7 +1,7 @@
 /*
  * Stacks in reports: a line for each call on standard error, such as
  *
- *     #1 0x55d0c3a011f7 main+0x2e (/usr/bin/program)
+ *     #1 0x55d0c3a011f7 main+0x2e (/usr/bin/program+0x11f7)
  */
 #ifndef FT_DEBUG_LIBRARY_STACK_H
 #define FT_DEBUG_LIBRARY_STACK_H

@@ -24,10 +24,9 @@ static _Unwind_Reason_Code store(struct _Unwind_Context *context, void *argument
     struct walk *walk = argument;
     uintptr_t pc = _Unwind_GetIP(context);
 
-    if (walk->depth == 0 && pc != walk->first)
+    /* Behind the first function of the thread libgcc comes with 0, and ends by itself. */
+    if (pc == 0 || (walk->depth == 0 && pc != walk->first))
         return _URC_NO_REASON;
-    if (pc == 0)
-        return _URC_END_OF_STACK;
     if (walk->depth == walk->most)
         return _URC_NORMAL_STOP;
     walk->pcs[walk->depth++] = pc;
