@@ -39,6 +39,15 @@ struct ft_malloc_debug_hooks {
                  void (*section)(void *context, uint32_t type, uint64_t address,
                                  const void *payload, size_t length),
                  void *context);
+
+    /*
+     * Writes where code is, such as "(/usr/bin/program+0x11f7)", and returns how many bytes that
+     * are, 0 if it is not known. Takes no lock.
+     */
+    size_t (*describe)(uintptr_t pc, char *text, size_t size);
+
+    /* Called when a report is made of a chunk of which the library knows where it comes from. */
+    void (*reported)(uintptr_t chunk);
 };
 
 /*

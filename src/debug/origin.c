@@ -16,6 +16,7 @@
 #include "base/report_line.h"
 #include "bins/guard_pool.h"
 #include "debug/history.h"
+#include "debug/hooks.h"
 
 static bool find_guarded(uintptr_t address, struct origin *origin)
 {
@@ -54,6 +55,19 @@ void origin_put_time(struct text *text, uint64_t time, uint64_t now)
     text_string(text, " seconds");
 }
 
+/* Addresses alone say nothing once the process has ended. */
+static void put_place(struct text *text, uintptr_t pc)
+{
+    enum { PLACE = 256 };
+    const struct ft_malloc_debug_hooks *hooks = debug_hooks();
+    char place[PLACE];
+
+    if (hooks == NULL || hooks->describe == NULL || hooks->describe(pc, place, PLACE) == 0)
+        return;
+    text_string(text, " ");
+    text_string(text, place);
+}
+
 void origin_put_frames(struct text *text, const struct caller *caller)
 {
     for (unsigned n = 0; n < caller->depth; n++) {
@@ -61,6 +75,7 @@ void origin_put_frames(struct text *text, const struct caller *caller)
         text_number(text, n);
         text_string(text, " ");
         text_hex_lower(text, caller->frames[n]);
+        put_place(text, caller->frames[n]);
         text_string(text, "\n");
     }
     if (caller->truncated)
@@ -116,6 +131,7 @@ static void put_origin(struct text *text, const struct report *report, uint64_t 
 
 static void put_details(struct text *text, const struct report *report)
 {
+    const struct ft_malloc_debug_hooks *hooks = debug_hooks();
     struct caller caller;
     uint64_t before = UINT64_MAX;
 
@@ -124,6 +140,8 @@ static void put_details(struct text *text, const struct report *report)
     if (report->chunk != 0)
         put_origin(text, report, before);
     text_flush(text);
+    if (report->chunk != 0 && hooks != NULL && hooks->reported != NULL)
+        hooks->reported(report->chunk);
 }
 
 void origin_begin(void)

@@ -12,6 +12,7 @@ import unittest
 FTM = os.environ["FT_FTM"]
 CASE = os.environ["FT_RUN_CASE"]
 LIBRARY = os.environ["FT_LIBRARY"]
+MISUSE = os.environ["FT_MISUSE_PROGRAM"]
 DEBUG_LIBRARY = os.environ["FT_DEBUG_LIBRARY"]
 
 
@@ -102,6 +103,21 @@ class Run(Folder):
         if os.geteuid() == 0:
             self.skipTest("root may read every process")
         self.assertEqual(len(self.streams()), 1, done.stderr)
+
+    def test_a_double_free_is_told_with_threads_and_names(self):
+        done = ftm("run", "-o", self.output, "history=100", "harden", "--", MISUSE,
+                   "double_free_by_other_thread")
+        self.assertEqual(done.returncode, 128 + signal.SIGABRT)
+        report, known = done.stderr.split(" crashed with ", 1)
+        self.assertRegex(report, r"^ft_malloc: free\(\): double free of 0x")
+        caller, freed, allocated = re.search(
+            r"called by thread (\d+):.*freed by thread (\d+), .*allocated by thread (\d+), ",
+            report, re.DOTALL).groups()
+        self.assertNotEqual(caller, freed)
+        self.assertEqual(freed, allocated)
+        self.assertRegex(known, rf"(?s)allocated by thread {allocated}.*chunk_of \(.*"
+                                rf"freed by thread {freed}.*double_free_by_other_thread \(")
+        self.assertEqual(len(self.streams()), 1)
 
     def test_many_children_at_once(self):
         done = ftm("run", "-q", "--", "sh", "-c",

@@ -8,6 +8,7 @@
  */
 #include "connect.h"
 #include "checked.h"
+#include "signals.h"
 
 #include "run_protocol.h"
 
@@ -31,6 +32,8 @@ static struct sockaddr_un address;
 static socklen_t address_length; /* 0: the process was not started by ftm */
 /* The number of the process that has to tell its end, or 0. Relaxed: there is nothing behind it. */
 static _Atomic pid_t teller;
+
+static _Atomic uint64_t noted_chunk; /* relaxed: whoever tells it has reported it himself */
 
 static int open_connection(void)
 {
@@ -56,7 +59,11 @@ static void permit_reader(int fd)
 static bool send_event(int fd, enum run_event event)
 {
     const struct run_message message = {
-        .version = RUN_VERSION, .event = event, .pid = getpid(), .parent = getppid()};
+        .version = RUN_VERSION,
+        .event = event,
+        .pid = getpid(),
+        .parent = getppid(),
+        .chunk = atomic_load_explicit(&noted_chunk, memory_order_relaxed)};
 
     return send(fd, &message, sizeof message, MSG_NOSIGNAL) == (ssize_t)sizeof message;
 }
@@ -120,6 +127,14 @@ static void in_child(void)
     tell(RUN_STARTED);
 }
 
+/* Only taken under ftm: the process is read before it ends. */
+static void abort_later(int number, siginfo_t *info, void *context)
+{
+    if (!signals_are_handled(number))
+        connect_crash();
+    signals_pass_on(number, info, context);
+}
+
 void connect_begin(void)
 {
     const char *name = getenv(RUN_VARIABLE);
@@ -133,6 +148,7 @@ void connect_begin(void)
     atomic_store_explicit(&teller, getpid(), memory_order_relaxed);
     (void)pthread_atfork(NULL, NULL, in_child);
     tell(RUN_STARTED);
+    signals_take(SIGABRT, abort_later);
 }
 
 /*
@@ -148,15 +164,31 @@ static void __attribute__((noinline)) clear_stack(void)
 }
 
 /* Once: exit handlers may call _exit(). */
-void connect_end(void)
+static bool is_first_end(void)
 {
     pid_t pid = getpid();
 
-    if (address_length == 0 || !atomic_compare_exchange_strong_explicit(
-                                   &teller, &pid, 0, memory_order_relaxed, memory_order_relaxed))
+    return address_length != 0 && atomic_compare_exchange_strong_explicit(
+                                      &teller, &pid, 0, memory_order_relaxed, memory_order_relaxed);
+}
+
+void connect_end(void)
+{
+    if (!is_first_end())
         return;
     clear_stack();
     tell(RUN_ENDING);
+}
+
+void connect_crash(void)
+{
+    if (is_first_end())
+        tell(RUN_CRASHING);
+}
+
+void connect_note_chunk(uintptr_t chunk)
+{
+    atomic_store_explicit(&noted_chunk, chunk, memory_order_relaxed);
 }
 
 void checked__exit(int status)

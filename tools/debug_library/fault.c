@@ -9,6 +9,7 @@
  */
 #include "fault.h"
 #include "checked.h"
+#include "connect.h"
 #include "signals.h"
 #include "stack.h"
 
@@ -154,6 +155,8 @@ static void handle(int number, siginfo_t *info, void *context)
             word(&faulted);
         wording = false;
     }
+    if (!signals_are_handled(number))
+        connect_crash();
     errno = saved_errno;
     signals_pass_on(number, info, context);
 }

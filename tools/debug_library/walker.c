@@ -4,10 +4,15 @@
  * does.
  */
 #include "walker.h"
+#include "connect.h"
 
 #include "debug/hooks.h"
 
+#include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <link.h>
+#include <stdio.h>
 #include <unistd.h>
 #include <unwind.h>
 
@@ -58,12 +63,29 @@ static void append_maps(int fd)
         (void)close(maps);
 }
 
+/* _dl_find_object() takes no lock, unlike dladdr(). */
+static size_t describe(uintptr_t pc, char *text, size_t size)
+{
+    struct dl_find_object object;
+    int length;
+
+    if (_dl_find_object((void *)pc, &object) != 0)
+        return 0;
+    length = snprintf(text, size, "(%s+%#zx)",
+                      object.dlfo_link_map->l_name[0] == '\0' ? program_invocation_name
+                                                              : object.dlfo_link_map->l_name,
+                      (size_t)(pc - object.dlfo_link_map->l_addr));
+    return length < 0 ? 0 : (size_t)length;
+}
+
 void walker_begin(void)
 {
     static const struct ft_malloc_debug_hooks hooks = {.version = DEBUG_HOOKS_VERSION,
                                                        .size = sizeof hooks,
                                                        .unwind = unwind,
-                                                       .append_maps = append_maps};
+                                                       .append_maps = append_maps,
+                                                       .describe = describe,
+                                                       .reported = connect_note_chunk};
     uintptr_t pc;
     struct walk walk = {.pcs = &pc, .most = 1};
 

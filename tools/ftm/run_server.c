@@ -146,7 +146,7 @@ static void serve(struct run_server *server, int fd)
         if (stream == NULL || stream->ended)
             stream = add_stream(server, pid);
         stream->ended = true;
-        if (!run_stream_read(server, stream))
+        if (!run_stream_read(server, stream, &message) && message.event == RUN_ENDING)
             let_it_write(server, stream, fd);
     }
     reply(fd, RUN_GO_ON, -1);

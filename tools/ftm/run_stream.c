@@ -7,6 +7,7 @@
 #include "memory.h"
 #include "options.h"
 #include "out.h"
+#include "run_protocol.h"
 #include "snapshot_write.h"
 #include "source.h"
 #include "view.h"
@@ -40,7 +41,7 @@ static bool is_wanted(const struct run_server *server, const struct run_stream *
 }
 
 static void put_summary(const struct run_server *server, const struct run_stream *stream,
-                        struct view *view, const char *path)
+                        struct view *view, const char *path, bool crashed)
 {
     static const char *const names[ZONES] = {"TINY", "SMALL", "LARGE"};
     uint64_t chunks = 0, bytes = 0;
@@ -53,8 +54,9 @@ static void put_summary(const struct run_server *server, const struct run_stream
         chunks += stats.zone[zone].chunks;
         bytes += stats.zone[zone].requested;
     }
-    say("%d ended with %s live in %" PRIu64 " chunks: %s%s%s", (int)stream->pid,
-        size_text(bytes, live), chunks, source_command(view_source(view)),
+    say("%d %s with %s live in %" PRIu64 " chunks: %s%s%s", (int)stream->pid,
+        crashed ? "crashed" : "ended", size_text(bytes, live), chunks,
+        source_command(view_source(view)),
         path == NULL ? "" : "; snapshot: ", path == NULL ? "" : path);
     for (unsigned zone = 0; zone < ZONES && stream->pid == server->program; zone++)
         say("%d   %-5s %10" PRIu64 " chunks, %s, in %" PRIu64 " heaps or mappings",
@@ -82,7 +84,20 @@ static void put_leaks(struct run_server *server, const char *source)
         server->leaked = true;
 }
 
-bool run_stream_read(struct run_server *server, struct run_stream *stream)
+/* What `ftm who` prints of the chunk: who allocated it and who freed it, by name. */
+static void put_chunk(const struct run_server *server, const char *source, uint64_t chunk)
+{
+    char *address = memory_format("%#" PRIx64, chunk);
+    char *words[] = {(char *)(uintptr_t) "who", (char *)(uintptr_t)source, address, NULL};
+
+    optind = 0;
+    if (chunk != 0 && !server->options->quiet)
+        (void)cmd_who(3, words);
+    free(address);
+}
+
+bool run_stream_read(struct run_server *server, struct run_stream *stream,
+                     const struct run_message *message)
 {
     char *path = server->options->output == NULL ? NULL : path_of(server, stream);
     bool contents = server->options->contents;
@@ -102,10 +117,13 @@ bool run_stream_read(struct run_server *server, struct run_stream *stream)
             free(path);
             path = NULL;
         }
-        put_summary(server, stream, view, path);
+        put_summary(server, stream, view, path, message->event == RUN_CRASHING);
         view_close(view);
         (void)snprintf(name, sizeof name, "%d", (int)stream->pid);
-        put_leaks(server, name);
+        if (message->event == RUN_CRASHING)
+            put_chunk(server, name, message->chunk);
+        else
+            put_leaks(server, name);
     }
     source_close(source);
     free(path);
@@ -130,7 +148,7 @@ void run_stream_written(struct run_server *server, struct run_stream *stream)
     struct target target;
 
     if (target_open(path, &target)) {
-        put_summary(server, stream, target.view, kept ? path : NULL);
+        put_summary(server, stream, target.view, kept ? path : NULL, false);
         target_close(&target);
         put_leaks(server, path);
     }

@@ -15,10 +15,13 @@ struct run_stream {
 };
 
 /*
- * Reads the process, which waits. Returns false if the kernel does not let us; nothing is written
+ * Reads the process, which waits. If it crashes, says what is known of the chunk that its last
+ * report was about. Returns false if the kernel does not let us; nothing is written
  * then.
  */
-bool run_stream_read(struct run_server *server, struct run_stream *stream);
+struct run_message;
+bool run_stream_read(struct run_server *server, struct run_stream *stream,
+                     const struct run_message *message);
 
 /* Makes the file for a snapshot that the process writes by itself. Returns -1 after a line. */
 int run_stream_create(struct run_server *server, struct run_stream *stream);
