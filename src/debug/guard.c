@@ -85,7 +85,7 @@ static void describe(struct caller *caller, void *frame)
 void *guard_take(size_t size, size_t align, void *frame)
 {
     /* Most programs that go wrong do so behind their chunks. */
-    bool front = draw() % 4 == 0;
+    bool front = draw() % 8 == 0;
     int saved_errno = errno;
     struct caller caller;
     void *chunk;

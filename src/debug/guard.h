@@ -1,7 +1,7 @@
 /*
  * FT_MALLOC_GUARD=N: one in N chunks is a guarded one (bins/guard_pool.h). Of each N calls of a
- * thread one is chosen at random. Three quarters of these chunks end at the guard, the others begin
- * at one.
+ * thread one is chosen at random. Of eight of these chunks about seven end at a guard, the others
+ * begin at one.
  *
  * Only allocating is slow in this mode: a guarded chunk is in no heap and in no registry, so a free
  * finds out last that it is one.

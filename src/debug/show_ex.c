@@ -33,7 +33,9 @@ static bool noted_caller(uintptr_t address, struct caller *caller)
 {
     struct live_chunk live;
 
-    if (!live_table_find(address, &live))
+    /* Acquire: the table is complete. */
+    if (atomic_load_explicit(&live_table, memory_order_acquire) == NULL ||
+        !live_table_find(address, &live))
         return false;
     *caller = (struct caller){.time = live.time, .thread = live.thread};
     caller->depth = (uint16_t)stack_table_frames(live.site, caller->frames, CALLER_DEPTH_MAX);
