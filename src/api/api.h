@@ -90,6 +90,12 @@ void api_free_unseen(void *pointer);
 /* Service of realloc(). */
 void *api_realloc(void *pointer, size_t size);
 
+/*
+ * Service for a process that is not hardened: moves a chunk to `moved`, a new chunk of that size,
+ * and returns that. Frees `moved` and returns NULL if the pointer is that of no live chunk.
+ */
+void *api_realloc_to(void *pointer, size_t size, void *moved);
+
 /* Service: allocates a chunk that is aligned to `align`, a power of two. */
 void *api_alloc_aligned(size_t align, size_t size);
 

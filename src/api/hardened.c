@@ -11,6 +11,7 @@
 #include "base/report_line.h"
 #include "bins/empty.h"
 #include "debug/guard.h"
+#include "debug/profile.h"
 #include "debug/report.h"
 #include "large/large.h"
 
@@ -111,6 +112,7 @@ void hardened_free_found(const struct chunk *chunk, const char *function)
     struct cache *cache;
     bool home;
 
+    profile_freed_elsewhere(chunk->start);
     if (unlikely(chunk->guarded)) {
         if (!guard_free(chunk->start, function, __builtin_frame_address(0)))
             report_misuse(function, chunk->start); /* another thread has freed it meanwhile */

@@ -7,6 +7,7 @@
 #include "debug/dump.h"
 #include "debug/mode_switch.h"
 #include "debug/stats.h"
+#include "debug/unwind.h"
 
 static void touch(struct cache *cache, size_t size)
 {
@@ -39,9 +40,12 @@ static void touch_arena(void)
  */
 __attribute__((constructor(101))) static void at_load(int argc, char **argv, char **environment)
 {
+    char **initial = argv == NULL ? NULL : argv + argc + 1;
+
     (void)environment;
     control_serve = mode_serve;
-    thread_runtime_init(argv == NULL ? NULL : argv + argc + 1);
+    thread_runtime_init(initial);
+    unwind_init(initial);
     touch_arena();
 }
 

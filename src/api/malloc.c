@@ -41,11 +41,19 @@ __attribute__((noinline)) void *api_malloc_small(size_t size)
     return likely(chunk != NULL) ? chunk : api_malloc_slow(size);
 }
 
+static __attribute__((noinline)) void *malloc_any(size_t size)
+{
+    return hardened() ? hardened_malloc(size) : api_alloc_any(size, NULL);
+}
+
+/* A profile makes every call come here, so it is looked for first. */
 __attribute__((noinline)) void *api_malloc_slow(size_t size)
 {
-    if (hardened())
-        return hardened_malloc(size);
-    return modes_malloc_slow() ? watched_malloc(size) : api_alloc_any(size, NULL);
+    void *chunk = watched_take_counted(size);
+
+    if (chunk != NULL)
+        return chunk;
+    return modes_malloc_slow() ? watched_malloc(size) : malloc_any(size);
 }
 
 static __attribute__((noinline)) void *calloc_any(size_t size)
@@ -60,6 +68,10 @@ static __attribute__((noinline)) void *calloc_any(size_t size)
 
 static __attribute__((noinline)) void *calloc_slow(size_t size)
 {
+    void *chunk = watched_take_counted(size);
+
+    if (chunk != NULL)
+        return memset(chunk, 0, size);
     if (hardened())
         return hardened_calloc(size);
     return modes_malloc_slow() ? watched_calloc(size) : calloc_any(size);

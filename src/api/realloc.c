@@ -186,6 +186,19 @@ static void *realloc_any(void *pointer, size_t size)
     return resized;
 }
 
+void *api_realloc_to(void *pointer, size_t size, void *moved)
+{
+    struct chunk chunk;
+
+    if (!lookup_live((uintptr_t)pointer, &chunk)) {
+        api_free_any(moved);
+        return NULL;
+    }
+    memcpy(moved, pointer, size < chunk.usable ? size : chunk.usable);
+    api_free_unseen(pointer);
+    return moved;
+}
+
 void *api_realloc(void *pointer, size_t size)
 {
     if (pointer == NULL)

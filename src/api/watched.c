@@ -24,6 +24,13 @@ struct request {
     void *frame;
 };
 
+/* A profile wants to know of samples that come from elsewhere, and of what moves. */
+static bool wanted_by_profile(enum event_kind kind)
+{
+    return mode_is_on(MODE_PROFILE) && (unlikely(profile_self->pending) || kind == EVENT_REALLOC ||
+                                        kind == EVENT_REALLOC_BEGINS);
+}
+
 static void emit(const struct request *request, void *pointer, void *old)
 {
     struct event event = {.kind = request->kind,
@@ -32,7 +39,7 @@ static void emit(const struct request *request, void *pointer, void *old)
                           .size = request->size,
                           .frame = request->frame};
 
-    if (mode_is_on(MODES_OF_EVENTS))
+    if (mode_is_on(MODES_OF_EVENTS) || wanted_by_profile(request->kind))
         event_deliver(&event);
 }
 
@@ -231,10 +238,19 @@ static void *move(const struct chunk *chunk, const struct request *request)
     return moved;
 }
 
+/* A sample has to be where its free is seen. Returns NULL if the chunk need not move there. */
+static void *move_to_sample(void *pointer, const struct request *request)
+{
+    void *chunk = profile_take(request->size, 1, request->frame);
+
+    return chunk != NULL ? api_realloc_to(pointer, request->size, chunk) : NULL;
+}
+
 static void *resize(void *pointer, const struct request *request)
 {
     struct chunk chunk;
     void *moved = NULL;
+    bool due = request->size != 0 && mode_is_on(MODE_PROFILE) && profile_due(request->size);
 
     if (request->size > PTRDIFF_MAX)
         return api_no_memory();
@@ -247,6 +263,8 @@ static void *resize(void *pointer, const struct request *request)
         else
             moved = move(&chunk, request);
     }
+    if (moved == NULL && unlikely(due))
+        moved = move_to_sample(pointer, request);
     return moved != NULL ? moved : api_realloc(pointer, request->size);
 }
 

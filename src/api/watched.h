@@ -5,7 +5,7 @@
  *   1. limit, fail    the mode refuses it: NULL and ENOMEM;
  *   2. guard          if (mode_is_on(MODE_GUARD) && guard_due(size, align))
  *                         chunk = guard_take(size, align, frame);
- *   3. profile        if (chunk == NULL && mode_is_on(MODE_PROFILE) && profile_due(size))
+ *   3. profile        if (mode_is_on(MODE_PROFILE) && profile_due(size) && chunk == NULL)
  *                         chunk = profile_take(size, align, frame);
  *   4. the service    that allocates as if no mode were on: hardened or not, from the thread's own
  *                     cache if it may use one;
@@ -23,10 +23,31 @@
 #ifndef FT_API_WATCHED_H
 #define FT_API_WATCHED_H
 
+#include "api/api.h"
 #include "debug/event.h"
+#include "debug/profile.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+
+/*
+ * With a profile alone, nearly every call is counted and then served from a stack. Does that.
+ * Returns NULL, having done nothing, if the call has more steps.
+ */
+static inline __attribute__((always_inline)) void *watched_take_counted(size_t size)
+{
+    /* acquire: see mode_is_on() */
+    unsigned on = atomic_load_explicit(&modes_on, memory_order_acquire);
+    struct profile_thread *self = profile_self;
+    void *chunk;
+
+    if (likely(on != MODE_PROFILE) || unlikely(size >= self->distance))
+        return NULL;
+    chunk = api_take(thread_self.cache, size);
+    if (likely(chunk != NULL))
+        self->distance -= size + 1;
+    return chunk;
+}
 
 /* `size` of calloc is the product. All set errno to ENOMEM if they return NULL. */
 void *watched_malloc(size_t size);

@@ -41,8 +41,8 @@ enum {
                       MODE_FILL | MODE_CHECK | MODE_LIMIT | MODE_FAIL | MODES_WAIT,
     /* These also make calls that free slow. */
     MODES_OF_FREE = MODE_STATS | MODE_HISTORY | MODE_RECORD | MODE_FILL | MODE_LIMIT | MODES_WAIT,
-    /* These want events (debug/event.h). */
-    MODES_OF_EVENTS = MODE_STATS | MODE_HISTORY | MODE_PROFILE | MODE_RECORD,
+    /* These want all events (debug/event.h); MODE_PROFILE wants some (api/watched.c). */
+    MODES_OF_EVENTS = MODE_STATS | MODE_HISTORY | MODE_RECORD,
     /* These want to know the time of each. */
     MODES_OF_TIME = MODE_HISTORY | MODE_PROFILE | MODE_RECORD,
     /* These have something to prepare before they are switched on (debug/mode_switch.c). */

@@ -129,7 +129,8 @@ static void note_free(const struct live_chunk *chunk, uint64_t time)
     struct profile_thread *self = profile_self;
     bool temporary = self->last == chunk->address && self->last_distance == self->distance;
 
-    self->last = 0;
+    if (self->last == chunk->address)
+        self->last = 0;
     site_figures_free(chunk, time, temporary);
     probe_free(chunk->address);
 }

@@ -44,18 +44,17 @@ bool profile_record_begin(void);
 bool profile_due_slow(size_t size);
 
 /*
- * While a profile is on, called once for each chunk that is to be allocated. Returns whether it is
- * a sample; then profile_take() is called.
+ * While a profile is on, called once for each chunk that is to be allocated, which counts its
+ * bytes. Returns whether it is a sample; then profile_take() is called.
  */
 static inline bool profile_due(size_t size)
 {
     struct profile_thread *self = profile_self;
 
-    if (likely(size < self->distance)) {
-        self->distance -= size + 1;
-        return false;
-    }
-    return unlikely(profile_due_slow(size));
+    if (unlikely(size >= self->distance))
+        return profile_due_slow(size);
+    self->distance -= size + 1;
+    return false;
 }
 
 /*
