@@ -1,5 +1,5 @@
 /*
- * Pins: one for each slab and each stack that has chunks in it; then those of equal stacks together.
+ * Pins: one for each slab and each stack with chunks in it; then those of equal stacks together.
  */
 #include "map_pins.h"
 

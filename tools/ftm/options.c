@@ -17,9 +17,11 @@ bool target_open(const char *name, struct target *target)
     target->source = source_open(name);
     if (target->source != NULL)
         target->view = view_open(target->source);
-    if (target->view == NULL)
-        source_close(target->source);
-    return target->view != NULL;
+    if (target->view != NULL)
+        return true;
+    source_close(target->source);
+    target->source = NULL;
+    return false;
 }
 
 void target_close(struct target *target)

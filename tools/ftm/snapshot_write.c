@@ -147,7 +147,8 @@ static int put_thread(void *context, const struct source_thread *thread)
 
     memcpy(record.name, thread->name, sizeof record.name);
     (void)fwrite(&record, sizeof record, 1, file);
-    (void)fwrite(thread->registers, sizeof thread->registers[0], thread->register_count, file);
+    if (thread->register_count > 0)
+        (void)fwrite(thread->registers, sizeof thread->registers[0], thread->register_count, file);
     return 0;
 }
 
