@@ -198,9 +198,13 @@ enum ft_malloc_error_kind {
     FT_MALLOC_DOUBLE_FREE,     /* the chunk has been freed */
     FT_MALLOC_WRONG_SIZE,      /* a sized free or delete gave another size than was requested */
     FT_MALLOC_WRONG_ALIGNMENT, /* or an alignment that the chunk does not have */
-    FT_MALLOC_OVERFLOW,        /* written past the end of a live chunk; hardened mode only */
-    FT_MALLOC_CORRUPTION,      /* written to free memory, or freed by two calls at once */
-    /* Only with libft_malloc_debug.so, as are overflows if the process is not hardened: */
+    /*
+     * Written past the end of a live chunk, or in front of it. Only if the process is hardened, or
+     * the chunk is a guarded one, or with libft_malloc_debug.so.
+     */
+    FT_MALLOC_OVERFLOW,
+    FT_MALLOC_CORRUPTION, /* written to free memory, or freed by two calls at once */
+    /* Only with libft_malloc_debug.so: */
     FT_MALLOC_OVERREAD,      /* a read past the end of a live chunk */
     FT_MALLOC_USE_AFTER_FREE /* an access to a chunk that was freed, or to no chunk's memory */
 };
