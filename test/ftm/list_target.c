@@ -2,6 +2,7 @@
  * A process for ftm to look at: list_target KIND FOLDER. It allocates, writes what the library says
  * of itself to files in the folder, prints "ready", and waits until its standard input ends.
  *
+ *   small   a few chunks of each zone; then nothing
  *   quiet   all zones, some freed, some by another thread, empty and grown chunks; then nothing
  *   forked  the same, in the child of a fork; prints the child's number before "ready"
  *   busy    threads allocate and free all the while; the file "kept" has chunks that stay live
@@ -61,6 +62,17 @@ static void *free_each(void *context)
     for (size_t i = 0; i < QUIET_CHUNKS; i += 5)
         free(chunks[i]);
     return NULL;
+}
+
+static void allocate_little(void)
+{
+    static void *chunks[300];
+    unsigned seed = 5;
+
+    for (size_t i = 0; i < sizeof chunks / sizeof chunks[0]; i++)
+        chunks[i] = malloc(i % 10 == 0 ? 0 : random_size(&seed));
+    for (size_t i = 0; i < sizeof chunks / sizeof chunks[0]; i += 4)
+        free(chunks[i]);
 }
 
 static void allocate_quietly(void)
@@ -187,7 +199,10 @@ int main(int argc, char **argv)
         be_busy(argv[1][0] == 'b' ? churn : allocate_many);
         return 0;
     }
-    allocate_quietly();
+    if (strcmp(argv[1], "small") == 0)
+        allocate_little();
+    else
+        allocate_quietly();
     if (strcmp(argv[1], "forked") == 0) {
         be_forked();
         return 0;

@@ -75,6 +75,11 @@ static size_t read_memory(struct source *source, uint64_t address, void *out, si
     return done;
 }
 
+static bool has_payload(uint32_t type)
+{
+    return type != SNAPSHOT_ZEROS && type != SNAPSHOT_VOID;
+}
+
 /* Reads a payload, once. Returns NULL if there is no memory or the file fails. */
 static const void *payload_of(const struct snapshot *snapshot, struct section *section)
 {
@@ -100,7 +105,7 @@ static bool find_section(struct source *source, unsigned type, size_t *place, co
     for (; *place < snapshot->section_count; ++*place) {
         struct section *section = &snapshot->sections[*place];
 
-        if (section->head.type != type)
+        if (section->head.type != type || !has_payload(type))
             continue;
         *payload = payload_of(snapshot, section);
         if (*payload == NULL)
@@ -203,11 +208,6 @@ static bool header_is_ours(const struct snapshot *snapshot, const char *path)
     else
         return true;
     return false;
-}
-
-static bool has_payload(uint32_t type)
-{
-    return type != SNAPSHOT_ZEROS && type != SNAPSHOT_VOID;
 }
 
 static struct section *add_section(struct snapshot *snapshot)

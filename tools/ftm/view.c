@@ -39,6 +39,7 @@ static bool zone_is_sound(const struct ft_malloc_layout *layout, const struct la
            power_of_two(zone->granule) && zone->granule <= layout->unit_size &&
            (zone->state_size == 1 || zone->state_size == 4) &&
            (uint64_t)zone->heap_size / zone->granule * zone->state_size <= header &&
+           zone->slabs % 8 == 0 && zone->slab_stride % 8 == 0 && layout->slab_vacant % 8 == 0 &&
            zone->kind_shift < 32 && zone->place_shift < 32 && zone->class_shift < 32 &&
            inside(layout->slab_identity, 8, zone->slab_stride);
 }
