@@ -142,14 +142,11 @@ static bool carry(struct leak_pass *pass, const struct leak_memory *before)
     if (!scan_known(pass))
         return false;
     old = 0;
-    for (size_t i = 0; i < pass->count; i++) {
-        uint64_t inside = pass->chunks[i].start + 8;
-
+    for (size_t i = 0; i < pass->count; i++)
         /* What only had pointers inside it has one for the whole time. */
         if (kind_before(before, &old, &pass->chunks[i]) == MARK_POSSIBLE &&
-            pass->chunks[i].size > 8 && !mark_words(pass->mark, &inside, 1))
+            !mark_possible(pass->mark, i))
             return false;
-    }
     return true;
 }
 

@@ -254,6 +254,15 @@ void mark_known(struct mark *mark, size_t index)
     mark->kinds[index] = MARK_REACHABLE;
 }
 
+bool mark_possible(struct mark *mark, size_t index)
+{
+    if (mark->kinds[index] != MARK_LOST)
+        return true;
+    mark->kinds[index] = MARK_POSSIBLE;
+    push(mark, index);
+    return flood(mark, rule_reach);
+}
+
 bool mark_around(struct mark *mark, uint64_t address)
 {
     size_t number = mark_find(mark, address);

@@ -73,6 +73,9 @@ bool mark_words(struct mark *mark, const uint64_t *words, size_t count);
  */
 void mark_known(struct mark *mark, size_t index);
 
+/* Marks a chunk as if a root pointed into the middle of it. */
+bool mark_possible(struct mark *mark, size_t index);
+
 /* Marks the chunk around the address as if a root pointed to its start. */
 bool mark_around(struct mark *mark, uint64_t address);
 

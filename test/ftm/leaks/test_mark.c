@@ -244,6 +244,28 @@ static void empty_chunks_are_reached(void **state)
     assert_int_equal(kind(heap, b), MARK_INDIRECT);
 }
 
+static void what_a_caller_knows(void **state)
+{
+    struct heap *heap = *state;
+    struct mark_memory memory = {bytes, is_vtable, heap};
+    uint64_t a = chunk(heap, 16), b = chunk(heap, 16), c = chunk(heap, 16), d = chunk(heap, 16);
+
+    store(heap, a, d);
+    /* With a pointer to its second word it would look like an array of one element. */
+    store(heap, b, 1);
+    store(heap, b + 8, c);
+    heap->mark = mark_open(heap->chunks, heap->count, &memory, MARK_HEURISTICS);
+    assert_non_null(heap->mark);
+    mark_known(heap->mark, mark_find(heap->mark, a));
+    assert_true(mark_possible(heap->mark, mark_find(heap->mark, b)));
+    assert_true(mark_possible(heap->mark, mark_find(heap->mark, a)));
+    finish(heap);
+    assert_int_equal(kind(heap, a), MARK_REACHABLE);
+    assert_int_equal(kind(heap, b), MARK_POSSIBLE);
+    assert_int_equal(kind(heap, c), MARK_POSSIBLE);
+    assert_int_equal(kind(heap, d), MARK_LOST);
+}
+
 static void words_and_stacks_are_roots(void **state)
 {
     struct heap *heap = *state;
@@ -386,6 +408,7 @@ int main(void)
         TEST(of_a_ring_the_lowest_is_lost),
         TEST(suppressing_takes_all_behind_it),
         TEST(empty_chunks_are_reached),
+        TEST(what_a_caller_knows),
         TEST(words_and_stacks_are_roots),
         TEST(what_cannot_be_read_holds_nothing),
         TEST(pointers_inside_that_stand_for_the_start),
