@@ -1,9 +1,10 @@
 /*
- * The list. A unit test compares it with ft_malloc_layout.
+ * The list. test/ftm/test_dump.py compares it with ft_malloc_layout.
  */
 #include "debug/dump_roots.h"
 
 #include "arena/arena.h"
+#include "base/control.h"
 #include "base/modes.h"
 #include "base/options.h"
 #include "bins/empty.h"
@@ -24,6 +25,7 @@ void dump_roots(struct dump *dump)
     put_root(dump, size_classes, sizeof size_classes);
     put_root(dump, &options, sizeof options);
     put_root(dump, &modes_on, sizeof modes_on);
+    put_root(dump, &control, sizeof control);
     put_root(dump, &arena_list, sizeof arena_list);
     put_root(dump, &empty_regions, sizeof empty_regions);
     put_root(dump, &guard_pool, sizeof guard_pool);

@@ -6,12 +6,16 @@
  *   quiet   all zones, some freed, some by another thread, empty and grown chunks; then nothing
  *   forked  the same, in the child of a fork; prints the child's number before "ready"
  *   busy    threads allocate and free all the while; the file "kept" has chunks that stay live
+ *   dumping like busy; and writes three snapshots while the threads go on
+ *   errors  tries descriptors that ft_malloc_dump() cannot write to; ends by itself
  *   many    a million live chunks of all sizes, in several threads that go on
  */
 #include "ft_malloc.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -145,7 +149,11 @@ static void note_kept(void)
     for (unsigned i = 0; i < KEPT; i++) {
         size_t size = random_size(&seed) + 1;
 
-        (void)fprintf(file, "%p %zu\n", malloc(size), size);
+        unsigned char *chunk = malloc(size);
+
+        require(chunk != NULL, "malloc");
+        memset(chunk, (int)(size % 251), size);
+        (void)fprintf(file, "%p %zu\n", (void *)chunk, size);
     }
     (void)fclose(file);
 }
@@ -159,7 +167,60 @@ static void *allocate_many(void *context)
     return churn(context);
 }
 
-static void be_busy(void *(*work)(void *))
+static void dump_to(const char *name, unsigned flags)
+{
+    int fd = open_file(name);
+
+    require(ft_malloc_dump(fd, flags) == 0, "ft_malloc_dump");
+    close(fd);
+}
+
+/* The last one goes through a pipe, which takes a little at a time. */
+static void dump_while_busy(void)
+{
+    char command[5000];
+    FILE *pipe;
+
+    dump_to("busy0", 0);
+    dump_to("busy1", FT_MALLOC_DUMP_CONTENTS);
+    (void)snprintf(command, sizeof command, "cat >'%s/busy2'", folder);
+    pipe = popen(command, "w");
+    require(pipe != NULL, "popen");
+    require(ft_malloc_dump(fileno(pipe), FT_MALLOC_DUMP_CONTENTS) == 0, "ft_malloc_dump");
+    require(pclose(pipe) == 0, "pclose");
+}
+
+/* Both ends of the pipe are open, and nobody reads. */
+static int full_pipe(int ends[2])
+{
+    require(pipe2(ends, O_NONBLOCK) == 0, "pipe2");
+    return ends[1];
+}
+
+static void expect(int fd, unsigned flags, int error, const char *what)
+{
+    errno = 0;
+    if (ft_malloc_dump(fd, flags) == -1 && errno == error)
+        return;
+    (void)fprintf(stderr, "%s: errno is %d and should be %d\n", what, errno, error);
+    exit(1);
+}
+
+static void try_errors(void)
+{
+    int ends[2], full = open("/dev/full", O_WRONLY), zero = open("/dev/zero", O_RDONLY);
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    expect(-1, 0, EBADF, "no descriptor");
+    expect(zero, 0, EBADF, "a descriptor for reading");
+    expect(full, 0, ENOSPC, "a full device");
+    expect(full, 8, EINVAL, "an unknown flag");
+    expect(full_pipe(ends), 0, EAGAIN, "a full pipe");
+    close(ends[0]);
+    expect(ends[1], 0, EPIPE, "a closed pipe");
+}
+
+static void be_busy(void *(*work)(void *), bool dump)
 {
     static unsigned seeds[THREADS] = {11, 12, 13};
     pthread_t threads[THREADS];
@@ -168,6 +229,8 @@ static void be_busy(void *(*work)(void *))
         require(pthread_create(&threads[i], NULL, work, &seeds[i]) == 0, "pthread_create");
     usleep(300000);
     note_kept();
+    if (dump)
+        dump_while_busy();
     wait_for_end();
     atomic_store(&stopping, true);
     for (unsigned i = 0; i < THREADS; i++)
@@ -195,8 +258,13 @@ int main(int argc, char **argv)
     if (argc != 3)
         return 2;
     folder = argv[2];
-    if (strcmp(argv[1], "busy") == 0 || strcmp(argv[1], "many") == 0) {
-        be_busy(argv[1][0] == 'b' ? churn : allocate_many);
+    if (strcmp(argv[1], "errors") == 0) {
+        try_errors();
+        return 0;
+    }
+    if (strcmp(argv[1], "busy") == 0 || strcmp(argv[1], "many") == 0 ||
+        strcmp(argv[1], "dumping") == 0) {
+        be_busy(argv[1][0] == 'm' ? allocate_many : churn, argv[1][0] == 'd');
         return 0;
     }
     if (strcmp(argv[1], "small") == 0)

@@ -1,0 +1,106 @@
+"""ft_malloc_dump() and FT_MALLOC_DUMP: what they write, while threads go on, and their errors."""
+import os
+import pathlib
+import struct
+import subprocess
+import tempfile
+import unittest
+
+from list_process import TARGET, chunks_of, ftm, run_ftm, running
+
+LIBRARY = os.environ["FT_LIBRARY"]
+# src/debug/snapshot.h
+HEADER_SIZE, HEADER_LAYOUT = 16, 32
+END, MEMORY, ZEROS, VOID = 1, 2, 3, 4
+
+
+def sections(contents):
+    """Yields (type, address, length, payload) of each section, the END included."""
+    at, = struct.unpack_from("<I", contents, HEADER_SIZE)
+    kind = None
+    while kind != END:
+        kind, _, address, length = struct.unpack_from("<IIQQ", contents, at)
+        at += 24
+        stored = 0 if kind in (ZEROS, VOID) else length
+        yield kind, address, length, contents[at:at + stored]
+        at += (stored + 7) // 8 * 8
+    assert at == len(contents), "something is behind the END"
+
+
+class Written(unittest.TestCase):
+    def test_every_root_of_the_layout_is_in_the_snapshot(self):
+        """A word of the layout that is an address near it is one of a root."""
+        with running("small") as process:
+            contents = process.bytes_of("dumped")
+        address, = struct.unpack_from("<Q", contents, HEADER_LAYOUT)
+        pieces = [(start, length) for kind, start, length, _ in sections(contents)
+                  if kind in (MEMORY, ZEROS)]
+        layout = next(payload for _, start, _, payload in sections(contents) if start == address)
+        words = struct.unpack(f"<{len(layout) // 8}Q", layout[:len(layout) // 8 * 8])
+        roots = [word for word in words if abs(word - address) < 1 << 24]
+        self.assertGreater(len(roots), 12)
+        for root in roots:
+            self.assertTrue(any(start <= root < start + length for start, length in pieces),
+                            f"layout + {hex(words.index(root) * 8)}")
+
+    def test_while_threads_go_on(self):
+        for environment in ({}, {"FT_MALLOC_HARDEN": "1"}):
+            with running("dumping", **environment) as process:
+                kept = process.kept()
+                for name in ("busy0", "busy1", "busy2"):
+                    path = process.folder / name
+                    found = dict(chunks_of(ftm("list", path)))
+                    self.assertEqual({start: found.get(start) for start in kept}, kept, name)
+                for start, size in list(kept.items())[::200]:
+                    contents = ftm("hex", "--raw", "--all", process.folder / "busy1", hex(start))
+                    self.assertEqual(contents, bytes([size % 251]) * size)
+
+    def test_errors(self):
+        subprocess.run([TARGET, "errors", "/"], check=True, timeout=60)
+
+
+class Environment(unittest.TestCase):
+    def dump_of(self, command, value="9", **environment):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "snapshot"
+            variables = {**os.environ, "FT_MALLOC_DUMP": value, "LD_PRELOAD": LIBRARY,
+                         **environment}
+            subprocess.run(["bash", "-c", f"exec {command} 9>{path}"], check=True, timeout=60,
+                           env=variables)
+            contents = path.read_bytes()
+            listing = ftm("list", path) if contents else None
+            return contents, listing
+
+    def test_at_exit(self):
+        for value in ("9", "9,exit", "9,exit,USR1"):
+            contents, listing = self.dump_of("sort -o /dev/null /etc/hostname", value)
+            self.assertGreater(len(list(sections(contents))), 10)
+            self.assertRegex(listing, rb"Total : [1-9][0-9]* bytes")
+
+    def test_with_a_signal_alone_there_is_none_at_exit(self):
+        self.assertEqual(self.dump_of("sort -o /dev/null /etc/hostname", "9,USR1"), (b"", None))
+
+    def test_the_child_of_a_fork_writes_none(self):
+        contents, _ = self.dump_of("bash -c '(exit 0); exit 0'")
+        self.assertEqual([kind for kind, *_ in sections(contents)].count(END), 1)
+
+    def test_a_closed_descriptor_does_no_harm(self):
+        self.assertEqual(self.dump_of("sort -o /dev/null /etc/hostname", "77"), (b"", None))
+
+    def test_values_that_make_no_sense(self):
+        for value in ("", "x", "9,", "9,exit,", "9,exit,USR1,more", "99999999", "-1", "9,Exit"):
+            done = subprocess.run(["true"], env={"FT_MALLOC_DUMP": value, "LD_PRELOAD": LIBRARY},
+                                  stderr=subprocess.PIPE, check=False)
+            self.assertIn(b"FT_MALLOC_DUMP", done.stderr, value)
+
+
+class Refused(unittest.TestCase):
+    def test_a_snapshot_without_contents_has_no_bytes(self):
+        with running("small") as process:
+            start, _ = process.chunks()[0]
+            done = run_ftm("hex", process.folder / "dumped", hex(start))
+            self.assertEqual(done.returncode, 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
