@@ -1,6 +1,7 @@
 /*
  * Writes a table of sites that it makes by hand in one of the export formats.
  * usage: sites_case pprof|folded|folded-count|dhat plain|odd|empty|deep|hostile
+ *        sites_case places places     the place that stands for each stack, one a line
  */
 #include "export.h"
 #include "symbols.h"
@@ -26,6 +27,16 @@ static const char odd_symbols[] =
     "4000\tx\n"
     "zz\t-\t0\ta\tb\tc\td\t0\n"
     "5000\t-\t99999999999999999999\t\x01\x02\x7f\t\t\t\tffffffffffffffffffff\n";
+
+static const char place_symbols[] =
+    "1000\t-\t0\toperator new(unsigned long)\t\t\t/lib/libother.so\t0\n"
+    "1010\t-\t0\tvoid std::vector<a (*)(b)>::grow<int const&>(int const&)\t\t\t\t0\n"
+    "1020\t-\t0\tstd::string::string(char)\t\t\t\t0\n"
+    "1030\t-\t0\tread_all\t\t\t/lib/libstdc++.so.6\t0\n"
+    "1040\t-\t0\txmalloc\t\t\t\t0\n"
+    "1050\t-\t0\tstd::map<int, int> shop::open<std::less<int> >(std::less<int>)\t\t\t\t0\n"
+    "1060\t-\t0\t(anonymous namespace)::real(int)\t\t\t\t0\n"
+    "1070\t-\t0\tstdlib_wrapper\t\t\t\t0\n";
 
 static struct site *add(struct sites *sites, const uint64_t *pcs, unsigned depth, uint64_t calls,
                         uint64_t bytes)
@@ -104,6 +115,32 @@ static void add_hostile(struct sites *sites)
     sites->interval = 0;
 }
 
+/* Each stack ends in something that says nothing, and only the last frame is a place. */
+static void add_places(struct sites *sites)
+{
+    static const uint64_t stacks[][6] = {
+        {0x1001, 0x1011, 0x1021, 0x1031, 0x1041, 0x1051},
+        {0x1001, 0x1011, 0x1021, 0x1031, 0x1041, 0x1061},
+        {0x1001, 0x1041, 0x1071},
+        {0x1001, 0x1011},
+    };
+    static const unsigned depths[] = {6, 6, 3, 2};
+
+    for (unsigned i = 0; i < sizeof(depths) / sizeof(depths[0]); i++)
+        add(sites, stacks[i], depths[i], 1, 1)->live_bytes = 100 - i;
+}
+
+static bool write_places(const struct export *export)
+{
+    struct groups *groups = groups_of(export->sites, export->symbols, BY_SITE, VALUE_LIVE);
+
+    groups_sort(groups, VALUE_LIVE);
+    for (size_t i = 0; i < groups->count; i++)
+        puts(groups->items[i].key);
+    groups_free(groups);
+    return true;
+}
+
 static struct symbols *make(const char *name, struct sites *sites)
 {
     bool odd = strcmp(name, "odd") == 0;
@@ -116,9 +153,13 @@ static struct symbols *make(const char *name, struct sites *sites)
         add_deep(sites);
     else if (strcmp(name, "hostile") == 0)
         add_hostile(sites);
+    else if (strcmp(name, "places") == 0)
+        add_places(sites);
     sites->command = strdup(odd ? "./o\"dd \\ \xff" : "./demo");
     sites->pid = 123;
     sites_sort_chunks(sites);
+    if (strcmp(name, "places") == 0)
+        return symbols_of_text(place_symbols, sizeof(place_symbols) - 1);
     return odd ? symbols_of_text(odd_symbols, sizeof(odd_symbols) - 1)
                : symbols_of_text(plain_symbols, sizeof(plain_symbols) - 1);
 }
@@ -138,6 +179,8 @@ int main(int argc, char **argv)
         written = export_pprof(&export, stdout);
     else if (strcmp(argv[1], "dhat") == 0)
         written = export_dhat(&export, stdout);
+    else if (strcmp(argv[1], "places") == 0)
+        written = write_places(&export);
     symbols_close(export.symbols);
     sites_free((struct sites *)export.sites);
     return written ? 0 : 1;

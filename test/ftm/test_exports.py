@@ -116,6 +116,16 @@ class Dhat(unittest.TestCase):
                 readers.view_dhat(data, folder)
 
 
+class Places(unittest.TestCase):
+    def test_what_says_nothing_is_passed_over(self):
+        self.assertEqual(export("places", "places").decode().splitlines(), [
+            "std::map<int, int> shop::open<std::less<int> >(std::less<int>)",
+            "(anonymous namespace)::real(int)",
+            "stdlib_wrapper",
+            # If there is nothing else, the innermost frame that is not the allocator's.
+            "void std::vector<a (*)(b)>::grow<int const&>(int const&)"])
+
+
 class Readers(unittest.TestCase):
     """The readers themselves refuse what they should."""
 

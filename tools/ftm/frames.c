@@ -98,6 +98,23 @@ unsigned site_own_depth(const struct site *site, struct symbols *symbols)
     return site->depth;
 }
 
+/* The function's name behind its type, which a template's demangled name begins with. */
+static const char *behind_type(const char *function)
+{
+    const char *name = function;
+    unsigned depth = 0;
+
+    for (const char *c = function; *c != '\0' && (depth > 0 || *c != '('); c++) {
+        if (*c == '<')
+            depth++;
+        else if (*c == '>' && depth > 0)
+            depth--;
+        else if (*c == ' ' && depth == 0)
+            name = c + 1;
+    }
+    return name;
+}
+
 static bool says_nothing(const struct frame *frame)
 {
     const char *module = base_name(frame->module);
@@ -105,7 +122,8 @@ static bool says_nothing(const struct frame *frame)
     if (is_allocator(frame) || begins(module, "libstdc++.so") || begins(module, "libc++.so"))
         return true;
     return frame->function != NULL &&
-           (begins(frame->function, "std::") || begins(frame->function, "__gnu_cxx::") ||
+           (begins(behind_type(frame->function), "std::") ||
+            begins(behind_type(frame->function), "__gnu_cxx::") ||
             is_listed(frame->function, passing_functions,
                       sizeof(passing_functions) / sizeof(*passing_functions)));
 }
