@@ -92,8 +92,6 @@ void pool_obey(void)
     struct arena *arena;
 
     lock_pool();
-    /* See thread_open(). */
-    atomic_thread_fence(memory_order_seq_cst);
     /* Acquire, both: arenas and caches are complete. */
     arena = atomic_load_explicit(&arena_list, memory_order_acquire);
     for (; arena != NULL; arena = arena->next)

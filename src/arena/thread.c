@@ -30,25 +30,32 @@ static pthread_key_t key;
 static bool have_key;
 static char **environment;
 
-/* Relaxed, here and below: see struct thread. */
+/* All these accesses are sequentially consistent: see thread_open(). */
+static void set_word(_Atomic(struct cache *) *word, struct cache *cache)
+{
+    atomic_store_explicit(word, cache, memory_order_seq_cst);
+}
+
 static void make_allocation_miss(struct thread *thread)
 {
-    atomic_store_explicit(&thread->to_malloc, CACHE_NONE, memory_order_relaxed);
-    atomic_store_explicit(&thread->to_new, CACHE_NONE, memory_order_relaxed);
-    atomic_store_explicit(&thread->hardened, NULL, memory_order_relaxed);
+    set_word(&thread->to_malloc, CACHE_NONE);
+    set_word(&thread->to_new, CACHE_NONE);
+    set_word(&thread->hardened, NULL);
 }
 
 static void make_frees_miss(struct thread *thread)
 {
-    atomic_store_explicit(&thread->to_free, CACHE_NONE, memory_order_relaxed);
-    atomic_store_explicit(&thread->to_delete, CACHE_NONE, memory_order_relaxed);
+    set_word(&thread->to_free, CACHE_NONE);
+    set_word(&thread->to_delete, CACHE_NONE);
 }
 
 void thread_obey(struct thread *thread)
 {
-    if (modes_malloc_slow())
+    unsigned modes = atomic_load_explicit(&modes_on, memory_order_seq_cst);
+
+    if ((modes & MODES_OF_MALLOC) != 0)
         make_allocation_miss(thread);
-    if (modes_free_slow())
+    if ((modes & MODES_OF_FREE) != 0)
         make_frees_miss(thread);
 }
 
@@ -69,19 +76,19 @@ static void open_paths(struct cache *cache, struct cache *checked)
 {
     struct cache *operators = thread_self.operators_ours ? cache : CACHE_NONE;
 
-    atomic_store_explicit(&thread_self.to_malloc, cache, memory_order_relaxed);
-    atomic_store_explicit(&thread_self.to_free, cache, memory_order_relaxed);
-    atomic_store_explicit(&thread_self.to_new, operators, memory_order_relaxed);
-    atomic_store_explicit(&thread_self.to_delete, operators, memory_order_relaxed);
-    atomic_store_explicit(&thread_self.hardened, checked, memory_order_relaxed);
+    set_word(&thread_self.to_malloc, cache);
+    set_word(&thread_self.to_free, cache);
+    set_word(&thread_self.to_new, operators);
+    set_word(&thread_self.to_delete, operators);
+    set_word(&thread_self.hardened, checked);
 }
 
 /*
- * Who switches a mode on stores it in modes_on, makes a fence, and then stores cache_none in the
- * words of this thread (pool_obey()). This thread stores the cache in them, makes a fence, and then
- * reads modes_on. If the other's cache_none came before this thread's cache, the other's fence came
- * before this one, so this thread reads the mode and takes the cache back. Else the other's
- * cache_none comes last. The paths miss in both cases.
+ * Who switches a mode on adds it to modes_on, and then stores cache_none in the words of this
+ * thread (pool_obey()). This thread stores the cache in them, and then reads modes_on. All of that
+ * is sequentially consistent, so there is one order of it. If the other's cache_none comes before
+ * this thread's cache, the mode was added before this thread reads it, and the thread takes the
+ * cache back. Else the other's cache_none comes last. The paths miss in both cases.
  *
  * A signal handler may have forked between the look at `cache` and the stores, so that the thread
  * must not use the cache in the child. It looks again.
@@ -94,7 +101,6 @@ void thread_open(void)
     atomic_signal_fence(memory_order_seq_cst);
     if (unlikely(thread_self.cache != cache) || unlikely(thread_self.checked != checked))
         close_paths();
-    atomic_thread_fence(memory_order_seq_cst);
     thread_obey(&thread_self);
 }
 

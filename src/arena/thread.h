@@ -18,7 +18,7 @@ struct thread {
      * For the fast paths of the calls that allocate, and of those that free; and likewise for the
      * C++ operators, which name cache_none until it is known that everything they are built on is
      * ours. Each is `cache` or cache_none. The thread writes them; whoever switches a mode on
-     * writes cache_none, with the pool's lock. Relaxed: see thread_open().
+     * writes cache_none, with the pool's lock. See thread_open() for the order.
      */
     _Atomic(struct cache *) to_malloc, to_free, to_new, to_delete;
     /* In hardened mode: `checked`, or NULL while a mode is on. Written like the others. */

@@ -59,8 +59,8 @@ static bool start(enum mode mode)
 {
     if (!begin(mode))
         return false;
-    /* Release: see modes_on. */
-    atomic_fetch_or_explicit(&modes_on, mode, memory_order_release);
+    /* Sequentially consistent: see thread_open(). It includes the release of modes_on. */
+    atomic_fetch_or_explicit(&modes_on, mode, memory_order_seq_cst);
     pool_obey();
     return true;
 }
