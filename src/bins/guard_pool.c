@@ -9,6 +9,7 @@
 
 #include "base/child.h"
 #include "base/mappings.h"
+#include "base/outside.h"
 #include "os/os.h"
 
 #include <pthread.h>
@@ -65,6 +66,7 @@ bool guard_pool_begin(void *memory)
     pool->slots = slots;
     if (pool->base + pool->slots * SLOT_SIZE > (uintptr_t)space + size)
         pool->slots--;
+    outside_add(pool->base, pool->slots * SLOT_SIZE);
     /* Release: whoever finds the pool finds it complete. */
     if (atomic_compare_exchange_strong_explicit(&guard_pool, &none, pool, memory_order_release,
                                                 memory_order_relaxed))

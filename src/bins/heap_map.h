@@ -57,17 +57,22 @@ extern struct heap_map heap_map;
  */
 extern _Atomic unsigned heap_map_removals;
 
-static inline uint32_t heap_map_entry(uintptr_t address)
+static inline uint32_t heap_map_entry_in(const struct heap_map *map, uintptr_t address)
 {
-    const char *leaf = (const char *)heap_map.empty;
+    const char *leaf = (const char *)map->empty;
     uintptr_t index = address >> MAP_ROOT_SHIFT;
 
     if (unlikely(index >= MAP_ROOT_SIZE))
         return TAG_NONE;
-    leaf += atomic_load_explicit(&heap_map.root[index], memory_order_acquire);
+    leaf += atomic_load_explicit(&map->root[index], memory_order_acquire);
     return atomic_load_explicit(&((const _Atomic uint32_t *)(const void *)
                                       leaf)[address >> HEAP_SHIFT & (MAP_LEAF_SIZE - 1)],
                                 memory_order_acquire);
+}
+
+static inline uint32_t heap_map_entry(uintptr_t address)
+{
+    return heap_map_entry_in(&heap_map, address);
 }
 
 /* Returns the tag of the heap among whose units the address lies. */

@@ -9,6 +9,7 @@
 #include "arena/cache.h"
 #include "base/control.h"
 #include "base/modes.h"
+#include "base/outside.h"
 #include "base/own.h"
 #include "bins/empty.h"
 #include "bins/guard_pool.h"
@@ -273,4 +274,6 @@ __attribute__((used)) const struct ft_malloc_layout ft_malloc_layout = {
     .control_answer = offsetof(struct control, answer),
     .control_answer_bytes = sizeof control.answer,
     .modes_on = &modes_on,
+
+    .outside = &outside,
 };

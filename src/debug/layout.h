@@ -192,6 +192,9 @@ struct ft_malloc_layout {
     uint32_t control_request, control_answered, control_error;
     uint32_t control_text, control_text_bytes, control_answer, control_answer_bytes;
     const void *modes_on;
+
+    /* base/outside.h: two words. */
+    const void *outside;
 };
 
 extern const struct ft_malloc_layout ft_malloc_layout __attribute__((visibility("default")));

@@ -6,6 +6,7 @@
 #include "large/registry.h"
 
 #include "base/child.h"
+#include "base/outside.h"
 #include "base/own.h"
 #include "os/os.h"
 
@@ -209,6 +210,7 @@ void registry_insert(struct large *large, uintptr_t address)
     atomic_store_explicit(&large->address, address, memory_order_relaxed);
     atomic_store_explicit(&entered, atomic_load_explicit(&entered, memory_order_relaxed) + 1,
                           memory_order_relaxed);
+    outside_add(address, large->reserved > large->mapped ? large->reserved : large->mapped);
     add_to_chain(large);
 }
 

@@ -11,6 +11,7 @@
 #ifndef FT_DEBUG_LIBRARY_CHECKED_H
 #define FT_DEBUG_LIBRARY_CHECKED_H
 
+#include "bounds.h"
 #include "ft_malloc.h"
 
 #include <stdbool.h>
@@ -21,12 +22,6 @@
 /* The name that the linker sees. In the sources each function is called checked_NAME. */
 #define CHECKED_NAME(name) __asm__(#name)
 #define CHECKED_INLINE static inline __attribute__((always_inline))
-
-/*
- * ft_malloc_bounds(), or a function that knows no chunk: before the constructor has run, and in a
- * process without libft_malloc.so. Written once, while there is one thread.
- */
-extern struct ft_malloc_extent (*checked_bounds)(const void *pointer);
 
 /*
  * Reports an access of `bytes` bytes, unless libft_malloc.so itself makes it: `caller` is the
@@ -41,21 +36,10 @@ bool checked_is_core(const void *code);
 /* What the C library's __..._chk functions do when the compiler's bound is exceeded. */
 void __chk_fail(void) __attribute__((noreturn));
 
-/* Returns how many bytes of the chunk begin at the address: SIZE_MAX if it is in no chunk. */
-CHECKED_INLINE size_t checked_room(const void *pointer)
-{
-    struct ft_malloc_extent extent = checked_bounds(pointer);
-    size_t offset = (uintptr_t)pointer - (uintptr_t)extent.start;
-
-    if (extent.start == NULL)
-        return SIZE_MAX;
-    return offset < extent.size ? extent.size - offset : 0;
-}
-
 CHECKED_INLINE void check_access(const char *function, const void *pointer, size_t bytes,
                                  bool write)
 {
-    if (bytes != 0 && __builtin_expect(checked_room(pointer) < bytes, false))
+    if (bytes != 0 && __builtin_expect(bounds_room(pointer) < bytes, false))
         checked_fail(function, pointer, bytes, write, __builtin_return_address(0));
 }
 

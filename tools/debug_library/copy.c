@@ -25,6 +25,17 @@ CHECKED_API void *checked_memset_chk(void *, int, size_t, size_t) CHECKED_NAME(_
 CHECKED_API void checked_explicit_bzero_chk(void *, size_t, size_t)
     CHECKED_NAME(__explicit_bzero_chk);
 
+/*
+ * The usual case of the functions that programs call most: both ranges are allowed, and the C
+ * library's function follows at once. The other cases are in functions of their own, which are
+ * called last, so that the return address is the program's in them, too.
+ */
+CHECKED_INLINE bool copy_is_allowed(const void *to, const void *from, size_t size)
+{
+    return bounds_allow(to, size) && bounds_allow(from, size) &&
+           atomic_load_explicit(&real_found, memory_order_acquire); /* see real() */
+}
+
 CHECKED_INLINE void *copy(const char *function, void *to, const void *from, size_t size)
 {
     check_write(function, to, size);
@@ -32,26 +43,40 @@ CHECKED_INLINE void *copy(const char *function, void *to, const void *from, size
     return real()->memmove(to, from, size);
 }
 
-void *checked_memcpy(void *to, const void *from, size_t size)
+static __attribute__((noinline)) void *memcpy_slow(void *to, const void *from, size_t size)
 {
     return copy("memcpy()", to, from, size);
+}
+
+static __attribute__((noinline)) void *memmove_slow(void *to, const void *from, size_t size)
+{
+    return copy("memmove()", to, from, size);
+}
+
+void *checked_memcpy(void *to, const void *from, size_t size)
+{
+    if (__builtin_expect(copy_is_allowed(to, from, size), true))
+        return real_table.memmove(to, from, size);
+    return memcpy_slow(to, from, size);
 }
 
 void *checked_memcpy_chk(void *to, const void *from, size_t size, size_t object)
 {
     check_object(size, object);
-    return copy("memcpy()", to, from, size);
+    return checked_memcpy(to, from, size);
 }
 
 void *checked_memmove(void *to, const void *from, size_t size)
 {
-    return copy("memmove()", to, from, size);
+    if (__builtin_expect(copy_is_allowed(to, from, size), true))
+        return real_table.memmove(to, from, size);
+    return memmove_slow(to, from, size);
 }
 
 void *checked_memmove_chk(void *to, const void *from, size_t size, size_t object)
 {
     check_object(size, object);
-    return copy("memmove()", to, from, size);
+    return checked_memmove(to, from, size);
 }
 
 void checked_bcopy(const void *from, void *to, size_t size)
@@ -75,17 +100,25 @@ void *checked_mempcpy_chk(void *to, const void *from, size_t size, size_t object
     return (char *)copy("mempcpy()", to, from, size) + size;
 }
 
-void *checked_memset(void *to, int byte, size_t size)
+static __attribute__((noinline)) void *memset_slow(void *to, int byte, size_t size)
 {
     check_write("memset()", to, size);
     return real()->memset(to, byte, size);
 }
 
+void *checked_memset(void *to, int byte, size_t size)
+{
+    if (__builtin_expect(bounds_allow(to, size) &&
+                             atomic_load_explicit(&real_found, memory_order_acquire),
+                         true))
+        return real_table.memset(to, byte, size);
+    return memset_slow(to, byte, size);
+}
+
 void *checked_memset_chk(void *to, int byte, size_t size, size_t object)
 {
     check_object(size, object);
-    check_write("memset()", to, size);
-    return real()->memset(to, byte, size);
+    return checked_memset(to, byte, size);
 }
 
 void checked_bzero(void *to, size_t size)
@@ -110,7 +143,7 @@ void checked_explicit_bzero_chk(void *to, size_t size, size_t object)
 /* Copies as far as both chunks reach. Only if the byte is not found there, more would be copied. */
 void *checked_memccpy(void *to, const void *from, int byte, size_t size)
 {
-    size_t room_to = checked_room(to), room_from = checked_room(from);
+    size_t room_to = bounds_room(to), room_from = bounds_room(from);
     size_t room = room_to < room_from ? room_to : room_from;
     void *end;
 

@@ -15,14 +15,6 @@
 #pragma weak ft_malloc_bounds
 #pragma weak ft_malloc_report_access
 
-static struct ft_malloc_extent no_bounds(const void *pointer)
-{
-    (void)pointer;
-    return (struct ft_malloc_extent){NULL, 0};
-}
-
-struct ft_malloc_extent (*checked_bounds)(const void *pointer) = no_bounds;
-
 /* Where libft_malloc.so is mapped. Written by the constructor. */
 static uintptr_t core_start, core_end;
 
@@ -50,10 +42,9 @@ static int note_core(struct dl_phdr_info *info, size_t size, void *context)
 /* Without libft_malloc.so, all functions are let pass. */
 __attribute__((constructor)) static void begin(void)
 {
-    if (ft_malloc_bounds == NULL || ft_malloc_report_access == NULL)
+    if (ft_malloc_report_access == NULL || !bounds_begin())
         return;
     (void)dl_iterate_phdr(note_core, (void *)(uintptr_t)ft_malloc_bounds);
-    checked_bounds = ft_malloc_bounds;
     fault_begin();
     walker_begin();
     dump_signal_begin();

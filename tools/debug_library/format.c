@@ -63,7 +63,7 @@ static int format_anyhow(const struct formatted *formatted, va_list arguments)
 
 static int format(const struct formatted *formatted, va_list arguments)
 {
-    size_t room = checked_room(formatted->to), bytes;
+    size_t room = bounds_room(formatted->to), bytes;
     va_list again;
     int length;
 
@@ -170,7 +170,7 @@ static size_t wide_length(size_t count, const wchar_t *text, va_list arguments)
 static void check_wide(const char *function, const void *caller, wchar_t *to, size_t count,
                        const wchar_t *text, va_list arguments)
 {
-    size_t room = checked_room(to), length;
+    size_t room = bounds_room(to), length;
     va_list again;
 
     if (__builtin_expect(count <= room / sizeof *to, true))

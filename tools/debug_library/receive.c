@@ -62,7 +62,7 @@ CHECKED_INLINE ssize_t beside_end(const char *function, const struct beside *bes
 
 CHECKED_INLINE ssize_t read_to(int fd, void *to, size_t size)
 {
-    size_t room = checked_room(to);
+    size_t room = bounds_room(to);
     struct beside beside;
 
     if (__builtin_expect(size <= room, true))
@@ -84,7 +84,7 @@ ssize_t checked_read_chk(int fd, void *to, size_t size, size_t object)
 
 CHECKED_INLINE ssize_t pread_to(int fd, void *to, size_t size, off_t offset)
 {
-    size_t room = checked_room(to);
+    size_t room = bounds_room(to);
     struct beside beside;
 
     if (__builtin_expect(size <= room, true))
@@ -117,7 +117,7 @@ ssize_t checked_pread64_chk(int fd, void *to, size_t size, off_t offset, size_t 
 
 CHECKED_INLINE ssize_t recv_to(int fd, void *to, size_t size, int flags)
 {
-    size_t room = checked_room(to);
+    size_t room = bounds_room(to);
     struct msghdr message = {.msg_iovlen = 2};
     struct beside beside;
 
@@ -142,7 +142,7 @@ ssize_t checked_recv_chk(int fd, void *to, size_t size, size_t object, int flags
 CHECKED_INLINE ssize_t recvfrom_to(int fd, void *to, size_t size, int flags,
                                    struct sockaddr *address, socklen_t *length)
 {
-    size_t room = checked_room(to);
+    size_t room = bounds_room(to);
     struct msghdr message = {.msg_iovlen = 2, .msg_name = address};
     struct beside beside;
     ssize_t got;
@@ -175,7 +175,7 @@ ssize_t checked_recvfrom_chk(int fd, void *to, size_t size, size_t object, int f
 /* No link is longer than PATH_MAX, so what does not fit into the chunk fits beside it. */
 CHECKED_INLINE ssize_t readlink_to(const char *path, char *to, size_t size)
 {
-    size_t room = checked_room(to);
+    size_t room = bounds_room(to);
     char link[PATH_MAX];
     ssize_t got;
 

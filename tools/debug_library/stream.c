@@ -38,7 +38,7 @@ CHECKED_INLINE size_t total_of(size_t size, size_t count)
 CHECKED_INLINE size_t read_items(const char *function, void *to, size_t size, size_t count,
                                  FILE *stream)
 {
-    size_t total = total_of(size, count), room = checked_room(to), got;
+    size_t total = total_of(size, count), room = bounds_room(to), got;
     int next;
 
     if (total <= room)
@@ -59,7 +59,7 @@ CHECKED_INLINE size_t read_locked(void *to, size_t size, size_t count, FILE *str
 {
     size_t got;
 
-    if (__builtin_expect(total_of(size, count) <= checked_room(to), true))
+    if (__builtin_expect(total_of(size, count) <= bounds_room(to), true))
         return real()->fread(to, size, count, stream);
     flockfile(stream);
     got = read_items("fread()", to, size, count, stream);
@@ -126,7 +126,7 @@ CHECKED_INLINE char *read_line(const char *function, char *to, size_t room, size
 
 CHECKED_INLINE char *line_locked(const char *function, char *to, int size, FILE *stream)
 {
-    size_t room = checked_room(to);
+    size_t room = bounds_room(to);
     char *line;
 
     if (__builtin_expect(size <= 1 || (size_t)size <= room, true))
@@ -150,7 +150,7 @@ char *checked_fgets_chk(char *to, size_t object, int size, FILE *stream)
 
 CHECKED_INLINE char *line_unlocked(char *to, int size, FILE *stream)
 {
-    size_t room = checked_room(to);
+    size_t room = bounds_room(to);
 
     if (__builtin_expect(size <= 1 || (size_t)size <= room, true))
         return real()->fgets_unlocked(to, size, stream);
@@ -171,7 +171,7 @@ char *checked_fgets_unlocked_chk(char *to, size_t object, int size, FILE *stream
 /* gets() has no bound and leaves the newline out. */
 CHECKED_INLINE char *any_line(char *to, size_t object)
 {
-    size_t room = checked_room(to), length = 0;
+    size_t room = bounds_room(to), length = 0;
     int next = EOF;
 
     flockfile(stdin);
@@ -204,7 +204,7 @@ char *checked_gets_chk(char *to, size_t object)
 /* Reads `count` characters at most, as the C library does, into a chunk that has room for them. */
 wchar_t *checked_fgetws(wchar_t *to, int count, FILE *stream)
 {
-    size_t room = checked_room(to) / sizeof *to;
+    size_t room = bounds_room(to) / sizeof *to;
     wchar_t *line = to;
     wint_t next = 0;
     size_t length = 0;

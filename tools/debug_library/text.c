@@ -30,7 +30,7 @@ CHECKED_API char *checked_strncat_chk(char *, const char *, size_t, size_t)
 /* Returns the length of a text of at most `most` bytes; one that ends in no chunk is reported. */
 CHECKED_INLINE size_t length(const char *function, const char *text, size_t most)
 {
-    size_t room = checked_room(text), bound = room < most ? room : most;
+    size_t room = bounds_room(text), bound = room < most ? room : most;
     size_t found = bound == SIZE_MAX ? strlen(text) : strnlen(text, bound);
 
     if (__builtin_expect(found == room && room < most, false)) {
@@ -88,7 +88,7 @@ char *checked_stpcpy_chk(char *to, const char *from, size_t object)
 CHECKED_INLINE void check_padded(const char *function, char *to, const char *from, size_t size)
 {
     check_write(function, to, size);
-    if (__builtin_expect(checked_room(from) < size, false))
+    if (__builtin_expect(bounds_room(from) < size, false))
         (void)length(function, from, size);
 }
 

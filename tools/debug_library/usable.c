@@ -10,7 +10,7 @@ CHECKED_API size_t checked_malloc_usable_size(void *) CHECKED_NAME(malloc_usable
 
 size_t checked_malloc_usable_size(void *pointer)
 {
-    struct ft_malloc_extent extent = checked_bounds(pointer);
+    struct ft_malloc_extent extent = bounds_tables.ask(pointer);
 
     if (pointer == NULL || extent.start != pointer)
         return real()->malloc_usable_size(pointer);

@@ -101,7 +101,7 @@ wchar_t *checked_wmemset_chk(wchar_t *to, wchar_t character, size_t count, size_
 /* Returns the length of a text of at most `most` characters; one without an end is reported. */
 CHECKED_INLINE size_t length(const char *function, const wchar_t *text, size_t most)
 {
-    size_t bytes = checked_room(text), room = bytes == SIZE_MAX ? SIZE_MAX : bytes / WIDE;
+    size_t bytes = bounds_room(text), room = bytes == SIZE_MAX ? SIZE_MAX : bytes / WIDE;
     size_t bound = room < most ? room : most;
     size_t found = bound == SIZE_MAX ? wcslen(text) : wcsnlen(text, bound);
 
