@@ -1,6 +1,6 @@
 /*
- * Looking an address up in heaps, in the registry of LARGE chunks, among guarded chunks, and among the
- * chunks of 0 bytes.
+ * Looking an address up in heaps, in the registry of LARGE chunks, among guarded chunks, and among
+ * the chunks of 0 bytes.
  */
 #include "arena/lookup.h"
 

@@ -1,7 +1,8 @@
 /*
  * What is at an address? The one place that knows all zones: TINY, SMALL, LARGE, the chunks of 0
- * bytes that a hardened process has, and the guarded ones of FT_MALLOC_GUARD. Any thread may ask about any value whatever. The answers are
- * a verdict and the description of a chunk (bins/chunk.h).
+ * bytes that a hardened process has, and the guarded ones of FT_MALLOC_GUARD. Any thread may ask
+ * about any value whatever. The answers are a verdict and the description of a chunk
+ * (bins/chunk.h).
  *
  * There are two kinds of caller. The first holds the chunk, if the address is a chunk's at all; a
  * live chunk keeps its heap mapped, so no lock is needed. The second knows that the pointer is

@@ -137,8 +137,8 @@ enum verdict guard_pool_find(uintptr_t address, struct chunk *chunk);
 
 /*
  * Tells who allocated and who freed the last chunk of the slot around the address. Returns its
- * state; GUARD_UNUSED if there was none. `freed` is set if the state is not GUARD_LIVE. Either may be
- * NULL.
+ * state; GUARD_UNUSED if there was none. `freed` is set if the state is not GUARD_LIVE. Either may
+ * be NULL.
  */
 enum guard_state guard_pool_callers(uintptr_t address, struct caller *allocated,
                                     struct caller *freed);

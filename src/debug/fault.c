@@ -44,7 +44,7 @@ static bool in_guard_pool(uintptr_t address, struct suspect *suspect)
     return true;
 }
 
-/* The address is in a chunk: one of 0 bytes, or one whose memory was given back when it was freed. */
+/* The address is in a chunk: of 0 bytes, or one whose memory was given back when it was freed. */
 static bool in_chunk(uintptr_t address, struct suspect *suspect)
 {
     struct large_info info;

@@ -1,4 +1,4 @@
-"""ftm run and ftm dump: streams of processes, exit status, snapshots that say what processes say."""
+"""ftm run, ftm set, ftm dump: streams of processes, exit status, snapshots, modes at run time."""
 import json
 import os
 import pathlib

@@ -21,7 +21,7 @@
 
 /* Constant after the constructor. */
 static int dump_fd, dump_number;
-/* Written before the thread starts, in the child of a fork again. Relaxed: the handler needs one. */
+/* Written before the thread starts, also in the child of a fork. Relaxed: it is one word. */
 static _Atomic int wake = -1;
 
 /* Returns the number of a signal such as "USR1", "SIGUSR1" or "10"; 0 if there is none. */

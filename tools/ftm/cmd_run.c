@@ -47,7 +47,7 @@ static void execute(char **program, const sigset_t *mask)
     _exit(errno == ENOENT ? NOT_FOUND : NOT_EXECUTABLE);
 }
 
-/* A signal from the terminal goes to all of its processes; the program decides what becomes of it. */
+/* A signal from the terminal goes to all its processes; the program decides what it does. */
 static void leave_interrupts_to_program(void)
 {
     (void)signal(SIGINT, SIG_IGN);
