@@ -166,6 +166,23 @@ class Live(unittest.TestCase):
         self.assertEqual(core["rows"], live["rows"])
         self.assertEqual(core["total"], live["total"])
 
+    def test_snapshot_gives_the_same_answer_anywhere(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            program = folder / "moved"
+            shutil.copy(target.TARGET, program)
+            with target.running(program=program, **RECORD) as process:
+                live = target.ftm_json("profile", "-n", 0, "--by", "stack", process.pid)
+                target.ftm("dump", process.pid, "-o", folder / "snapshot")
+            # As on a machine that does not have the program.
+            program.unlink()
+            there = target.ftm_json("profile", "-n", 0, "--by", "stack", folder / "snapshot")
+            threads = target.ftm_json("profile", "--by", "thread", folder / "snapshot")
+        self.assertEqual(there["rows"], live["rows"])
+        self.assertEqual(there["total"], live["total"])
+        self.assertIn(3000, [row["chunks"] for row in threads["rows"]])
+        self.assertGreater(there["origin"]["duration_ns"], 0)
+
     def test_top_shows_sites(self):
         sites = {row["where"].split(" (")[0]: row
                  for row in target.ftm_json("top", "-r", 0, self.pid)["sites"]}

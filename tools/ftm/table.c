@@ -3,6 +3,7 @@
  */
 #include "table.h"
 
+#include "memory.h"
 #include "symbols.h"
 
 #include <inttypes.h>
@@ -91,21 +92,35 @@ static bool ends_operator(const char *text, size_t length)
            strncmp(text + end - (sizeof(word) - 1), word, sizeof(word) - 1) == 0;
 }
 
-void print_name(struct out *out, const char *name, size_t length)
+const char *short_name(const char *name, size_t length, char *buffer, size_t size)
 {
     unsigned depth = 0;
+    size_t to = 0;
 
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; i < length && to + 5 < size; i++) {
         bool bracket =
             length > NAME_LONG && strchr("<>", name[i]) != NULL && !ends_operator(name, i + 1);
 
         if (bracket && name[i] == '>' && depth > 0 && --depth == 0)
-            out_text(out, "...");
+            for (int dot = 0; dot < 3; dot++)
+                buffer[to++] = '.';
         if (depth == 0)
-            out_bytes(out, (unsigned char)name[i] < ' ' ? "?" : name + i, 1);
+            buffer[to++] = (unsigned char)name[i] < ' ' || name[i] == 0x7f ? '?' : name[i];
         if (bracket && name[i] == '<')
             depth++;
     }
+    buffer[to] = '\0';
+    return buffer;
+}
+
+void print_name(struct out *out, const char *name, size_t length)
+{
+    /* "<>" may become "<...>". */
+    size_t size = 5 * length + 8;
+    char *text = memory_new(size, 1);
+
+    out_text(out, short_name(name, length, text, size));
+    free(text);
 }
 
 double percent_of(uint64_t part, uint64_t whole)

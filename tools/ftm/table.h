@@ -30,6 +30,9 @@ const char *lifetime_text(const struct site *site, char buffer[NUMBER_TEXT]);
  */
 void print_name(struct out *out, const char *name, size_t length);
 
+/* The same as text, cut off at the size. Returns the buffer. */
+const char *short_name(const char *name, size_t length, char *buffer, size_t size);
+
 /* 0 of 0 is 0. */
 double percent_of(uint64_t part, uint64_t whole);
 

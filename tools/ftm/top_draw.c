@@ -2,6 +2,7 @@
  * Draws the screen of `ftm top`, all of it each time; ncurses sends only what has changed.
  */
 #ifdef FTM_HAS_NCURSES
+#include "table.h"
 #include "top_screen.h"
 
 #include <stdio.h>
@@ -86,13 +87,13 @@ static void draw_row(struct screen *screen, int line, const struct row *row, boo
         mvhline(line, 0, ' ', COLS);
     }
     for (unsigned i = 0; i < panel->column_count; i++) {
-        char buffer[PANEL_TEXT];
+        char buffer[PANEL_TEXT], name[SCREEN_NAME];
         const char *text = panel_text(panel, row, i, buffer);
 
         if (i + 1 < panel->column_count)
             put(line, column + panel->columns[i].width - (int)strlen(text), text);
         else
-            put(line, column + 2, text);
+            put(line, column + 2, short_name(text, strlen(text), name, sizeof(name)));
         column += panel->columns[i].width;
     }
     attroff(COLOR_PAIR(PAIR_SELECTED));
