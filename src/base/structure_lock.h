@@ -4,7 +4,7 @@
  * reader.
  *
  * Lock order of the whole library (take from the left to the right, never the reverse):
- *     pool -> an arena's own lock -> its repair lock -> structure lock -> LARGE registry
+ *     modes -> pool -> an arena's own lock -> its repair lock -> structure lock -> LARGE registry
  *     -> parcel depot
  * The lock of the history's rings and that of guarded chunks are taken with none of these held.
  * Nothing is allocated, and nothing is written to a file descriptor, while the structure lock is
