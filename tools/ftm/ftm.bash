@@ -16,6 +16,17 @@ _ftm() {
     if [ "$COMP_CWORD" -eq 1 ] || { [ "$COMP_CWORD" -eq 2 ] && [ "$command" = help ]; }; then
         mapfile -t COMPREPLY < <(compgen -W "help $("$ftm" help 2>/dev/null |
             sed -n 's/^  \([a-z]*\)  .*/\1/p')" -- "$word")
+    elif [ "$command" = map ] && [ "${COMP_WORDS[COMP_CWORD - 1]}" = --by ]; then
+        mapfile -t COMPREPLY < <(compgen -W "occupancy class age resident" -- "$word")
+    elif [ "$command" = map ] && [ "${COMP_WORDS[COMP_CWORD - 1]}" = --color ]; then
+        mapfile -t COMPREPLY < <(compgen -W "always never auto" -- "$word")
+    elif [ "$command" = leaks ] && [[ ${COMP_WORDS[COMP_CWORD - 1]} = --show ||
+        ${COMP_WORDS[COMP_CWORD - 1]} = --errors ]]; then
+        mapfile -t COMPREPLY < <(compgen -W \
+            "definite indirect possible reachable suppressed all none" -- "$word")
+    elif [ "$command" = leaks ] && [ "${COMP_WORDS[COMP_CWORD - 1]}" = --heuristics ]; then
+        mapfile -t COMPREPLY < <(compgen -W \
+            "stdstring length64 newarray multipleinheritance dtv all none" -- "$word")
     elif [ "${COMP_WORDS[COMP_CWORD - 1]}" = --by ]; then
         mapfile -t COMPREPLY < <(compgen -W "stack site library thread size" -- "$word")
     elif [ "$command" = export ] && [[ ${COMP_WORDS[COMP_CWORD - 1]} = -f ||
