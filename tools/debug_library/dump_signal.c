@@ -60,7 +60,7 @@ static bool parse(const char *text)
 
 static void *write_snapshots(void *argument)
 {
-    int woken = (int)(intptr_t)argument;
+    int woken = (int)(uintptr_t)argument;
     ssize_t got;
     char byte;
 
@@ -82,7 +82,7 @@ static void start_thread(void)
     atomic_store_explicit(&wake, ends[1], memory_order_relaxed);
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (pthread_create(&thread, NULL, write_snapshots, (void *)(intptr_t)ends[0]) == 0)
+    if (pthread_create(&thread, NULL, write_snapshots, pointer_to((uintptr_t)ends[0])) == 0)
         (void)pthread_detach(thread);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 }

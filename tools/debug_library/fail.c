@@ -44,7 +44,7 @@ __attribute__((constructor)) static void begin(void)
 {
     if (ft_malloc_report_access == NULL || !bounds_begin())
         return;
-    (void)dl_iterate_phdr(note_core, (void *)(uintptr_t)ft_malloc_bounds);
+    (void)dl_iterate_phdr(note_core, pointer_to((uintptr_t)ft_malloc_bounds));
     fault_begin();
     walker_begin();
     dump_signal_begin();

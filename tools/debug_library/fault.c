@@ -99,7 +99,7 @@ static void word(const struct faulted *faulted)
         .address = faulted->info->si_addr,
         .access = access_of(faulted->context),
         .write_stack = write_stack,
-        .context = (void *)(uintptr_t)faulted->context,
+        .context = pointer_to((uintptr_t)faulted->context),
     };
 
     (void)ft_malloc_report_fault(&fault);
@@ -108,7 +108,7 @@ static void word(const struct faulted *faulted)
 /* makecontext() passes only numbers of the size of int. */
 static void word_on_stack(unsigned high, unsigned low)
 {
-    word((const struct faulted *)(((uintptr_t)high << 32) | low));
+    word(pointer_to((uintptr_t)high << 32 | low));
 }
 
 static void word_below_frame(struct faulted *faulted)
@@ -118,7 +118,7 @@ static void word_below_frame(struct faulted *faulted)
 
     if (getcontext(&below) != 0)
         return;
-    below.uc_stack.ss_sp = (void *)(top - WORDING_ROOM);
+    below.uc_stack.ss_sp = pointer_to(top - WORDING_ROOM);
     below.uc_stack.ss_size = WORDING_ROOM;
     below.uc_link = &faulted->handler;
     // NOLINTNEXTLINE: the type that makecontext() wants
@@ -146,7 +146,7 @@ static void handle(int number, siginfo_t *info, void *context)
     struct faulted faulted = {.number = number, .info = info, .context = context};
     int saved_errno = errno;
 
-    if (info->si_code > 0 && !wording && !checked_is_core((void *)pc_of(context)) &&
+    if (info->si_code > 0 && !wording && !checked_is_core(pointer_to(pc_of(context))) &&
         !is_stack_overflow(info, context)) {
         wording = true;
         if (on_small_stack())

@@ -5,6 +5,7 @@
 #include "stack.h"
 
 #include "ft_malloc.h"
+#include "os/os.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@ void stack_write_line(unsigned number, uintptr_t address)
     Dl_info info;
     int length;
 
-    if (dladdr((void *)address, &info) == 0 || info.dli_fname == NULL)
+    if (dladdr(pointer_to(address), &info) == 0 || info.dli_fname == NULL)
         length = snprintf(line, sizeof line, "    #%u %#zx\n", number, (size_t)address);
     else if (info.dli_sname == NULL)
         length = snprintf(line, sizeof line, "    #%u %#zx (%s+%#zx)\n", number, (size_t)address,
@@ -47,7 +48,7 @@ static uintptr_t module_of(uintptr_t address)
 {
     Dl_info info;
 
-    return dladdr((void *)address, &info) != 0 ? (uintptr_t)info.dli_fbase : 0;
+    return dladdr(pointer_to(address), &info) != 0 ? (uintptr_t)info.dli_fbase : 0;
 }
 
 static _Unwind_Reason_Code write_frame(struct _Unwind_Context *context, void *argument)

@@ -7,6 +7,7 @@
 #include "connect.h"
 
 #include "debug/hooks.h"
+#include "os/os.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -38,6 +39,7 @@ static _Unwind_Reason_Code store(struct _Unwind_Context *context, void *argument
     return _URC_NO_REASON;
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): the type of the hook; `store` writes there
 static unsigned unwind(void *frame, uintptr_t *pcs, unsigned most, bool *complete)
 {
     struct walk walk = {.first = ((const uintptr_t *)frame)[1], .pcs = pcs, .most = most};
@@ -69,7 +71,7 @@ static size_t describe(uintptr_t pc, char *text, size_t size)
     struct dl_find_object object;
     int length;
 
-    if (_dl_find_object((void *)pc, &object) != 0)
+    if (_dl_find_object(pointer_to(pc), &object) != 0)
         return 0;
     length = snprintf(text, size, "(%s+%#zx)",
                       object.dlfo_link_map->l_name[0] == '\0' ? program_invocation_name

@@ -171,9 +171,35 @@ static int write_peak(const struct dump *dump)
     return status;
 }
 
+enum { EVERY = 1, COUNT, PEAK, CONTENTS, JSON };
+
+/* Returns false if it is no option, or has a wrong value. */
+static bool take_option(struct dump *dump, int option)
+{
+    switch (option) {
+    case 'o':
+        dump->path = optarg;
+        return true;
+    case EVERY:
+        return parse_number(optarg, &dump->seconds) && dump->seconds > 0;
+    case COUNT:
+        return parse_number(optarg, &dump->count) && dump->count > 0;
+    case PEAK:
+        dump->peak = true;
+        return true;
+    case CONTENTS:
+        dump->contents = true;
+        return true;
+    case JSON:
+        dump->json = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool parse(int argc, char **argv, struct dump *dump)
 {
-    enum { EVERY = 1, COUNT, PEAK, CONTENTS, JSON };
     static const struct option options[] = {{"output", required_argument, NULL, 'o'},
                                             {"every", required_argument, NULL, EVERY},
                                             {"count", required_argument, NULL, COUNT},
@@ -184,31 +210,8 @@ static bool parse(int argc, char **argv, struct dump *dump)
     bool right = true;
     int option;
 
-    while ((option = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
-        switch (option) {
-        case 'o':
-            dump->path = optarg;
-            break;
-        case EVERY:
-            right = parse_number(optarg, &dump->seconds) && dump->seconds > 0 && right;
-            break;
-        case COUNT:
-            right = parse_number(optarg, &dump->count) && dump->count > 0 && right;
-            break;
-        case PEAK:
-            dump->peak = true;
-            break;
-        case CONTENTS:
-            dump->contents = true;
-            break;
-        case JSON:
-            dump->json = true;
-            break;
-        default:
-            right = false;
-            break;
-        }
-    }
+    while ((option = getopt_long(argc, argv, "o:", options, NULL)) != -1)
+        right = take_option(dump, option) && right;
     dump->name = optind < argc ? argv[optind] : NULL;
     return right && dump->path != NULL && optind == argc - 1 &&
            !(dump->peak && dump->seconds != 0) && (dump->count == 0 || dump->seconds != 0);

@@ -4,6 +4,7 @@
 #include "control_write.h"
 
 #include "command.h"
+#include "os/os.h"
 #include "source.h"
 #include "view.h"
 
@@ -54,8 +55,8 @@ static int take_turn(pid_t pid, uint64_t seconds)
 
 static bool write_memory(pid_t pid, uint64_t address, const void *bytes, size_t size)
 {
-    struct iovec here = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
-    struct iovec there = {.iov_base = (void *)(uintptr_t)address, .iov_len = size};
+    struct iovec here = {.iov_base = pointer_to((uintptr_t)bytes), .iov_len = size};
+    struct iovec there = {.iov_base = pointer_to(address), .iov_len = size};
 
     if (process_vm_writev(pid, &here, 1, &there, 1, 0) == (ssize_t)size)
         return true;

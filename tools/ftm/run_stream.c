@@ -67,33 +67,33 @@ static void put_summary(const struct run_server *server, const struct run_stream
 /* What `ftm leaks` prints and returns, on stderr. */
 static void put_leaks(struct run_server *server, const char *source)
 {
-    const char *suppressions = server->options->suppressions;
-    char *words[] = {(char *)(uintptr_t) "leaks", (char *)(uintptr_t)source, NULL, NULL, NULL};
-    int count = 2;
+    char command[] = "leaks", option[] = "--suppressions";
+    char *file = memory_format(
+        "%s", server->options->suppressions == NULL ? "" : server->options->suppressions);
+    char *name = memory_format("%s", source);
+    char *plain[] = {command, name, NULL}, *suppressing[] = {command, option, file, name, NULL};
+    bool suppresses = server->options->suppressions != NULL;
 
-    if (!server->options->leaks)
-        return;
-    if (suppressions != NULL) {
-        words[1] = (char *)(uintptr_t) "--suppressions";
-        words[2] = (char *)(uintptr_t)suppressions;
-        words[3] = (char *)(uintptr_t)source;
-        count = 4;
-    }
     optind = 0;
-    if (cmd_leaks(count, words) != EXIT_FINE)
+    if (server->options->leaks &&
+        cmd_leaks(suppresses ? 4 : 2, suppresses ? suppressing : plain) != EXIT_FINE)
         server->leaked = true;
+    free(file);
+    free(name);
 }
 
 /* What `ftm who` prints of the chunk: who allocated it and who freed it, by name. */
 static void put_chunk(const struct run_server *server, const char *source, uint64_t chunk)
 {
-    char *address = memory_format("%#" PRIx64, chunk);
-    char *words[] = {(char *)(uintptr_t) "who", (char *)(uintptr_t)source, address, NULL};
+    char *address = memory_format("%#" PRIx64, chunk), *name = memory_format("%s", source);
+    char command[] = "who";
+    char *words[] = {command, name, address, NULL};
 
     optind = 0;
     if (chunk != 0 && !server->options->quiet)
         (void)cmd_who(3, words);
     free(address);
+    free(name);
 }
 
 bool run_stream_read(struct run_server *server, struct run_stream *stream,
