@@ -91,7 +91,7 @@ class Live(unittest.TestCase):
     def test_by_thread(self):
         rows = {row["key"]: row for row in self.profile("--by", "thread")["rows"]}
         helper = [row for key, row in rows.items() if key != f"thread {self.pid}"]
-        self.assertEqual([row["chunks"] for row in helper], [3000])
+        self.assertEqual([(row["chunks"], row["name"]) for row in helper], [(3000, "helper")])
         self.assertGreaterEqual(rows[f"thread {self.pid}"]["chunks"], 20001)
 
     def test_by_size(self):

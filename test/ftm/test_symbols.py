@@ -156,6 +156,21 @@ class Symbols(unittest.TestCase):
         self.assertEqual(names, {0x1000: "LazyCompile:*add a b", 0x1045: "newer",
                                  0x10ff: "LazyCompile:*add a b", 0x1100: "", 0x3000: ""})
 
+    def test_perf_map_in_a_container(self):
+        """The process has another number there, and a /tmp of its own."""
+        script = ("mount -t tmpfs none /tmp && echo '1000 100 inside' >/tmp/perf-1.map && "
+                  "echo ready && exec cat")
+        with subprocess.Popen(["unshare", "--user", "--map-root-user", "--pid", "--fork",
+                               "--mount", "sh", "-c", script], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              text=True) as outer:
+            if outer.stdout.readline() != "ready\n":
+                self.skipTest("this machine lets nobody make namespaces")
+            children = pathlib.Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text()
+            frames, _ = symbolize(int(children.split()[0]), "1000")
+            outer.stdin.close()
+        self.assertEqual(frames[0x1000][0]["function"], "inside")
+
     @unittest.skipUnless(os.geteuid() == 0, "only root can make a file of another user")
     def test_perf_map_of_another_user(self):
         with running(self.program) as (process, _, _):

@@ -120,6 +120,28 @@ static void print_stack(struct out *out, const char *key, size_t depth)
     }
 }
 
+/* What the row is about, behind its figures. */
+static void print_where(struct out *out, const struct profile_options *options,
+                        const struct group *group, struct source *source)
+{
+    char size[SIZE_TEXT], name[16];
+
+    out_text(out, "  ");
+    if (options->by == BY_SIZE) {
+        out_format(out, "up to %s\n", size_text(group->order, size));
+        return;
+    }
+    print_name(out, group->key, strlen(group->key));
+    if (options->by == BY_THREAD) {
+        thread_name(source, (uint32_t)group->order, name);
+        if (name[0] != '\0') {
+            out_text(out, " ");
+            out_name(out, name);
+        }
+    }
+    out_text(out, "\n");
+}
+
 static void print_row(struct out *out, const struct profile_options *options,
                       const struct group *group, const struct site *total, uint64_t before)
 {
@@ -134,17 +156,6 @@ static void print_row(struct out *out, const struct profile_options *options,
     if (options->by != BY_THREAD && options->by != BY_SIZE)
         out_format(out, " %12s %5.1f %%", lifetime_text(&group->sum, time),
                    percent_of(group->sum.temporary, group->sum.allocations));
-    if (options->by == BY_STACK) {
-        out_text(out, "\n");
-        print_stack(out, group->key, options->depth);
-        return;
-    }
-    out_text(out, "  ");
-    if (options->by == BY_SIZE)
-        out_format(out, "up to %s", size_text(group->order, size));
-    else
-        print_name(out, group->key, strlen(group->key));
-    out_text(out, "\n");
 }
 
 static void print_table(struct out *out, const struct profile_options *options,
@@ -167,6 +178,12 @@ static void print_table(struct out *out, const struct profile_options *options,
             site_count(&group->sum, options->value) == 0)
             break;
         print_row(out, options, group, total, before);
+        if (options->by == BY_STACK) {
+            out_text(out, "\n");
+            print_stack(out, group->key, options->depth);
+        } else {
+            print_where(out, options, group, profiled->source);
+        }
         before += site_bytes(&group->sum, options->value);
     }
     if (before < site_bytes(total, options->value))
@@ -199,6 +216,7 @@ static void print_json(struct out *out, const struct profile_options *options,
                        const struct site *total)
 {
     struct json json;
+    char name[16];
 
     json_begin(&json, out);
     json_object(&json, NULL);
@@ -218,6 +236,10 @@ static void print_json(struct out *out, const struct profile_options *options,
             &json, "percent",
             percent_of(site_bytes(&group->sum, options->value), site_bytes(total, options->value)));
         json_figures(&json, options, &group->sum);
+        if (options->by == BY_THREAD) {
+            thread_name(profiled->source, (uint32_t)group->order, name);
+            json_string(&json, "name", name[0] == '\0' ? NULL : name);
+        }
         if (options->by == BY_STACK || options->by == BY_SITE)
             json_stack(&json, &group->sum, profiled->symbols);
         json_close(&json);

@@ -4,8 +4,10 @@
 #include "table.h"
 
 #include "memory.h"
+#include "source.h"
 #include "symbols.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,8 +106,10 @@ const char *short_name(const char *name, size_t length, char *buffer, size_t siz
         if (bracket && name[i] == '>' && depth > 0 && --depth == 0)
             for (int dot = 0; dot < 3; dot++)
                 buffer[to++] = '.';
-        if (depth == 0)
-            buffer[to++] = (unsigned char)name[i] < ' ' || name[i] == 0x7f ? '?' : name[i];
+        if (depth == 0 && iscntrl((unsigned char)name[i]))
+            buffer[to++] = '?';
+        else if (depth == 0)
+            buffer[to++] = name[i];
         if (bracket && name[i] == '<')
             depth++;
     }
@@ -121,6 +125,29 @@ void print_name(struct out *out, const char *name, size_t length)
 
     out_text(out, short_name(name, length, text, size));
     free(text);
+}
+
+struct named {
+    uint32_t tid;
+    char *name;
+};
+
+static int find_thread(void *context, const struct source_thread *thread)
+{
+    struct named *named = context;
+
+    if ((uint32_t)thread->tid != named->tid)
+        return 0;
+    snprintf(named->name, 16, "%.15s", thread->name);
+    return 1;
+}
+
+void thread_name(struct source *source, uint32_t tid, char name[16])
+{
+    struct named named = {tid, name};
+
+    name[0] = '\0';
+    source_each_thread(source, find_thread, &named);
 }
 
 double percent_of(uint64_t part, uint64_t whole)

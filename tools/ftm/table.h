@@ -33,6 +33,10 @@ void print_name(struct out *out, const char *name, size_t length);
 /* The same as text, cut off at the size. Returns the buffer. */
 const char *short_name(const char *name, size_t length, char *buffer, size_t size);
 
+/* Stores the thread's name, or "" if it has ended or the source does not know it. */
+struct source;
+void thread_name(struct source *source, uint32_t tid, char name[16]);
+
 /* 0 of 0 is 0. */
 double percent_of(uint64_t part, uint64_t whole);
 
