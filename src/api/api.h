@@ -84,7 +84,7 @@ void *api_alloc_any(size_t size, bool *clean);
 /* Service for a process that is not hardened: looks the pointer up, and frees or reports it. */
 void api_free_any(void *pointer);
 
-/* Service for a process that is not hardened: does the same, by the thread's own cache if it can. */
+/* Service for a process that is not hardened: does the same, by the thread's cache if it can. */
 void api_free_unseen(void *pointer);
 
 /* Service of realloc(). */
@@ -118,7 +118,8 @@ void *api_take_aligned(struct cache *cache, size_t align, size_t size);
 unsigned api_aligned_class(size_t align, size_t size, size_t least);
 
 /*
- * Begins a free whose caller says the size or the alignment: looks the chunk up. Returns false if there is nothing to free, because the pointer is NULL or was reported.
+ * Begins a free whose caller says the size or the alignment: looks the chunk up. Returns false if
+ * there is nothing to free, because the pointer is NULL or was reported.
  */
 bool api_find_told(void *pointer, const char *function, struct chunk *chunk);
 

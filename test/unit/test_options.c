@@ -276,47 +276,48 @@ static void test_values_of_modes(void **state)
     check_value(OPTION_DUMP, "9,USR1", false, 10, 0);
 }
 
+static const struct {
+    enum option option;
+    const char *text;
+} wrong_values[] = {
+    {OPTION_STATS, "JSON"},
+    {OPTION_HISTORY, "1000,"},
+    {OPTION_HISTORY, "1000,65"},
+    {OPTION_HISTORY, "1048577"},
+    {OPTION_HISTORY, "-1"},
+    {OPTION_HISTORY, "10 "},
+    {OPTION_PROFILE, "512KB"},
+    {OPTION_PROFILE, "2G"},
+    {OPTION_PROFILE, "K"},
+    {OPTION_RECORD, "2"},
+    {OPTION_GUARD, "4294967296"},
+    {OPTION_FILL, "AA"},
+    {OPTION_FILL, "AA,"},
+    {OPTION_FILL, "AAA,B"},
+    {OPTION_FILL, "gg,00"},
+    {OPTION_CHECK, "1,2"},
+    {OPTION_CHECK, ""},
+    {OPTION_LIMIT, "1T"},
+    {OPTION_FAIL, "7,1/0"},
+    {OPTION_FAIL, "7,2/3"},
+    {OPTION_FAIL, "7,1/"},
+    {OPTION_FAIL, "7,"},
+    {OPTION_FAIL, "1/100"},
+    {OPTION_DUMP, "9,"},
+    {OPTION_DUMP, "9,exit,usr1"},
+    {OPTION_DUMP, "stderr"},
+    {OPTION_LIMIT, "9223372036854775808"},
+    {OPTION_CHECK, "18446744073709551616"},
+    {OPTION_LIMIT, "18014398509481984K"},
+};
+
 static void test_values_that_are_none(void **state)
 {
     (void)state;
-    static const struct {
-        enum option option;
-        const char *text;
-    } wrong[] = {
-        {OPTION_STATS, "JSON"},
-        {OPTION_HISTORY, "1000,"},
-        {OPTION_HISTORY, "1000,65"},
-        {OPTION_HISTORY, "1048577"},
-        {OPTION_HISTORY, "-1"},
-        {OPTION_HISTORY, "10 "},
-        {OPTION_PROFILE, "512KB"},
-        {OPTION_PROFILE, "2G"},
-        {OPTION_PROFILE, "K"},
-        {OPTION_RECORD, "2"},
-        {OPTION_GUARD, "4294967296"},
-        {OPTION_FILL, "AA"},
-        {OPTION_FILL, "AA,"},
-        {OPTION_FILL, "AAA,B"},
-        {OPTION_FILL, "gg,00"},
-        {OPTION_CHECK, "1,2"},
-        {OPTION_CHECK, ""},
-        {OPTION_LIMIT, "1T"},
-        {OPTION_FAIL, "7,1/0"},
-        {OPTION_FAIL, "7,2/3"},
-        {OPTION_FAIL, "7,1/"},
-        {OPTION_FAIL, "7,"},
-        {OPTION_FAIL, "1/100"},
-        {OPTION_DUMP, "9,"},
-        {OPTION_DUMP, "9,exit,usr1"},
-        {OPTION_DUMP, "stderr"},
-        {OPTION_LIMIT, "9223372036854775808"},
-        {OPTION_CHECK, "18446744073709551616"},
-        {OPTION_LIMIT, "18014398509481984K"},
-    };
     struct option_value value;
 
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
-        assert_false(option_parse(wrong[i].option, wrong[i].text, &value));
+    for (size_t i = 0; i < sizeof wrong_values / sizeof wrong_values[0]; i++)
+        assert_false(option_parse(wrong_values[i].option, wrong_values[i].text, &value));
 }
 
 static void test_a_value_longer_than_any_buffer(void **state)
