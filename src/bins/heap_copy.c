@@ -30,9 +30,9 @@ static struct slab *record_at(const struct heap *heap, size_t offset)
     return pointer_to(heap->base + offset);
 }
 
-static _Atomic uint64_t *identity_in(char *out, size_t offset)
+static _Atomic uint64_t *identity_in(void *out, size_t offset)
 {
-    return &((struct slab *)(void *)(out + offset))->identity;
+    return &((struct slab *)(void *)((char *)out + offset))->identity;
 }
 
 /* Copies the records, each identity first. */
@@ -51,7 +51,7 @@ static void copy_records(const struct heap *heap, char *out)
     }
 }
 
-static void keep_same(const struct heap *heap, char *out)
+static void keep_same(const struct heap *heap, void *out)
 {
     /* Acquire, as for each state: an identity that is read now is not older than they are. */
     atomic_thread_fence(memory_order_acquire);

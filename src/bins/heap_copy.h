@@ -14,8 +14,8 @@ static inline size_t heap_header_size(bool small)
 
 /*
  * Copies the header of a heap, which is pinned, to `out`, which has heap_header_size() bytes. A
- * slab that began or ended meanwhile has identity 0 in the copy; what the copy says of all others is
- * true of them.
+ * slab that began or ended meanwhile has identity 0 in the copy; what the copy says of all others
+ * is true of them.
  */
 void heap_copy_header(const struct heap *heap, char *out);
 

@@ -7,8 +7,8 @@
  * It is found by its name among the dynamic symbols; or, where there are none, by its first two
  * members: nothing else has the magic bytes and its own address behind them.
  *
- * Members are never moved and never change their meaning; new ones are appended at the end. A reader
- * looks at `size`, and takes members beyond it for 0. `version` changes only if that rule has to be
+ * Members are never moved and never change their meaning; new ones are appended at the end. A
+ * reader looks at `size`, and takes members beyond it for 0. `version` changes only if that rule has to be
  * broken, and then a reader that does not know the new one refuses.
  *
  * Offsets and sizes are in bytes. All structures may change at any time, in the hands of several

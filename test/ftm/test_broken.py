@@ -96,7 +96,8 @@ class Refused(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (0, self.process.bytes_of("shown")))
 
     def test_a_section_that_was_changed(self):
-        self.refuses(changed(self.whole, self.header + 8, "<Q", 0x1000), "not those that were written")
+        self.refuses(changed(self.whole, self.header + 8, "<Q", 0x1000),
+                     "not those that were written")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from list_process import TARGET, chunks_of, ftm, run_ftm, running
 LIBRARY = os.environ["FT_LIBRARY"]
 # src/debug/snapshot.h
 HEADER_SIZE, HEADER_LAYOUT = 16, 32
-END, MEMORY, ZEROS, VOID = 1, 2, 3, 4
+END, MEMORY, ZEROS, VOID, MAPS, COMMAND = 1, 2, 3, 4, 5, 9
 
 
 def sections(contents):
@@ -76,6 +76,14 @@ class Environment(unittest.TestCase):
             contents, listing = self.dump_of("sort -o /dev/null /etc/hostname", value)
             self.assertGreater(len(list(sections(contents))), 10)
             self.assertRegex(listing, rb"Total : [1-9][0-9]* bytes")
+
+    def test_with_the_debug_library_it_has_mappings_and_the_command(self):
+        libraries = f"{LIBRARY}:{os.environ['FT_DEBUG_LIBRARY']}"
+        contents, _ = self.dump_of("sort -o /dev/null /etc/hostname", LD_PRELOAD=libraries)
+        found = {kind: (address, payload) for kind, address, _, payload in sections(contents)}
+        self.assertIn(b"libft_malloc.so", found[MAPS][1])
+        self.assertEqual(found[COMMAND][1], b"sort\0-o\0/dev/null\0/etc/hostname\0")
+        self.assertGreater(found[COMMAND][0], 1)
 
     def test_with_a_signal_alone_there_is_none_at_exit(self):
         self.assertEqual(self.dump_of("sort -o /dev/null /etc/hostname", "9,USR1"), (b"", None))

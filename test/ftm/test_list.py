@@ -58,7 +58,8 @@ class Same(unittest.TestCase):
         with running("quiet") as process:
             chunks = process.chunks()[::997]
             addresses = [hex(start + away) for start, size in chunks
-                         for away in (0, 1, size, size + 100, -16)] + ["0", "0x1000", "0xffffffffffffffff"]
+                         for away in (0, 1, size, size + 100, -16)]
+            addresses += ["0", "0x1000", "0xffffffffffffffff"]
             wanted = run_ftm("who", process.pid, *addresses).stdout
             self.assertIn(b"start of a live chunk", wanted)
             self.assertIn(b"inside of a live chunk", wanted)

@@ -5,6 +5,7 @@
  */
 #include "walker.h"
 #include "connect.h"
+#include "dump_sections.h"
 
 #include "debug/hooks.h"
 #include "os/os.h"
@@ -86,6 +87,7 @@ void walker_begin(void)
                                                        .size = sizeof hooks,
                                                        .unwind = unwind,
                                                        .append_maps = append_maps,
+                                                       .dump = dump_sections,
                                                        .describe = describe,
                                                        .reported = connect_note_chunk};
     uintptr_t pc;

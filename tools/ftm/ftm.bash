@@ -2,8 +2,8 @@
 # that they are those of the version that is installed.
 
 _ftm_options() {
-    "$1" help "$2" 2>/dev/null | grep -o -E -e '(^|[ ,|[])--?[a-z][a-z-]*' | grep -o -E -e '--?[a-z-]+' |
-        sort -u
+    "$1" help "$2" 2>/dev/null | grep -o -E -e '(^|[ ,|[])--?[a-z][a-z-]*' |
+        grep -o -E -e '--?[a-z-]+' | sort -u
 }
 
 _ftm_processes() {

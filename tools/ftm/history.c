@@ -1,6 +1,6 @@
 /*
- * Reads the rings. An entry counts if its sequence was the same, and that of a complete call, before
- * and after the rest of it was read.
+ * Reads the rings. An entry counts if its sequence was the same, and that of a complete call,
+ * before and after the rest of it was read.
  */
 #include "history.h"
 

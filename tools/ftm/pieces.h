@@ -19,8 +19,8 @@ struct piece {
 size_t pieces_behind(const struct piece *pieces, size_t count, uint64_t address);
 
 /*
- * Sorts pieces. What two of them have, the one with the lower start keeps, or the first in the file.
- * Returns how many are left.
+ * Sorts pieces. What two of them have, the one with the lower start keeps, or the first in the
+ * file. Returns how many are left.
  */
 size_t pieces_order(struct piece *pieces, size_t count);
 

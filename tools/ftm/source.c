@@ -221,7 +221,7 @@ static int compare_maps(const void *left, const void *right)
     return (a->start > b->start) - (a->start < b->start);
 }
 
-/* Sorts the mappings, and drops those that begin inside another one: only broken files have them. */
+/* Sorts the mappings, and drops those that begin inside another one, as in broken files alone. */
 static void order_maps(struct source *source)
 {
     size_t kept = 0;
@@ -288,9 +288,11 @@ char *source_command_of(const char *text, size_t size)
     command = malloc(size + 1);
     if (command == NULL)
         return NULL;
-    for (size_t i = 0; i < size; i++)
-        command[i] = text[i] == '\0' ? ' ' : text[i];
+    memcpy(command, text, size);
     command[size] = '\0';
+    for (size_t i = 0; i < size; i++)
+        if (command[i] == '\0')
+            command[i] = ' ';
     return command;
 }
 

@@ -5,6 +5,7 @@
 #include "source_private.h"
 
 #include "command.h"
+#include "os/os.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -24,7 +25,7 @@ struct live {
 static ssize_t read_once(const struct live *live, uint64_t address, void *out, size_t size)
 {
     struct iovec here = {.iov_base = out, .iov_len = size};
-    struct iovec there = {.iov_base = (void *)(uintptr_t)address, .iov_len = size};
+    struct iovec there = {.iov_base = pointer_to(address), .iov_len = size};
 
     if (live->memory >= 0)
         return pread(live->memory, out, size, (off_t)address);

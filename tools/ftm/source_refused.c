@@ -97,11 +97,12 @@ static void say_yama(pid_t pid, long scope)
 static void say_why(pid_t pid, const char *number)
 {
     uint64_t theirs = status_number(number, "Uid", 10, 0), ours = geteuid();
+    bool tracer = may_trace_all(), undumpable = may_not_be_dumped(pid, theirs);
     long scope = yama_scope();
 
-    if (scope >= 3)
+    if (scope >= 3 || (scope > 0 && !tracer && ours != 0 && theirs == ours && !undumpable))
         say_yama(pid, scope);
-    else if (may_trace_all())
+    else if (tracer)
         say("cannot read process %d although ftm has the capability SYS_PTRACE: it is in another "
             "user namespace, or seccomp or a security module (SELinux, AppArmor) forbids it; run "
             "ftm outside of the container",
@@ -114,12 +115,10 @@ static void say_why(pid_t pid, const char *number)
         say("cannot read process %d: it belongs to user %" PRIu64 " and ftm runs as user %" PRIu64
             "; run ftm as that user or as root",
             (int)pid, theirs, ours);
-    else if (may_not_be_dumped(pid, theirs))
+    else if (undumpable)
         say("cannot read process %d: it may not be dumped (it is set-user-ID, or called "
             "prctl(PR_SET_DUMPABLE)); run ftm as root",
             (int)pid);
-    else if (scope > 0)
-        say_yama(pid, scope);
     else
         say("cannot read process %d: seccomp or a security module (SELinux, AppArmor) forbids it; "
             "run ftm as root outside of the container",

@@ -1,7 +1,8 @@
 /*
- * All live chunks in the order of addresses: heaps, regions of empty chunks, LARGE mappings and guarded
- * chunks are merged. Each heap is read when its turn comes.
+ * All live chunks in the order of addresses: heaps, regions of empty chunks, LARGE mappings and
+ * guarded chunks are merged. Each heap is read when its turn comes.
  */
+#include "progress.h"
 #include "view_private.h"
 
 #include <stdlib.h>
@@ -122,9 +123,12 @@ static int visit_region(struct walk *walk, const struct view_region *region)
 static int visit_places(struct walk *walk)
 {
     const struct place *places = (const struct place *)(const void *)walk->places.items;
+    struct progress progress;
     int result = 0;
 
+    progress_begin(&progress, "reading the heap", walk->places.count);
     for (size_t i = 0; i < walk->places.count && result == 0; i++) {
+        progress_step(&progress, i);
         if (places[i].base < walk->end)
             continue;
         if (places[i].kind == PLACE_HEAP)
@@ -134,6 +138,7 @@ static int visit_places(struct walk *walk)
         else
             result = visit_alone(walk, alone_at(walk, places[i].index));
     }
+    progress_end(&progress);
     return result;
 }
 
