@@ -7,6 +7,7 @@
 #include "base/control.h"
 #include "base/modes.h"
 #include "base/options.h"
+#include "base/outside.h"
 #include "bins/empty.h"
 #include "bins/guard_pool.h"
 #include "debug/history.h"
@@ -26,6 +27,7 @@ void dump_roots(struct dump *dump)
     put_root(dump, &options, sizeof options);
     put_root(dump, &modes_on, sizeof modes_on);
     put_root(dump, &control, sizeof control);
+    put_root(dump, &outside, sizeof outside);
     put_root(dump, &arena_list, sizeof arena_list);
     put_root(dump, &empty_regions, sizeof empty_regions);
     put_root(dump, &guard_pool, sizeof guard_pool);
