@@ -253,13 +253,14 @@ int dump_write(int fd, unsigned flags)
     if (fd < 0)
         return EBADF;
     writer.buffer_size = round_up(size, os_page_size());
-    writer.buffer = os_map(writer.buffer_size);
+    /* Its own, because copies of descriptors look like pointers to chunks. */
+    writer.buffer = own_map(writer.buffer_size);
     if (writer.buffer == NULL)
         return ENOMEM;
     dump_begin(&writer.dump, fd, &header);
     put_all(&writer, flags);
     error = dump_end(&writer.dump);
-    os_unmap(writer.buffer, writer.buffer_size);
+    own_unmap(writer.buffer, writer.buffer_size);
     errno = saved_errno;
     return error;
 }

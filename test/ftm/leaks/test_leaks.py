@@ -1,6 +1,7 @@
-"""ftm leaks: each case in a live process, stopped or not, in its core file, or in its snapshot.
+"""ftm leaks: each case in a live process, stopped or not, in its core file, in its snapshot, or in
+a snapshot that it writes itself, as where nobody may look from outside.
 
-usage: test_leaks.py live|stop|core|snapshot
+usage: test_leaks.py live|stop|core|snapshot|inside
 """
 import os
 import shutil
@@ -12,6 +13,7 @@ import leak_cases
 
 PROGRAM = os.environ["FT_LEAK_CASES"]
 LIBRARY = os.environ["FT_LIBRARY"]
+DEBUG_LIBRARY = os.environ["FT_DEBUG_LIBRARY"]
 FTM = os.environ["FT_FTM"]
 
 # A core file takes gdb a second, so only some of the cases have one: each kind of root, a large
@@ -24,6 +26,8 @@ WITH_CORE = ("a_global_points_to_it", "a_list_is_lost", "a_ring_is_lost", "the_s
 
 
 def look(how, process, folder):
+    if how == "inside":
+        return leak_cases.run_ftm(FTM, os.path.join(folder, "own"))
     if how == "live":
         return leak_cases.run_ftm(FTM, str(process.pid))
     if how == "stop":
@@ -50,7 +54,11 @@ def main():
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
         for case in cases:
-            with leak_cases.waiting(PROGRAM, case, LIBRARY) as (process, printed):
+            libraries, variables = LIBRARY, {}
+            if how == "inside":
+                libraries += ":" + DEBUG_LIBRARY
+                variables["LEAK_CASES_DUMP"] = os.path.join(folder, "own")
+            with leak_cases.waiting(PROGRAM, case, libraries, **variables) as (process, printed):
                 found = look(how, process, folder)
             wanted = leak_cases.differing("ftm", case, leak_cases.expectations(printed))
             found = leak_cases.only(found, wanted)
