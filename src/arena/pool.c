@@ -70,7 +70,7 @@ static void claim(struct cache *cache)
     pthread_mutexattr_init(&robust);
     pthread_mutexattr_setrobust(&robust, PTHREAD_MUTEX_ROBUST);
     pthread_mutex_init(&cache->alive, &robust);
-    pthread_mutex_trylock(&cache->alive);
+    (void)pthread_mutex_trylock(&cache->alive);
     cache->thread = &thread_self;
 }
 

@@ -7,7 +7,7 @@
 
 static bool digit(char letter, uint64_t *value)
 {
-    *value = (uint64_t)(letter - '0');
+    *value = (uint64_t)letter - '0';
     return letter >= '0' && letter <= '9';
 }
 
@@ -56,7 +56,7 @@ static bool hex_digit(char letter, uint64_t *value)
 
     if (digit(letter, value))
         return true;
-    *value = (uint64_t)(capital - 'A' + 10);
+    *value = (uint64_t)capital - 'A' + 10;
     return capital >= 'A' && capital <= 'F';
 }
 
@@ -95,7 +95,9 @@ bool value_word(const char **at, const char *expected)
 
 char value_capital(char letter)
 {
-    return letter >= 'a' && letter <= 'z' ? (char)(letter - 'a' + 'A') : letter;
+    if (letter >= 'a' && letter <= 'z')
+        letter = (char)(letter - 'a' + 'A');
+    return letter;
 }
 
 static unsigned least(unsigned one, unsigned other)

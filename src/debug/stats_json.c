@@ -12,9 +12,9 @@
 /* A member of an object. All names end up behind a brace or a comma. */
 static void put_name(struct text *text, const char *name)
 {
-    char last = text->length == 0 ? ',' : text->buffer[text->length - 1];
+    bool first = text->length > 0 && text->buffer[text->length - 1] == '{';
 
-    text_string(text, last == '{' ? "\"" : ",\"");
+    text_string(text, first ? "\"" : ",\"");
     text_string(text, name);
     text_string(text, "\":");
 }
