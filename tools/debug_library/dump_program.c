@@ -66,8 +66,9 @@ static bool begins(const char *text, const char *with)
 }
 
 /*
- * Like has_contents() of tools/ftm/snapshot_ranges.c: what can be written to, what is anonymous, and
- * what the dynamic linker made read-only, which is in front of a file's variables.
+ * Does what has_contents() of tools/ftm/snapshot_ranges.c does: finds what can be written to, what
+ * is anonymous, and what the dynamic linker made read-only, which is in front of a file's
+ * variables.
  */
 static bool has_contents(const struct mapping *mapping, const struct mapping *next)
 {
@@ -141,7 +142,7 @@ static bool read_file(int task, const char *thread, const char *name, char *text
     return got > 0;
 }
 
-/* The last two numbers are the stack pointer and the program counter; none of a thread that runs. */
+/* The last two numbers are the stack pointer and the program counter, unless the thread runs. */
 static void read_place(const char *text, struct snapshot_thread *thread)
 {
     while (*text != '\0' && !begins(text, "running")) {

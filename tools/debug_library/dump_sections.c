@@ -4,6 +4,10 @@
  */
 #include "dump_sections.h"
 
+#include "dump_program.h"
+
+#include "ft_malloc.h"
+
 #include "debug/snapshot.h"
 
 #include <fcntl.h>
@@ -47,7 +51,6 @@ void dump_sections(unsigned flags,
         uint32_t type;
     } files[] = {{"/proc/self/maps", SNAPSHOT_MAPS}, {"/proc/self/cmdline", SNAPSHOT_COMMAND}};
 
-    (void)flags;
     for (unsigned i = 0; i < sizeof files / sizeof files[0]; i++) {
         size_t length, size;
         char *text = slurp(files[i].path, &length, &size);
@@ -56,6 +59,8 @@ void dump_sections(unsigned flags,
             continue;
         section(context, files[i].type, files[i].type == SNAPSHOT_COMMAND ? (uint64_t)getpid() : 0,
                 text, length);
+        if (files[i].type == SNAPSHOT_MAPS && (flags & FT_MALLOC_DUMP_CONTENTS) != 0)
+            dump_program(text, section, context);
         (void)munmap(text, size);
     }
 }
