@@ -25,10 +25,24 @@
 
 #include "api/api.h"
 #include "debug/event.h"
+#include "debug/guard.h"
 #include "debug/profile.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+
+/*
+ * With a guard alone, all but one in N calls are counted and then served from a stack. Does that.
+ * Returns NULL, having done nothing, if the call has more steps.
+ */
+static inline __attribute__((always_inline)) void *watched_take_unguarded(size_t size)
+{
+    void *chunk = guard_may_skip() ? api_take(thread_self.cache, size) : NULL;
+
+    if (likely(chunk != NULL))
+        guard_skip();
+    return chunk;
+}
 
 /*
  * With a profile alone, nearly every call is counted and then served from a stack. Does that.
@@ -41,6 +55,8 @@ static inline __attribute__((always_inline)) void *watched_take_counted(size_t s
     struct profile_thread *self = profile_self;
     void *chunk;
 
+    if (unlikely(on == MODE_GUARD))
+        return watched_take_unguarded(size);
     if (likely(on != MODE_PROFILE) || unlikely(size >= self->distance))
         return NULL;
     chunk = api_take(thread_self.cache, size);

@@ -14,7 +14,7 @@ struct guard_place {
     size_t opened; /* bytes of pages from the one where the chunk starts; 0 if there are none */
 };
 
-/* Fills what is beside a chunk, up to OS_PAGE bytes on each side. */
+/* Fills what is beside a chunk, up to 1 KiB on each side. */
 void guard_beside_fill(const struct guard_place *place);
 
 /* Reports, in the name of `function`, if it is not filled any more. */

@@ -15,23 +15,18 @@
 
 #include <errno.h>
 
-/* Any thread writes and reads them; relaxed, because any value will do. */
-static _Atomic unsigned rate;
-static _Atomic uint64_t seed_of_all;
-/* How many rounds have begun. Relaxed: only its changes count. */
-static _Atomic uint64_t rounds;
+_Atomic unsigned guard_rate;
+_Thread_local struct guard_thread guard_self;
 
-/* A few bytes, because static TLS is scarce. */
-static _Thread_local struct {
-    /* Calls until the chosen one, and until the end of the round. */
-    unsigned until_chosen, until_end;
-} self;
-static _Thread_local bool unwinding; /* which may allocate */
+/* Any thread writes and reads it; relaxed, because any value will do. */
+static _Atomic uint64_t seed_of_all;
+/* How many numbers were drawn. Relaxed: only its changes count. */
+static _Atomic uint64_t drawn;
 
 /* Returns a random number, in a sequence that the seed determines. Relaxed: see above. */
 static uint64_t draw(void)
 {
-    uint64_t number = atomic_fetch_add_explicit(&rounds, 1, memory_order_relaxed);
+    uint64_t number = atomic_fetch_add_explicit(&drawn, 1, memory_order_relaxed);
     uint64_t seed = atomic_load_explicit(&seed_of_all, memory_order_relaxed);
 
     return secret_scramble(secret_scramble(seed != 0 ? seed : secret_word) + number);
@@ -53,33 +48,45 @@ bool guard_begin(unsigned one_in, uint64_t seed)
         return false;
     mode_threads_watch();
     origin_begin();
-    atomic_store_explicit(&rate, one_in, memory_order_relaxed);      /* see `rate` */
-    atomic_store_explicit(&seed_of_all, seed, memory_order_relaxed); /* see `rate` */
+    atomic_store_explicit(&guard_rate, one_in, memory_order_relaxed); /* see guard_rate */
+    atomic_store_explicit(&seed_of_all, seed, memory_order_relaxed);  /* see seed_of_all */
     return true;
+}
+
+/* Chooses a call of the next round, of which the first comes after `rest` more calls. */
+static void choose(unsigned calls, unsigned rest)
+{
+    unsigned chosen = (unsigned)(draw() % calls);
+
+    guard_self.rate = calls;
+    guard_self.left = rest + chosen;
+    guard_self.after = calls - 1 - chosen;
 }
 
 bool guard_due(size_t size, size_t align)
 {
-    unsigned calls = atomic_load_explicit(&rate, memory_order_relaxed); /* see `rate` */
+    unsigned calls = atomic_load_explicit(&guard_rate, memory_order_relaxed); /* see guard_rate */
 
     if (size > GUARD_SIZE_MAX || align > GUARD_SIZE_MAX)
         return false;
-    if (unlikely(self.until_end == 0 || self.until_end > calls)) {
-        self.until_end = calls;
-        self.until_chosen = (unsigned)(draw() % calls);
+    if (unlikely(guard_self.rate != calls))
+        choose(calls, 0);
+    if (guard_self.left > 0) {
+        guard_self.left--;
+        return false;
     }
-    self.until_end--;
-    return self.until_chosen-- == 0;
+    choose(calls, guard_self.after);
+    return true;
 }
 
 static void describe(struct caller *caller, void *frame)
 {
     *caller = (struct caller){.time = clock_now(), .thread = caller_thread()};
-    if (unwinding)
+    if (guard_self.unwinding)
         return;
-    unwinding = true;
+    guard_self.unwinding = true;
     caller->depth = (uint16_t)unwind_stack(frame, caller->frames, GUARD_DEPTH, &caller->truncated);
-    unwinding = false;
+    guard_self.unwinding = false;
 }
 
 void *guard_take(size_t size, size_t align, void *frame)

@@ -9,6 +9,7 @@
 #ifndef FT_DEBUG_GUARD_H
 #define FT_DEBUG_GUARD_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,6 +22,30 @@ bool guard_begin(unsigned one_in, uint64_t seed);
 
 /* Ends the mode. Guarded chunks stay what they are. */
 void guard_stop(void);
+
+/* A few bytes, because static TLS is scarce. */
+struct guard_thread {
+    unsigned left;  /* calls until the one that is chosen next */
+    unsigned after; /* calls of its round that come after that */
+    unsigned rate;  /* of the round; 0 before the first one */
+    bool unwinding; /* which may allocate */
+};
+extern _Thread_local struct guard_thread guard_self;
+
+/* One in so many calls is chosen. Any thread writes and reads it; relaxed: any value will do. */
+extern _Atomic unsigned guard_rate;
+
+/* Returns whether the next call is not the chosen one, and may be counted by guard_skip(). */
+static inline bool guard_may_skip(void)
+{
+    return guard_self.left > 0 &&
+           guard_self.rate == atomic_load_explicit(&guard_rate, memory_order_relaxed);
+}
+
+static inline void guard_skip(void)
+{
+    guard_self.left--;
+}
 
 /*
  * Counts one call of the thread, and returns whether it is to get a guarded chunk. Calls for which

@@ -5,6 +5,7 @@
  */
 #include "unit/unit.h"
 
+#include "arena/thread.h"
 #include "base/modes.h"
 #include "base/options.h"
 #include "bins/guard_pool.h"
@@ -33,6 +34,7 @@ static void run(void (*body)(void *argument))
 /* One in so many chunks. Called before anything is allocated. */
 static void begin(unsigned one_in)
 {
+    thread_runtime_init(NULL);
     REQUIRE(guard_begin(one_in, SEED), "no memory for the pool");
     atomic_store(&modes_on, MODE_GUARD);
 }

@@ -5,6 +5,7 @@
  */
 #include "unit/unit.h"
 
+#include "arena/thread.h"
 #include "base/modes.h"
 #include "debug/guard.h"
 #include "debug/history.h"
@@ -31,6 +32,7 @@ static void run(void (*body)(void *argument))
 /* Called before anything is allocated. */
 static void begin(unsigned modes)
 {
+    thread_runtime_init(NULL);
     REQUIRE((modes & MODE_HISTORY) == 0 || history_begin(100, 4), "no history");
     REQUIRE((modes & MODE_GUARD) == 0 || guard_begin(2, 42), "no guard");
     atomic_store(&modes_on, modes);

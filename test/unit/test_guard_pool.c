@@ -319,7 +319,7 @@ static void test_writes_that_miss_the_guard(void **state)
         {false, 63, "ft_malloc: free(): written past the end of 0x"},
         {false, -1, "ft_malloc: free(): written in front of 0x"},
         {true, 50, "ft_malloc: free(): written past the end of 0x"},
-        {true, 4000, "ft_malloc: free(): written past the end of 0x"},
+        {true, 1000, "ft_malloc: free(): written past the end of 0x"},
     };
     (void)state;
 
