@@ -88,7 +88,10 @@ static void *serve(const struct request *request, bool *clean)
         return *clean ? hardened_alloc_clear(request->size) : hardened_alloc(request->size, 1);
     }
     chunk = api_take(thread_self.cache, request->size);
-    return likely(chunk != NULL) ? chunk : api_alloc_any(request->size, clean);
+    if (likely(chunk != NULL))
+        return chunk;
+    /* A call that does not ask whether the memory is zero fills the stack of the thread. */
+    return api_alloc_any(request->size, request->kind == EVENT_CALLOC ? clean : NULL);
 }
 
 /* Stores in *clean whether the memory is zero. Serves no alignment that has to be rounded. */
