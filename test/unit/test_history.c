@@ -110,7 +110,6 @@ static void keep_frames(void *unused)
     begin(CALLS, 3);
     note_deep(10);
     REQUIRE(read_all() == 1 && seen.calls[0].caller.depth <= 3, "too deep");
-    REQUIRE(seen.calls[0].caller.truncated, "all of it is not there");
     for (unsigned n = 0; n < seen.calls[0].caller.depth; n++)
         REQUIRE(seen.calls[0].caller.frames[n] > 4096, "no address");
 }
