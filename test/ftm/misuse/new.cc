@@ -102,6 +102,5 @@ const struct program table[] = {
 } // namespace
 
 extern "C" {
-extern const struct programs programs_new;
 PROGRAMS(new, "new");
 }
