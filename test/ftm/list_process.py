@@ -1,5 +1,6 @@
 """Runs list_target, and ftm on it."""
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -41,11 +42,17 @@ def chunks_of(listing):
     return [(int(start, 16), int(size)) for start, _, size in LINE.findall(listing.decode())]
 
 
+def pid_of(word):
+    """The process on the library that has the word in its command line."""
+    listed = json.loads(run_ftm("ps", "--json").stdout)
+    return next(item["pid"] for item in listed if word in item["command"])
+
+
 @contextlib.contextmanager
-def running(kind, target=None, **environment):
+def running(kind, target=None, prefix=(), **environment):
     """Starts the target, and ends it at the end."""
     with tempfile.TemporaryDirectory() as folder, subprocess.Popen(
-            [target or TARGET, kind, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [*prefix, target or TARGET, kind, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             env={**os.environ, **environment}, text=True) as process:
         try:
             line = process.stdout.readline()
@@ -53,7 +60,7 @@ def running(kind, target=None, **environment):
             if line != "ready\n" and line:
                 pid, line = int(line), process.stdout.readline()
             assert line == "ready\n", "the target is not ready"
-            yield Process(pid, folder)
+            yield Process(pid_of(folder) if prefix else pid, folder)
         finally:
             process.stdin.close()
             try:

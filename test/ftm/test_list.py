@@ -8,6 +8,11 @@ import unittest
 from list_process import STATIC_TARGET, chunks_of, ftm, run_ftm, running
 
 
+UNSHARE = ["unshare", "--mount", "--pid", "--fork", "--mount-proc"]
+NEW_NAMESPACES = shutil.which("unshare") and subprocess.run(
+    [*UNSHARE, "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
 def sources(process):
     """The process, its core, and snapshots that the library and ftm have written."""
     yield "live", process.pid
@@ -47,6 +52,12 @@ class Same(unittest.TestCase):
     def test_the_child_of_a_fork(self):
         with running("forked") as process:
             self.same_from_all(process)
+
+    @unittest.skipUnless(NEW_NAMESPACES, "no namespaces can be made")
+    def test_a_process_in_other_namespaces(self):
+        """Its numbers and its files are others than ours."""
+        with running("quiet", prefix=UNSHARE) as process:
+            self.assertEqual(ftm("list", process.pid), process.bytes_of("shown"))
 
     @unittest.skipUnless(STATIC_TARGET, "no static program could be linked")
     def test_a_static_program(self):

@@ -42,8 +42,11 @@ static void put_line(struct out *out, uint64_t address, const unsigned char *byt
     out_hex(out, address);
     out_bytes(out, "  ", 2);
     for (size_t i = 0; i < LINE; i++) {
-        *at++ = i < count ? digits[bytes[i] >> 4] : ' ';
-        *at++ = i < count ? digits[bytes[i] & 15] : ' ';
+        char high = digits[i < count ? bytes[i] >> 4 : 0];
+        char low = digits[i < count ? bytes[i] & 15 : 0];
+
+        *at++ = i < count ? high : ' ';
+        *at++ = i < count ? low : ' ';
         *at++ = ' ';
         if (i == LINE / 2 - 1)
             *at++ = ' ';

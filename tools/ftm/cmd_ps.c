@@ -104,6 +104,8 @@ static bool look_at(struct processes *list, pid_t pid)
     if (view != NULL && take_figures(view, &process)) {
         process.command = strdup(source_command(source));
         fine = add_process(list, &process);
+        if (!fine)
+            free(process.command);
     }
     view_close(view);
     source_close(source);
