@@ -17,7 +17,10 @@ extern "C" int ft_malloc_show_ex(int fd, unsigned flags) __attribute__((weak));
 namespace
 {
 
-/* Volatile, so that the call is no tail call, and is made. */
+/*
+ * Volatile, so that the call is no tail call, and is made.
+ * NOLINTBEGIN(bugprone-macro-parentheses)
+ */
 void *volatile last;
 
 #define CALLER(name, call)                                                                         \
@@ -26,6 +29,7 @@ void *volatile last;
         last = call;                                                                               \
         return last;                                                                               \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 void *posix(size_t size)
 {
