@@ -5,6 +5,7 @@
 #include "image.h"
 
 #include "pool.h"
+#include "progress.h"
 #include "source.h"
 
 #include <stdlib.h>
@@ -31,6 +32,7 @@ struct window {
 
 struct image {
     struct source *source;
+    struct progress *progress;
     struct window *tables[TABLE];
     /* Memory for windows is mapped in blocks; this is the last one. */
     unsigned char *block;
@@ -42,13 +44,14 @@ struct image {
     uint64_t skip;
 };
 
-struct image *image_open(struct source *source)
+struct image *image_open(struct source *source, struct progress *progress)
 {
     struct image *image = calloc(1, sizeof *image);
 
     if (image == NULL)
         return NULL;
     image->source = source;
+    image->progress = progress;
     image->skip = PIECE;
     return image;
 }
@@ -63,11 +66,6 @@ void image_close(struct image *image)
         free(image->tables[i]);
     free(image->blocks);
     free(image);
-}
-
-uint64_t image_size(const struct image *image)
-{
-    return image->size;
 }
 
 static struct window *window_of(struct image *image, uint64_t address)
@@ -115,6 +113,9 @@ static bool read_piece(struct image *image, uint64_t start, unsigned char *out)
         }
     }
     image->size += copied;
+    /* A piece may be longer than what is asked for of it. */
+    progress_step(image->progress,
+                  image->size < image->progress->total ? image->size : image->progress->total);
     return copied > 0;
 }
 

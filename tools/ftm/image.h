@@ -9,17 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct progress;
 struct source;
 struct image;
 
-/* Returns NULL without memory. */
-struct image *image_open(struct source *source);
+/* Each piece that is read is a step of the progress, in bytes. Returns NULL without memory. */
+struct image *image_open(struct source *source, struct progress *progress);
 void image_close(struct image *image);
 
 /* As `bytes` of struct mark_memory: pieces lie in the copy and live until image_close(). */
 const unsigned char *image_bytes(struct image *image, uint64_t address, size_t *size);
-
-/* How many bytes were copied. */
-uint64_t image_size(const struct image *image);
 
 #endif

@@ -122,11 +122,15 @@ static bool scan_chunk(struct leak_pass *pass, struct buffer *buffer, size_t i)
 static bool scan_known(struct leak_pass *pass)
 {
     struct buffer *buffer = memory_new(1, sizeof *buffer);
+    uint64_t done = 0;
     bool fine = true;
 
     for (size_t i = 0; i < pass->count && fine; i++)
-        if (mark_kind(pass->mark, i) == MARK_REACHABLE)
+        if (mark_kind(pass->mark, i) == MARK_REACHABLE) {
             fine = scan_chunk(pass, buffer, i);
+            done += pass->chunks[i].size;
+            progress_step(&pass->progress, done);
+        }
     free(buffer);
     return fine;
 }
@@ -187,11 +191,15 @@ bool leak_pass_begin(struct leak_pass *pass, const char *name, const struct leak
         leak_pass_end(pass, false);
         return false;
     }
-    pass->image = image_open(pass->target.source);
+    progress_begin(&pass->progress, "looking for leaks", pass->bytes + 1);
+    pass->image = image_open(pass->target.source, &pass->progress);
     pass->mark = mark_open(pass->chunks, pass->count, &memory, options->heuristics);
     if (pass->image != NULL && pass->mark != NULL &&
-        (before->chunks == NULL || carry(pass, before)) && roots_mark(&pass->roots, pass->mark))
+        (before->chunks == NULL || carry(pass, before)) && roots_mark(&pass->roots, pass->mark)) {
+        progress_end(&pass->progress);
         return true;
+    }
+    progress_end(&pass->progress);
     say("there is no memory to look at %zu chunks", pass->count);
     leak_pass_end(pass, false);
     return false;

@@ -6,6 +6,7 @@
 
 #include "image.h"
 #include "leaks.h"
+#include "progress.h"
 #include "roots.h"
 #include "territory.h"
 
@@ -22,6 +23,7 @@ struct leak_pass {
     size_t count, room;
     size_t left_out;
     uint64_t bytes; /* of all chunks */
+    struct progress progress;
 };
 
 /*

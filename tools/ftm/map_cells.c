@@ -123,8 +123,8 @@ void cells_legend(struct out *out, const struct map *map, const struct map_optio
     static const char *const shows[] = {
         [MAP_OCCUPANCY] = "0 to 9, #: how much of it is live",
         [MAP_CLASS] = "the size of its chunks",
-        [MAP_AGE] = "mean age of its live chunks: 0 below a second, 1 below 10 s, 2 below 100 s "
-                    "...; ? not known",
+        [MAP_AGE] =
+            "mean age of its live chunks: 0 below 1 s, 1 below 10 s, 2 below 100 s; ? unknown",
         [MAP_RESIDENT] = "1 to 9, #: how much of it is in memory",
     };
     char size[SIZE_TEXT];

@@ -19,6 +19,8 @@ struct progress {
 
 void progress_begin(struct progress *progress, const char *what, size_t total);
 void progress_step(struct progress *progress, size_t done);
+
+/* Removes the line. Steps that come afterwards show nothing. */
 void progress_end(struct progress *progress);
 
 #endif
