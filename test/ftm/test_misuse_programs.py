@@ -42,13 +42,28 @@ class MisusePrograms(unittest.TestCase):
             with self.subTest(name):
                 self.check(name, outcome, text, run(name))
 
+    def test_what_is_fine_is_fine_in_every_mode(self):
+        for modes in ({"FT_MALLOC_HARDEN": "0"}, {"FT_MALLOC_GUARD": "2"},
+                      {"FT_MALLOC_HISTORY": "100", "FT_MALLOC_FILL": "AA,55"}):
+            for kind, name, outcome, text in programs():
+                if kind == "fine":
+                    with self.subTest(name, modes=modes):
+                        self.check(name, outcome, text, run(name, **modes))
+
+    def test_guards_stop_what_hardening_does_not_see(self):
+        for name in ("write_after_free_small_far", "unterminated_is_printed"):
+            done = run(name, FT_MALLOC_GUARD="1")
+            self.assertEqual(done.returncode, -signal.SIGSEGV, name)
+            self.assertIn(b"ft_malloc: SIGSEGV: ", done.stderr, name)
+
     def test_reports_of_checked_functions_have_a_stack(self):
         done = run("memcpy_1_beyond")
         line = re.compile(rf"^    #0 0x[0-9a-f]+ .*{pathlib.Path(PROGRAM).name}", re.MULTILINE)
         self.assertRegex(done.stderr.decode(), line)
 
     def test_most_are_noticed(self):
-        results = [noticed(outcome, run(name)) for _, name, outcome, _ in programs()]
+        results = [noticed(outcome, run(name)) for kind, name, outcome, _ in programs()
+                   if kind != "fine"]
         print(f"{sum(results)} of {len(results)} are noticed", file=sys.stderr)
         self.assertGreaterEqual(len(results), 60)
         self.assertGreaterEqual(sum(results), len(results) * 105 // 116)

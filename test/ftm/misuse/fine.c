@@ -1,0 +1,189 @@
+/*
+ * Programs that do nothing wrong, although it looks like it. Nothing may be reported.
+ */
+#include "programs.h"
+
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <wchar.h>
+
+enum { SIZE = 24 };
+
+/* The caller allows more bytes than there are, but the text is shorter. */
+static bool snprintf_fits(void)
+{
+    char *chunk = chunk_of(SIZE);
+
+    return snprintf(chunk, opaque_size(1000), "%d", 12345) == 5 && strcmp(chunk, "12345") == 0;
+}
+
+static bool sprintf_fills(void)
+{
+    char *chunk = chunk_of(SIZE);
+
+    return sprintf(chunk, "%0*d", SIZE - 1, 7) == SIZE - 1 && chunk[SIZE - 2] == '7';
+}
+
+static bool swprintf_fits(void)
+{
+    wchar_t *chunk = (wchar_t *)(void *)chunk_of(SIZE);
+
+    return swprintf(chunk, opaque_size(1000), L"%d", 12345) == 5 && chunk[4] == L'5';
+}
+
+static bool read_gets_less(void)
+{
+    char *chunk = chunk_of(SIZE);
+    int ends[2];
+
+    return pipe(ends) == 0 && write(ends[1], "abc", 3) == 3 &&
+           read(ends[0], chunk, opaque_size(1000)) == 3 && memcmp(chunk, "abcx", 4) == 0;
+}
+
+static bool recv_gets_less(void)
+{
+    char *chunk = chunk_of(SIZE);
+    int ends[2];
+
+    return socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) == 0 && write(ends[1], "abc", 3) == 3 &&
+           recv(ends[0], chunk, opaque_size(1000), 0) == 3 && memcmp(chunk, "abcx", 4) == 0;
+}
+
+static FILE *file_of(const char *text)
+{
+    FILE *file = tmpfile();
+
+    if (file == NULL || fputs(text, file) < 0)
+        exit(99);
+    rewind(file);
+    return file;
+}
+
+static bool fread_gets_less(void)
+{
+    char *chunk = chunk_of(SIZE);
+    FILE *file = file_of("twenty-four bytes of it!");
+
+    return fread(chunk, 1, opaque_size(1000), file) == SIZE && feof(file) &&
+           memcmp(chunk, "twenty-four bytes of it!", SIZE) == 0;
+}
+
+static bool fgets_gets_less(void)
+{
+    char *chunk = chunk_of(SIZE);
+    FILE *file = file_of("a line\nanother\n");
+
+    return fgets(chunk, (int)opaque_size(1000), file) == chunk && strcmp(chunk, "a line\n") == 0 &&
+           fgets(chunk, (int)opaque_size(1000), file) == chunk && strcmp(chunk, "another\n") == 0 &&
+           fgets(chunk, (int)opaque_size(1000), file) == NULL;
+}
+
+static bool fgets_fills(void)
+{
+    char *chunk = chunk_of(8);
+
+    return fgets(chunk, 8, file_of("0123456789\n")) == chunk && strcmp(chunk, "0123456") == 0;
+}
+
+static bool readlink_fits(void)
+{
+    return readlink("/proc/self/exe", chunk_of(4096), opaque_size(100000)) > 0;
+}
+
+static bool memccpy_finds_it(void)
+{
+    char *chunk = chunk_of(SIZE);
+
+    return memccpy(chunk, opaque((void *)(size_t) "key=value"), '=', opaque_size(1000)) ==
+           chunk + 4;
+}
+
+static bool memcmp_finds_a_difference(void)
+{
+    return memcmp(chunk_of(SIZE), opaque((void *)(size_t) "a shorter text than that"),
+                  opaque_size(SIZE)) != 0;
+}
+
+static bool strncpy_stops_at_the_end(void)
+{
+    char *from = chunk_of(SIZE), *to = chunk_of(100);
+
+    from[SIZE - 1] = '\0';
+    return strncpy(to, from, opaque_size(100)) == to && to[99] == '\0';
+}
+
+static bool nothing_is_copied(void)
+{
+    char *chunk = chunk_of(SIZE);
+
+    free(chunk);
+    memcpy(opaque(chunk), "x", opaque_size(0));
+    memmove(opaque(chunk) + 1000, opaque(chunk), opaque_size(0));
+    return memset(opaque(chunk), 0, opaque_size(0)) == chunk;
+}
+
+/* What the allocator says is usable, is. */
+static bool usable_size_is_usable(void)
+{
+    bool fine = true;
+
+    for (size_t size = 1; size < 400000; size += size / 3 + 1) {
+        char *chunk = opaque(malloc(size));
+        size_t usable = malloc_usable_size(chunk);
+
+        fine = fine && usable >= size && memset(chunk, 1, usable) == chunk;
+        free(chunk);
+    }
+    return fine;
+}
+
+static bool whole_chunks_are_copied(void)
+{
+    bool fine = true;
+
+    for (size_t size = 1; size < 4 << 20; size += size / 3 + 1) {
+        char *from = chunk_of(size), *to = opaque(malloc(size));
+
+        memcpy(to, from, size);
+        fine = fine && memcmp(to, from, size) == 0;
+        to = opaque(realloc(to, size + 100));
+        memset(to + size, 0, 100);
+        free(from);
+        free(to);
+    }
+    return fine;
+}
+
+static bool strings_fill_their_chunks(void)
+{
+    char *text = opaque(malloc(6)), *copy;
+
+    strcpy(text, "hel");
+    strcat(text, "lo");
+    copy = strdup(text);
+    return strcmp(copy, "hello") == 0 && strlen(strcpy(text, copy)) == 5;
+}
+
+static const struct program table[] = {
+    {"snprintf_fits", snprintf_fits, HARMLESS, NULL},
+    {"sprintf_fills", sprintf_fills, HARMLESS, NULL},
+    {"swprintf_fits", swprintf_fits, HARMLESS, NULL},
+    {"read_gets_less", read_gets_less, HARMLESS, NULL},
+    {"recv_gets_less", recv_gets_less, HARMLESS, NULL},
+    {"fread_gets_less", fread_gets_less, HARMLESS, NULL},
+    {"fgets_gets_less", fgets_gets_less, HARMLESS, NULL},
+    {"fgets_fills", fgets_fills, HARMLESS, NULL},
+    {"readlink_fits", readlink_fits, HARMLESS, NULL},
+    {"memccpy_finds_it", memccpy_finds_it, HARMLESS, NULL},
+    {"memcmp_finds_a_difference", memcmp_finds_a_difference, HARMLESS, NULL},
+    {"strncpy_stops_at_the_end", strncpy_stops_at_the_end, HARMLESS, NULL},
+    {"nothing_is_copied", nothing_is_copied, HARMLESS, NULL},
+    {"usable_size_is_usable", usable_size_is_usable, HARMLESS, NULL},
+    {"whole_chunks_are_copied", whole_chunks_are_copied, HARMLESS, NULL},
+    {"strings_fill_their_chunks", strings_fill_their_chunks, HARMLESS, NULL},
+};
+PROGRAMS(fine, "fine");
