@@ -269,6 +269,9 @@ class DumpSignal(Folder):
         process.send_signal(signal.SIGUSR1)
         self.assertEqual(process.stdout.readline(), "handled\n")
         self.wait_for_snapshot()
+        raw = self.output.read_bytes()
+        for part in (b"/libft_malloc.so", b"run_case\0handler\0", b"[stack]"):
+            self.assertIn(part, raw)
 
 
 if __name__ == "__main__":
