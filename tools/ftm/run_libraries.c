@@ -28,7 +28,7 @@ static char *own_folder(void)
 /* Returns the path of the library, or NULL. The caller frees it. */
 static char *find_library(const char *folder, const char *name)
 {
-    static const char *const places[] = {".", "../" FTM_LIBRARY_FOLDER, "../lib", "../lib64"};
+    static const char *const places[] = {".", ("../" FTM_LIBRARY_FOLDER), "../lib", "../lib64"};
 
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         char *path = memory_format("%s/%s/%s", folder, places[i], name);
