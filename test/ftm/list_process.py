@@ -52,8 +52,8 @@ def pid_of(word):
 def running(kind, target=None, prefix=(), **environment):
     """Starts the target, and ends it at the end."""
     with tempfile.TemporaryDirectory() as folder, subprocess.Popen(
-            [*prefix, target or TARGET, kind, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            env={**os.environ, **environment}, text=True) as process:
+            [*prefix, target or TARGET, kind, folder], text=True, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, env={**os.environ, **environment}) as process:
         try:
             line = process.stdout.readline()
             pid = process.pid
