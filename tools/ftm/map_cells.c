@@ -37,7 +37,7 @@ static struct cell share(uint64_t part, uint64_t whole)
     if (part > 0 && tenth == 0)
         tenth = 1;
     tenth = tenth > 10 ? 10 : tenth;
-    return (struct cell){tenth == 10 ? '#' : digits[tenth], scale[tenth]};
+    return (struct cell){(char)(tenth == 10 ? '#' : digits[tenth]), scale[tenth]};
 }
 
 static uint64_t live_bytes(const struct map *map, const struct map_heap *heap,

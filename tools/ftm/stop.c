@@ -132,16 +132,15 @@ void stop_release(struct stop *stop)
     if (stop == NULL)
         return;
     for (size_t i = 0; i < stop->count; i++)
-        (void)ptrace(PTRACE_DETACH, stop->threads[i].tid, NULL,
-                     (void *)(intptr_t)stop->threads[i].signal);
+        (void)ptrace(PTRACE_DETACH, stop->threads[i].tid, 0L, (long)stop->threads[i].signal);
     free(stop->threads);
     free(stop);
 }
 
-int stop_each(void *context, int (*visit)(void *context, const struct source_thread *thread),
-              void *visitor)
+int stop_each(void *stopped_process,
+              int (*visit)(void *context, const struct source_thread *thread), void *context)
 {
-    const struct stop *stop = context;
+    const struct stop *stop = stopped_process;
     int result = 0;
 
     for (size_t i = 0; i < stop->count && result == 0; i++) {
@@ -156,7 +155,7 @@ int stop_each(void *context, int (*visit)(void *context, const struct source_thr
         };
 
         memcpy(words, &stopped->registers, sizeof words);
-        result = visit(visitor, &thread);
+        result = visit(context, &thread);
     }
     return result;
 }

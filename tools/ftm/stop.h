@@ -18,8 +18,8 @@ struct stop *stop_process(pid_t pid);
 /* Lets all threads go on. May be given NULL. */
 void stop_release(struct stop *stop);
 
-/* Like source_each_thread(). */
-int stop_each(void *stop, int (*visit)(void *context, const struct source_thread *thread),
-              void *context);
+/* Visits the threads of a struct stop as source_each_thread() does those of a source. */
+int stop_each(void *stopped_process,
+              int (*visit)(void *context, const struct source_thread *thread), void *context);
 
 #endif
