@@ -77,12 +77,12 @@ static void test_a_text_is_taken_as_a_whole(void **state)
     assert_true(unit_child_succeeds(half_a_request, NULL));
 }
 
-/* Until the other process asks for an end, by a value of FT_MALLOC_CHECK. */
+/* Until the other process tells it to end, by a value of FT_MALLOC_FAIL. */
 static void serve_others(void *unused)
 {
     (void)unused;
     control_serve = mode_serve;
-    while (mode_number(MODE_CHECK, 0) != 77)
+    while (mode_number(MODE_FAIL, 0) != 77)
         ft_free(ft_malloc(1 << 20));
     REQUIRE(mode_number(MODE_LIMIT, 0) == 123456789, "the first request was lost");
 }
@@ -94,14 +94,22 @@ static bool write_to(pid_t pid, void *to, const void *from, size_t size)
     return process_vm_writev(pid, &local, 1, &remote, 1, 0) == (ssize_t)size;
 }
 
+static bool tell(pid_t pid, uint64_t number, const char *text)
+{
+    uint64_t value = number << 32 | control_hash(text);
+
+    return write_to(pid, control.text, text, strlen(text) + 1) &&
+           write_to(pid, &control.request, &value, sizeof value);
+}
+
+/* Waits for the answer. */
 static bool ask(pid_t pid, uint64_t number, const char *text)
 {
     uint64_t value = number << 32 | control_hash(text), answered = 0;
     struct iovec local = {&answered, sizeof answered};
     struct iovec remote = {&control.answered, sizeof answered};
 
-    if (!write_to(pid, control.text, text, strlen(text) + 1) ||
-        !write_to(pid, &control.request, &value, sizeof value))
+    if (!tell(pid, number, text))
         return false;
     while (answered != value)
         if (process_vm_readv(pid, &local, 1, &remote, 1, 0) != sizeof answered)
@@ -121,7 +129,7 @@ static void test_another_process_sets_options(void **state)
         serve_others(NULL);
         _exit(0);
     }
-    asked = ask(pid, 1, "limit=123456789") && ask(pid, 2, "check=77");
+    asked = ask(pid, 1, "limit=123456789") && ask(pid, 2, "check=1000") && tell(pid, 3, "fail=77");
     if (!asked && (errno == EPERM || errno == ENOSYS)) {
         kill(pid, SIGKILL);
         waitpid(pid, &status, 0);
