@@ -79,13 +79,16 @@ static void put_line(struct text *text, uintptr_t address, const unsigned char *
     text_string(text, "    ");
     text_hex_upper(text, address);
     text_string(text, " :");
-    for (size_t n = 0; n < LINE; n++) {
-        hex[1] = n < count ? digits[bytes[n] >> 4] : ' ';
-        hex[2] = n < count ? digits[bytes[n] & 15] : ' ';
+    for (size_t n = 0; n < count; n++) {
+        hex[1] = digits[bytes[n] >> 4];
+        hex[2] = digits[bytes[n] & 15];
         text_string(text, hex);
-        if (n < count)
-            readable[n] = bytes[n] >= ' ' && bytes[n] <= '~' ? (char)bytes[n] : '.';
+        readable[n] = '.';
+        if (bytes[n] >= ' ' && bytes[n] <= '~')
+            readable[n] = (char)bytes[n];
     }
+    for (size_t n = count; n < LINE; n++)
+        text_string(text, "   ");
     text_string(text, " : ");
     text_string(text, readable);
     text_string(text, "\n");

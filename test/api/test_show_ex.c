@@ -90,7 +90,7 @@ static void show_history(void *unused)
     text = line(shown(show_plain), "0x%lX - 0x%lX : 3000 bytes\n    ", (unsigned long)b,
                 (unsigned long)b + 3000);
     REQUIRE(strncmp(strchr(text, ' '), " seconds old, thread", 20) == 0, "no age: %s", text);
-    text = line(text, " %u\n    #0 0x", thread);
+    line(text, " %u\n    #0 0x", thread);
     text = strstr(capture.text, "Total : 8000 bytes\n");
     REQUIRE(text != NULL, "no total");
     text = line(text, "History : 5 calls\n1 : ");

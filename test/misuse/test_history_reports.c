@@ -47,7 +47,7 @@ static const char *check_part(const struct child_result *result, const char *at,
 {
     char heading[64];
     unsigned long frame;
-    struct said said;
+    struct said said = {0};
     const char *part;
 
     assert_true(read_said(result->out, word, &said));
@@ -56,7 +56,8 @@ static const char *check_part(const struct child_result *result, const char *at,
     part = strstr(at, heading);
     if (part == NULL)
         fail_msg("no \"%s\" in \"%s\"", heading, at);
-    part = strstr(part, ":\n    #0 0x");
+    else
+        part = strstr(part, ":\n    #0 0x");
     assert_non_null(part);
     assert_int_equal(sscanf(part, ":\n    #0 %lx", &frame), 1);
     if (frame < said.first || frame > said.last)
