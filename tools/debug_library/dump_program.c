@@ -188,7 +188,7 @@ static _Unwind_Reason_Code look_for_caller(struct _Unwind_Context *context, void
 {
     struct caller *caller = argument;
     struct dl_find_object object;
-    void *pc = (void *)_Unwind_GetIP(context);
+    void *pc = pointer_to(_Unwind_GetIP(context));
 
     if (pc == NULL || _dl_find_object(pc, &object) != 0 || object.dlfo_link_map == caller->own ||
         object.dlfo_link_map == caller->first)
