@@ -7,6 +7,20 @@
 
 #include <string.h>
 
+/*
+ * Copies words that other threads may be writing. All of a header's parts are multiples of a word.
+ * Acquire: what is read afterwards is not older.
+ */
+static void copy_words(char *out, const char *in, size_t size)
+{
+    for (size_t at = 0; at < size; at += sizeof(uint64_t)) {
+        const _Atomic uint64_t *word = (const void *)(in + at);
+        uint64_t value = atomic_load_explicit(word, memory_order_acquire);
+
+        memcpy(out + at, &value, sizeof value);
+    }
+}
+
 /* The range of the slabs' records in the header. */
 static size_t records_from(const struct heap *heap)
 {
@@ -45,7 +59,7 @@ static void copy_records(const struct heap *heap, char *out)
         uint64_t identity =
             atomic_load_explicit(&record_at(heap, at)->identity, memory_order_acquire);
 
-        memcpy(out + at, record_at(heap, at), stride);
+        copy_words(out + at, (const char *)record_at(heap, at), stride);
         /* Relaxed, here and below: nobody else knows the copy. */
         atomic_store_explicit(identity_in(out, at), identity, memory_order_relaxed);
     }
@@ -53,9 +67,8 @@ static void copy_records(const struct heap *heap, char *out)
 
 static void keep_same(const struct heap *heap, void *out)
 {
-    /* Acquire, as for each state: an identity that is read now is not older than they are. */
-    atomic_thread_fence(memory_order_acquire);
     for (size_t at = records_from(heap); at < records_to(heap); at += record_stride(heap)) {
+        /* Relaxed: the acquire of the states orders it. */
         uint64_t now = atomic_load_explicit(&record_at(heap, at)->identity, memory_order_relaxed);
 
         if (now != atomic_load_explicit(identity_in(out, at), memory_order_relaxed))
@@ -84,15 +97,16 @@ void heap_copy_header(const struct heap *heap, char *out)
 
     memset(out, 0, heap_header_size(small));
     copy_records(heap, out);
-    memcpy(out + heap_at, header + heap_at, sizeof *heap);
+    copy_words(out + heap_at, header + heap_at, round_up(sizeof *heap, sizeof(uint64_t)));
     if (small) {
         size_t numbers = SMALL_UNITS * sizeof(uint16_t);
 
-        memcpy(out + SMALL_NUMBERS_END - numbers, header + SMALL_NUMBERS_END - numbers, numbers);
+        copy_words(out + SMALL_NUMBERS_END - numbers, header + SMALL_NUMBERS_END - numbers,
+                   numbers);
     } else {
-        memcpy(out + TINY_WINDOWS_OFFSET, header + TINY_WINDOWS_OFFSET, TINY_WINDOWS_SIZE);
+        copy_words(out + TINY_WINDOWS_OFFSET, header + TINY_WINDOWS_OFFSET, TINY_WINDOWS_SIZE);
     }
     if (states_size(heap) > states)
-        memcpy(out + states, header + states, states_size(heap) - states);
+        copy_words(out + states, header + states, states_size(heap) - states);
     keep_same(heap, out);
 }
