@@ -96,7 +96,9 @@ size_t heap_purge(struct heap *heap, bool aged_only, unsigned least, unsigned *a
     return bytes;
 }
 
-/* Returns the length of the run of set bits at `first`, or 0 if it is too short to be given back. */
+/*
+ * Returns the length of the run of set bits at `first`, or 0 if it is too short to be given back.
+ */
 static unsigned way_run(const uint64_t *due, unsigned first, unsigned end)
 {
     unsigned run = bit_next(due, first, end, ~UINT64_C(0)) - first;

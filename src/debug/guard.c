@@ -1,6 +1,6 @@
 /*
- * Which calls get a guarded chunk. The calls of a thread are counted in rounds of N, and one of each
- * round is chosen in advance, at random.
+ * Which calls get a guarded chunk. The calls of a thread are counted in rounds of N, and one of
+ * each round is chosen in advance, at random.
  */
 #include "debug/guard.h"
 

@@ -8,8 +8,8 @@
  * members: nothing else has the magic bytes and its own address behind them.
  *
  * Members are never moved and never change their meaning; new ones are appended at the end. A
- * reader looks at `size`, and takes members beyond it for 0. `version` changes only if that rule has
- * to be broken, and then a reader that does not know the new one refuses. What a member has the
+ * reader looks at `size`, and takes members beyond it for 0. `version` changes only if that rule
+ * has to be broken, and then a reader that does not know the new one refuses. What a member has the
  * address of is also in debug/dump_roots.c, so that snapshots have it.
  *
  * Offsets and sizes are in bytes. All structures may change at any time, in the hands of several

@@ -30,7 +30,8 @@ class Target:
 @contextlib.contextmanager
 def running(program=None, **environment):
     """Starts the target, and waits until it has allocated all that it does by itself."""
-    with subprocess.Popen([program or TARGET], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    with subprocess.Popen([program or TARGET], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True,
                           env={**os.environ, "LD_PRELOAD": LIBRARY, **environment}) as process:
         target = Target(process)
         try:
