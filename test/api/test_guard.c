@@ -3,47 +3,21 @@
  * them, whichever way they come and go. Each test runs in a child, because the mode cannot be taken
  * back.
  */
-#include "unit/unit.h"
+#include "api/guarded.h"
 
-#include "arena/thread.h"
-#include "base/modes.h"
 #include "base/options.h"
-#include "bins/guard_pool.h"
-#include "debug/guard.h"
+#include "os/os.h"
 #include "support/capture.h"
 #include "support/prefixed.h"
 #include "support/require.h"
-#include "support/rng.h"
-#include "support/sanitized.h"
 #include "support/shown.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum { SEED = 42, THREADS = 3, HELD = 40 };
-
-static void run(void (*body)(void *argument))
-{
-    assert_true(unit_child_succeeds(body, NULL));
-}
-
-/* One in so many chunks. Called before anything is allocated. */
-static void begin(unsigned one_in)
-{
-    thread_runtime_init(NULL);
-    REQUIRE(guard_begin(one_in, SEED), "no memory for the pool");
-    atomic_store(&modes_on, MODE_GUARD);
-}
-
-static bool guarded(const void *pointer)
-{
-    return guard_slot_around(guard_pool_now(), (uintptr_t)pointer) != NULL;
-}
+enum { HELD = 40 };
 
 static void check(const void *pointer, size_t size)
 {
@@ -106,20 +80,6 @@ static void test_every_function_hardened(void **state)
     options.harden = true;
     run(take_by_all);
     options.harden = false;
-}
-
-static void fill(char *chunk, size_t size, unsigned value)
-{
-    for (size_t n = 0; n < size; n++)
-        chunk[n] = (char)(value + n);
-}
-
-static bool filled(const char *chunk, size_t size, unsigned value)
-{
-    for (size_t n = 0; n < size; n++)
-        if (chunk[n] != (char)(value + n))
-            return false;
-    return true;
 }
 
 static void resize(void *unused)
@@ -210,12 +170,6 @@ static void test_failures_of_the_kernel(void **state)
 {
     (void)state;
     run(refuse_each);
-}
-
-static int count_guarded(const struct ft_malloc_chunk *chunk, void *count)
-{
-    *(unsigned *)count += guarded(chunk->pointer);
-    return 0;
 }
 
 static void look(void *unused)
@@ -390,113 +344,6 @@ static void test_one_of_each_round_is_chosen(void **state)
     run(choose_evenly);
 }
 
-static void do_anything(struct rng *rng, char **held, size_t *size, unsigned value)
-{
-    size_t wanted = rng_below(rng, 50) == 0 ? rng_below(rng, 1500000) : rng_below(rng, 3000);
-
-    REQUIRE(*held == NULL || filled(*held, *size, value), "another thread wrote to it");
-    switch (rng_below(rng, 4)) {
-    case 0:
-        ft_free(*held);
-        *held = ft_malloc(wanted);
-        break;
-    case 1:
-        ft_free(*held);
-        *held = ft_calloc(1, wanted);
-        break;
-    case 2:
-        wanted += wanted == 0;
-        *held = ft_realloc(*held, wanted);
-        REQUIRE(filled(*held, wanted < *size ? wanted : *size, value) || *size == 0, "lost");
-        break;
-    default:
-        ft_free(*held);
-        *held = ft_memalign((size_t)16 << rng_below(rng, 9), wanted);
-        break;
-    }
-    *size = wanted;
-    fill(*held, wanted, value);
-}
-
-static void *live_on(void *number)
-{
-    struct rng rng = rng_stream(SEED, (uintptr_t)number);
-    char *held[HELD] = {NULL};
-    size_t sizes[HELD] = {0};
-
-    for (unsigned n = 0; n < 4000; n++) {
-        size_t i = rng_below(&rng, HELD);
-
-        do_anything(&rng, &held[i], &sizes[i], (unsigned)((uintptr_t)number * HELD + i));
-    }
-    for (size_t i = 0; i < HELD; i++)
-        ft_free(held[i]);
-    return NULL;
-}
-
-static void live_in_threads(void *unused)
-{
-    pthread_t threads[THREADS];
-    unsigned count = 0;
-    (void)unused;
-
-    begin(3);
-    for (uintptr_t n = 0; n < THREADS; n++)
-        REQUIRE(pthread_create(&threads[n], NULL, live_on, pointer_to(n)) == 0, "no thread");
-    for (unsigned n = 0; n < THREADS; n++)
-        pthread_join(threads[n], NULL);
-    ft_malloc_visit(count_guarded, &count);
-    REQUIRE(count == 0 && ft_malloc_check() == 0, "%u are left over", count);
-    REQUIRE(atomic_load(&guard_pool_now()->opened) > 1000, "hardly any were guarded");
-}
-
-static void test_threads(void **state)
-{
-    (void)state;
-    run(live_in_threads);
-}
-
-static void test_threads_hardened(void **state)
-{
-    (void)state;
-    options.harden = true;
-    run(live_in_threads);
-    options.harden = false;
-}
-
-static void go_on_in_children(void *unused)
-{
-    pthread_t thread;
-    char *chunk;
-    (void)unused;
-
-    begin(2);
-    chunk = ft_malloc(100);
-    /* ThreadSanitizer takes what the child reads of threads that are gone for races. */
-    if (!sanitized)
-        pthread_create(&thread, NULL, live_on, pointer_to(1));
-    for (unsigned n = 0; n < 10; n++) {
-        pid_t child = fork();
-        int status = -1;
-
-        if (child == 0) {
-            live_on(pointer_to(n + 5));
-            ft_free(chunk);
-            _exit(0);
-        }
-        REQUIRE(waitpid(child, &status, 0) == child && status == 0, "status %x", (unsigned)status);
-    }
-    if (!sanitized)
-        pthread_join(thread, NULL);
-    ft_free(chunk);
-}
-
-static void test_children_of_forks(void **state)
-{
-    (void)state;
-    run(go_on_in_children);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -510,9 +357,6 @@ int main(void)
         cmocka_unit_test(test_misuse_is_reported),
         cmocka_unit_test(test_accesses_stop_at_the_instruction),
         cmocka_unit_test(test_one_of_each_round_is_chosen),
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_threads_hardened),
-        cmocka_unit_test(test_children_of_forks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

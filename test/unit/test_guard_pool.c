@@ -3,75 +3,14 @@
  * was freed, in which order slots are reused, and that nothing is lost where the kernel refuses.
  * Each test runs in a child, because the pool is never unmapped.
  */
-#include "unit/unit.h"
+#include "unit/guarded_pool.h"
 
 #include "arena/lookup.h"
 #include "base/mappings.h"
 #include "base/options.h"
-#include "bins/guard_pool.h"
 #include "os/os.h"
-#include "support/require.h"
-#include "support/rng.h"
 
-#include <pthread.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-enum { SLOT = 1 << GUARD_SLOT_SHIFT, THREADS = 4 };
-
-static const struct caller allocator = {.time = 5, .thread = 77, .depth = 2, .frames = {11, 22}};
-static const struct caller freer = {
-    .time = 6, .thread = 88, .depth = 3, .truncated = true, .frames = {33, 44, 55}};
-
-static void make_pool(void)
-{
-    void *memory = os_map(round_up(sizeof(struct guard_pool), os_page_size()));
-
-    REQUIRE(memory != NULL && guard_pool_begin(memory), "no pool");
-}
-
-static void run(void (*body)(void *argument))
-{
-    assert_true(unit_child_succeeds(body, NULL));
-}
-
-static char *take(size_t size, size_t align, bool front)
-{
-    char *chunk = guard_pool_open(size, align, front, &allocator);
-
-    REQUIRE(chunk != NULL && (uintptr_t)chunk % align == 0 && (uintptr_t)chunk % CHUNK_ALIGN == 0,
-            "%p for %zu bytes at %zu", (void *)chunk, size, align);
-    for (size_t n = 0; n < size; n++)
-        REQUIRE(chunk[n] == 0, "not zero");
-    memset(chunk, 0x5a, size);
-    return chunk;
-}
-
-static bool give(const void *chunk)
-{
-    return guard_pool_close((uintptr_t)chunk, "free()", &freer);
-}
-
-static enum verdict verdict_on(const char *address, struct chunk *chunk)
-{
-    *chunk = (struct chunk){.start = 0};
-    return guard_pool_find((uintptr_t)address, chunk);
-}
-
-static void check_live(const char *start, size_t size)
-{
-    struct chunk chunk;
-
-    REQUIRE(verdict_on(start, &chunk) == CHUNK_LIVE && chunk.start == (uintptr_t)start &&
-                chunk.requested == size && chunk.usable == size && chunk.guarded &&
-                chunk.zone == zone_of_size(size),
-            "a wrong description of %zu bytes", size);
-    REQUIRE(size < 2 || verdict_on(start + size - 1, &chunk) == CHUNK_INTERIOR, "the last byte");
-    REQUIRE(verdict_on(start + size + (size == 0), &chunk) == CHUNK_NONE, "the byte behind it");
-}
 
 static void check_place(size_t size, size_t align, bool front)
 {
@@ -139,15 +78,6 @@ static void test_what_is_no_chunk(void **state)
 {
     (void)state;
     run(know_what_is_none);
-}
-
-static void check_caller(const struct caller *found, const struct caller *expected)
-{
-    REQUIRE(found->time == expected->time && found->thread == expected->thread &&
-                found->depth == expected->depth && found->truncated == expected->truncated,
-            "a wrong caller");
-    for (unsigned n = 0; n < expected->depth; n++)
-        REQUIRE(found->frames[n] == expected->frames[n], "a wrong frame");
 }
 
 static void remember(void *unused)
@@ -247,17 +177,6 @@ static void test_mappings_are_counted(void **state)
     run(count_mappings);
 }
 
-static unsigned walked;
-
-static void see(void *context, const struct chunk *chunk)
-{
-    const struct guard_pool *pool = context;
-
-    REQUIRE(chunk->start - pool->base < pool->slots << GUARD_SLOT_SHIFT && chunk->guarded,
-            "a wrong chunk");
-    walked++;
-}
-
 /* The kernel refuses to open a slot, or to close one: the slot is lost, and nothing else. */
 static void refuse(void *unused)
 {
@@ -284,8 +203,7 @@ static void refuse(void *unused)
 
         REQUIRE(other != chunk && give(other), "a lost slot was used again");
     }
-    guard_pool_walk(see, guard_pool_now());
-    REQUIRE(walked == 0, "%u live ones", walked);
+    REQUIRE(count_live() == 0, "%u live ones", count_live());
 }
 
 static void test_the_kernel_refuses(void **state)
@@ -357,115 +275,6 @@ static void test_a_chunk_shrinks(void **state)
     run(shrink);
 }
 
-static void *take_and_give(void *argument)
-{
-    struct rng rng = rng_stream(42, (uintptr_t)argument);
-    char *held[8] = {NULL};
-
-    for (unsigned n = 0; n < 4000; n++) {
-        size_t i = rng_below(&rng, 8), size = rng_below(&rng, 300);
-
-        if (held[i] != NULL) {
-            REQUIRE(held[i][0] == (char)(uintptr_t)argument, "another thread wrote to it");
-            REQUIRE(give(held[i]), "not freed");
-        }
-        held[i] = guard_pool_open(size + 1, 1, n % 2, &allocator);
-        if (held[i] != NULL)
-            held[i][0] = (char)(uintptr_t)argument;
-    }
-    for (size_t i = 0; i < 8; i++)
-        REQUIRE(held[i] == NULL || give(held[i]), "not freed");
-    return NULL;
-}
-
-/* Threads change the pool while another one looks at it. */
-static void be_many(void *unused)
-{
-    pthread_t threads[THREADS];
-    struct caller allocated, freed;
-    struct chunk chunk;
-    (void)unused;
-
-    make_pool();
-    for (uintptr_t n = 0; n < THREADS; n++)
-        REQUIRE(pthread_create(&threads[n], NULL, take_and_give, pointer_to(n)) == 0, "no thread");
-    for (unsigned n = 0; n < 200; n++) {
-        uintptr_t slot = guard_pool_now()->base + (uintptr_t)(n % 64) * SLOT;
-        enum guard_state state = guard_pool_callers(slot, &allocated, &freed);
-
-        if (state == GUARD_LIVE)
-            check_caller(&allocated, &allocator);
-        if (state == GUARD_FREED)
-            check_caller(&freed, &freer);
-        (void)guard_pool_find(slot, &chunk);
-        guard_pool_walk(see, guard_pool_now());
-    }
-    for (unsigned n = 0; n < THREADS; n++)
-        pthread_join(threads[n], NULL);
-    walked = 0;
-    guard_pool_walk(see, guard_pool_now());
-    REQUIRE(walked == 0, "%u live ones are left over", walked);
-}
-
-static void test_threads(void **state)
-{
-    (void)state;
-    run(be_many);
-}
-
-static atomic_bool stop;
-
-static void *go_on(void *unused)
-{
-    while (!atomic_load(&stop))
-        REQUIRE(give(take(10, 1, false)), "not freed");
-    return unused;
-}
-
-static void in_fork(char *const *before)
-{
-    for (unsigned n = 0; n < 10; n++) {
-        check_live(before[n], 20);
-        REQUIRE(before[n][19] == 0x5a && give(before[n]), "not the parent's chunk");
-    }
-    for (unsigned n = 0; n < 2 * GUARD_SLOTS; n++)
-        REQUIRE(give(take(30, 1, true)), "no slot");
-}
-
-/* Other threads change the pool all the time while this one forks. */
-static void fork_often(void *unused)
-{
-    pthread_t threads[THREADS];
-    char *before[10];
-    (void)unused;
-
-    make_pool();
-    for (unsigned n = 0; n < 10; n++)
-        before[n] = take(20, 1, false);
-    for (unsigned n = 0; n < THREADS; n++)
-        REQUIRE(pthread_create(&threads[n], NULL, go_on, NULL) == 0, "no thread");
-    for (unsigned n = 0; n < 20; n++) {
-        pid_t child = fork();
-        int status = -1;
-
-        if (child == 0) {
-            guard_pool_after_fork();
-            in_fork(before);
-            _exit(0);
-        }
-        REQUIRE(waitpid(child, &status, 0) == child && status == 0, "status %x", (unsigned)status);
-    }
-    atomic_store(&stop, true);
-    for (unsigned n = 0; n < THREADS; n++)
-        pthread_join(threads[n], NULL);
-}
-
-static void test_children_of_forks(void **state)
-{
-    (void)state;
-    run(fork_often);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,8 +287,6 @@ int main(void)
         cmocka_unit_test(test_the_kernel_refuses),
         cmocka_unit_test(test_writes_that_miss_the_guard),
         cmocka_unit_test(test_a_chunk_shrinks),
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_children_of_forks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

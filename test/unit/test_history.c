@@ -1,47 +1,19 @@
 /*
- * The history: what a ring holds, who gets the ring of a thread that ended, which of several calls
- * is found for a chunk, and reading while others write. Each test runs in a child, because rings
- * are never unmapped.
+ * The history: what a ring holds, who gets the ring of a thread that ended, and reading while
+ * others write. Each test runs in a child, because rings are never unmapped.
  */
-#include "unit/unit.h"
+#include "unit/noted.h"
 
-#include "base/clock.h"
-#include "debug/history.h"
 #include "debug/mode_memory.h"
 #include "os/os.h"
-#include "support/require.h"
 #include "support/rng.h"
 #include "support/sanitized.h"
 
 #include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CALLS = 8, DEPTH = 4, THREADS = 4 };
-
-static void run(void (*body)(void *argument))
-{
-    assert_true(unit_child_succeeds(body, NULL));
-}
-
-static void note(enum event_kind kind, uintptr_t pointer, uintptr_t old, size_t size)
-{
-    const struct event event = {.kind = kind,
-                                .pointer = pointer_to(pointer),
-                                .old = pointer_to(old),
-                                .size = size,
-                                .frame = __builtin_frame_address(0),
-                                .time = 1000 + size};
-
-    history_note(&event);
-}
-
-static void begin(uint64_t calls, uint64_t depth)
-{
-    REQUIRE(history_begin(calls, depth), "refused");
-}
+enum { CALLS = 8, THREADS = 4 };
 
 /* All calls that can be read, in the order in which they are read. */
 static struct {
@@ -225,116 +197,6 @@ static void test_sizes_change(void **state)
     run(change_sizes);
 }
 
-static void find(uintptr_t address, bool allocated, size_t by, bool freed, size_t freed_by)
-{
-    struct history_chunk chunk;
-
-    history_find(address, UINT64_MAX, &chunk);
-    REQUIRE(chunk.allocated_known == allocated && chunk.freed_known == freed, "%lx: %d %d", address,
-            chunk.allocated_known, chunk.freed_known);
-    REQUIRE(!allocated || chunk.allocated.size == by, "%lx: allocated by %zu", address,
-            chunk.allocated.size);
-    REQUIRE(!freed || chunk.freed.size == freed_by, "%lx: freed by %zu", address, chunk.freed.size);
-}
-
-/* The size tells calls apart. */
-static void find_chunks(void *unused)
-{
-    (void)unused;
-    begin(100, DEPTH);
-    find(16, false, 0, false, 0);
-    note(EVENT_MALLOC, 16, 0, 1);
-    find(16, true, 1, false, 0);
-    note(EVENT_FREE, 0, 16, 2);
-    note(EVENT_FREE, 0, 16, 3);
-    find(16, true, 1, true, 2); /* the first one, not the double free */
-    note(EVENT_CALLOC, 16, 0, 4);
-    find(16, true, 4, false, 0);
-    note(EVENT_REALLOC_BEGINS, 0, 16, 5);
-    note(EVENT_REALLOC, 32, 16, 5); /* moved */
-    find(16, true, 4, true, 5);
-    find(32, true, 5, false, 0);
-    note(EVENT_REALLOC_BEGINS, 0, 32, 6);
-    note(EVENT_REALLOC, 32, 32, 6); /* stayed */
-    find(32, true, 6, false, 0);
-    note(EVENT_REALLOC_BEGINS, 0, 32, 7);
-    note(EVENT_REALLOC, 0, 32, 7); /* failed */
-    find(32, true, 6, false, 0);
-    note(EVENT_REALLOC_BEGINS, 0, 32, 0);
-    note(EVENT_REALLOC, 0, 32, 0); /* to nothing */
-    find(32, true, 6, true, 0);
-    note(EVENT_ALIGNED, 0, 0, 8); /* failed */
-    find(0, false, 0, false, 0);
-    note(EVENT_FREE, 0, 48, 9);
-    find(48, false, 0, true, 9);
-    find(64, false, 0, false, 0);
-}
-
-static void test_the_calls_of_a_chunk(void **state)
-{
-    (void)state;
-    run(find_chunks);
-}
-
-static void *take_moved_address(void *unused)
-{
-    note(EVENT_MALLOC, 16, 0, 77);
-    history_thread_end();
-    return unused;
-}
-
-/* While one thread moves a chunk, another one gets the old address. */
-static void find_moved(void *unused)
-{
-    pthread_t thread;
-    (void)unused;
-
-    begin(100, DEPTH);
-    note(EVENT_MALLOC, 16, 0, 1);
-    note(EVENT_REALLOC_BEGINS, 0, 16, 2);
-    pthread_create(&thread, NULL, take_moved_address, NULL);
-    pthread_join(thread, NULL);
-    note(EVENT_REALLOC, 32, 16, 2);
-    find(16, true, 77, false, 0);
-    find(32, true, 2, false, 0);
-}
-
-static void test_a_chunk_that_moves(void **state)
-{
-    (void)state;
-    run(find_moved);
-}
-
-static void know_the_current(void *unused)
-{
-    struct history_chunk chunk;
-    struct caller caller;
-    uint64_t order = 0;
-    (void)unused;
-
-    begin(100, DEPTH);
-    REQUIRE(!history_current(16, &caller, &order), "no call yet");
-    note(EVENT_MALLOC, 16, 0, 1);
-    REQUIRE(!history_current(16, &caller, &order), "malloc was not given it");
-    note(EVENT_FREE, 0, 16, 2);
-    REQUIRE(history_current(16, &caller, &order) && order == 2, "free was given it");
-    history_find(16, order, &chunk);
-    REQUIRE(chunk.allocated_known && !chunk.freed_known, "the call itself is not left out");
-    note(EVENT_REALLOC_BEGINS, 0, 16, 3);
-    REQUIRE(history_current(16, &caller, &order) && order == 3 && caller.depth > 0 &&
-                caller.thread == caller_thread(),
-            "realloc was given it");
-    REQUIRE(!history_current(32, &caller, &order), "it was given another one");
-    note(EVENT_REALLOC, 0, 16, 3);
-    REQUIRE(!history_current(16, &caller, &order), "it has ended");
-}
-
-static void test_the_current_call(void **state)
-{
-    (void)state;
-    run(know_the_current);
-}
-
 /* Without memory for a ring, calls are counted as dropped; later ones are noted. */
 static void refuse(void *unused)
 {
@@ -479,9 +341,6 @@ int main(void)
         cmocka_unit_test(test_frames),
         cmocka_unit_test(test_rings_are_reused),
         cmocka_unit_test(test_sizes_change),
-        cmocka_unit_test(test_the_calls_of_a_chunk),
-        cmocka_unit_test(test_a_chunk_that_moves),
-        cmocka_unit_test(test_the_current_call),
         cmocka_unit_test(test_without_memory),
         cmocka_unit_test(test_reading_while_others_write),
         cmocka_unit_test(test_children_of_forks),
