@@ -24,9 +24,13 @@ enum {
      */
     IDLE = 8 * CLOCK_TENTH,
     PIECE = CLOCK_TENTH / 25,
-    /* How many bytes of fresh memory are worth a look at what is kept, and the most at a time. */
+    /*
+     * How many bytes of fresh memory are worth a look at what is kept: a part of that, so that a
+     * process which keeps much makes few calls; and the bounds.
+     */
+    WAY_PART = 16,
     WAY_BYTES = 256 << 10,
-    WAY_BYTES_MAX = 2 << 20,
+    WAY_BYTES_MAX = 8 << 20,
 };
 
 _Atomic bool visit_unfinished;
@@ -210,22 +214,31 @@ static bool thin_out(struct arena *arena, unsigned units)
     return true;
 }
 
+static size_t least_way(void)
+{
+    size_t least = kept_sum() * UNIT_SIZE / WAY_PART;
+
+    least = least < WAY_BYTES ? WAY_BYTES : least;
+    return least < WAY_BYTES_MAX ? least : WAY_BYTES_MAX;
+}
+
 void visit_make_way(size_t fresh)
 {
     /* Fresh bytes that nothing has made way for. Any thread adds to it. Relaxed: a sum. */
     static _Atomic size_t owed;
-    size_t bytes;
+    size_t bytes, least;
 
     if (!kept_is_much())
         return;
+    least = least_way();
     os_count_rmw();
-    if (atomic_fetch_add_explicit(&owed, fresh, memory_order_relaxed) + fresh < WAY_BYTES)
+    if (atomic_fetch_add_explicit(&owed, fresh, memory_order_relaxed) + fresh < least)
         return;
     os_count_rmw();
     bytes = atomic_exchange_explicit(&owed, 0, memory_order_relaxed);
     if (bytes > WAY_BYTES_MAX)
         bytes = WAY_BYTES_MAX;
-    if (bytes >= WAY_BYTES && !thin_out(find_keeper(), (unsigned)(bytes / UNIT_SIZE)))
+    if (bytes >= least && !thin_out(find_keeper(), (unsigned)(bytes / UNIT_SIZE)))
         atomic_fetch_add_explicit(&owed, bytes, memory_order_relaxed);
 }
 

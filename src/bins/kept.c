@@ -31,9 +31,14 @@ void kept_tell(struct kept *kept)
     add(&all_used, kept->used, &kept->told_used);
 }
 
+size_t kept_sum(void)
+{
+    return atomic_load_explicit(&all_kept, memory_order_relaxed);
+}
+
 bool kept_is_much(void)
 {
-    size_t kept = atomic_load_explicit(&all_kept, memory_order_relaxed);
+    size_t kept = kept_sum();
 
     return kept > LEAST &&
            kept - LEAST > atomic_load_explicit(&all_used, memory_order_relaxed) / SHARE;

@@ -30,6 +30,9 @@ struct kept {
 /* Adds what is not in the sums of the process yet. */
 void kept_tell(struct kept *kept);
 
+/* Returns about how many units the process keeps. */
+size_t kept_sum(void);
+
 /* Returns whether the process keeps more than it should while it takes fresh memory. */
 bool kept_is_much(void);
 

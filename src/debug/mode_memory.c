@@ -8,6 +8,7 @@
 #include "base/own.h"
 
 #define MIB ((size_t)1 << 20)
+#define SMALL_PAGE ((size_t)16 << 10)
 
 /* Modes that have no tables have no cap. */
 static const size_t caps[MODE_KINDS] = {
@@ -17,6 +18,14 @@ static const size_t caps[MODE_KINDS] = {
     [4] = 64 * MIB,  /* MODE_GUARD */
 };
 
+/* Each of a mode's tables takes whole pages, so with large pages the tables need more room. */
+static size_t cap_of(unsigned index)
+{
+    size_t page = os_page_size();
+
+    return page > SMALL_PAGE ? caps[index] / SMALL_PAGE * page : caps[index];
+}
+
 static struct {
     _Atomic size_t used;
     _Atomic uint64_t dropped;
@@ -25,10 +34,11 @@ static struct {
 bool mode_memory_take(enum mode mode, size_t size)
 {
     unsigned index = mode_index(mode);
+    size_t cap = cap_of(index);
     size_t used = atomic_load_explicit(&figures[index].used, memory_order_relaxed);
 
     do
-        if (size > caps[index] || used > caps[index] - size)
+        if (size > cap || used > cap - size)
             return false;
     while (!atomic_compare_exchange_weak_explicit(&figures[index].used, &used, used + size,
                                                   memory_order_relaxed, memory_order_relaxed));
@@ -77,7 +87,7 @@ struct mode_memory mode_memory_of(enum mode mode)
 
     return (struct mode_memory){
         .used = atomic_load_explicit(&figures[index].used, memory_order_relaxed),
-        .cap = caps[index],
+        .cap = cap_of(index),
         .dropped = atomic_load_explicit(&figures[index].dropped, memory_order_relaxed),
     };
 }
