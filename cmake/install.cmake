@@ -40,6 +40,11 @@ foreach(page IN LISTS manual_pages)
   string(REGEX REPLACE ".*\\." "" section ${page})
   install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
 endforeach()
+# Pages that describe two functions are found by the second one, too.
+install(FILES ${CMAKE_SOURCE_DIR}/docs/man/show_alloc_mem_ex.3
+        DESTINATION ${CMAKE_INSTALL_MANDIR}/man3 RENAME ft_malloc_show_ex.3)
+install(FILES ${CMAKE_SOURCE_DIR}/docs/man/ft_malloc_set.3
+        DESTINATION ${CMAKE_INSTALL_MANDIR}/man3 RENAME ft_malloc_get.3)
 
 # find_package(): for the installed tree, and with ft_malloc_DIR for the build directory.
 include(CMakePackageConfigHelpers)

@@ -25,11 +25,14 @@ enum {
     IDLE = 8 * CLOCK_TENTH,
     PIECE = CLOCK_TENTH / 25,
     /*
-     * How many bytes of fresh memory are worth a look at what is kept: a part of that, so that a
-     * process which keeps much makes few calls; and the bounds.
+     * How many bytes of fresh memory are worth a look at what is kept, and how many pages. A
+     * process that keeps more than WAY_MANY looks when a part of that was handed out, so that it
+     * makes few calls.
      */
-    WAY_PART = 16,
     WAY_BYTES = 256 << 10,
+    WAY_PAGES = 16,
+    WAY_MANY = 32 << 20,
+    WAY_PART = 16,
     WAY_BYTES_MAX = 8 << 20,
 };
 
@@ -216,9 +219,12 @@ static bool thin_out(struct arena *arena, unsigned units)
 
 static size_t least_way(void)
 {
-    size_t least = kept_sum() * UNIT_SIZE / WAY_PART;
+    size_t kept = kept_sum() * UNIT_SIZE, least = WAY_PAGES * os_page_size();
 
-    least = least < WAY_BYTES ? WAY_BYTES : least;
+    if (least < WAY_BYTES)
+        least = WAY_BYTES;
+    if (kept > WAY_MANY)
+        least = kept / WAY_PART;
     return least < WAY_BYTES_MAX ? least : WAY_BYTES_MAX;
 }
 

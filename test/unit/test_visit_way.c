@@ -11,11 +11,16 @@
 
 enum {
     /* Memory makes way for so much, and at most for so much at once. */
-    WAY = 256 << 10,
-    WAY_MOST = 2 << 20,
+    WAY_BYTES = 256 << 10,
+    WAY_PAGES = 16,
+    WAY_MOST = 8 << 20,
     /* So many chunks of CHUNK bytes are more than a process keeps in any case. */
     MUCH = 600,
 };
+
+#define WAY                                                                                        \
+    ((size_t)WAY_PAGES * os_page_size() > WAY_BYTES ? (size_t)WAY_PAGES * os_page_size()           \
+                                                    : (size_t)WAY_BYTES)
 
 /*
  * A page of several units is given back if any of them was written to; the last unit of each slab
