@@ -9,6 +9,7 @@ from list_process import ftm, run_ftm, running
 CASE = os.environ["FT_BROKEN_CASE"]
 TIMES = os.environ.get("FT_BROKEN_TIMES", "250")
 SEED = os.environ.get("FT_BROKEN_SEED", "1")
+HAS_ZSTD = os.environ["FT_HAS_ZSTD"] == "1"
 
 # Offsets in the header of a snapshot, and in ft_malloc_layout: src/debug/snapshot.h and layout.h.
 BYTE_ORDER, VERSION, SIZE = 8, 12, 16
@@ -36,14 +37,34 @@ class Broken(unittest.TestCase):
         for environment in ({}, {"FT_MALLOC_HARDEN": "1"}, {"FT_MALLOC_RECORD": "1"}):
             with running("small", **environment) as process:
                 written = process.folder / "written"
-                ftm("dump", "-o", written, process.pid)
+                ftm("dump", "--uncompressed", "-o", written, process.pid)
                 for snapshot in (process.folder / "dumped", written):
                     said = self.run_case(snapshot, process.folder)
                     others = [line for line in said.splitlines() if not line.startswith("ftm: ")]
                     self.assertEqual(others, [])
 
 
-class Refused(unittest.TestCase):
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+
+
+def block_of(kind, size, contents, last=False):
+    return struct.pack("<I", size << 3 | kind << 1 | last)[:3] + contents
+
+
+def stored(contents, window=0x58):
+    """A frame of zstd that has the bytes as they are."""
+    size = 1 << 17
+    parts = [contents[at:at + size] for at in range(0, len(contents), size)]
+    blocks = [block_of(0, len(part), part, part is parts[-1]) for part in parts]
+    return ZSTD_MAGIC + bytes([0, window]) + b"".join(blocks)
+
+
+def repeated(byte, blocks):
+    """A frame of zstd that has a byte 128 Ki times in each block."""
+    return ZSTD_MAGIC + bytes([0, 0x58]) + block_of(1, 1 << 17, byte) * blocks
+
+
+class OnTarget(unittest.TestCase):
     def setUp(self):
         running_target = running("small")
         self.process = running_target.__enter__()
@@ -64,6 +85,8 @@ class Refused(unittest.TestCase):
         self.assertIn(text, done.stderr.decode())
         self.assertEqual(done.stderr.count(b"\n"), 1, done.stderr)
 
+
+class Refused(OnTarget):
     def test_cut_off(self):
         for size in (1, 7):
             self.refuses(self.whole[:size], "neither a core file nor a snapshot")
@@ -98,6 +121,62 @@ class Refused(unittest.TestCase):
     def test_a_section_that_was_changed(self):
         self.refuses(changed(self.whole, self.header + 8, "<Q", 0x1000),
                      "not those that were written")
+
+
+@unittest.skipUnless(HAS_ZSTD, "ftm was built without libzstd")
+class Compressed(OnTarget):
+    def setUp(self):
+        super().setUp()
+        path = self.process.folder / "compressed"
+        ftm("dump", "-o", path, self.process.pid)
+        self.compressed = path.read_bytes()
+
+    def reads(self, contents):
+        done = self.answer(contents)
+        self.assertEqual((done.returncode, done.stdout), (0, self.process.bytes_of("shown")),
+                         done.stderr)
+
+    def test_it_is_read_as_a_plain_one(self):
+        plain = self.process.folder / "plain"
+        ftm("dump", "--uncompressed", "-o", plain, self.process.pid)
+        self.assertEqual(self.compressed[:4], ZSTD_MAGIC)
+        self.assertLess(len(self.compressed), len(plain.read_bytes()) // 2)
+        self.reads(self.compressed)
+        self.reads(plain.read_bytes())
+
+    def test_other_compressors_and_what_is_behind_the_end(self):
+        self.reads(stored(self.whole))
+        self.reads(stored(self.whole + b"more"))
+        self.reads(self.compressed + b"more")
+
+    def test_cut_off(self):
+        for size in (4, 5, 6, 100, len(self.compressed) // 2, len(self.compressed) * 9 // 10):
+            self.refuses(self.compressed[:size], "cut off")
+        self.refuses(stored(self.whole[:-1]), "is cut off")
+        self.refuses(stored(self.whole)[:-1000], "is cut off")
+
+    def test_damage(self):
+        for number in range(60):
+            place = 16 + number * (len(self.compressed) - 20) // 60
+            byte = self.compressed[place] ^ 1 << number % 8
+            self.refuses(changed(self.compressed, place, "B", byte), "is broken")
+
+    def test_what_would_fill_the_memory(self):
+        self.refuses(repeated(b"x", 1 << 14), " MiB when it is decompressed")
+        self.refuses(stored(self.whole, window=0xf8), "is broken: it cannot be decompressed")
+
+    def test_it_must_be_a_snapshot_or_a_core_file(self):
+        for contents in (b"x" * 100, self.compressed, stored(self.whole)):
+            self.refuses(stored(contents), "neither a core file nor a snapshot")
+
+
+@unittest.skipIf(HAS_ZSTD, "ftm was built with libzstd")
+class NotCompressed(OnTarget):
+    def test_without_libzstd(self):
+        self.refuses(stored(self.whole), "built without libzstd")
+        path = self.process.folder / "plain"
+        ftm("dump", "-o", path, self.process.pid)
+        self.assertEqual(path.read_bytes()[:8], self.whole[:8])
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ class Broken(unittest.TestCase):
             whole = pathlib.Path(folder) / "whole"
             broken = pathlib.Path(folder) / "broken"
             with target.running() as process:
-                target.ftm("dump", process.pid, "-o", whole)
+                target.ftm("dump", "--uncompressed", process.pid, "-o", whole)
             data = whole.read_bytes()
             self.assertIn(b"tables_target", data)
             for seed in range(70):

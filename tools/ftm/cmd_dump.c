@@ -25,6 +25,7 @@ const char help_dump[] =
     "  -o, --output FILE   where to; an existing file is replaced when the snapshot is complete\n"
     "  --contents          with all memory that the process can write to, as `ftm leaks` and\n"
     "                      `ftm hex` need it\n"
+    "  --uncompressed      for programs other than ftm: not compressed by zstd\n"
     "  --every SECONDS     one after the other: FILE.1, FILE.2 and so on, until interrupted or\n"
     "                      until the process ends\n"
     "  --count N           with --every: at most N\n"
@@ -37,7 +38,8 @@ const char help_dump[] =
 
 struct dump {
     const char *path, *name;
-    bool contents, peak, json;
+    unsigned how; /* SNAPSHOT_WITH_CONTENTS and the like */
+    bool peak, json;
     uint64_t seconds, count;
 };
 
@@ -84,7 +86,7 @@ static int write_once(const struct dump *dump, const char *path)
 
     if (!target_open(dump->name, &target))
         return EXIT_TROUBLE;
-    complete = snapshot_write(target.view, path, dump->contents, &written);
+    complete = snapshot_write(target.view, path, dump->how, &written);
     target_close(&target);
     if (complete)
         tell(dump, path, &written);
@@ -156,9 +158,8 @@ static int write_peak(const struct dump *dump)
         if (recorded != 0 && now < highest - highest / FALLEN)
             break;
         if (now > recorded + recorded * CLEARLY_HIGHER / 100 && target_open(dump->name, &target)) {
-            status = snapshot_write(target.view, dump->path, dump->contents, &written)
-                         ? EXIT_FINE
-                         : EXIT_TROUBLE;
+            status = snapshot_write(target.view, dump->path, dump->how, &written) ? EXIT_FINE
+                                                                                  : EXIT_TROUBLE;
             target_close(&target);
             recorded = now;
         }
@@ -171,7 +172,7 @@ static int write_peak(const struct dump *dump)
     return status;
 }
 
-enum { EVERY = 1, COUNT, PEAK, CONTENTS, JSON };
+enum { EVERY = 1, COUNT, PEAK, CONTENTS, PLAIN, JSON };
 
 /* Returns false if it is no option, or has a wrong value. */
 static bool take_option(struct dump *dump, int option)
@@ -188,7 +189,10 @@ static bool take_option(struct dump *dump, int option)
         dump->peak = true;
         return true;
     case CONTENTS:
-        dump->contents = true;
+        dump->how |= SNAPSHOT_WITH_CONTENTS;
+        return true;
+    case PLAIN:
+        dump->how |= SNAPSHOT_PLAIN;
         return true;
     case JSON:
         dump->json = true;
@@ -200,13 +204,11 @@ static bool take_option(struct dump *dump, int option)
 
 static bool parse(int argc, char **argv, struct dump *dump)
 {
-    static const struct option options[] = {{"output", required_argument, NULL, 'o'},
-                                            {"every", required_argument, NULL, EVERY},
-                                            {"count", required_argument, NULL, COUNT},
-                                            {"peak", no_argument, NULL, PEAK},
-                                            {"contents", no_argument, NULL, CONTENTS},
-                                            {"json", no_argument, NULL, JSON},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"output", required_argument, NULL, 'o'},  {"every", required_argument, NULL, EVERY},
+        {"count", required_argument, NULL, COUNT}, {"peak", no_argument, NULL, PEAK},
+        {"contents", no_argument, NULL, CONTENTS}, {"uncompressed", no_argument, NULL, PLAIN},
+        {"json", no_argument, NULL, JSON},         {NULL, 0, NULL, 0}};
     bool right = true;
     int option;
 

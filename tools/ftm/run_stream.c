@@ -100,7 +100,7 @@ bool run_stream_read(struct run_server *server, struct run_stream *stream,
                      const struct run_message *message)
 {
     char *path = server->options->output == NULL ? NULL : path_of(server, stream);
-    bool contents = server->options->contents;
+    unsigned how = server->options->contents ? SNAPSHOT_WITH_CONTENTS : 0;
     struct snapshot_written written;
     struct view *view;
     int error;
@@ -113,7 +113,7 @@ bool run_stream_read(struct run_server *server, struct run_stream *stream,
     }
     view = view_open(source);
     if (view != NULL) {
-        if (path != NULL && !snapshot_write(view, path, contents, &written)) {
+        if (path != NULL && !snapshot_write(view, path, how, &written)) {
             free(path);
             path = NULL;
         }

@@ -6,6 +6,7 @@
 #include "command.h"
 #include "debug/snapshot.h"
 #include "memory.h"
+#include "pack.h"
 #include "progress.h"
 #include "snapshot_ranges.h"
 #include "source.h"
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -229,19 +231,19 @@ static bool finish(struct writer *writer, const char *temporary, const char *pat
                    struct snapshot_written *written)
 {
     bool complete = ferror(writer->file) == 0;
-    long size = ftell(writer->file);
+    struct stat status;
 
     complete = fclose(writer->file) == 0 && complete;
-    if (!complete || rename(temporary, path) != 0) {
+    if (!complete || stat(temporary, &status) != 0 || rename(temporary, path) != 0) {
         say_error(errno, "cannot write %s", path);
         (void)unlink(temporary);
         return false;
     }
-    *written = (struct snapshot_written){writer->sections, size < 0 ? 0 : (uint64_t)size};
+    *written = (struct snapshot_written){writer->sections, (uint64_t)status.st_size};
     return true;
 }
 
-bool snapshot_write(struct view *view, const char *path, bool contents,
+bool snapshot_write(struct view *view, const char *path, unsigned how,
                     struct snapshot_written *written)
 {
     char *temporary = memory_format("%s.part", path);
@@ -251,8 +253,10 @@ bool snapshot_write(struct view *view, const char *path, bool contents,
     if (writer.file == NULL) {
         say_error(errno, "cannot write %s", path);
     } else {
+        if ((how & SNAPSHOT_PLAIN) == 0)
+            writer.file = pack_file(writer.file);
         writer.block = memory_new(1, BLOCK);
-        put_all(&writer, view, contents);
+        put_all(&writer, view, (how & SNAPSHOT_WITH_CONTENTS) != 0);
         complete = finish(&writer, temporary, path, written);
         free(writer.block);
     }

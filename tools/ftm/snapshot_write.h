@@ -15,12 +15,16 @@ struct snapshot_written {
     uint64_t sections, bytes;
 };
 
+enum {
+    SNAPSHOT_WITH_CONTENTS = 1, /* with all memory that the process can write to */
+    SNAPSHOT_PLAIN = 2          /* not compressed */
+};
+
 /*
- * Writes to a new file beside `path`, and renames it when it is complete. With `contents`, all
- * memory that the process can write to is in it. Returns false, after a line on stderr, if the file
- * cannot be written.
+ * Writes to a new file beside `path`, and renames it when it is complete. `how` is of the flags
+ * above. Returns false, after a line on stderr, if the file cannot be written.
  */
-bool snapshot_write(struct view *view, const char *path, bool contents,
+bool snapshot_write(struct view *view, const char *path, unsigned how,
                     struct snapshot_written *written);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "command.h"
 #include "debug/snapshot.h"
+#include "pack.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -29,22 +30,49 @@ static pid_t number_of(const char *name)
     return *end == '\0' && number > 0 && number < INT32_MAX ? (pid_t)number : 0;
 }
 
-/* A file says by its first bytes what it is. */
-static struct source *open_kind(int fd, const char *path)
+/* Returns false after a line. What is behind the end of a short file is 0. */
+static bool read_magic(int fd, const char *path, unsigned char magic[SNAPSHOT_MAGIC_SIZE])
 {
-    unsigned char magic[SNAPSHOT_MAGIC_SIZE] = {0};
-    ssize_t got = pread(fd, magic, sizeof magic, 0);
+    memset(magic, 0, SNAPSHOT_MAGIC_SIZE);
+    if (pread(fd, magic, SNAPSHOT_MAGIC_SIZE, 0) >= 0)
+        return true;
+    say_error(errno, "cannot read %s", path);
+    return false;
+}
 
-    if (got < 0) {
-        say_error(errno, "cannot read %s", path);
+/* A file says by its first bytes what it is. */
+static struct source *open_plain(int fd, const char *path)
+{
+    unsigned char magic[SNAPSHOT_MAGIC_SIZE];
+
+    if (!read_magic(fd, path, magic))
         return NULL;
-    }
     if (memcmp(magic, SNAPSHOT_MAGIC, SNAPSHOT_MAGIC_SIZE) == 0)
         return source_open_snapshot(fd, path);
     if (memcmp(magic, ELFMAG, SELFMAG) == 0)
         return source_open_core(fd, path);
     say("%s is neither a core file nor a snapshot", path);
     return NULL;
+}
+
+/* A file that is compressed twice is refused: one could be made that never ends. */
+static struct source *open_kind(int fd, const char *path)
+{
+    unsigned char magic[SNAPSHOT_MAGIC_SIZE];
+    struct source *source;
+    int whole;
+
+    if (!read_magic(fd, path, magic))
+        return NULL;
+    if (!pack_is_packed(magic))
+        return open_plain(fd, path);
+    whole = pack_unpack(fd, path);
+    source = whole < 0 ? NULL : open_plain(whole, path);
+    if (source != NULL)
+        (void)close(fd);
+    else if (whole >= 0)
+        (void)close(whole);
+    return source;
 }
 
 static struct source *open_file(const char *path)

@@ -69,8 +69,8 @@ def main():
         core = os.path.join(folder, "core")
         with leak_cases.waiting(PROGRAM, "containers", LIBRARY, FT_MALLOC_RECORD="1") as case:
             pid = str(case[0].pid)
-            subprocess.run([FTM, "dump", "--contents", "-o", snapshot, pid], check=True,
-                           stdout=subprocess.DEVNULL)
+            subprocess.run([FTM, "dump", "--contents", "--uncompressed", "-o", snapshot, pid],
+                           check=True, stdout=subprocess.DEVNULL)
             if shutil.which("gcore") is not None:
                 subprocess.run(["gcore", "-o", core, pid], check=True, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
