@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import signal
+import struct
 import subprocess
 import tempfile
 import time
@@ -184,6 +185,20 @@ class Dump(Started):
             done = ftm("dump", "-o", self.output, *contents, process.pid)
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(ftm("list", self.output).stdout, ftm("list", process.pid).stdout)
+
+    def test_code_of_the_library_is_left_out(self):
+        """Of a running process ftm writes the constants, and no functions."""
+        library = pathlib.Path(LIBRARY).read_bytes()
+        place, count = struct.unpack_from("<Q", library, 32)[0], library[56]
+        segments = [struct.unpack_from("<IIQQQQQQ", library, place + 56 * i) for i in range(count)]
+        start, size = next((s[2], s[5]) for s in segments if s[0] == 1 and s[1] & 1)
+        process = self.start("wait")
+        ftm("dump", "--uncompressed", "-o", self.output, process.pid)
+        written = self.output.read_bytes()
+        self.assertIn(b"ft_malloc layout", written)
+        for tenth in range(3, 6):
+            code = library[start + size * tenth // 10:][:64]
+            self.assertNotIn(code, written, tenth)
 
     def test_contents_are_those_of_the_process(self):
         process = self.start("wait")

@@ -30,8 +30,9 @@ static void read_chunk(struct reading *reading, const char *entry)
 }
 
 /* Reads a block in pieces, so that a broken size in a file costs no memory. */
-static void read_live_block(struct reading *reading, uint64_t address, uint64_t entries)
+static void read_live_block(void *context, uint64_t address, uint64_t entries)
 {
+    struct reading *reading = context;
     const struct ft_malloc_layout *layout = reading->layout;
     static char piece[256 * ITEM_MAX];
     size_t most = sizeof(piece) / layout->live_bytes;
@@ -63,24 +64,29 @@ static bool live_is_sane(const struct ft_malloc_layout *layout)
            layout->live_block_count <= 40 && layout->live_first <= 1 << 20;
 }
 
-void live_read(struct reading *reading)
+void live_each_block(struct source *source, const struct ft_malloc_layout *layout,
+                     void (*visit)(void *context, uint64_t address, uint64_t entries),
+                     void *context)
 {
-    const struct ft_malloc_layout *layout = reading->layout;
     uint64_t root = 0;
 
     if (layout->live_table == NULL || !live_is_sane(layout) ||
-        !source_read(reading->source, (uintptr_t)layout->live_table, &root, sizeof(root)) ||
-        root == 0)
+        !source_read(source, (uintptr_t)layout->live_table, &root, sizeof(root)) || root == 0)
         return;
     for (uint64_t shard = 0; shard < layout->live_shards; shard++)
         for (uint64_t b = 0; b < layout->live_block_count; b++) {
             uint64_t place = root + (shard * layout->live_block_count + b) * sizeof(uint64_t);
             uint64_t block = 0;
 
-            if (!source_read(reading->source, place, &block, sizeof(block)) || block == 0)
+            if (!source_read(source, place, &block, sizeof(block)) || block == 0)
                 break;
-            read_live_block(reading, block, (uint64_t)layout->live_first << b);
+            visit(context, block, (uint64_t)layout->live_first << b);
         }
+}
+
+void live_read(struct reading *reading)
+{
+    live_each_block(reading->source, reading->layout, read_live_block, reading);
     for (size_t i = 0; i < reading->out->chunk_count; i++)
         reading->out->chunks[i].age_ns = since(reading->now, reading->out->chunks[i].age_ns);
     sites_sort_chunks(reading->out);

@@ -66,6 +66,11 @@ void blocks_free(struct blocks *blocks);
 /* The item with that number, or NULL. */
 const char *blocks_at(const struct blocks *blocks, uint32_t number);
 
+/* Calls `visit` for each block of the table of live chunks; a broken source may name any memory. */
+void live_each_block(struct source *source, const struct ft_malloc_layout *layout,
+                     void (*visit)(void *context, uint64_t address, uint64_t entries),
+                     void *context);
+
 /* Reads all live chunks into reading->out, and what the time is, as far as they tell. */
 void live_read(struct reading *reading);
 

@@ -9,10 +9,41 @@
 
 #include <string.h>
 
+enum { PAGE = 4096 };
+
+static void add_part(struct ranges *ranges, const struct source_map *map, uint64_t start,
+                     uint64_t size)
+{
+    if (start >= map->start && start < map->end)
+        ranges_add(ranges, start, size < map->end - start ? size : map->end - start);
+}
+
+/*
+ * Of a mapping with code, a reader only needs the constants that may be in it: the layout, the size
+ * classes, and the headers of the file, which tell how long the library is.
+ */
+static void add_constants(struct view *view, struct ranges *ranges, const struct source_map *map)
+{
+    const struct ft_malloc_layout *layout = view_layout(view);
+
+    if (map->offset == 0)
+        add_part(ranges, map, map->start, PAGE);
+    add_part(ranges, map, view_layout_address(view), layout->size);
+    add_part(ranges, map, (uint64_t)(uintptr_t)layout->size_classes,
+             (uint64_t)layout->class_count * layout->class_stride);
+}
+
+static void add_mapping(struct view *view, struct ranges *ranges, const struct source_map *map)
+{
+    if ((map->flags & (MAP_EXECUTE | MAP_WRITE)) == MAP_EXECUTE)
+        add_constants(view, ranges, map);
+    else
+        ranges_add(ranges, map->start, map->end - map->start);
+}
+
 /*
  * The mappings of the file that has the layout, and the anonymous memory behind each: the library's
- * constants and variables, or those of a program that was linked with it. The constants may be in
- * the mapping that also has the code.
+ * constants and variables, or those of a program that was linked with it.
  */
 static void add_module(struct view *view, struct ranges *ranges)
 {
@@ -30,7 +61,7 @@ static void add_module(struct view *view, struct ranges *ranges)
         inside = same || behind || &maps[i] == own;
         end = maps[i].end;
         if (inside && (maps[i].flags & MAP_READ) != 0)
-            ranges_add(ranges, maps[i].start, maps[i].end - maps[i].start);
+            add_mapping(view, ranges, &maps[i]);
     }
 }
 

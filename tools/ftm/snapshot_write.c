@@ -9,6 +9,7 @@
 #include "pack.h"
 #include "progress.h"
 #include "snapshot_ranges.h"
+#include "snapshot_unused.h"
 #include "source.h"
 #include "symbols.h"
 #include "view.h"
@@ -28,6 +29,7 @@ struct writer {
     FILE *file;
     uint64_t sum, sections;
     char *block; /* BLOCK bytes */
+    struct ranges unused;
 };
 
 static void add_sum(struct writer *writer, const void *words, size_t size)
@@ -81,12 +83,13 @@ static void put_block(struct writer *writer, uint64_t address, size_t size)
 }
 
 /* What cannot be read is left out: it was unmapped, or nobody may read it. */
-static void put_range(struct writer *writer, struct source *source, const struct range *range)
+static void put_range(struct writer *writer, struct view *view, const struct range *range)
 {
     for (uint64_t at = range->start; at < range->end;) {
         size_t size = range->end - at < BLOCK ? (size_t)(range->end - at) : BLOCK;
-        size_t got = source_read_some(source, at, writer->block, size);
+        size_t got = source_read_some(view_source(view), at, writer->block, size);
 
+        snapshot_unused_clear(view, &writer->unused, at, writer->block, got);
         if (got > 0)
             put_block(writer, at, got);
         at += got > 0 ? got : PAGE - at % PAGE;
@@ -99,13 +102,15 @@ static void put_memory(struct writer *writer, struct view *view, bool contents)
     struct progress progress;
 
     snapshot_ranges(view, contents, &ranges);
+    snapshot_unused_find(view, &writer->unused);
     progress_begin(&progress, "writing memory", ranges.count);
     for (size_t i = 0; i < ranges.count; i++) {
-        put_range(writer, view_source(view), &ranges.list[i]);
+        put_range(writer, view, &ranges.list[i]);
         progress_step(&progress, i);
     }
     progress_end(&progress);
     ranges_free(&ranges);
+    ranges_free(&writer->unused);
 }
 
 struct text {
