@@ -2,6 +2,7 @@
 import os
 import pathlib
 import random
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -46,6 +47,17 @@ class Tables(unittest.TestCase):
                          {f"thread {t}": CHUNKS // 4 for t in range(1, 5)})
         self.assertEqual([(r["key"], r["chunks"], r["bytes"]) for r in sizes],
                          [("up to 128", CHUNKS, CHUNKS * 100)])
+
+    def test_free_entries_are_not_in_snapshots(self):
+        """The process still has the word: see leave_free_entry() in tables_target.c."""
+        with target.running() as process, tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "snapshot"
+            target.ftm("dump", "--uncompressed", process.pid, "-o", path)
+            word = struct.pack("<Q", 0x7eed5a1e00000000 + process.pid)
+            self.assertFalse(word in path.read_bytes(), "an entry that is free was written")
+            profiles = [target.ftm_json("profile", "--by", "size", source)["rows"]
+                        for source in (process.pid, path)]
+        self.assertEqual(*profiles)
 
     def test_exports(self):
         with target.running() as process:
