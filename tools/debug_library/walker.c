@@ -1,11 +1,10 @@
 /*
- * An unwinder by the tables of all modules, which libgcc reads. Since glibc 2.35 it finds the table
- * of a module without a lock, so it may run in a thread that loads a module, or while another one
- * does.
+ * What the debug library does for libft_malloc.so: it registers hooks.
  */
 #include "walker.h"
 #include "connect.h"
 #include "dump_sections.h"
+#include "stack_walk.h"
 
 #include "debug/hooks.h"
 #include "os/os.h"
@@ -16,39 +15,8 @@
 #include <link.h>
 #include <stdio.h>
 #include <unistd.h>
-#include <unwind.h>
 
 #pragma weak ft_malloc_debug_register
-
-struct walk {
-    uintptr_t first; /* the address to store first: the library's own frames come before it */
-    uintptr_t *pcs;
-    unsigned most, depth;
-};
-
-static _Unwind_Reason_Code store(struct _Unwind_Context *context, void *argument)
-{
-    struct walk *walk = argument;
-    uintptr_t pc = _Unwind_GetIP(context);
-
-    /* Behind the first function of the thread libgcc comes with 0, and ends by itself. */
-    if (pc == 0 || (walk->depth == 0 && pc != walk->first))
-        return _URC_NO_REASON;
-    if (walk->depth == walk->most)
-        return _URC_NORMAL_STOP;
-    walk->pcs[walk->depth++] = pc;
-    return _URC_NO_REASON;
-}
-
-// NOLINTNEXTLINE(readability-non-const-parameter): the type of the hook; `store` writes there
-static unsigned unwind(void *frame, uintptr_t *pcs, unsigned most, bool *complete)
-{
-    struct walk walk = {.first = ((const uintptr_t *)frame)[1], .pcs = pcs, .most = most};
-
-    /* Only the end of the stack ends the walk like this. */
-    *complete = _Unwind_Backtrace(store, &walk) == _URC_END_OF_STACK && walk.depth > 0;
-    return walk.depth;
-}
 
 static void append_maps(int fd)
 {
@@ -85,17 +53,13 @@ void walker_begin(void)
 {
     static const struct ft_malloc_debug_hooks hooks = {.version = DEBUG_HOOKS_VERSION,
                                                        .size = sizeof hooks,
-                                                       .unwind = unwind,
+                                                       .unwind = stack_walk,
                                                        .append_maps = append_maps,
                                                        .dump = dump_sections,
                                                        .describe = describe,
                                                        .reported = connect_note_chunk};
-    uintptr_t pc;
-    struct walk walk = {.pcs = &pc, .most = 1};
-
     if (ft_malloc_debug_register == NULL)
         return;
-    /* The first walk of a process may have to load something. */
-    (void)_Unwind_Backtrace(store, &walk);
+    stack_walk_begin();
     (void)ft_malloc_debug_register(&hooks);
 }

@@ -1,0 +1,124 @@
+/*
+ * Compares walks by kept rules with libgcc's: without frame pointers, with frames of variable size,
+ * in a destructor during an exception, in a signal handler, and in a module that is replaced.
+ */
+extern "C" {
+#include "stack_walk.h"
+}
+
+#include <alloca.h>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <dlfcn.h>
+#include <stdexcept>
+#include <thread>
+
+namespace
+{
+
+enum { MOST = 64, DEEP = 20 };
+
+__attribute__((noinline)) void compare(unsigned least)
+{
+    uintptr_t kept[MOST], told[MOST];
+    bool kept_complete = false, told_complete = false;
+    void *frame = __builtin_frame_address(0);
+    unsigned depth = stack_walk(frame, kept, MOST, &kept_complete);
+    unsigned expected = stack_walk_tables(frame, told, MOST, &told_complete);
+
+    if (depth < least || depth != expected || !kept_complete || !told_complete ||
+        memcmp(kept, told, depth * sizeof *kept) != 0) {
+        (void)fprintf(stderr, "%u frames of %u, complete %d %d\n", depth, expected, kept_complete,
+                      told_complete);
+        abort();
+    }
+}
+
+struct Destroyed {
+    ~Destroyed()
+    {
+        compare(3);
+    }
+};
+
+__attribute__((noinline)) int descend(int left, bool fail)
+{
+    auto *room = static_cast<volatile char *>(alloca(static_cast<size_t>(left) * 7 + 1));
+    Destroyed destroyed;
+
+    room[0] = 1;
+    if (left == 0) {
+        compare(DEEP);
+        if (fail)
+            throw std::runtime_error("back");
+        return 0;
+    }
+    return descend(left - 1, fail) + room[0];
+}
+
+__attribute__((noinline)) int aligned(int left)
+{
+    alignas(64) volatile char room[100];
+
+    room[0] = 1;
+    if (left == 0)
+        compare(DEEP);
+    return left == 0 ? 0 : aligned(left - 1) + room[0];
+}
+
+void handle(int /*unused*/)
+{
+    compare(3);
+}
+
+void walk_all()
+{
+    for (int n = 0; n < 3; n++) {
+        (void)descend(DEEP, false);
+        (void)aligned(DEEP);
+        try {
+            (void)descend(DEEP, true);
+        } catch (const std::runtime_error &) {
+            compare(2);
+        }
+        (void)raise(SIGUSR1);
+    }
+}
+
+void compare_in_module()
+{
+    compare(3);
+}
+
+/* Returns where the function was. */
+void *walk_in(const char *path)
+{
+    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL), *function;
+
+    if (module == nullptr || (function = dlsym(module, "walk_plugin")) == nullptr)
+        abort();
+    reinterpret_cast<void (*)(void (*)())>(function)(compare_in_module);
+    (void)dlclose(module);
+    return function;
+}
+
+} // namespace
+
+int main(int count, char **arguments)
+{
+    int same = 0;
+
+    if (count != 3)
+        return 2;
+    stack_walk_begin();
+    (void)signal(SIGUSR1, handle);
+    std::thread other(walk_all);
+    walk_all();
+    other.join();
+    for (int n = 0; n < 10; n++)
+        same += walk_in(arguments[1]) == walk_in(arguments[2]);
+    /* Otherwise the modules have not replaced each other, and nothing was tested. */
+    return same > 0 ? 0 : 1;
+}

@@ -1,0 +1,82 @@
+/*
+ * Rules by return address. A slot is two words that are written without a lock: the second is mixed
+ * into the first, so words of two writers do not belong together and count as an empty slot.
+ *
+ * A module that is unloaded may be replaced by another one at the same place. So a rule also keeps
+ * what tells its module: where it is, its tables, and how often calls of dlclose() have begun and
+ * ended.
+ */
+#include "frame_rule.h"
+#include "module_unload.h"
+
+#include "os/os.h"
+
+#include <dlfcn.h>
+#include <stdatomic.h>
+#include <string.h>
+
+enum { SLOT_BITS = 15 };
+
+/* Relaxed: nothing else is read by way of them. The check tells whether they belong together. */
+struct slot {
+    _Atomic uint64_t check, data;
+};
+
+static struct slot slots[1 << SLOT_BITS];
+
+static uint64_t mix(uint64_t value)
+{
+    value *= 0x9e3779b97f4a7c15U;
+    return value ^ value >> 29;
+}
+
+static uint64_t pack(struct frame_rule rule)
+{
+    return rule.kind | (uint64_t)rule.by_pointer << 2 | (uint64_t)rule.saved << 3 |
+           (uint64_t)rule.back << 11 | (uint64_t)(rule.size & 0x1fff) << 19;
+}
+
+static struct frame_rule unpack(uint64_t data)
+{
+    return (struct frame_rule){.kind = data & 3,
+                               .by_pointer = data >> 2 & 1,
+                               .saved = (uint8_t)(data >> 3),
+                               .back = (uint8_t)(data >> 11),
+                               .size = data >> 19 & 0x1fff};
+}
+
+/* The high half of what is kept. Returns 0 if no module is there. */
+static uint64_t module_mark(uintptr_t pc)
+{
+    struct dl_find_object object;
+    uint64_t table = 0;
+
+    if (_dl_find_object(pointer_to(pc - 1), &object) != 0)
+        return 0;
+    /* Its beginning tells where the frames are and how many. */
+    memcpy(&table, (const char *)object.dlfo_eh_frame + sizeof table / 2, sizeof table);
+    table = mix(table + module_unloads());
+    table = mix(table ^ (uintptr_t)object.dlfo_map_start);
+    table = mix(table ^ (uintptr_t)object.dlfo_map_end);
+    table = mix(table ^ (uintptr_t)object.dlfo_eh_frame);
+    return mix(table ^ (uintptr_t)object.dlfo_link_map) | (uint64_t)1 << 63;
+}
+
+struct frame_rule frame_rule_of(uintptr_t pc)
+{
+    uint64_t mark = module_mark(pc) >> 32 << 32, data;
+    struct slot *slot = &slots[mix(pc) >> (64 - SLOT_BITS)];
+    struct frame_rule rule;
+
+    data = atomic_load_explicit(&slot->data, memory_order_relaxed);
+    if (mark != 0 && data >> 32 << 32 == mark &&
+        atomic_load_explicit(&slot->check, memory_order_relaxed) == (mix(data) ^ pc))
+        return unpack(data);
+    rule = frame_rule_decode(pc);
+    if (mark == 0 || rule.size > 0x1fff)
+        return rule;
+    data = mark | pack(rule);
+    atomic_store_explicit(&slot->data, data, memory_order_relaxed);
+    atomic_store_explicit(&slot->check, mix(data) ^ pc, memory_order_relaxed);
+    return rule;
+}

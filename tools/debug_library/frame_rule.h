@@ -1,0 +1,31 @@
+/*
+ * How to get from a frame to its caller's, decoded from the unwind tables (DWARF call frame
+ * information) and kept for later walks. Takes no lock if no code is registered by hand.
+ */
+#ifndef FT_DEBUG_LIBRARY_FRAME_RULE_H
+#define FT_DEBUG_LIBRARY_FRAME_RULE_H
+
+#include <stdint.h>
+
+enum frame_kind {
+    FRAME_HARD, /* a signal's frame, an expression, or no table: libgcc has to do it */
+    FRAME_PLAIN,
+    FRAME_LAST, /* there is no caller */
+};
+
+/* All offsets are in words. The canonical frame address is the caller's stack pointer. */
+struct frame_rule {
+    uint8_t kind;
+    uint8_t by_pointer; /* whether the frame address is told from the frame pointer */
+    uint16_t size;      /* from that register to the frame address */
+    uint8_t back;       /* from the frame address down to the return address */
+    uint8_t saved;      /* and to the caller's frame pointer; 0 if it is unchanged */
+};
+
+/* Decodes the rule for a call that returns to `pc`. */
+struct frame_rule frame_rule_decode(uintptr_t pc);
+
+/* Returns the rule that is kept for `pc`, or decodes and keeps it. Any thread, any place. */
+struct frame_rule frame_rule_of(uintptr_t pc);
+
+#endif
