@@ -56,7 +56,8 @@ bool arena_locked_here(struct arena *arena)
     return atomic_load_explicit(&arena->holder, memory_order_relaxed) == &thread_self;
 }
 
-static bool enlist(struct arena *arena)
+/* `ready` bytes of the arena and its cache are memory. */
+static bool enlist(struct arena *arena, size_t ready)
 {
     struct arena *newest;
     bool fits;
@@ -72,7 +73,7 @@ static bool enlist(struct arena *arena)
         arena->small_tag = (uint16_t)(arena->id | TAG_SMALL);
         heap_set_init(&arena->tiny, arena, arena->tiny_tag, false, large_trim);
         heap_set_init(&arena->small, arena, arena->small_tag, true, large_trim);
-        cache_attach((struct cache *)(void *)(arena + 1), arena);
+        cache_attach((struct cache *)(void *)(arena + 1), arena, ready - sizeof *arena);
         /* Release: whoever walks the list finds the arena complete. */
         atomic_store_explicit(&arena_list, arena, memory_order_release);
     }
@@ -83,7 +84,8 @@ static bool enlist(struct arena *arena)
 static struct arena *create(bool apart)
 {
     size_t size = round_up(sizeof(struct arena) + cache_size(), os_page_size());
-    struct arena *arena = space_map_arena(size);
+    size_t ready = sizeof(struct arena) + cache_least_size();
+    struct arena *arena = space_map_arena(size, &ready);
 
     if (arena == NULL)
         return NULL;
@@ -91,7 +93,7 @@ static struct arena *create(bool apart)
     pthread_mutex_init(&arena->lock, NULL);
     pthread_mutex_init(&arena->repair_lock, NULL);
     arena->apart = apart;
-    if (!enlist(arena)) {
+    if (!enlist(arena, ready)) {
         own_unmap(arena, size);
         return NULL;
     }

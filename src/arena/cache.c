@@ -22,13 +22,18 @@ size_t cache_size(void)
     return head_size() + stacks_slots() * sizeof(void *);
 }
 
-void cache_attach(struct cache *cache, struct arena *arena)
+size_t cache_least_size(void)
+{
+    return head_size() + stacks_first_slots() * sizeof(void *);
+}
+
+void cache_attach(struct cache *cache, struct arena *arena, size_t ready)
 {
     cache->arena = arena;
     cache->tiny_tag = arena->tiny_tag;
     cache->small_tag = arena->small_tag;
-    stacks_init(&cache->stacks, (void **)(void *)((char *)cache + head_size()), &arena->bins,
-                cache != cache_first(arena));
+    stacks_init(&cache->stacks, (void **)(void *)((char *)cache + head_size()),
+                (ready - head_size()) / sizeof(void *), &arena->bins, cache != cache_first(arena));
     cache->random = secret_word ^ secret_scramble((uintptr_t)cache + clock_now());
     own_heaps_clear(&cache->own_tiny);
     own_heaps_clear(&cache->own_small);
@@ -40,12 +45,13 @@ void cache_attach(struct cache *cache, struct arena *arena)
 
 struct cache *cache_create(struct arena *arena)
 {
-    struct cache *cache = own_map(cache_size());
+    size_t ready = cache_least_size();
+    struct cache *cache = own_map_part(cache_size(), &ready);
 
     if (cache == NULL)
         return NULL;
     arena_lock(arena);
-    cache_attach(cache, arena);
+    cache_attach(cache, arena, ready);
     arena_unlock(arena);
     return cache;
 }

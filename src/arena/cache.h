@@ -118,14 +118,19 @@ struct cache {
 extern const struct cache cache_none;
 #define CACHE_NONE ((struct cache *)&cache_none)
 
-/* Returns the size of a cache with its stacks, in bytes. */
+/*
+ * Return the size of a cache with its stacks, in bytes, and how much of it has to be memory from
+ * the beginning.
+ */
 size_t cache_size(void);
+size_t cache_least_size(void);
 
 /*
- * Makes zero-filled memory of that size a cache of the arena. The arena's lock is held, or no other
+ * Makes a place of that size a cache of the arena. Its first `ready` bytes are zero-filled memory;
+ * when stacks are lengthened, more of it becomes memory. The arena's lock is held, or no other
  * thread knows the arena.
  */
-void cache_attach(struct cache *cache, struct arena *arena);
+void cache_attach(struct cache *cache, struct arena *arena, size_t ready);
 
 /* Returns one more cache for an arena, or NULL if there is no memory. Takes the arena's lock. */
 struct cache *cache_create(struct arena *arena);

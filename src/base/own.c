@@ -74,6 +74,24 @@ void *own_map(size_t size)
     return memory;
 }
 
+void *own_map_part(size_t size, size_t *ready)
+{
+    void *memory;
+
+    size = round_up(size, os_page_size());
+    *ready = round_up(*ready, os_page_size());
+    memory = os_reserve(size);
+    if (memory == NULL)
+        return NULL;
+    if (!os_renew(memory, *ready)) {
+        /* What the kernel did not renew may be a hole now, and another thread's. */
+        os_unmap((char *)memory + *ready, size - *ready);
+        return NULL;
+    }
+    own_enter(memory, size);
+    return memory;
+}
+
 /* Only the owner of the memory calls this, so its entry is complete and stays where it is. */
 static struct own_range *find(const void *memory)
 {

@@ -39,7 +39,13 @@ struct own_ranges {
 /* Returns `size` bytes of zero-filled memory, rounded up to whole pages, or NULL. */
 void *own_map(size_t size);
 
-/* Unmaps memory of own_map(). Returns false if the kernel refuses. */
+/*
+ * Does the same, but only the first `*ready` bytes, rounded up to whole pages, are memory; what is
+ * behind them is address space, for os_renew(). Stores how much that is.
+ */
+void *own_map_part(size_t size, size_t *ready);
+
+/* Unmaps memory of own_map() or own_map_part(). Returns false if the kernel refuses. */
 bool own_unmap(void *memory, size_t size);
 
 /*

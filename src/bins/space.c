@@ -231,7 +231,7 @@ bool space_unmap_heap(uintptr_t base, size_t size)
     return os_unmap(pointer_to(base - os_page_size()), size);
 }
 
-void *space_map_arena(size_t size)
+void *space_map_arena(size_t size, size_t *ready)
 {
     /*
      * Most processes have one arena. Its memory is part of the library's own data, which needs no
@@ -243,7 +243,8 @@ void *space_map_arena(size_t size)
 
     /* Relaxed: it only matters who is first. */
     if (size > FIRST_ARENA || !atomic_exchange_explicit(&vacant, false, memory_order_relaxed))
-        return own_map(size);
+        return own_map_part(size, ready);
+    *ready = size;
     /*
      * The linker does not align it, because that would put all zero-filled data on pages of its
      * own. It is entered for programs that the library is linked into, whose data surround it.

@@ -44,9 +44,10 @@ uintptr_t space_find_heap(size_t *size, size_t least, heap_reclaim *reclaim, siz
 bool space_unmap_heap(uintptr_t base, size_t size);
 
 /*
- * Returns `size` zero-filled bytes, a multiple of the page, or NULL if there is no memory.
- * own_unmap() unmaps them.
+ * Returns a place for an arena of `size` bytes, a multiple of the page, or NULL if there is no
+ * memory. The first `*ready` bytes, or more, are zero-filled memory; stores how many. What is
+ * behind them is address space, for os_renew(). own_unmap() unmaps all of it.
  */
-void *space_map_arena(size_t size);
+void *space_map_arena(size_t size, size_t *ready);
 
 #endif

@@ -113,6 +113,15 @@ size_t stacks_slots(void)
     return slots;
 }
 
+size_t stacks_first_slots(void)
+{
+    size_t slots = 0;
+
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
+        slots += first_capacity(size_class);
+    return slots;
+}
+
 /* Makes all stacks short and empty, close together, and forgets all slabs. */
 static void lay_out(struct stacks *stacks)
 {
@@ -134,11 +143,13 @@ static void lay_out(struct stacks *stacks)
     stacks->next_slots = slots;
 }
 
-void stacks_init(struct stacks *stacks, void **slots, struct bins *bins, bool lean)
+void stacks_init(struct stacks *stacks, void **slots, size_t ready, struct bins *bins, bool lean)
 {
     stacks->lean = lean;
     stacks->bins = bins;
     stacks->slots = slots;
+    stacks->ready_slots = slots + ready;
+    stacks->end_slots = slots + stacks_slots();
     stack_room_init(stacks);
     stacks->flush_next = SIZE_CLASSES;
     lay_out(stacks);
@@ -176,7 +187,8 @@ void stacks_reset(struct stacks *stacks)
     lay_out(stacks);
 }
 
-static void lengthen(struct stack *stack, unsigned limit)
+/* Returns false if there is no memory; nothing has changed then. */
+static bool lengthen(struct stack *stack, unsigned limit)
 {
     struct stacks *stacks = stacks_of(stack);
     unsigned count = stack_count(stack);
@@ -184,6 +196,8 @@ static void lengthen(struct stack *stack, unsigned limit)
     if (limit > stack->capacity) {
         void **slots = stacks->next_slots;
 
+        if (!stack_room_commit(stacks, slots + limit))
+            return false;
         stacks->next_slots = slots + limit;
         memcpy(slots, stack->slots, count * sizeof slots[0]);
         stack->slots = slots;
@@ -192,6 +206,7 @@ static void lengthen(struct stack *stack, unsigned limit)
     }
     stack->refills = stack->returns = 0;
     stack->end = stack->slots + limit;
+    return true;
 }
 
 void stack_flush(struct stack *stack)
@@ -325,8 +340,10 @@ static bool lengthen_if_short(struct stack *stack, unsigned refills)
         return false;
     if (!stack_room_take(stacks, more) && !ask_for_room(stacks, more))
         return false;
-    lengthen(stack, limit);
-    return true;
+    if (lengthen(stack, limit))
+        return true;
+    stack_room_give(stacks, more);
+    return false;
 }
 
 bool stack_refill(struct stack *stack, uint64_t *random)

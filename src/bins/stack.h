@@ -53,6 +53,9 @@ struct stacks {
      */
     void **slots;
     void **next_slots;
+    /* The end of the slots that are memory, and of those that can become memory. */
+    void **ready_slots;
+    void **end_slots;
     /*
      * By how many bytes all stacks together may still be lengthened. When nothing is left, a sum
      * that all threads share is used: see stack_room.h.
@@ -77,16 +80,18 @@ struct stacks {
 extern const uint16_t tiny_stack_offsets[TINY_MAX / CHUNK_ALIGN + 1];
 
 /*
- * Returns how many slots all stacks of a thread need, if each becomes as long as it may, step by
- * step.
+ * Return how many slots all stacks of a thread need, if each becomes as long as it may, step by
+ * step; and how many the first ones need.
  */
 size_t stacks_slots(void);
+size_t stacks_first_slots(void);
 
 /*
- * Sets up the stacks of a thread. `slots` are stacks_slots() slots, zero-filled. Lean stacks keep
- * less until they are used a lot.
+ * Sets up the stacks of a thread. There are stacks_slots() slots at `slots`, of which the first
+ * `ready` ones are zero-filled memory, up to the end of a page. Lean stacks keep less until they
+ * are used a lot.
  */
-void stacks_init(struct stacks *stacks, void **slots, struct bins *bins, bool lean);
+void stacks_init(struct stacks *stacks, void **slots, size_t ready, struct bins *bins, bool lean);
 
 /* Forgets all chunks, which a repair after a fork finds by their states. */
 void stacks_reset(struct stacks *stacks);

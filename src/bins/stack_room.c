@@ -5,8 +5,13 @@
 
 #include "os/os.h"
 
-/* How much each thread has for itself, and how much all threads share. */
-enum { ROOM_OWN = 64 << 10, ROOM_COMMON = 24 << 20 };
+enum {
+    /* How much each thread has for itself, and how much all threads share. */
+    ROOM_OWN = 64 << 10,
+    ROOM_COMMON = 24 << 20,
+    /* How many bytes of slots become memory at a time: a multiple of every page size. */
+    SLOTS_STEP = 64 << 10,
+};
 
 /*
  * By how many bytes the stacks of all threads may still be lengthened, beyond what each thread has
@@ -46,4 +51,30 @@ void stack_room_give(struct stacks *stacks, size_t bytes)
         os_count_rmw();
         atomic_fetch_add_explicit(&room_common, bytes - own, memory_order_relaxed);
     }
+}
+
+static size_t slots_between(void **from, void **to)
+{
+    return (size_t)((uintptr_t)to - (uintptr_t)from);
+}
+
+bool stack_room_commit(struct stacks *stacks, void **end)
+{
+    void **ready = stacks->ready_slots;
+    size_t least, all;
+
+    if (likely(end <= ready))
+        return true;
+    if (end > stacks->end_slots)
+        return false;
+    least = round_up(slots_between(ready, end), SLOTS_STEP);
+    all = round_up(slots_between(ready, stacks->end_slots), os_page_size());
+    least = least < all ? least : all;
+    if (!os_renew(ready, least)) {
+        stacks->end_slots = ready;
+        return false;
+    }
+    /* Only now, because a fork may come between: the child then renews slots that nobody uses. */
+    stacks->ready_slots = ready + least / sizeof *ready;
+    return true;
 }

@@ -1,5 +1,5 @@
 /*
- * The room for lengthening stacks: the bytes of the chunks that fit in a stack beyond those of its
+ * The room for lengthening stacks. That is memory for their slots, and the bytes of the chunks that fit in a stack beyond those of its
  * first length. A thread uses up its own room first, and then what all threads share.
  */
 #ifndef FT_BINS_STACK_ROOM_H
@@ -13,5 +13,11 @@ void stack_room_init(struct stacks *stacks);
 bool stack_room_take(struct stacks *stacks, size_t bytes);
 
 void stack_room_give(struct stacks *stacks, size_t bytes);
+
+/*
+ * Makes sure that the slots up to `end` are memory. Returns false if the kernel refuses. Then there
+ * may be a hole, and no more slots become memory.
+ */
+bool stack_room_commit(struct stacks *stacks, void **end);
 
 #endif

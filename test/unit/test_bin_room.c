@@ -5,6 +5,7 @@
 #include "unit/unit.h"
 
 #include "bins/bin.h"
+#include "os/os.h"
 
 enum { MANY = 3000 };
 
@@ -248,9 +249,70 @@ static void test_idle_stacks_give_room_to_busy_ones(void **state)
     assert_int_equal(stack_limit(busy), length);
 }
 
+/* Returns an arena whose memory is not the library's own data. */
+static struct stacks *mapped_stacks(void)
+{
+    unit_arena();
+    return &cache_first(unit_arena())->stacks;
+}
+
+static struct arena *arena_of(struct stacks *stacks)
+{
+    return ((struct cache *)(void *)((char *)stacks - offsetof(struct cache, stacks)))->arena;
+}
+
+static void test_slots_become_memory_when_stacks_are_lengthened(void **state)
+{
+    (void)state;
+    struct stacks *stacks = mapped_stacks();
+    void **first_end = stacks->ready_slots;
+    uintptr_t end = round_up((uintptr_t)stacks->end_slots, os_page_size());
+
+    assert_true(stacks->next_slots <= stacks->ready_slots);
+    assert_true((uintptr_t)first_end - (uintptr_t)stacks < end - (uintptr_t)stacks);
+    assert_true(unit_protected_so((uintptr_t)first_end, end, "---p"));
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        go_up_and_down(arena_of(stacks), &stacks->of[size_class], 5);
+        assert_true(stacks->next_slots <= stacks->ready_slots);
+        assert_true((uintptr_t)stacks->ready_slots <= end);
+    }
+    assert_true(stacks->ready_slots > first_end);
+    assert_true(unit_protected_so((uintptr_t)stacks, (uintptr_t)stacks->ready_slots, "rw-p"));
+}
+
+static void test_stacks_stay_as_long_as_they_are_without_memory_for_slots(void **state)
+{
+    (void)state;
+    struct stacks *stacks = mapped_stacks();
+    struct stack *stack = &stacks->of[TINY_CLASSES - 1];
+    struct arena *arena = arena_of(stacks);
+    size_t room = stacks->room;
+    void **end = stacks->ready_slots;
+    unsigned limit;
+
+    /* So that nothing else needs memory. */
+    unit_free(arena, unit_alloc(arena, unit_bin_size(stack)));
+    stacks->next_slots = end;
+    limit = stack_limit(stack);
+    os_fail_after(1, true);
+    go_up_and_down(arena, stack, ROUNDS);
+    os_fail_after(0, false);
+    assert_int_equal(stack_limit(stack), limit);
+    assert_int_equal(stacks->room, room);
+    /* There may be a hole, which is never touched, also when there is memory again. */
+    go_up_and_down(arena, stack, ROUNDS);
+    assert_int_equal(stack_limit(stack), limit);
+    assert_ptr_equal(stacks->ready_slots, end);
+    unit_check_bin(arena, stack, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_slots_become_memory_when_stacks_are_lengthened,
+                                  unit_flush_all),
+        cmocka_unit_test_teardown(test_stacks_stay_as_long_as_they_are_without_memory_for_slots,
+                                  unit_flush_all),
         cmocka_unit_test_teardown(test_a_first_stack_that_is_often_empty_grows, unit_flush_all),
         cmocka_unit_test_teardown(test_a_small_stack_doubles_when_it_underflows_and_overflows,
                                   unit_flush_all),
