@@ -40,7 +40,14 @@ class MisusePrograms(unittest.TestCase):
     def test_each_ends_as_it_says(self):
         for _, name, outcome, text in programs():
             with self.subTest(name):
-                self.check(name, outcome, text, run(name))
+                # Places and canaries are random: a byte that is written may be the canary's, and
+                # what is beside a chunk decides who notices first. Both are rare.
+                for _ in range(3):
+                    done = run(name)
+                    if done.returncode == ENDS[outcome] and (
+                            not text or re.search("ft_malloc: .*" + text, done.stderr.decode())):
+                        break
+                self.check(name, outcome, text, done)
 
     def test_what_is_fine_is_fine_in_every_mode(self):
         for modes in ({"FT_MALLOC_HARDEN": "0"}, {"FT_MALLOC_GUARD": "2"},
@@ -53,7 +60,7 @@ class MisusePrograms(unittest.TestCase):
     def check_stopped_by_guard(self, name, rounds):
         for _ in range(rounds):
             done = run(name, FT_MALLOC_GUARD="1")
-            if done.returncode != 0:
+            if done.returncode == -signal.SIGSEGV:
                 break
         self.assertEqual(done.returncode, -signal.SIGSEGV, name)
         self.assertIn(b"ft_malloc: SIGSEGV: ", done.stderr, name)
