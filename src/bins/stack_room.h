@@ -1,6 +1,7 @@
 /*
- * The room for lengthening stacks. That is memory for their slots, and the bytes of the chunks that fit in a stack beyond those of its
- * first length. A thread uses up its own room first, and then what all threads share.
+ * The room for lengthening stacks. That is memory for their slots, and the bytes of the chunks that
+ * fit in a stack beyond those of its first length. A thread uses up its own room first, and then
+ * what all threads share.
  */
 #ifndef FT_BINS_STACK_ROOM_H
 #define FT_BINS_STACK_ROOM_H
