@@ -6,10 +6,6 @@
  *
  * TINY bins do not borrow: there is less to gain, their states can only tell little slack, and
  * freed chunks would be handed out again sooner, so that fewer double frees would be detected.
- *
- * Sharing is for classes of which little is used. A slab of their own would make at least one page
- * memory, and a part of a page of states. So their first requests take chunks of a larger class of
- * the same zone, which several classes share.
  */
 #include "bins/bin_slabs.h"
 #include "bins/stack.h"
@@ -21,17 +17,6 @@ enum {
      * large.
      */
     LENDERS = 4,
-    /*
-     * The first requests of a class are served by a larger one, until they would waste so many
-     * bytes, or are so many.
-     */
-    SHARED_WASTE = 2 << 10,
-    SHARED_MOST = 32,
-    /* Classes up to this size share those of 32, 64 and 128 bytes. */
-    SHARED_UP_TO = 128,
-    /* SMALL classes above the one and below the other share the latter. */
-    SMALL_SHARED_FROM = 1 << 10,
-    SMALL_SHARED = 2 << 10,
 };
 
 /*
@@ -60,47 +45,4 @@ struct stack *stack_lender(struct stack *stack, bool anything)
         if (can_lend(stack + more, anything))
             return stack + more;
     return stack;
-}
-
-/*
- * Returns the class that serves a TINY request above SHARED_UP_TO: the next one that has a slab
- * already, or the largest whose states can tell the slack.
- */
-static unsigned next_with_slab(struct stack *stack, size_t requested)
-{
-    unsigned more = 0;
-
-    while (stack->size_class + more + 1 < TINY_CLASSES &&
-           size_classes[stack->size_class + more + 1].size <= requested + TINY_SLACK_MAX)
-        if (bin_of(stack + ++more)->current != NULL)
-            break;
-    return stack->size_class + more;
-}
-
-/* Returns the class that serves a request while few of its own class are wanted. */
-static unsigned shared_class(struct stack *stack, size_t requested)
-{
-    unsigned size = size_classes[stack->size_class].size;
-
-    if (size <= SHARED_UP_TO)
-        return size_class_of(size <= 32 ? 32 : size <= 64 ? 64 : SHARED_UP_TO);
-    if (size <= TINY_MAX)
-        return next_with_slab(stack, requested);
-    return size_class_of(size > SMALL_SHARED_FROM && size < SMALL_SHARED ? SMALL_SHARED : size);
-}
-
-struct stack *stack_shared(struct stack *stack, size_t requested)
-{
-    struct stacks *stacks = stacks_of(stack);
-    uint8_t *count = &stacks->shared[stack->size_class];
-    unsigned size_class, waste;
-
-    if (*count >= SHARED_MOST)
-        return stack;
-    size_class = shared_class(stack, requested);
-    waste = size_classes[size_class].size - size_classes[stack->size_class].size;
-    if ((*count + 1) * waste > SHARED_WASTE)
-        return stack;
-    *count += size_class != stack->size_class;
-    return &stacks->of[size_class];
 }
