@@ -60,9 +60,11 @@ def main():
                 variables["LEAK_CASES_DUMP"] = os.path.join(folder, "own")
             with leak_cases.waiting(PROGRAM, case, libraries, **variables) as (process, printed):
                 found = look(how, process, folder)
-            wanted = leak_cases.differing("ftm", case, leak_cases.expectations(printed))
+            truth = leak_cases.expectations(printed)
+            wanted = leak_cases.differing("ftm", case, truth)
             found = leak_cases.only(found, wanted)
-            if found != wanted:
+            # What hides a leak, such as a word left by an earlier call, is not always there.
+            if found not in (wanted, truth):
                 print(f"{case}: found {found}, expected {wanted}")
                 wrong += 1
     print(f"{len(cases)} cases, {wrong} wrong")
