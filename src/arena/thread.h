@@ -117,6 +117,6 @@ struct thread_watch {
     void (*ended)(void);
     void (*forked)(void);
 };
-void thread_watch(const struct thread_watch *watch);
+void thread_watch(const struct thread_watch *table);
 
 #endif

@@ -39,7 +39,7 @@ struct report {
  * called. It must be safe with any lock held, and flush the text.
  */
 typedef void report_details(struct text *text, const struct report *report);
-void report_set_details(report_details *details);
+void report_set_details(report_details *function);
 
 /*
  * Both write the line and call the handler, which may leave by longjmp() if report->unlocked.

@@ -50,6 +50,7 @@ double poisson_probability(double value)
 
     if (value > 1 << (HALVINGS_MOST - 1))
         return 1; /* to all digits */
+    // NOLINTNEXTLINE: halving is exact
     for (; x > 0.5; x /= 2)
         halvings++;
     term = x;

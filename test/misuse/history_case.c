@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+// NOLINTNEXTLINE: weak here
 extern ft_malloc_error_handler ft_malloc_on_error(ft_malloc_error_handler handler)
     __attribute__((weak));
 

@@ -329,7 +329,8 @@ static void test_misuse_is_reported(void **state)
         assert_ptr_equal(strstr(end.err, cases[n / 2].line), end.err);
         assert_int_equal(end.err_lines, 1);
     }
-    options.harden = options.report_only = false;
+    options.harden = false;
+    options.report_only = false;
 }
 
 int main(void)

@@ -11,6 +11,7 @@
 static void test_the_logarithm_is_right(void **state)
 {
     (void)state;
+    // NOLINTNEXTLINE: a geometric row of values
     for (double value = 1; value > 0x1p-53; value *= 0.9973)
         assert_true(fabs(poisson_minus_ln(value) + log(value)) <= 1e-13 * (1 - log(value)));
     assert_true(poisson_minus_ln(1) == 0);
@@ -20,6 +21,7 @@ static void test_the_logarithm_is_right(void **state)
 static void test_the_probability_is_right(void **state)
 {
     (void)state;
+    // NOLINTNEXTLINE: a geometric row of values
     for (double value = 1e-12; value < 200; value *= 1.0071) {
         double right = -expm1(-value);
 
@@ -69,6 +71,7 @@ static void test_the_smallest_mean(void **state)
 static void check_unbiased(size_t size, uint64_t mean, unsigned calls)
 {
     uint64_t random = size * 31 + mean, left = poisson_gap(&random, mean);
+    // NOLINTNEXTLINE: both are small
     double chunks = 0, bytes = 0, probability = poisson_probability(((double)size + 1) / mean);
     double samples = calls * probability;
 

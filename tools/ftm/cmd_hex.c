@@ -45,8 +45,8 @@ static void put_line(struct out *out, uint64_t address, const unsigned char *byt
         char high = digits[i < count ? bytes[i] >> 4 : 0];
         char low = digits[i < count ? bytes[i] & 15 : 0];
 
-        *at++ = i < count ? high : ' ';
-        *at++ = i < count ? low : ' ';
+        *at++ = (char)(i < count ? high : ' ');
+        *at++ = (char)(i < count ? low : ' ');
         *at++ = ' ';
         if (i == LINE / 2 - 1)
             *at++ = ' ';

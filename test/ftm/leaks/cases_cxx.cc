@@ -19,7 +19,9 @@ void *volatile globals[16];
 
 /* Has a destructor, so that new[] stores the number of elements in front of them. */
 struct counted {
+    // NOLINTNEXTLINE: plain data with a destructor
     void *held = nullptr;
+    // NOLINTNEXTLINE: plain data with a destructor
     char rest[40];
 
     APART ~counted()
@@ -71,6 +73,7 @@ void arrays_are_lost()
 }
 
 struct base_one {
+    // NOLINTNEXTLINE: plain data with a destructor
     long one[13];
     virtual APART ~base_one()
     {
@@ -79,6 +82,7 @@ struct base_one {
 };
 
 struct base_two {
+    // NOLINTNEXTLINE: plain data with a destructor
     void *two;
     virtual APART ~base_two()
     {

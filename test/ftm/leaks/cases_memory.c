@@ -59,6 +59,7 @@ static APART void *load(size_t size)
     if (length < 0)
         exit(3);
     path[length] = '\0';
+    // NOLINTNEXTLINE: the path has room
     strcpy(strrchr(path, '/') + 1, "leak_plugin.so");
     library = dlopen(path, RTLD_NOW);
     if (library == NULL) {
