@@ -20,9 +20,6 @@
  */
 bool guard_begin(unsigned one_in, uint64_t seed);
 
-/* Ends the mode. Guarded chunks stay what they are. */
-void guard_stop(void);
-
 /* A few bytes, because static TLS is scarce. */
 struct guard_thread {
     unsigned left;  /* calls until the one that is chosen next */

@@ -27,9 +27,6 @@ struct ft_malloc_debug_hooks {
      */
     unsigned (*unwind)(void *frame, uintptr_t *pcs, unsigned most, bool *complete);
 
-    /* Writes the process's mappings, as /proc/PID/maps lists them, to a file descriptor. */
-    void (*append_maps)(int fd);
-
     /*
      * Adds sections to a snapshot (debug/snapshot.h): calls `section` with `context` for each.
      * `flags` are those of ft_malloc_dump(). Memory is written from where it is, so it needs no

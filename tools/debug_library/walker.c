@@ -11,28 +11,10 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <link.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #pragma weak ft_malloc_debug_register
-
-static void append_maps(int fd)
-{
-    int maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-    char text[4096];
-    ssize_t got;
-
-    while (maps >= 0 && (got = read(maps, text, sizeof text)) > 0)
-        for (ssize_t done = 0, put; done < got; done += put) {
-            put = write(fd, text + done, (size_t)(got - done));
-            if (put < 0)
-                break;
-        }
-    if (maps >= 0)
-        (void)close(maps);
-}
 
 /* _dl_find_object() takes no lock, unlike dladdr(). */
 static size_t describe(uintptr_t pc, char *text, size_t size)
@@ -54,7 +36,6 @@ void walker_begin(void)
     static const struct ft_malloc_debug_hooks hooks = {.version = DEBUG_HOOKS_VERSION,
                                                        .size = sizeof hooks,
                                                        .unwind = stack_walk,
-                                                       .append_maps = append_maps,
                                                        .dump = dump_sections,
                                                        .describe = describe,
                                                        .reported = connect_note_chunk};

@@ -5,6 +5,7 @@
 
 #include "command.h"
 #include "memory.h"
+#include "search.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -210,17 +211,7 @@ void pages_close(struct pages *pages)
 /* Returns the first mapping that ends behind the address, or `count`. */
 static size_t first_behind(const struct pages *pages, uint64_t address)
 {
-    size_t low = 0, high = pages->count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (pages->list[middle].end <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return SEARCH_ABOVE(pages->list, pages->count, end, address);
 }
 
 bool pages_have(const struct pages *pages, uint64_t address)

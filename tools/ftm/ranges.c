@@ -4,6 +4,7 @@
 #include "ranges.h"
 
 #include "memory.h"
+#include "search.h"
 
 #include <stdlib.h>
 
@@ -43,17 +44,7 @@ void ranges_join(struct ranges *ranges)
 /* Returns the first range that ends behind the address, or `count`. */
 static size_t first_behind(const struct ranges *ranges, uint64_t address)
 {
-    size_t low = 0, high = ranges->count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (ranges->list[middle].end <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return SEARCH_ABOVE(ranges->list, ranges->count, end, address);
 }
 
 void ranges_outside(const struct ranges *ranges, uint64_t start, uint64_t end,

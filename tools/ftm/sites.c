@@ -4,6 +4,7 @@
 #include "sites.h"
 
 #include "memory.h"
+#include "sites_chunks.h"
 #include "sites_own.h"
 
 #include <stdlib.h>
@@ -155,16 +156,8 @@ void sites_sort_chunks(struct sites *sites)
 
 const struct site_chunk *sites_chunk(const struct sites *sites, uint64_t address)
 {
-    size_t low = 0, high = sites->chunk_count;
+    size_t low = sites_chunk_from(sites, address);
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (sites->chunks[middle].address < address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
     return low < sites->chunk_count && sites->chunks[low].address == address ? &sites->chunks[low]
                                                                              : NULL;
 }

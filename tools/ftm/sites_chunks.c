@@ -3,19 +3,10 @@
  */
 #include "sites_chunks.h"
 
+#include "search.h"
 size_t sites_chunk_from(const struct sites *sites, uint64_t address)
 {
-    size_t low = 0, high = sites->chunk_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (sites->chunks[middle].address < address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return SEARCH_FROM(sites->chunks, sites->chunk_count, address, address);
 }
 
 size_t sites_site_at(const struct sites *sites, uint64_t address)

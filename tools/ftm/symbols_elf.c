@@ -4,6 +4,7 @@
  */
 #include "debug/snapshot.h"
 #include "memory.h"
+#include "search.h"
 #include "source.h"
 #include "symbols_dwarf.h"
 #include "symbols_own.h"
@@ -281,16 +282,9 @@ static void open_module(struct elf_symbols *elf, size_t index)
 /* The index of the module that the address is in, or the count if it is in none. */
 static size_t module_at(const struct elf_symbols *elf, uint64_t pc)
 {
-    size_t low = 0, high = elf == NULL ? 0 : elf->count;
+    size_t count = elf == NULL ? 0 : elf->count;
+    size_t low = count == 0 ? 0 : SEARCH_ABOVE(elf->modules, count, end, pc);
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (elf->modules[middle].end <= pc)
-            low = middle + 1;
-        else
-            high = middle;
-    }
     if (elf != NULL && low < elf->count && pc < elf->modules[low].start)
         low = elf->count;
     return low;

@@ -5,6 +5,7 @@
  * process's user, or to root: anybody may create a file of that name.
  */
 #include "memory.h"
+#include "search.h"
 #include "symbols_own.h"
 
 #include <fcntl.h>
@@ -140,17 +141,9 @@ void perf_symbols_close(struct perf_symbols *perf)
 /* Code that was moved or freed stays in the map, so ranges overlap: look back a little. */
 const char *perf_symbols_at(const struct perf_symbols *perf, uint64_t pc)
 {
-    size_t low = 0, high = perf == NULL ? 0 : perf->count;
+    size_t low = perf == NULL ? 0 : SEARCH_ABOVE(perf->lines, perf->count, start, pc);
     const struct perf_line *best = NULL;
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (perf->lines[middle].start <= pc)
-            low = middle + 1;
-        else
-            high = middle;
-    }
     for (size_t i = low; i > 0 && low - i < 64; i--) {
         const struct perf_line *line = &perf->lines[i - 1];
 

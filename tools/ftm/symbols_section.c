@@ -7,6 +7,7 @@
  * kind, described in symbols.h.
  */
 #include "memory.h"
+#include "search.h"
 #include "symbols_own.h"
 
 #include <inttypes.h>
@@ -157,17 +158,10 @@ void section_symbols_close(struct section_symbols *section)
 unsigned section_symbols_at(const struct section_symbols *section, uint64_t pc,
                             struct frame *frames, unsigned max)
 {
-    size_t low = 0, high = section == NULL ? 0 : section->count;
+    size_t low =
+        section == NULL ? 0 : SEARCH_FROM(section->lines, section->count, frame.address, pc);
     unsigned count = 0;
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (section->lines[middle].frame.address < pc)
-            low = middle + 1;
-        else
-            high = middle;
-    }
     while (section != NULL && count < max && low < section->count &&
            section->lines[low].frame.address == pc)
         frames[count++] = section->lines[low++].frame;
