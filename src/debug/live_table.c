@@ -245,7 +245,7 @@ static void forget(struct shard *shard, uint32_t number, struct live_entry *befo
     set(&shard->used, get(&shard->used) - 1);
 }
 
-bool live_table_remove(uintptr_t address, struct live_chunk *chunk)
+static bool look_up(uintptr_t address, struct live_chunk *chunk, bool remove)
 {
     struct shard *shard = shard_of(address);
     struct live_entry *before;
@@ -255,24 +255,21 @@ bool live_table_remove(uintptr_t address, struct live_chunk *chunk)
     number = find(shard, address, &before);
     if (number != 0) {
         describe(entry_at(shard, number), chunk);
-        forget(shard, number, before);
+        if (remove)
+            forget(shard, number, before);
     }
     unlock(shard);
     return number != 0;
 }
 
+bool live_table_remove(uintptr_t address, struct live_chunk *chunk)
+{
+    return look_up(address, chunk, true);
+}
+
 bool live_table_find(uintptr_t address, struct live_chunk *chunk)
 {
-    struct shard *shard = shard_of(address);
-    struct live_entry *before;
-    uint32_t number;
-
-    lock(shard);
-    number = find(shard, address, &before);
-    if (number != 0)
-        describe(entry_at(shard, number), chunk);
-    unlock(shard);
-    return number != 0;
+    return look_up(address, chunk, false);
 }
 
 /* Makes the lists of a shard from its entries. */

@@ -4,6 +4,7 @@
  * and when all sleep.
  */
 #include "support/require.h"
+#include "support/resident.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -32,16 +33,6 @@ static void *work(void *argument)
     pthread_barrier_wait(&step);
     pthread_barrier_wait(&step);
     return argument;
-}
-
-static long resident_kib(void)
-{
-    long pages, all;
-    FILE *file = fopen("/proc/self/statm", "r");
-
-    REQUIRE(file != NULL && fscanf(file, "%ld %ld", &all, &pages) == 2, "no statm");
-    fclose(file);
-    return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
 int main(int argc, char **argv)

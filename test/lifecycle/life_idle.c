@@ -11,6 +11,7 @@
  * seconds later), and at the end.
  */
 #include "support/require.h"
+#include "support/resident.h"
 
 #include <malloc.h>
 #include <pthread.h>
@@ -74,16 +75,6 @@ static void *work(void *argument)
     }
     pthread_barrier_wait(&step);
     return NULL;
-}
-
-static long resident_kib(void)
-{
-    long pages, all;
-    FILE *file = fopen("/proc/self/statm", "r");
-
-    REQUIRE(file != NULL && fscanf(file, "%ld %ld", &all, &pages) == 2, "no statm");
-    fclose(file);
-    return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
 /* More chunks than a stack of free chunks holds, so some of these calls are slow. */

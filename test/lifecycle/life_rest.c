@@ -4,6 +4,7 @@
  * resident memory, in KiB.
  */
 #include "support/require.h"
+#include "support/resident.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -31,16 +32,6 @@ static void *work(void *argument)
     for (size_t n = 0; n < COUNT; n++)
         free(chunks[n]);
     return argument;
-}
-
-static long resident_kib(void)
-{
-    long size, pages;
-    FILE *file = fopen("/proc/self/statm", "r");
-
-    REQUIRE(file != NULL && fscanf(file, "%ld %ld", &size, &pages) == 2, "no statm");
-    fclose(file);
-    return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
 /* More chunks than a stack of free chunks holds, so some of these calls are slow. */

@@ -9,8 +9,8 @@
 #include <string.h>
 
 /*
- * Returns the index of the first element whose key is above `key`, or `count`. The key of an element
- * is at `offset` in it, and an element has `size` bytes. `list` may be NULL if `count` is 0.
+ * Returns the index of the first element whose key is above `key`, or `count` if there is none. An
+ * element has `size` bytes, and its key is at `offset`. `list` may be NULL if `count` is 0.
  */
 static inline size_t search_above(const void *list, size_t count, size_t size, size_t offset,
                                   uint64_t key)
@@ -30,7 +30,7 @@ static inline size_t search_above(const void *list, size_t count, size_t size, s
     return low;
 }
 
-/* The same for the first element whose `member` is above the key, and for one that is not below. */
+/* Returns the index of the first element whose `member` is above the key, or not below it. */
 #define SEARCH_ABOVE(list, count, member, key)                                                     \
     search_above(list, count, sizeof *(list), offsetof(__typeof__(*(list)), member), key)
 #define SEARCH_FROM(list, count, member, key)                                                      \
