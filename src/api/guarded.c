@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* Keeps errno: there is memory after all. */
+/* Restores errno, because the caller gets memory after all. */
 static void *stay(const struct chunk *chunk, size_t size, int saved_errno)
 {
     guard_pool_shrink(chunk->start, size);

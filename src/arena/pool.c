@@ -58,10 +58,11 @@ static void set_limits(void)
 
 /*
  * Makes the calling thread that of the cache. A thread that allocates for the first time in the
- * last round of its destructors cannot give the cache back, and its memory goes. Of a robust mutex
- * that it held, the kernel tells that. It is only tried, never waited for, so it has no place in
- * the order of locks. Its former life is forgotten: it was held in the parent of a fork, or by such
- * a thread.
+ * last round of its destructors cannot give the cache back, and the C library frees its TLS. So
+ * each thread holds a robust mutex of its cache, of which the kernel says when its holder has
+ * ended. Other threads only try to get it and never wait, so it has no place in the order of locks.
+ * The mutex is made anew here, because the parent of a fork, or a thread that has ended, may have
+ * held it.
  */
 static void claim(struct cache *cache)
 {
@@ -206,7 +207,7 @@ struct cache *pool_get(void)
     pthread_mutex_unlock(&pool_lock);
     if (cache == NULL || cache->common)
         return cache;
-    /* Who trims the arena, perhaps for long, may be emptying the cache. */
+    /* A thread that trims the arena, perhaps for long, may be changing the stacks of the cache. */
     arena_lock(cache->arena);
     cache_set_in_use(cache, true);
     arena_unlock(cache->arena);

@@ -84,11 +84,11 @@ static void open_paths(struct cache *cache, struct cache *checked)
 }
 
 /*
- * Who switches a mode on adds it to modes_on, and then stores cache_none in the words of this
- * thread (pool_obey()). This thread stores the cache in them, and then reads modes_on. All of that
- * is sequentially consistent, so there is one order of it. If the other's cache_none comes before
- * this thread's cache, the mode was added before this thread reads it, and the thread takes the
- * cache back. Else the other's cache_none comes last. The paths miss in both cases.
+ * A thread that switches a mode on adds it to modes_on, and then stores cache_none in the words of
+ * this thread (pool_obey()). This thread stores the cache in them, and then reads modes_on. All of
+ * that is sequentially consistent, so there is one order of it. If the other's cache_none comes
+ * before this thread's cache, the mode was added before this thread reads it, and the thread takes
+ * the cache back. Else the other's cache_none comes last. The paths miss in both cases.
  *
  * A signal handler may have forked between the look at `cache` and the stores, so that the thread
  * must not use the cache in the child. It looks again.

@@ -40,8 +40,9 @@ struct own_ranges {
 void *own_map(size_t size);
 
 /*
- * Does the same, but only the first `*ready` bytes, rounded up to whole pages, are memory; what is
- * behind them is address space, for os_renew(). Stores how much that is.
+ * Maps `size` bytes of address space for the allocator itself, of which only the first `*ready`
+ * bytes, rounded up to whole pages, are memory. The caller makes the rest memory by os_renew().
+ * Stores the rounded number in *ready. Returns NULL if there is no memory.
  */
 void *own_map_part(size_t size, size_t *ready);
 

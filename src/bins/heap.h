@@ -49,7 +49,10 @@ enum {
     TINY_UNITS = TINY_HEAP_SIZE / UNIT_SIZE,
     /* Every SMALL chunk is larger than a granule, so each chunk starts in a granule of its own. */
     SMALL_GRANULE = 512,
-    /* The same holds here. So the numbers are stored in falling order, the first unit's last. */
+    /*
+     * The numbers of the first units are used first, and the header behind them always is. So the
+     * numbers are stored in falling order, the first unit's last, next to the header.
+     */
     SMALL_NUMBERS_END = 261 << 10,
     SMALL_HEADER_OFFSET = SMALL_NUMBERS_END,
     SMALL_SLABS_OFFSET = 263 << 10,

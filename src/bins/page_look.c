@@ -31,7 +31,7 @@ static struct row chunks_on(const struct slab *slab, unsigned page)
     return (struct row){.first = first, .end = end < shape->chunks ? end : shape->chunks};
 }
 
-/* Returns true if no chunk on the page is out. The page may lie behind the last chunk. */
+/* Returns true if no chunk on the page is out. The page may begin behind the last chunk. */
 static bool all_vacant(const struct slab *slab, struct row row)
 {
     return row.first >= row.end ||

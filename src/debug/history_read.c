@@ -163,7 +163,7 @@ struct search {
     struct history_chunk *chunk;
 };
 
-/* The last call that allocated the chunk. */
+/* Looks for the last call that allocated the chunk. */
 static bool look_for_allocation(void *context, const struct history_place *place,
                                 const struct history_call *head)
 {
@@ -182,7 +182,7 @@ static bool look_for_allocation(void *context, const struct history_place *place
     return false;
 }
 
-/* The first call that freed the address after that. */
+/* Looks for the first call that freed the address after the allocation that was found. */
 static bool look_for_free(void *context, const struct history_place *place,
                           const struct history_call *head)
 {

@@ -74,7 +74,7 @@ struct ft_malloc_layout {
     const void *heap_map;
     uint32_t map_empty, map_root;
     uint32_t map_root_count; /* 64 bits each: the distance of a leaf from the empty one */
-    uint32_t map_leaf_count; /* 32 bits each: a tag, and how many units lie there */
+    uint32_t map_leaf_count; /* 32 bits each: a tag, and the number of units */
     uint32_t map_shift;      /* an entry of a leaf stands for 2^map_shift bytes */
     uint32_t map_units_shift, map_tag_small;
 

@@ -85,8 +85,8 @@ void live_table_clear(void (*forgotten)(const struct live_chunk *chunk));
 size_t live_table_count(void);
 
 /*
- * Runs in the child of a fork: makes the locks new, and repairs the shards that threads which are
- * gone were changing.
+ * Runs in the child of a fork. Makes the locks new, and repairs the shards that were being changed
+ * by threads which do not exist any more.
  */
 void live_table_after_fork(void);
 

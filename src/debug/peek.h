@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How much can be read at once: other threads that free may have to wait for it. */
+/* How many bytes can be read at once. Few, because other threads that free may have to wait. */
 enum { PEEK_MOST = 1024 };
 
 /*

@@ -93,7 +93,8 @@ static struct poisson_weight weigh(size_t size)
                                    : poisson_weigh(&self->random, size, self->taken_mean);
 }
 
-/* What a free was not seen of: the thread was noting something else, or a record was off. */
+/* Ends the life of a chunk whose free nobody noted, because the thread was noting something else
+ * or the record was off. */
 static void note_lost(const struct live_chunk *chunk)
 {
     site_figures_free(chunk, chunk->time, false);

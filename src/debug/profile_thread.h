@@ -43,7 +43,7 @@ struct profile_thread *profile_thread_get(void);
 /* Called when a thread ends. */
 void profile_thread_end(void);
 
-/* Runs in the child of a fork: takes back the records of threads that are gone. */
+/* Runs in the child of a fork. Takes back the records of threads that do not exist any more. */
 void profile_thread_after_fork(void);
 
 #endif

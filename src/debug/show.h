@@ -15,8 +15,8 @@
 int show_listing(int fd, const char *function);
 
 /*
- * Likewise, with what a mode knows of each chunk, its bytes if the flags say so, and the history.
- * Returns EINVAL for flags that are not known.
+ * Writes the listing with what a mode knows of each chunk, the chunk's bytes if the flags say so,
+ * and the history. Returns what show_listing() returns, or EINVAL for flags that are not known.
  */
 int show_extended(int fd, unsigned flags, const char *function);
 

@@ -13,7 +13,7 @@ void site_figures_alloc(const struct live_chunk *chunk);
 /* `temporary` says whether the chunk's thread has allocated nothing since. */
 void site_figures_free(const struct live_chunk *chunk, uint64_t now, bool temporary);
 
-/* Runs in the child of a fork: makes the locks new. */
+/* Runs in the child of a fork. Makes the locks new. */
 void site_figures_after_fork(void);
 
 #endif

@@ -28,8 +28,8 @@ enum { SITE_BLOCK = 1 << SITE_BLOCK_SHIFT, NODE_BLOCK = 1 << NODE_BLOCK_SHIFT };
 enum { INDEX_LEAST = 1 << 10 };
 
 /*
- * Guarded by the lock: what nodes are looked up by. And who pays: `payer` is written by whoever
- * begins a mode; relaxed, because either of two modes will do.
+ * The lock guards the index by which nodes are looked up. `payer` is the mode whose cap counts the
+ * table's memory. Whoever begins a mode writes it; relaxed, because either of two modes will do.
  */
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct index *node_index;

@@ -133,7 +133,7 @@ struct stack_site *stack_table_at(uint32_t site);
 /* Stores the frames of a site, innermost first, and returns how many there are. */
 unsigned stack_table_frames(uint32_t site, uintptr_t *pcs, unsigned most);
 
-/* Runs in the child of a fork: makes the lock new. */
+/* Runs in the child of a fork. Makes the lock new. */
 void stack_table_after_fork(void);
 
 #endif

@@ -102,7 +102,7 @@ struct range {
 
 /*
  * The kernel keeps other mappings away from the initial thread's stack. The C library puts a
- * thread's TLS at the end of its stack, so the stack lies in front of any variable of TLS.
+ * thread's TLS at the end of its stack, so the stack ends in front of any variable of TLS.
  */
 static struct range stack_around(uintptr_t frame)
 {

@@ -151,8 +151,8 @@ bool os_unmap(void *address, size_t size);
 int os_write(int fd, const char *text, size_t length);
 
 /*
- * The same for memory that another thread may unmap: it gives up with EFAULT then. *done is how
- * many bytes were written.
+ * Writes text that another thread may unmap, like os_write(), but gives up with EFAULT if that
+ * happens. Stores in *done how many bytes it has written.
  */
 int os_write_some(int fd, const char *text, size_t length, size_t *done);
 

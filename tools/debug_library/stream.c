@@ -1,6 +1,6 @@
 /*
- * fread, fgets, gets, fwrite and their relatives. What is read goes to the chunk as far as it
- * reaches. Only if there is more, it would have overflowed.
+ * fread, fgets, gets, fwrite and their relatives. Input is stored in the chunk as far as
+ * that reaches. If there is more, the call would have overflowed the chunk, and is reported.
  */
 #include "checked.h"
 #include "real.h"

@@ -23,7 +23,7 @@ struct command {
 /* Prints "ftm: ", the text and a newline to stderr. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same, with ": " and what the error number means behind the text. */
+/* Prints "ftm: ", the text, ": ", what the error number means, and a newline to stderr. */
 void say_error(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*

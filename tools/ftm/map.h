@@ -58,7 +58,7 @@ struct map {
     struct target target;
     struct pages *pages;     /* NULL if it is not known which are in memory */
     struct sites *sites;     /* NULL if the process has no table of stacks */
-    struct symbols *symbols; /* likewise */
+    struct symbols *symbols; /* NULL if the process has no table of stacks */
     struct territory territory;
     struct account account;
     struct map_heap *heaps;

@@ -19,7 +19,7 @@ void *memory_grow(void *items, size_t *room, size_t count, size_t item_size);
 /* A copy of length bytes, with a zero behind them. */
 char *memory_text(const char *text, size_t length);
 
-/* As asprintf() writes it. */
+/* Returns the text that asprintf() would write. The caller frees it. */
 char *memory_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Strings that are kept once each until names_free(). */

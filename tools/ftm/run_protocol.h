@@ -14,7 +14,7 @@ enum { RUN_VERSION = 1 };
 enum run_event {
     RUN_STARTED, /* a program was loaded, or a child was forked; the reply is RUN_GO_ON */
     RUN_ENDING,  /* exit handlers have run; the process waits, so that it can be read */
-    RUN_CRASHING /* likewise, in the handler of a signal; it can write nothing by itself */
+    RUN_CRASHING /* the process waits in the handler of a signal; it can write nothing by itself */
 };
 
 struct run_message {
