@@ -234,7 +234,7 @@ void visit_make_way(size_t fresh)
     static _Atomic size_t owed;
     size_t bytes, least;
 
-    if (!kept_is_much())
+    if (!kept_is_much() || kept_is_wanted())
         return;
     least = least_way();
     os_count_rmw();

@@ -162,9 +162,16 @@ struct heap *heap_set_take_aligned(struct heap_set *set, unsigned units, unsigne
 
 bool heap_claim(struct heap *heap, unsigned first, unsigned units)
 {
+    unsigned regretted;
+
     if (first < heap_first_unit(heap) || first + units > heap_units(heap) ||
         bit_next(heap->vacant, first, first + units, ~UINT64_C(0)) != first + units)
         return false;
+    regretted = bits_count(heap->made_way, first, units);
+    if (unlikely(regretted > 0)) {
+        kept_regret(regretted);
+        bits_clear(heap->made_way, first, units);
+    }
     kept_change(&heap->set->kept, -bits_count(heap->dirty, first, units), units);
     bits_clear(heap->vacant, first, units);
     bits_clear(heap->aged, first, units);

@@ -129,6 +129,8 @@ struct heap {
     uint64_t dirty[UNIT_WORDS];
     uint64_t aged[UNIT_WORDS];
     uint64_t lost[UNIT_WORDS];
+    /* Vacant units whose memory made way for other fresh memory: see heap_set_make_way(). */
+    uint64_t made_way[UNIT_WORDS];
     /*
      * Vacant units that are address space without memory, to be committed (heap_steps.h). And, in
      * hardened mode, guards (heap_guards.h), which are never in a slab, and their number.

@@ -106,6 +106,15 @@ static unsigned way_run(const uint64_t *due, unsigned first, unsigned end)
     return run >= WAY_LEAST ? run : 0;
 }
 
+static unsigned make_way(struct heap *heap, unsigned first, unsigned units)
+{
+    unsigned given = (unsigned)(purge_run(heap, first, units) / UNIT_SIZE);
+
+    if (given > 0)
+        bits_set(heap->made_way, first, units);
+    return given;
+}
+
 /* Purges up to `most` kept units, or a few more. Of too many it leaves the lowest ones. */
 static unsigned purge_highest(struct heap *heap, unsigned most)
 {
@@ -123,7 +132,7 @@ static unsigned purge_highest(struct heap *heap, unsigned most)
         unsigned run = way_run(due, first, end);
 
         if (run > left) {
-            given += (unsigned)(purge_run(heap, first + left, run - left) / UNIT_SIZE);
+            given += make_way(heap, first + left, run - left);
             left = 0;
         } else {
             left -= run;

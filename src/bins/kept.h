@@ -37,6 +37,15 @@ size_t kept_sum(void);
 bool kept_is_much(void);
 
 /*
+ * Notes that units that were given back to make way are in use again: it would have been better to
+ * keep them.
+ */
+void kept_regret(unsigned units);
+
+/* Returns whether so much was regretted lately that nothing should make way now. */
+bool kept_is_wanted(void);
+
+/*
  * In the child of a fork, where the sums may miss a change that another thread was making: empties
  * them. Each set has to tell its numbers anew.
  */
