@@ -179,10 +179,15 @@ static bool continue_round(struct bins *bins, struct heap_set *set, unsigned *al
     return true;
 }
 
+static bool much_is_wanted(const struct page_rounds *pages)
+{
+    return pages->wanted >= WANTED_MIN && pages->wanted > pages->given / 4;
+}
+
 /* Learns from what was wanted again of what was given back. */
 static void learn(struct page_rounds *pages)
 {
-    if (pages->wanted >= WANTED_MIN && pages->wanted > pages->given / 4)
+    if (much_is_wanted(pages))
         pages->patience += pages->patience < PATIENCE_MAX;
     else if (pages->wanted <= pages->given / 16)
         pages->patience -= pages->patience > 0;
@@ -272,6 +277,9 @@ static size_t make_way_in(struct bins *bins, struct heap_set *set, size_t wanted
     if (pages->way.heap == NULL) {
         if (pages->returned - pages->returned_way < RETURNED_FOR_WAY)
             return 0;
+        /* Without waiting for the next round for old pages, because these are wanted at once. */
+        if (much_is_wanted(pages))
+            learn(pages);
         pages->returned_way = pages->returned;
         pages->way = place_first(set);
     }
