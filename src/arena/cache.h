@@ -41,6 +41,7 @@ struct outgoing {
     struct arena *owner;
     uint32_t bytes; /* of SMALL chunks */
     uint16_t tag;
+    uint16_t most_kib; /* with so many KiB they are sent */
 };
 
 /*
@@ -71,6 +72,8 @@ struct cache {
     struct foreign foreign[FOREIGN];
     unsigned foreign_since;
     struct outgoing outgoing[OUTGOING];
+    /* How many of these collect SMALL chunks. */
+    unsigned collecting;
     /* Parcels without chunks, and their number. */
     struct parcel *parcels;
     unsigned parcel_count;

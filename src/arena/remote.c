@@ -40,7 +40,7 @@ static void push(struct arena *owner, struct parcel *parcel)
 }
 
 /* Takes the parcel away. Chunks with the tag may still be collected here. */
-static struct parcel *close(struct outgoing *outgoing)
+static struct parcel *close(struct cache *cache, struct outgoing *outgoing)
 {
     struct parcel *parcel = outgoing->parcel;
 
@@ -50,6 +50,7 @@ static struct parcel *close(struct outgoing *outgoing)
         outgoing->tag & TAG_SMALL ? outgoing->bytes : (size_t)parcel->count * TINY_ESTIMATE;
     outgoing->next = outgoing->end = NULL;
     outgoing->parcel = NULL;
+    cache->collecting -= (outgoing->tag & TAG_SMALL) != 0;
     return parcel;
 }
 
@@ -59,7 +60,7 @@ void remote_send(struct cache *cache, struct outgoing *outgoing)
 
     if (outgoing->next == NULL)
         return;
-    parcel = close(outgoing);
+    parcel = close(cache, outgoing);
     if (parcel->count > 0 && parcel->fork == fork_generation)
         push(outgoing->owner, parcel);
     else
@@ -98,6 +99,7 @@ void remote_drop(struct cache *cache)
         cache->outgoing[i].tag = TAG_NONE;
         cache->outgoing[i].next = cache->outgoing[i].end = NULL;
     }
+    cache->collecting = 0;
 }
 
 /*
@@ -124,6 +126,8 @@ static struct outgoing *outgoing_for(struct cache *cache, uint16_t tag)
 static bool make_room(struct cache *cache, struct outgoing *outgoing, struct arena *owner,
                       uint16_t tag)
 {
+    unsigned places;
+
     if (outgoing->tag != tag || outgoing->next == outgoing->end) {
         if (outgoing->next != NULL)
             remote_send(cache, outgoing);
@@ -142,6 +146,8 @@ static bool make_room(struct cache *cache, struct outgoing *outgoing, struct are
     outgoing->owner = owner;
     outgoing->tag = tag;
     outgoing->bytes = 0;
+    places = tag & TAG_SMALL ? ++cache->collecting : 1;
+    outgoing->most_kib = (uint16_t)((REMOTE_BATCH_BYTES >> 10) / places);
     outgoing->next = outgoing->parcel->chunks;
     outgoing->end = outgoing->parcel->chunks + PARCEL_CHUNKS;
     return true;
@@ -220,7 +226,7 @@ static void collect(struct cache *cache, struct arena *owner, uintptr_t address,
     }
     *outgoing->next++ = address;
     outgoing->bytes += bytes;
-    if (outgoing->bytes >= REMOTE_BATCH_BYTES)
+    if (outgoing_is_much(outgoing))
         remote_send(cache, outgoing);
 }
 

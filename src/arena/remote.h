@@ -17,7 +17,10 @@
  */
 extern unsigned fork_generation;
 
-/* SMALL chunks of one arena are sent when they keep this many bytes from it. */
+/*
+ * SMALL chunks of one arena are sent when they keep this many bytes from it; or a part of that, if
+ * the thread collects for several arenas.
+ */
 enum { REMOTE_BATCH_BYTES = 256 << 10 };
 
 /*
@@ -40,6 +43,11 @@ bool remote_free_aligned(struct cache *cache, uintptr_t address, uint16_t tag);
 void remote_send(struct cache *cache, struct outgoing *outgoing);
 void remote_send_all(struct cache *cache);
 void remote_send_old(struct cache *cache);
+
+static inline bool outgoing_is_much(const struct outgoing *outgoing)
+{
+    return outgoing->bytes >= (uint32_t)outgoing->most_kib << 10;
+}
 
 /* Marks the chunk as freed remotely. Returns false if it is not live. */
 static inline bool remote_leave_tiny(uintptr_t address)
@@ -97,7 +105,7 @@ static inline bool remote_free_known(struct cache *cache, uintptr_t address)
         *next = address;
         outgoing->next = next + 1;
         outgoing->bytes += bytes;
-        if (unlikely(outgoing->bytes >= REMOTE_BATCH_BYTES))
+        if (unlikely(outgoing_is_much(outgoing)))
             remote_send(cache, outgoing);
         return true;
     }
