@@ -60,9 +60,15 @@ struct mallinfo own_mallinfo(void) __attribute__((leaf, nothrow));
 /* The doors' slow halves: the fast paths of malloc and free end in tail calls of these. */
 void *api_malloc_small(size_t size);
 void *api_malloc_slow(size_t size);
-void api_free_small(void *pointer);
-void api_free_elsewhere(void *pointer);
+void api_free_small(void *pointer, struct cache *cache);
+void api_free_elsewhere(void *pointer, struct cache *cache);
 void api_free_slow(void *pointer);
+
+/*
+ * Frees a chunk of another arena that has this size, for a thread with the cache, in a heap that
+ * the thread knows. Returns false, having done nothing, in any other case.
+ */
+bool api_free_sized_elsewhere(void *pointer, size_t size, struct cache *cache);
 
 /*
  * For a caller who says the size or alignment of the chunk. These check it, and name `function` in
@@ -276,7 +282,7 @@ static inline void api_free(void *pointer)
     struct cache *cache = thread_to_free();
 
     if (unlikely(!heap_owned(&cache->own_tiny, (uintptr_t)pointer, TINY_HEAP_SHIFT)))
-        api_free_small(pointer);
+        api_free_small(pointer, cache);
     else if (unlikely(!tiny_free(cache, pointer, false, 0)))
         api_free_any(pointer);
 }

@@ -5,8 +5,7 @@
  * heap that the thread knows. If not, free_unknown() asks the heap map whose it is: a chunk of
  * another arena is collected for that by remote_free_aligned(), and a LARGE chunk may be kept in
  * the thread's stash. A pointer that none of them frees is looked up by api_free_any(), which frees
- * or reports it. A thread whose fast paths are off calls api_free_slow() instead of
- * api_free_elsewhere().
+ * or reports it. A thread whose fast paths are off calls api_free_slow() instead of free_unknown().
  */
 #include "api/api.h"
 
@@ -36,16 +35,11 @@ void ft_free(void *pointer)
 void own_free(void *pointer) OWN_NAME_OF(free);
 
 /* Frees a SMALL chunk of the thread's own arena. */
-__attribute__((noinline)) void api_free_small(void *pointer)
+__attribute__((noinline)) void api_free_small(void *pointer, struct cache *cache)
 {
-    struct cache *cache = thread_to_free();
-
-    if (unlikely(!heap_owned(&cache->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT))) {
-        if (cache == CACHE_NONE)
-            api_free_slow(pointer);
-        else
-            api_free_elsewhere(pointer);
-    } else if (unlikely(!small_free(cache, pointer, false, 0)))
+    if (unlikely(!heap_owned(&cache->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT)))
+        api_free_elsewhere(pointer, cache);
+    else if (unlikely(!small_free(cache, pointer, false, 0)))
         api_free_any(pointer);
 }
 
@@ -70,10 +64,9 @@ static bool free_stashed(struct cache *cache, void *pointer)
     return large_stash_free(&cache->stash, (uintptr_t)pointer);
 }
 
-/* Frees a chunk that is in no heap that the thread knows. */
-static __attribute__((noinline)) void free_unknown(void *pointer)
+/* Frees a chunk that is in no heap that the thread knows, for a thread with a cache. */
+static void free_unknown(void *pointer, struct cache *cache)
 {
-    struct cache *cache = thread_self.cache;
     bool aligned = (uintptr_t)pointer % CHUNK_ALIGN == 0;
     uint16_t tag = aligned ? heap_map_tag((uintptr_t)pointer) : TAG_NONE;
     bool freed;
@@ -91,11 +84,26 @@ static __attribute__((noinline)) void free_unknown(void *pointer)
         api_free_any(pointer);
 }
 
-/* For a thread with a cache: frees a chunk that is in no heap of the own-heap tables. */
-__attribute__((noinline)) void api_free_elsewhere(void *pointer)
+/* CACHE_NONE knows no heap, so all frees of a thread whose fast path is off come here. */
+static __attribute__((noinline)) void free_not_known(void *pointer, struct cache *cache)
 {
-    if (unlikely(!remote_free_known(thread_self.cache, (uintptr_t)pointer)))
-        free_unknown(pointer);
+    if (unlikely(cache == CACHE_NONE))
+        api_free_slow(pointer);
+    else
+        free_unknown(pointer, cache);
+}
+
+/* Frees a chunk that is in no heap of the own-heap tables. */
+__attribute__((noinline)) void api_free_elsewhere(void *pointer, struct cache *cache)
+{
+    if (unlikely(!remote_free_known(cache, (uintptr_t)pointer, false, 0)))
+        free_not_known(pointer, cache);
+}
+
+__attribute__((noinline)) bool api_free_sized_elsewhere(void *pointer, size_t size,
+                                                        struct cache *cache)
+{
+    return remote_free_known(cache, (uintptr_t)pointer, true, size);
 }
 
 /*
@@ -173,7 +181,7 @@ static void free_own(struct cache *cache, void *pointer)
     else if (heap_owned(&cache->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT))
         freed = small_free(cache, pointer, false, 0);
     else if (likely(!mode_is_on(MODE_STATS))) {
-        api_free_elsewhere(pointer);
+        api_free_elsewhere(pointer, cache);
         return;
     }
     if (unlikely(!freed))
@@ -304,8 +312,9 @@ static __attribute__((noinline)) void free_sized_other(void *pointer, size_t siz
 
     if (pass_on(pointer))
         return;
-    if (!heap_owned(&cache->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT) ||
-        !small_free(cache, pointer, true, size))
+    if (heap_owned(&cache->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT)
+            ? !small_free(cache, pointer, true, size)
+            : !api_free_sized_elsewhere(pointer, size, cache))
         api_free_sized_slow(pointer, size, "free_sized()");
 }
 

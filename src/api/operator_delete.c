@@ -43,8 +43,7 @@ ALWAYS_INLINE void delete_tiny(void *pointer, size_t size, size_t align, bool si
 }
 
 /*
- * Frees a SMALL chunk of the thread's own arena. Without a size to check, a chunk in no heap that
- * the thread knows is freed as a chunk of another arena at once.
+ * Frees a SMALL chunk of the thread's own arena, or a chunk of another arena.
  */
 ALWAYS_INLINE void delete_small(void *pointer, size_t size, size_t align, bool sized,
                                 delete_next *slow)
@@ -52,10 +51,10 @@ ALWAYS_INLINE void delete_small(void *pointer, size_t size, size_t align, bool s
     struct cache *cache = thread_to_delete();
 
     if (unlikely(!heap_owned(&cache->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT))) {
-        if (sized || cache == CACHE_NONE)
+        if (sized ? !api_free_sized_elsewhere(pointer, size, cache) : cache == CACHE_NONE)
             slow(pointer, size, align);
-        else
-            api_free_elsewhere(pointer);
+        else if (!sized)
+            api_free_elsewhere(pointer, cache);
     } else if (unlikely(!small_free(cache, pointer, sized, size)))
         slow(pointer, size, align);
 }

@@ -8,7 +8,7 @@
 
 #include "arena/cache.h"
 
-enum { PARCEL_SIZE = 512, PARCEL_CHUNKS = (PARCEL_SIZE - 32) / sizeof(uintptr_t) };
+enum { PARCEL_SIZE = 1024, PARCEL_CHUNKS = (PARCEL_SIZE - 32) / sizeof(uintptr_t) };
 
 struct parcel {
     struct parcel *next;

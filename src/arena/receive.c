@@ -14,7 +14,7 @@
  * The number of parcels that a call unpacks which needs a single chunk, so that a long backlog
  * causes no long pause.
  */
-enum { UNPACK_PARCELS = 32 };
+enum { UNPACK_PARCELS = 16 };
 
 /* Turns the state of a chunk to FREE. Returns false if it is not REMOTE. */
 static inline bool arrive_tiny(uintptr_t address)
@@ -49,11 +49,15 @@ static void tiny_to_stacks(struct stacks *stacks, const struct parcel *parcel)
 {
     const uintptr_t *at = parcel->chunks, *end = at + parcel->count;
 
-    for (; at < end; at++)
-        if (likely(arrive_tiny(*at)))
-            stack_free(&stacks->of[tiny_class_around(*at)], pointer_to(*at));
+    for (; at < end; at++) {
+        /* Not read again: a state is a byte, and the compiler has to assume that it changed *at. */
+        uintptr_t address = *at;
+
+        if (likely(arrive_tiny(address)))
+            stack_free(&stacks->of[tiny_class_around(address)], pointer_to(address));
         else
-            remote_report_twice(*at);
+            remote_report_twice(address);
+    }
 }
 
 static void small_to_stacks(struct stacks *stacks, const struct parcel *parcel)
@@ -61,11 +65,14 @@ static void small_to_stacks(struct stacks *stacks, const struct parcel *parcel)
     const uintptr_t *at = parcel->chunks, *end = at + parcel->count;
     unsigned size_class;
 
-    for (; at < end; at++)
-        if (likely(arrive_small(*at, &size_class)))
-            stack_free(&stacks->of[size_class], pointer_to(*at));
+    for (; at < end; at++) {
+        uintptr_t address = *at;
+
+        if (likely(arrive_small(address, &size_class)))
+            stack_free(&stacks->of[size_class], pointer_to(address));
         else
-            remote_report_twice(*at);
+            remote_report_twice(address);
+    }
 }
 
 static void to_quarantine(struct cache *cache, const struct parcel *parcel)

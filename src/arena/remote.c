@@ -292,8 +292,8 @@ bool remote_free_aligned(struct cache *cache, uintptr_t address, uint16_t tag)
         unlikely(atomic_load_explicit(&owner->damaged, memory_order_acquire) != ARENA_SOUND))
         return false;
     if (tag & TAG_SMALL)
-        bytes = remote_leave_small(address);
-    if (tag & TAG_SMALL ? bytes == 0 : !remote_leave_tiny(address))
+        bytes = remote_leave_small(&cache->stacks, address, false, 0);
+    if (tag & TAG_SMALL ? bytes == 0 : !remote_leave_tiny(&cache->stacks, address, false, 0))
         return false;
     collect(cache, owner, address, tag, bytes);
     know_heap(cache, address, end, tag, since);

@@ -49,34 +49,44 @@ static inline bool outgoing_is_much(const struct outgoing *outgoing)
     return outgoing->bytes >= (uint32_t)outgoing->most_kib << 10;
 }
 
-/* Marks the chunk as freed remotely. Returns false if it is not live. */
-static inline bool remote_leave_tiny(uintptr_t address)
+/*
+ * Marks the chunk as freed remotely. Returns false if it is not live, or with `sized` if it has
+ * another size. The stacks of any cache tell what belongs to a class.
+ */
+static inline bool remote_leave_tiny(const struct stacks *stacks, uintptr_t address, bool sized,
+                                     size_t size)
 {
     /* Relaxed, here and below: the holder of a chunk got it with its state. */
     uint8_t seen = atomic_load_explicit(tiny_state(address), memory_order_relaxed);
 
-    if (unlikely(!tiny_lives(seen)))
+    if (unlikely(!tiny_lives(seen)) ||
+        (sized &&
+         unlikely(!tiny_has_size(seen, stacks->of[tiny_class_around(address)].live, size))))
         return false;
     tiny_turn(address, seen, STATE_LIVE, STATE_REMOTE, memory_order_relaxed);
     return true;
 }
 
-/* Returns the size of the chunk, or 0 if it is not live. */
-static inline unsigned remote_leave_small(uintptr_t address)
+/* Returns the size of the chunk, or 0 if it is not live, or with `sized` if it has another size. */
+static inline unsigned remote_leave_small(const struct stacks *stacks, uintptr_t address,
+                                          bool sized, size_t size)
 {
     uint32_t seen = atomic_load_explicit(small_state(address), memory_order_relaxed);
 
-    if (unlikely(!small_lives_at(seen, address)))
+    if (unlikely(!small_lives_at(seen, address)) ||
+        (sized &&
+         unlikely(!small_has_size(seen, stacks->of[small_state_class(seen)].live, address, size))))
         return 0;
     small_turn(address, seen, STATE_LIVE, STATE_REMOTE, memory_order_relaxed);
     return size_classes[small_state_class(seen)].size;
 }
 
 /*
- * Fast path of a remote free: the heap is known, and there is room in the parcel. Returns false in
- * any other case, having done nothing.
+ * Fast path of a remote free, with `sized` of a chunk that must have that size: the heap is known,
+ * and there is room in the parcel. Returns false in any other case, having done nothing.
  */
-static inline bool remote_free_known(struct cache *cache, uintptr_t address)
+static inline __attribute__((always_inline)) bool
+remote_free_known(struct cache *cache, uintptr_t address, bool sized, size_t size)
 {
     const struct foreign *foreign = &cache->foreign[address >> HEAP_SHIFT & (FOREIGN - 1)];
     uintptr_t key = address & (~(uintptr_t)0 << HEAP_SHIFT | (CHUNK_ALIGN - 1));
@@ -89,7 +99,8 @@ static inline bool remote_free_known(struct cache *cache, uintptr_t address)
         return false;
     if (foreign->key == key) {
         next = outgoing->next;
-        if (unlikely(next >= outgoing->end) || unlikely(!remote_leave_tiny(address)))
+        if (unlikely(next >= outgoing->end) ||
+            unlikely(!remote_leave_tiny(&cache->stacks, address, sized, size)))
             return false;
     } else {
         unsigned bytes;
@@ -99,7 +110,7 @@ static inline bool remote_free_known(struct cache *cache, uintptr_t address)
         next = outgoing->next;
         if (unlikely(next >= outgoing->end))
             return false;
-        bytes = remote_leave_small(address);
+        bytes = remote_leave_small(&cache->stacks, address, sized, size);
         if (unlikely(bytes == 0))
             return false;
         *next = address;

@@ -148,7 +148,8 @@ static void free_behind_known_heap(struct arena *arena, struct heap_set *set, si
     REQUIRE(((uintptr_t)chunk ^ pair.base) < pair.heap->size, "the chunk is in another heap");
     ft_free(chunk);
     chunk = unit_alloc(arena, size);
-    REQUIRE(remote_free_known(thread_self.cache, (uintptr_t)chunk), "the heap is not remembered");
+    REQUIRE(remote_free_known(thread_self.cache, (uintptr_t)chunk, false, 0),
+            "the heap is not remembered");
     forbid_header(&pair, PROT_NONE);
     ft_free(pair.chunk);
     forbid_header(&pair, PROT_READ | PROT_WRITE);

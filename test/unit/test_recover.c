@@ -327,7 +327,7 @@ static void test_a_cache_from_before_the_fork_knows_no_heap(void **state)
             if (chunks[n] == NULL)
                 continue;
             if (waits_for_repair(arena, n)) {
-                assert_false(remote_free_known(cache, (uintptr_t)chunks[n]));
+                assert_false(remote_free_known(cache, (uintptr_t)chunks[n], false, 0));
                 behind++;
             } else if (n % 3 == 0) {
                 free_from(other, n);

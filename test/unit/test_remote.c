@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* A call that needs a single chunk unpacks so many parcels. */
-enum { MANY = 1000, STEP_PARCELS = 32 };
+enum { MANY = 1000, STEP_PARCELS = 16 };
 
 static struct parcel *inbox(struct arena *arena)
 {
@@ -187,7 +187,8 @@ static void return_without_parcels(void *argument)
     REQUIRE(remote_free_aligned(cache_first(self), (uintptr_t)tiny, owner->tiny_tag) &&
                 remote_free_aligned(cache_first(self), (uintptr_t)small, owner->small_tag),
             "live chunks are refused");
-    REQUIRE(!remote_free_known(cache_first(self), (uintptr_t)tiny), "nothing is known of the heap");
+    REQUIRE(!remote_free_known(cache_first(self), (uintptr_t)tiny, false, 0),
+            "nothing is known of the heap");
     REQUIRE(unit_count_state(owner, STATE_LIVE) == 0, "not freed");
     REQUIRE(unit_count_state(owner, STATE_REMOTE) == 1 && inbox(owner)->next == NULL, "sent");
     /* There are parcels again when one has arrived. */

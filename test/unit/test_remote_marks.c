@@ -77,7 +77,7 @@ static void learn(struct arena *self, struct arena *owner, size_t size)
 
 static bool free_known(struct arena *self, const void *chunk)
 {
-    return remote_free_known(cache_first(self), (uintptr_t)chunk);
+    return remote_free_known(cache_first(self), (uintptr_t)chunk, false, 0);
 }
 
 static void check_known(size_t size)
@@ -121,6 +121,43 @@ static void test_chunks_of_known_heaps_are_freed_quickly(void **state)
     (void)state;
     check_known(100);
     check_known(2000);
+}
+
+static bool free_sized_known(struct arena *self, const void *chunk, size_t size)
+{
+    return remote_free_known(cache_first(self), (uintptr_t)chunk, true, size);
+}
+
+static void check_sized(size_t size)
+{
+    struct arena *self = unit_arena(), *owner = busy_arena();
+    char *chunk = unit_alloc(owner, size);
+    size_t usable = unit_chunk(chunk).usable;
+
+    assert_false(free_sized_known(self, chunk, size));
+    learn(self, owner, size);
+    for (size_t wrong = 0; wrong < 2 * usable; wrong++)
+        if (wrong != size)
+            assert_false(free_sized_known(self, chunk, wrong));
+    assert_false(free_sized_known(self, chunk, SIZE_MAX));
+    assert_false(free_sized_known(self, chunk + CHUNK_ALIGN, size));
+    assert_int_equal(unit_chunk(chunk).kind, STATE_LIVE);
+    assert_true(free_sized_known(self, chunk, size));
+    assert_int_equal(unit_chunk(chunk).kind, STATE_REMOTE);
+    assert_int_equal(unit_chunk(chunk).requested, size);
+    assert_false(free_sized_known(self, chunk, size));
+    remote_send_all(cache_first(self));
+    remote_receive_all(cache_first(owner));
+    assert_int_equal(unit_count_state(owner, STATE_LIVE), 0);
+}
+
+static void test_the_size_of_a_remote_free_must_be_right(void **state)
+{
+    (void)state;
+    check_sized(100);
+    check_sized(1024);
+    check_sized(2000);
+    check_sized(5001);
 }
 
 static void test_a_known_heap_is_forgotten_with_its_place(void **state)
@@ -264,6 +301,7 @@ int main(void)
         cmocka_unit_test(test_chunks_of_a_damaged_arena_are_only_marked),
         cmocka_unit_test(test_remote_free_by_address),
         cmocka_unit_test(test_chunks_of_known_heaps_are_freed_quickly),
+        cmocka_unit_test(test_the_size_of_a_remote_free_must_be_right),
         cmocka_unit_test(test_a_known_heap_is_forgotten_with_its_place),
         cmocka_unit_test(test_known_heaps_fill_parcels),
         cmocka_unit_test(test_what_has_waited_is_sent),
