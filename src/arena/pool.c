@@ -237,8 +237,8 @@ static void lock_sound(struct cache *cache)
 }
 
 /*
- * The next thread that takes the cache probably needs stacks of the same lengths, and if none comes
- * soon, a visitor shortens them. But nobody visits an arena whose other threads are at work.
+ * The next thread that takes the cache probably needs stacks of the same lengths and some chunks,
+ * and if none comes soon, a visitor shortens the stacks and takes the chunks. But nobody visits an arena whose other threads are at work.
  */
 static bool must_be_shortened(const struct cache *cache)
 {
@@ -271,7 +271,7 @@ void pool_put(struct cache *cache)
     if (must_be_shortened(cache))
         cache_flush(cache);
     else
-        stacks_empty(&cache->stacks);
+        stacks_thin(&cache->stacks);
     own_heaps_clear(&cache->own_tiny);
     own_heaps_clear(&cache->own_small);
     cache_set_in_use(cache, false);

@@ -217,13 +217,24 @@ void stack_flush(struct stack *stack)
     bin_release_empty(bin_of(stack));
 }
 
-void stacks_empty(struct stacks *stacks)
+/* Returns the chunks that have been in the stack longest to their slabs. */
+static void spill_oldest(struct stack *stack, unsigned count)
+{
+    unsigned rest = stack_count(stack) - count;
+
+    bin_to_slabs(bin_of(stack), stack->slots, count);
+    memmove(stack->slots, stack->slots + count, rest * sizeof stack->slots[0]);
+    stack->top = stack->slots + rest;
+}
+
+void stacks_thin(struct stacks *stacks)
 {
     for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
         struct stack *stack = &stacks->of[size_class];
+        unsigned first = first_limit(stacks, size_class), count = stack_count(stack);
 
-        bin_to_slabs(bin_of(stack), stack->slots, stack_count(stack));
-        stack->top = stack->slots;
+        if (count > first)
+            spill_oldest(stack, count - first);
         bin_release_empty(bin_of(stack));
     }
 }
@@ -282,16 +293,6 @@ static void note_empty(struct stack *stack)
     stack->refills += stack->refills < REFILLS;
     stack->returns += stack->freed && stack->returns < RETURNS;
     stack->freed = false;
-}
-
-/* Returns the chunks that have been in the stack longest to their slabs. */
-static void spill_oldest(struct stack *stack, unsigned count)
-{
-    unsigned rest = stack_count(stack) - count;
-
-    bin_to_slabs(bin_of(stack), stack->slots, count);
-    memmove(stack->slots, stack->slots + count, rest * sizeof stack->slots[0]);
-    stack->top = stack->slots + rest;
 }
 
 /*

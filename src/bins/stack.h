@@ -153,8 +153,11 @@ void stack_flush(struct stack *stack);
 /* Does the same for all stacks. */
 void stacks_flush(struct stacks *stacks);
 
-/* Returns the chunks of all stacks to their slabs, but leaves the stacks as long as they are. */
-void stacks_empty(struct stacks *stacks);
+/*
+ * Returns the chunks of all stacks to their slabs, except for those that the first stacks would
+ * have room for, but leaves the stacks as long as they are.
+ */
+void stacks_thin(struct stacks *stacks);
 
 /* Returns NULL if the stack is empty. */
 static inline void *stack_pop(struct stack *stack)
