@@ -75,13 +75,13 @@ void kept_regret(unsigned units)
     if (until - now > (uint64_t)100 * CLOCK_TENTH)
         atomic_compare_exchange_strong_explicit(&regretted_until, &until, now, memory_order_relaxed,
                                                 memory_order_relaxed);
-    atomic_fetch_add_explicit(&regretted_until, (uint64_t)units * cost_of_regret(), memory_order_relaxed);
+    atomic_fetch_add_explicit(&regretted_until, (uint64_t)units * cost_of_regret(),
+                              memory_order_relaxed);
 }
 
 bool kept_is_wanted(void)
 {
-    uint64_t ahead =
-        atomic_load_explicit(&regretted_until, memory_order_relaxed) - clock_now();
+    uint64_t ahead = atomic_load_explicit(&regretted_until, memory_order_relaxed) - clock_now();
 
     return ahead > (uint64_t)REGRETS_TRIED * cost_of_regret() && ahead <= INT64_MAX;
 }

@@ -274,12 +274,12 @@ static size_t make_way_in(struct bins *bins, struct heap_set *set, size_t wanted
     struct page_rounds *pages = &set->pages;
     size_t bytes = 0;
 
+    /* Without waiting for the next round for old pages, because these are wanted at once. */
+    if (much_is_wanted(pages))
+        learn(pages);
     if (pages->way.heap == NULL) {
         if (pages->returned - pages->returned_way < RETURNED_FOR_WAY)
             return 0;
-        /* Without waiting for the next round for old pages, because these are wanted at once. */
-        if (much_is_wanted(pages))
-            learn(pages);
         pages->returned_way = pages->returned;
         pages->way = place_first(set);
     }

@@ -8,6 +8,8 @@
 #include "os/os.h"
 #include "support/require.h"
 
+#include <unistd.h>
+
 enum { MIB_UNITS = (1 << 20) / UNIT_SIZE, LEAST = 8 * MIB_UNITS, SHORT = 3 };
 
 static unsigned kept_of(const struct heap_set *set)
@@ -135,6 +137,35 @@ static void test_the_highest_units_make_way(void **state)
     assert_int_equal(heap_set_make_way(set, 1000), 0);
 }
 
+static void use_again(void *argument)
+{
+    enum { RUN = 64, TRIES = 100 };
+    struct heap_set *set = &unit_arena()->small;
+    struct heap *heap = unit_take_heap(set);
+    unsigned first = (unsigned)round_up(heap_first_unit(heap), RUN), tries = 0;
+
+    (void)argument;
+    /* What made way, and was not used since, is not regretted. */
+    unit_give_units(heap, first + 2 * RUN, 2 * RUN);
+    REQUIRE(heap_set_make_way(set, 2 * RUN) == 2 * RUN, "did not make way");
+    REQUIRE(!kept_is_wanted(), "nothing was used again");
+    for (; tries < TRIES && !kept_is_wanted(); tries++) {
+        unit_give_units(heap, first, RUN);
+        REQUIRE(heap_set_make_way(set, RUN) == RUN, "did not make way");
+        REQUIRE(heap_claim(heap, first, RUN), "not free");
+    }
+    REQUIRE(tries > 1 && tries < TRIES, "wanted after %u tries", tries);
+    /* Regrets are forgotten; else this ends with the time limit of the test. */
+    while (kept_is_wanted())
+        usleep(1000);
+}
+
+static void test_nothing_makes_way_if_it_is_wanted_at_once(void **state)
+{
+    (void)state;
+    assert_true(unit_child_succeeds(use_again, NULL));
+}
+
 static void test_short_runs_do_not_make_way(void **state)
 {
     struct heap_set *set = &unit_arena()->tiny;
@@ -176,6 +207,7 @@ int main(void)
         cmocka_unit_test(test_the_repair_after_a_fork_counts_anew),
         cmocka_unit_test(test_the_process_keeps_some_memory_and_a_share_of_what_it_uses),
         cmocka_unit_test(test_the_highest_units_make_way),
+        cmocka_unit_test(test_nothing_makes_way_if_it_is_wanted_at_once),
         cmocka_unit_test(test_short_runs_do_not_make_way),
         cmocka_unit_test(test_all_heaps_of_a_set_make_way),
     };

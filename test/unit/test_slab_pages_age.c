@@ -140,6 +140,40 @@ static void test_free_pages_make_way_for_fresh_memory(void **state)
     free_rest(arena);
 }
 
+/* Returns how many pages made way. */
+static uint64_t make_way(struct arena *arena)
+{
+    uint64_t before = slab_pages_counted().given;
+
+    arena->small.pages.fresh = PAGES_WAY;
+    bins_enter(&arena->bins, NULL, NULL, true, HEAP_ALLOWANCE_ALL);
+    slab_pages_make_way(&arena->bins);
+    return slab_pages_counted().given - before;
+}
+
+/* Also within a round over the heaps, which ends only when there is nothing left to find. */
+static void test_pages_wanted_at_once_make_way_no_more(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    uint64_t pages = 0;
+
+    fill(arena, IN_ONE_HEAP);
+    for (unsigned n = 0; n < 5; n++) {
+        free_most(arena);
+        flush(arena);
+        pages = make_way(arena);
+        assert_true(n > 0 || pages > 0);
+        for (unsigned i = 0; i < CHUNKS; i++)
+            if (i % KEEP_ONE_OF != 0)
+                chunks[i] = unit_alloc(arena, IN_ONE_HEAP);
+    }
+    assert_int_equal(pages, 0);
+    assert_true(arena->small.pages.patience > 0);
+    free_most(arena);
+    free_rest(arena);
+}
+
 static void account_in_child(void *argument)
 {
     struct arena *arena = argument;
@@ -225,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_pages_used_between_two_rounds_stay),
         cmocka_unit_test(test_pages_wanted_again_teach_patience_and_others_take_it_back),
         cmocka_unit_test(test_free_pages_make_way_for_fresh_memory),
+        cmocka_unit_test(test_pages_wanted_at_once_make_way_no_more),
         cmocka_unit_test(test_pages_renewed_in_a_forks_child_are_accounted),
         cmocka_unit_test(test_lost_pages_stay_lost_in_the_repair_after_a_fork),
     };
