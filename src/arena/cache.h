@@ -72,7 +72,7 @@ struct cache {
     struct foreign foreign[FOREIGN];
     unsigned foreign_since;
     struct outgoing outgoing[OUTGOING];
-    /* How many of these collect SMALL chunks. */
+    /* How many of these collect chunks now. */
     unsigned collecting;
     /* Parcels without chunks, and their number. */
     struct parcel *parcels;

@@ -50,7 +50,7 @@ static struct parcel *close(struct cache *cache, struct outgoing *outgoing)
         outgoing->tag & TAG_SMALL ? outgoing->bytes : (size_t)parcel->count * TINY_ESTIMATE;
     outgoing->next = outgoing->end = NULL;
     outgoing->parcel = NULL;
-    cache->collecting -= (outgoing->tag & TAG_SMALL) != 0;
+    cache->collecting--;
     return parcel;
 }
 
@@ -122,12 +122,23 @@ static struct outgoing *outgoing_for(struct cache *cache, uint16_t tag)
                : first;
 }
 
+/*
+ * Bounds what is collected in one place. A thread that collects for several arenas, TINY and SMALL
+ * chunks for each, would otherwise keep much memory from them.
+ */
+static void limit(struct outgoing *outgoing, unsigned arenas)
+{
+    enum { PARTS_MAX = 4 };
+    unsigned parts = arenas < PARTS_MAX ? arenas : PARTS_MAX;
+
+    outgoing->end = outgoing->parcel->chunks + PARCEL_CHUNKS / parts;
+    outgoing->most_kib = (uint16_t)((REMOTE_BATCH_BYTES >> 10) / arenas);
+}
+
 /* Prepares for the next chunk with the tag. Returns false if there is no memory for a parcel. */
 static bool make_room(struct cache *cache, struct outgoing *outgoing, struct arena *owner,
                       uint16_t tag)
 {
-    unsigned places;
-
     if (outgoing->tag != tag || outgoing->next == outgoing->end) {
         if (outgoing->next != NULL)
             remote_send(cache, outgoing);
@@ -146,10 +157,9 @@ static bool make_room(struct cache *cache, struct outgoing *outgoing, struct are
     outgoing->owner = owner;
     outgoing->tag = tag;
     outgoing->bytes = 0;
-    places = tag & TAG_SMALL ? ++cache->collecting : 1;
-    outgoing->most_kib = (uint16_t)((REMOTE_BATCH_BYTES >> 10) / places);
     outgoing->next = outgoing->parcel->chunks;
-    outgoing->end = outgoing->parcel->chunks + PARCEL_CHUNKS;
+    cache->collecting++;
+    limit(outgoing, (cache->collecting + 1) / 2);
     return true;
 }
 
