@@ -87,18 +87,23 @@ static void *alloc_from_slab(struct stack *stack, bool *clean)
     return stack_refill(stack, NULL) ? stack_pop(stack) : NULL;
 }
 
-/*
- * Takes a chunk from the stack of a larger class that lends one. `anything` is described at
- * stack_lender(). Stores in *stack which one served.
- */
-static void *borrow(struct stack **stack, bool anything)
+/* Takes a chunk from the stack of another class, unless it is the same. Stores which one served. */
+static void *take_from(struct stack **stack, struct stack *other)
 {
-    struct stack *lender = stack_lender(*stack, anything);
-
-    if (lender == *stack || (stack_count(lender) == 0 && !stack_refill(lender, NULL)))
+    if (other == *stack || (stack_count(other) == 0 && !stack_refill(other, NULL)))
         return NULL;
-    *stack = lender;
-    return stack_pop(lender);
+    *stack = other;
+    return stack_pop(other);
+}
+
+/*
+ * Takes a chunk of a larger class that serves this one. Stores in *stack which one that is.
+ */
+static void *borrow(struct stack **stack, size_t requested)
+{
+    void *chunk = take_from(stack, stack_shared(*stack, requested));
+
+    return chunk != NULL ? chunk : take_from(stack, stack_lender(*stack, false));
 }
 
 /* With `lend`, a chunk of a larger class will do if that spares fresh memory. */
@@ -114,14 +119,14 @@ static void *alloc(struct cache *cache, struct stack *stack, size_t requested, b
         chunk = stack_pop(stack);
     }
     if (chunk == NULL && lend)
-        chunk = borrow(&stack, false);
+        chunk = borrow(&stack, requested);
     if (chunk == NULL)
         chunk = alloc_from_slab(stack, clean);
     if (unlikely(chunk == NULL)) {
         cache_release(cache);
         chunk = alloc_from_slab(stack, clean);
         if (chunk == NULL && lend)
-            chunk = borrow(&stack, true);
+            chunk = take_from(&stack, stack_lender(stack, true));
     }
     if (chunk != NULL)
         stack_mark_live(stack, (uintptr_t)chunk, requested);

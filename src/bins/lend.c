@@ -6,6 +6,10 @@
  *
  * TINY bins do not borrow: there is less to gain, their states can only tell little slack, and
  * freed chunks would be handed out again sooner, so that fewer double frees would be detected.
+ *
+ * Sharing is for classes of which little is used. A slab of their own would make at least one page
+ * memory, and a part of a page of states. So their first requests take chunks of a larger class of
+ * the same zone, which several classes share.
  */
 #include "bins/bin_slabs.h"
 #include "bins/stack.h"
@@ -17,6 +21,18 @@ enum {
      * large.
      */
     LENDERS = 4,
+    /*
+     * The first requests of a class are served by a larger one, until they would waste so many
+     * bytes, or are so many.
+     */
+    SHARED_WASTE = 4 << 10,
+    SHARED_MOST = 100,
+    /* Classes up to this size share those of 32, 64 and 128 bytes. */
+    SHARED_UP_TO = 128,
+    /* Larger TINY classes share the multiples of this; a state can tell less slack than it. */
+    SHARED_STEP = TINY_SLACK_MAX + 1,
+    /* SMALL classes up to this size share this one. */
+    SMALL_SHARED = 2 << 10,
 };
 
 /*
@@ -45,4 +61,53 @@ struct stack *stack_lender(struct stack *stack, bool anything)
         if (can_lend(stack + more, anything))
             return stack + more;
     return stack;
+}
+
+static bool has_slab(struct stack *stack)
+{
+    return bin_of(stack)->current != NULL;
+}
+
+/*
+ * Returns the class that serves a TINY request above SHARED_UP_TO: the next one that has a slab
+ * already, of those whose states can tell the slack; or else one that serves many others.
+ */
+static unsigned next_with_slab(struct stack *stack, size_t requested)
+{
+    for (; stack->size_class < TINY_CLASSES &&
+           size_classes[stack->size_class].size <= requested + TINY_SLACK_MAX;
+         stack++)
+        if (has_slab(stack))
+            return stack->size_class;
+    return size_class_of(round_up(requested, SHARED_STEP));
+}
+
+/* Returns the class that serves a request while few of its own class are wanted. */
+static unsigned shared_class(struct stack *stack, size_t requested)
+{
+    unsigned size = size_classes[stack->size_class].size;
+
+    if (has_slab(stack) || size > SMALL_SHARED)
+        return stack->size_class;
+    if (size > TINY_MAX)
+        return size_class_of(SMALL_SHARED);
+    if (size > SHARED_UP_TO)
+        return next_with_slab(stack, requested);
+    return size_class_of(size <= 32 ? 32 : size <= 64 ? 64 : SHARED_UP_TO);
+}
+
+struct stack *stack_shared(struct stack *stack, size_t requested)
+{
+    struct stacks *stacks = stacks_of(stack);
+    uint8_t *count = &stacks->shared[stack->size_class];
+    unsigned size_class, waste;
+
+    if (*count >= SHARED_MOST)
+        return stack;
+    size_class = shared_class(stack, requested);
+    waste = size_classes[size_class].size - size_classes[stack->size_class].size;
+    if ((*count + 1) * waste > SHARED_WASTE)
+        return stack;
+    *count += size_class != stack->size_class;
+    return &stacks->of[size_class];
 }

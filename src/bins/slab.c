@@ -72,7 +72,8 @@ static void identity_store(struct slab *slab, bool there)
 
 /*
  * Clears the states that its chunks will have. States of earlier chunks at other addresses are
- * never live, and nobody reads them.
+ * never live, and nobody reads them. A state that is clear is only read, because writing makes its
+ * page memory.
  */
 static void forget_states(struct slab *slab)
 {
@@ -80,7 +81,9 @@ static void forget_states(struct slab *slab)
     uintptr_t start = slab_start(slab);
 
     for (unsigned index = 0; index < shape->chunks; index++, start += shape->size)
-        small_forget(start);
+        if (small_kind(atomic_load_explicit(small_state(start), memory_order_relaxed)) !=
+            STATE_NONE)
+            small_forget(start);
 }
 
 /*

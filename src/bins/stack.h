@@ -69,6 +69,8 @@ struct stacks {
      */
     unsigned flush_next;
     uint64_t next_flush;
+    /* How many requests of each class were served by the class that it shares: stack_shared(). */
+    uint8_t shared[SIZE_CLASSES];
 };
 
 /*
@@ -137,6 +139,12 @@ void *stack_take_one(struct stack *stack, bool *clean);
  * `anything`, because there is no such memory any more.
  */
 struct stack *stack_lender(struct stack *stack, bool anything);
+
+/*
+ * For an empty stack: returns the stack of a larger class that should serve the request because few
+ * of this class have been made yet, or the stack itself. Counts the request.
+ */
+struct stack *stack_shared(struct stack *stack, size_t requested);
 
 /*
  * Takes back a chunk whose state is FREE, for which there is no room: makes room, or returns the

@@ -31,7 +31,10 @@ class Batch(unittest.TestCase):
         self.assertEqual(top["threads_running"], 2)
         self.assertEqual({"profile_target", "helper"}, {t["name"] for t in top["threads"]})
         nodes = [c for c in top["classes"] if c["size"] == 48]
-        self.assertGreaterEqual(nodes[0]["live"], 23000)
+        # The first 100 requests of each thread share chunks of 64 bytes with other sizes.
+        shared = [c for c in top["classes"] if c["size"] == 64]
+        self.assertGreaterEqual(nodes[0]["live"], 23000 - 200)
+        self.assertGreaterEqual(nodes[0]["live"] + shared[0]["live"], 23000)
         self.assertEqual(nodes[0]["live"] + nodes[0]["vacant"] + nodes[0]["cached"],
                          nodes[0]["chunks"])
         self.assertGreaterEqual(sum(a["chunks"] for a in top["arenas"]), 23000)

@@ -95,10 +95,13 @@ static const struct {
     {"delete-array-sized-align", "operator delete[]()", "alignment", delete_sized_with_alignment},
 };
 
-/* The address is a multiple of 16 and of nothing more. */
+/*
+ * The address is a multiple of 16 and of nothing more. The first requests of a size share larger
+ * chunks with other sizes.
+ */
 static void *make(size_t size)
 {
-    for (size_t n = 0; n < 100; n++) {
+    for (size_t n = 0; n < 300; n++) {
         void *chunk = malloc(size);
         REQUIRE(chunk != NULL, "no memory for %zu bytes", size);
         if ((uintptr_t)chunk % 32 == 16 || size > 500)

@@ -85,7 +85,7 @@ static bool check(const char *name, const char *program)
     if (!heeded) {
         print_message("skipped: the set-user-ID bit has no effect here\n");
     } else {
-        assert_string_equal(result.out, "secure 1, usable 16\n");
+        assert_string_equal(result.out, "secure 1, usable 32\n");
         assert_int_equal(result.signal, SIGABRT);
         assert_non_null(strstr(result.err, "ft_malloc: free(): double free of"));
         assert_null(strstr(result.err, "ft_malloc: stats:"));

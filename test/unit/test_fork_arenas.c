@@ -302,9 +302,12 @@ static void test_all_caches_of_an_arena_that_is_rebuilt_are_forgotten(void **sta
 static pthread_barrier_t began, ends;
 static void *kept_by_other;
 
+/* A size that shares no larger class with others; see stack_shared(). */
+enum { SIZE = 128 };
+
 static void *allocate_and_wait(void *unused)
 {
-    kept_by_other = ft_malloc(100);
+    kept_by_other = ft_malloc(SIZE);
     pthread_barrier_wait(&began);
     pthread_barrier_wait(&ends);
     ft_free(kept_by_other);
@@ -315,7 +318,7 @@ static void need_repair_first(void *argument)
 {
     char **chunks = argument;
     struct cache *cache = thread_self.home;
-    struct stack *stack = &cache->stacks.of[size_class_of(100)];
+    struct stack *stack = &cache->stacks.of[size_class_of(SIZE)];
 
     REQUIRE(thread_self.waits && thread_self.cache == CACHE_NONE &&
                 thread_to_malloc() == CACHE_NONE,
@@ -329,7 +332,7 @@ static void need_repair_first(void *argument)
         ft_free(chunks[n]);
     ft_free(kept_by_other);
     for (unsigned n = 0; n < 5000; n++)
-        REQUIRE(ft_malloc(100) != NULL, "no memory");
+        REQUIRE(ft_malloc(SIZE) != NULL, "no memory");
     REQUIRE(!arena_is_damaged(cache->arena), "not repaired");
     REQUIRE(unit_count_state(cache->arena, STATE_LIVE) >= 5000, "handed out twice");
 }
@@ -337,7 +340,7 @@ static void need_repair_first(void *argument)
 static void need_no_repair_first(void *argument)
 {
     struct cache *cache = thread_self.home;
-    struct stack *stack = &cache->stacks.of[size_class_of(100)];
+    struct stack *stack = &cache->stacks.of[size_class_of(SIZE)];
     unsigned count = stack_count(stack);
 
     REQUIRE(!thread_self.waits && thread_self.cache == cache, "waits for nothing");
@@ -354,7 +357,7 @@ static void fork_beside_another(void *argument)
 
     REQUIRE(pool_limit(shared ? 1 : 2), "the limit came too late");
     for (unsigned n = 0; n < 4; n++)
-        chunks[n] = ft_malloc(100);
+        chunks[n] = ft_malloc(SIZE);
     ft_free(chunks[3]);
     REQUIRE(pthread_barrier_init(&began, NULL, 2) == 0 &&
                 pthread_barrier_init(&ends, NULL, 2) == 0 &&

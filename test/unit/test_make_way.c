@@ -71,14 +71,14 @@ static char *put_in_old(void)
     return chunk;
 }
 
-/* So many that some of the calls are slow. */
+/* So many that some of the calls are slow, in a class that shares no other: see stack_shared(). */
 static void allocate_and_free_small_ones(void)
 {
     enum { MANY = 500 };
     void *chunks[MANY];
 
     for (unsigned n = 0; n < MANY; n++)
-        chunks[n] = ft_malloc(100);
+        chunks[n] = ft_malloc(128);
     for (unsigned n = 0; n < MANY; n++)
         ft_free(chunks[n]);
 }

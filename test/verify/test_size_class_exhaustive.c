@@ -1,7 +1,7 @@
 /*
  * Every size with every alignment, through the public functions: the chunk is aligned, large
- * enough, and of the first possible class. What test_size_class.c checks of the tables alone is not
- * repeated.
+ * enough, and of the first possible class, once no classes share slabs any more. What
+ * test_size_class.c checks of the tables alone is not repeated.
  */
 #include "unit/unit.h"
 
@@ -50,9 +50,39 @@ static size_t wrong_with(size_t align)
     return wrong;
 }
 
+/* While few chunks of a class were requested, a larger one may serve, but not a misaligned one. */
+static void test_shared_slabs_keep_alignments(void **state)
+{
+    (void)state;
+    for (size_t align = 1; align <= UNIT_SIZE; align *= 2)
+        for (size_t size = 0; size <= UNIT_SIZE; size += 1 + size / 64) {
+            void *plain = ft_malloc(size), *chunk = ft_memalign(align, size);
+
+            assert_true((uintptr_t)chunk % align == 0 && ft_malloc_usable_size(chunk) >= size);
+            assert_true(ft_malloc_usable_size(plain) >= size);
+            ft_free(plain);
+            ft_free(chunk);
+        }
+}
+
+/* Makes so many requests of each class that it shares no other one's slabs any more. */
+static void use_all_classes(void)
+{
+    enum { MANY = 256 };
+    static void *chunks[MANY];
+
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        for (unsigned n = 0; n < MANY; n++)
+            chunks[n] = ft_malloc(size_classes[size_class].size);
+        for (unsigned n = 0; n < MANY; n++)
+            ft_free(chunks[n]);
+    }
+}
+
 static void test_every_size_with_every_alignment(void **state)
 {
     (void)state;
+    use_all_classes();
     for (size_t align = 1; align <= UNIT_SIZE; align *= 2)
         assert_int_equal(wrong_with(align), 0);
 }
@@ -83,6 +113,7 @@ static void test_the_first_size_above_the_classes_is_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shared_slabs_keep_alignments),
         cmocka_unit_test(test_every_size_with_every_alignment),
         cmocka_unit_test(test_alignments_above_a_unit),
         cmocka_unit_test(test_the_first_size_above_the_classes_is_large),
