@@ -16,23 +16,31 @@ enum {
 
 pthread_mutex_t parcel_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Guarded by the lock. `changing` is true while the list is being changed. */
+/*
+ * Guarded by the lock. `changing` is true while the list is being changed. It is atomic, here and
+ * below relaxed, so that no compiler leaves out a store that only the child of a fork reads.
+ */
 static struct parcel *depot;
-static bool changing;
+static _Atomic bool changing;
+
+static void set_changing(bool now)
+{
+    atomic_store_explicit(&changing, now, memory_order_relaxed);
+}
 
 static void lock_depot(void)
 {
     child_check();
     os_count_rmw();
     pthread_mutex_lock(&parcel_lock);
-    changing = true;
+    set_changing(true);
     atomic_signal_fence(memory_order_seq_cst);
 }
 
 static void unlock_depot(void)
 {
     atomic_signal_fence(memory_order_seq_cst);
-    changing = false;
+    set_changing(false);
     os_count_rmw();
     pthread_mutex_unlock(&parcel_lock);
 }
@@ -135,7 +143,7 @@ void parcel_after_fork(void)
 {
     pthread_mutex_init(&parcel_lock, NULL);
     /* The list can be followed only if it was complete. */
-    if (changing)
+    if (atomic_load_explicit(&changing, memory_order_relaxed))
         depot = NULL;
-    changing = false;
+    set_changing(false);
 }

@@ -75,8 +75,11 @@ static void claim(struct cache *cache)
     cache->thread = &thread_self;
 }
 
+/* `alive` is held by this thread if the cache has a thread. */
 static void disclaim(struct cache *cache)
 {
+    if (cache->thread == NULL)
+        return;
     cache->thread = NULL;
     pthread_mutex_unlock(&cache->alive);
 }
@@ -300,8 +303,10 @@ bool pool_limit(unsigned arenas)
 /* There is one thread only, here and below, so every access is relaxed. */
 static void sort_cache(struct cache *cache, const struct cache *survivor, bool sort)
 {
-    /* The other threads are gone. */
-    if (cache->thread != &thread_self)
+    /* The other threads are gone, and it was the parent's thread that held `alive`. */
+    if (cache->thread == &thread_self)
+        claim(cache);
+    else
         cache->thread = NULL;
     if (!sort || cache->arena->apart)
         return;

@@ -88,11 +88,14 @@ struct arena *unit_arena(void)
     struct arena *arena = arena_create();
 
     REQUIRE(arena != NULL, "no memory for an arena");
+    /* Other threads may visit it already. */
+    arena_lock(arena);
     arena->bins.next_tick = BINS_NO_TICKS;
     cache_first(arena)->stacks.next_flush = BINS_NO_TICKS;
     cache_first(arena)->in_use = true;
     cache_use(cache_first(arena));
     arena->tiny.allowance = arena->small.allowance = HEAP_ALLOWANCE_ALL;
+    arena_unlock(arena);
     return arena;
 }
 
