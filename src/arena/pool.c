@@ -241,7 +241,8 @@ static void lock_sound(struct cache *cache)
 
 /*
  * The next thread that takes the cache probably needs stacks of the same lengths and some chunks,
- * and if none comes soon, a visitor shortens the stacks and takes the chunks. But nobody visits an arena whose other threads are at work.
+ * and if none comes soon, a visitor shortens the stacks and takes the chunks. But nobody visits an
+ * arena whose other threads are at work.
  */
 static bool must_be_shortened(const struct cache *cache)
 {

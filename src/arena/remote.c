@@ -50,7 +50,9 @@ static struct parcel *close(struct cache *cache, struct outgoing *outgoing)
         outgoing->tag & TAG_SMALL ? outgoing->bytes : (size_t)parcel->count * TINY_ESTIMATE;
     outgoing->next = outgoing->end = NULL;
     outgoing->parcel = NULL;
-    cache->collecting--;
+    /* A fork may have come between, which forgets all of them. */
+    if (likely(cache->collecting > 0))
+        cache->collecting--;
     return parcel;
 }
 
@@ -158,8 +160,8 @@ static bool make_room(struct cache *cache, struct outgoing *outgoing, struct are
     outgoing->tag = tag;
     outgoing->bytes = 0;
     outgoing->next = outgoing->parcel->chunks;
+    limit(outgoing, cache->collecting / 2 + 1);
     cache->collecting++;
-    limit(outgoing, (cache->collecting + 1) / 2);
     return true;
 }
 
