@@ -172,7 +172,7 @@ static void test_agrees_with_find(void **state)
 
 static void *allocate_and_free(void *context)
 {
-    volatile bool *stop = context;
+    _Atomic bool *stop = context;
 
     while (!*stop) {
         void *small = ft_malloc(3000), *large = ft_malloc(600 << 10);
@@ -185,12 +185,12 @@ static void *allocate_and_free(void *context)
 
 static void test_others_may_allocate_meanwhile(void **state)
 {
-    volatile bool stop = false;
+    _Atomic bool stop = false;
     char *small = ft_malloc(333), *large = ft_malloc((2 << 20) + 1);
     pthread_t thread;
 
     (void)state;
-    assert_int_equal(pthread_create(&thread, NULL, allocate_and_free, (void *)&stop), 0);
+    assert_int_equal(pthread_create(&thread, NULL, allocate_and_free, &stop), 0);
     for (unsigned round = 0; round < 100000; round++) {
         struct ft_malloc_extent extent = ft_malloc_bounds(large + round);
 
