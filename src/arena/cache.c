@@ -12,19 +12,14 @@
 
 static_assert(sizeof(struct arena) % _Alignof(struct cache) == 0, "a cache may follow an arena");
 
-static size_t head_size(void)
+size_t cache_least_size(void)
 {
     return round_up(sizeof(struct cache), 64);
 }
 
 size_t cache_size(void)
 {
-    return head_size() + stacks_slots() * sizeof(void *);
-}
-
-size_t cache_least_size(void)
-{
-    return head_size() + stacks_first_slots() * sizeof(void *);
+    return cache_least_size() + stacks_slots() * sizeof(void *);
 }
 
 void cache_attach(struct cache *cache, struct arena *arena, size_t ready)
@@ -32,8 +27,9 @@ void cache_attach(struct cache *cache, struct arena *arena, size_t ready)
     cache->arena = arena;
     cache->tiny_tag = arena->tiny_tag;
     cache->small_tag = arena->small_tag;
-    stacks_init(&cache->stacks, (void **)(void *)((char *)cache + head_size()),
-                (ready - head_size()) / sizeof(void *), &arena->bins, cache != cache_first(arena));
+    stacks_init(&cache->stacks, (void **)(void *)((char *)cache + cache_least_size()),
+                (ready - cache_least_size()) / sizeof(void *), &arena->bins,
+                cache != cache_first(arena));
     cache->random = secret_word ^ secret_scramble((uintptr_t)cache + clock_now());
     own_heaps_clear(&cache->own_tiny);
     own_heaps_clear(&cache->own_small);

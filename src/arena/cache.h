@@ -57,6 +57,9 @@ struct foreign {
 
 enum { OUTGOING = 32, FOREIGN = 64, FOREIGN_SMALL = CHUNK_ALIGN };
 
+/*
+ * What every thread touches comes first, so that a thread that allocates little touches few pages.
+ */
 struct cache {
     /* What the fast paths read. */
     struct stacks stacks;
@@ -68,15 +71,6 @@ struct cache {
     bool common;
     struct arena *arena;
 
-    /* True of the heaps that there were when heap_map_removals had the value `foreign_since`. */
-    struct foreign foreign[FOREIGN];
-    unsigned foreign_since;
-    struct outgoing outgoing[OUTGOING];
-    /* How many of these collect chunks now. */
-    unsigned collecting;
-    /* Parcels without chunks, and their number. */
-    struct parcel *parcels;
-    unsigned parcel_count;
     /* When outgoing chunks are sent although they are few; see remote_send_old(). */
     uint64_t send_at;
     /* The last tick of the bins after which other arenas were looked at. */
@@ -88,7 +82,6 @@ struct cache {
     struct quarantine *quarantine;
     uint64_t random;
     struct flips flips;
-    struct large_stash stash;
 
     /*
      * Guarded by the pool's lock. `thread` is the thread of the cache, or NULL while it waits for
@@ -112,6 +105,18 @@ struct cache {
      * thread writes it, any thread reads it; relaxed, because it is only a figure.
      */
     _Atomic uint64_t remote_frees;
+
+    struct large_stash stash;
+
+    /* How many of the outgoing chunks below collect SMALL chunks. */
+    unsigned collecting;
+    /* Parcels without chunks, and their number. */
+    struct parcel *parcels;
+    unsigned parcel_count;
+    /* True of the heaps that there were when heap_map_removals had the value `foreign_since`. */
+    unsigned foreign_since;
+    struct foreign foreign[FOREIGN];
+    struct outgoing outgoing[OUTGOING];
 };
 
 /*
@@ -122,8 +127,8 @@ extern const struct cache cache_none;
 #define CACHE_NONE ((struct cache *)&cache_none)
 
 /*
- * Return the size of a cache with its stacks, in bytes, and how much of it has to be memory from
- * the beginning.
+ * Return the size of a cache with all slots of its stacks, in bytes, and how much of it has to be
+ * memory from the beginning.
  */
 size_t cache_size(void);
 size_t cache_least_size(void);

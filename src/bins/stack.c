@@ -106,26 +106,17 @@ size_t stacks_slots(void)
     for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
         unsigned last = last_limit(size_class);
 
-        for (unsigned limit = first_capacity(size_class); limit < last; limit *= 2)
+        for (unsigned limit = 2 * first_capacity(size_class); limit < last; limit *= 2)
             slots += limit;
         slots += last;
     }
     return slots;
 }
 
-size_t stacks_first_slots(void)
-{
-    size_t slots = 0;
-
-    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
-        slots += first_capacity(size_class);
-    return slots;
-}
-
 /* Makes all stacks short and empty, close together, and forgets all slabs. */
 static void lay_out(struct stacks *stacks)
 {
-    void **slots = stacks->slots;
+    void **slots = stacks->first_slots;
 
     for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
         unsigned capacity = first_capacity(size_class);
@@ -187,6 +178,15 @@ void stacks_reset(struct stacks *stacks)
     lay_out(stacks);
 }
 
+/* Returns where there is room for a stack of this length. */
+static void **slots_for(const struct stacks *stacks, unsigned limit)
+{
+    void *const *end = stacks->first_slots + FIRST_SLOTS + SPARE_SLOTS;
+    void **slots = stacks->next_slots;
+
+    return slots <= end && slots + limit > end ? stacks->slots : slots;
+}
+
 /* Returns false if there is no memory; nothing has changed then. */
 static bool lengthen(struct stack *stack, unsigned limit)
 {
@@ -194,7 +194,7 @@ static bool lengthen(struct stack *stack, unsigned limit)
     unsigned count = stack_count(stack);
 
     if (limit > stack->capacity) {
-        void **slots = stacks->next_slots;
+        void **slots = slots_for(stacks, limit);
 
         if (!stack_room_commit(stacks, slots + limit))
             return false;

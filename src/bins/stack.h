@@ -40,6 +40,12 @@ struct stack {
 
 static_assert(sizeof(struct stack) == 32, "found by a shift, two in a cache line");
 
+/*
+ * How many slots the first, short stacks of all classes have together; and how many there are on
+ * the same page for the first stacks that are lengthened.
+ */
+enum { FIRST_SLOTS = 250, SPARE_SLOTS = 80 };
+
 /* The stacks of a thread. */
 struct stacks {
     struct stack of[SIZE_CLASSES];
@@ -48,8 +54,8 @@ struct stacks {
     /* Constant: see stacks_init(). */
     bool lean;
     /*
-     * Memory for the stacks, one behind the other. The part that is not used yet begins at
-     * next_slots.
+     * Memory for stacks that are lengthened and find no room in the spare slots, one behind the
+     * other. What is not used yet begins at next_slots, at first in the spare slots.
      */
     void **slots;
     void **next_slots;
@@ -71,6 +77,8 @@ struct stacks {
     uint64_t next_flush;
     /* How many requests of each class were served by the class that it shares: stack_shared(). */
     uint8_t shared[SIZE_CLASSES];
+    /* The first stacks, one behind the other, and the spare slots. */
+    void *first_slots[FIRST_SLOTS + SPARE_SLOTS];
 };
 
 /*
@@ -80,11 +88,10 @@ struct stacks {
 extern const uint16_t tiny_stack_offsets[TINY_MAX / CHUNK_ALIGN + 1];
 
 /*
- * Return how many slots all stacks of a thread need, if each becomes as long as it may, step by
- * step; and how many the first ones need.
+ * Returns how many slots all stacks of a thread need besides the first ones, if each becomes as
+ * long as it may, step by step.
  */
 size_t stacks_slots(void);
-size_t stacks_first_slots(void);
 
 /*
  * Sets up the stacks of a thread. There are stacks_slots() slots at `slots`, of which the first
