@@ -107,6 +107,14 @@ static struct own_range *find(const void *memory)
     return NULL;
 }
 
+void own_is_inner(const void *memory)
+{
+    struct own_range *entry = find(memory);
+
+    if (entry != NULL)
+        atomic_store_explicit(&entry->inner, 1, memory_order_relaxed); /* see struct own_range */
+}
+
 bool own_unmap(void *memory, size_t size)
 {
     struct own_range *entry = find(memory);

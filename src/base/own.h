@@ -25,6 +25,8 @@ struct own_range {
     /* Relaxed; the size is stored last and with release. */
     _Atomic uintptr_t start;
     _Atomic size_t size;
+    /* Not 0: only the library itself can use what is there, and snapshots leave it out. Relaxed. */
+    _Atomic uint64_t inner;
 };
 
 struct own_ranges {
@@ -54,6 +56,9 @@ bool own_unmap(void *memory, size_t size);
  * reader outside takes it for the program's.
  */
 void own_enter(const void *start, size_t size);
+
+/* Says of memory that was entered that no reader outside needs it: it is an index, or the like. */
+void own_is_inner(const void *memory);
 
 extern struct own_ranges own_first;
 

@@ -170,6 +170,11 @@ static bool is_known(uintptr_t start, size_t size)
     return false;
 }
 
+static bool is_inner(struct own_range *range)
+{
+    return atomic_load_explicit(&range->inner, memory_order_relaxed) != 0; /* see base/own.h */
+}
+
 /* Writes what else the library has mapped for itself: the tables of the modes above all. */
 static void put_own(struct writer *writer)
 {
@@ -184,7 +189,7 @@ static void put_own(struct writer *writer)
             size_t size = atomic_load_explicit(&piece->of[i].size, memory_order_acquire);
             uintptr_t start = atomic_load_explicit(&piece->of[i].start, memory_order_relaxed);
 
-            if (size != 0 && !is_known(start, size))
+            if (size != 0 && !is_inner(&piece->of[i]) && !is_known(start, size))
                 dump_live(&writer->dump, start, size);
         }
     }

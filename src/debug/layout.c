@@ -276,4 +276,6 @@ __attribute__((used)) const struct ft_malloc_layout ft_malloc_layout = {
     .modes_on = &modes_on,
 
     .outside = &outside,
+
+    .own_inner = offsetof(struct own_range, inner),
 };

@@ -196,6 +196,9 @@ struct ft_malloc_layout {
 
     /* base/outside.h: two words. */
     const void *outside;
+
+    /* Of an entry of the list of base/own.h: 64 bits, not 0 if no reader needs the memory. */
+    uint32_t own_inner;
 };
 
 extern const struct ft_malloc_layout ft_malloc_layout __attribute__((visibility("default")));

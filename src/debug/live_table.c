@@ -7,6 +7,7 @@
 
 #include "arena/thread.h"
 #include "base/child.h"
+#include "base/own.h"
 #include "base/secret.h"
 #include "debug/mode_memory.h"
 
@@ -158,6 +159,7 @@ static void lengthen(struct shard *shard)
 
     if (buckets == NULL)
         return;
+    own_is_inner(buckets);
     shard->buckets = buckets;
     shard->mask = count - 1;
     for (uint32_t number = 1; number <= shard->made; number++)
@@ -330,6 +332,7 @@ bool live_table_begin(enum mode mode)
     buckets = get_memory(LIVE_SHARDS * BUCKETS_LEAST * sizeof *buckets);
     if (root == NULL || buckets == NULL)
         return false;
+    own_is_inner(buckets);
     for (size_t n = 0; n < LIVE_SHARDS; n++) {
         pthread_mutex_init(&shards[n].lock, NULL);
         shards[n].buckets = buckets + n * BUCKETS_LEAST;

@@ -11,7 +11,9 @@
 #include <stdint.h>
 
 #define SNAPSHOT_MAGIC "FTMSNAP\1"
-enum { SNAPSHOT_MAGIC_SIZE = 8, SNAPSHOT_VERSION = 1, SNAPSHOT_BYTE_ORDER = 0x01020304 };
+enum { SNAPSHOT_MAGIC_SIZE = 8, SNAPSHOT_BYTE_ORDER = 0x01020304 };
+/* A snapshot with tables has the second version: without them, the profile would be missing. */
+enum { SNAPSHOT_VERSION = 1, SNAPSHOT_VERSION_TABLES = 2 };
 
 struct snapshot_header {
     char magic[SNAPSHOT_MAGIC_SIZE];
@@ -43,7 +45,8 @@ enum snapshot_type {
     SNAPSHOT_SYMBOLS = 7, /* names for addresses: tools/ftm/symbols.h */
     SNAPSHOT_MODULES = 8, /* files that were mapped: tools/ftm/symbols.h */
     /* The command line, a 0 behind each argument; the address is the process's number. */
-    SNAPSHOT_COMMAND = 9
+    SNAPSHOT_COMMAND = 9,
+    SNAPSHOT_TABLE = 10 /* memory that is an array, in columns: struct snapshot_table */
 };
 
 /*
@@ -63,6 +66,37 @@ struct snapshot_thread {
     char name[16];
     uint64_t sp, pc; /* 0: not known */
 };
+
+/*
+ * The payload of a TABLE: this, the fields, the pieces, and for each field a column of numbers, one
+ * for each item. The items fill the pieces in turn; what is left of these is 0, as is what no field
+ * covers. A number has 7 bits in each byte, the lowest first, and bit 7 in all bytes but the last.
+ */
+struct snapshot_table {
+    uint32_t item_bytes, fields, pieces, unused;
+    uint64_t items;
+};
+
+struct snapshot_field {
+    uint16_t offset; /* in the item */
+    uint8_t size;    /* 2, 4 or 8 bytes */
+    uint8_t how;     /* enum snapshot_how */
+    uint32_t base;   /* with SNAPSHOT_FROM_BASE: the number of an earlier field */
+};
+
+struct snapshot_piece {
+    uint64_t address, items;
+};
+
+/*
+ * How a column tells its values. With FROM_BASE, it has differences from another field of the same
+ * item; with FROM_LAST, of what it has for one item from what it has for the item before; the sign
+ * of a difference is its lowest bit: 2 * d, or -2 * d - 1. With ANCESTOR, values are numbers of
+ * earlier items: 2 * k stands for the one that is k steps from the item before, a step leading to
+ * the item that the field names; 2 * n + 1 for n.
+ */
+enum snapshot_how { SNAPSHOT_FROM_LAST = 1, SNAPSHOT_FROM_BASE = 2, SNAPSHOT_ANCESTOR = 4 };
+enum { SNAPSHOT_STEPS = 255 }; /* at most */
 
 struct snapshot_end {
     uint64_t sections; /* including END */

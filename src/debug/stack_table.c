@@ -7,6 +7,7 @@
 
 #include "base/child.h"
 #include "base/clock.h"
+#include "base/own.h"
 #include "base/secret.h"
 #include "debug/mode_memory.h"
 
@@ -130,8 +131,10 @@ static struct index *index_create(uint32_t places)
 {
     struct index *index = get_memory(sizeof *index + (size_t)places * sizeof index->of[0]);
 
-    if (index != NULL)
-        index->mask = places - 1;
+    if (index == NULL)
+        return NULL;
+    own_is_inner(index);
+    index->mask = places - 1;
     return index;
 }
 

@@ -99,7 +99,8 @@ class Refused(OnTarget):
         self.refuses(changed(self.whole, BYTE_ORDER, "<I", 0x04030201), "another byte order")
 
     def test_another_version_of_the_format(self):
-        self.refuses(changed(self.whole, VERSION, "<H", 9), "version 9; this ftm reads version 1")
+        self.refuses(changed(self.whole, VERSION, "<H", 9),
+                     "version 9; this ftm reads versions 1 to 2")
 
     def test_another_version_of_the_layout(self):
         self.refuses(changed(self.whole, self.layout + LAYOUT_VERSION, "<I", 7),

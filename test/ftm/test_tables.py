@@ -12,6 +12,18 @@ import target
 
 target.TARGET = os.environ["FT_TABLES_TARGET"]
 SITES, CHUNKS = 300, 2000
+# src/debug/snapshot.h
+VERSION, HEADER_SIZE, END, ZEROS, VOID, TABLE = 12, 16, 1, 3, 4, 10
+
+
+def sections(contents):
+    """Yields the type of each section and where its payload begins."""
+    at, = struct.unpack_from("<I", contents, HEADER_SIZE)
+    kind = None
+    while kind != END:
+        kind, _, _, length = struct.unpack_from("<IIQQ", contents, at)
+        yield kind, at + 24
+        at += 24 + (0 if kind in (ZEROS, VOID) else (length + 7) // 8 * 8)
 
 
 def expected(i):
@@ -58,6 +70,39 @@ class Tables(unittest.TestCase):
             profiles = [target.ftm_json("profile", "--by", "size", source)["rows"]
                         for source in (process.pid, path)]
         self.assertEqual(*profiles)
+
+    def test_a_snapshot_tells_the_same(self):
+        """It has the tables in columns, and neither hashes nor links."""
+        questions = (("profile", "--by", "stack", "-n", "0"), ("profile", "--by", "thread"),
+                     ("profile", "--by", "size"))
+        with target.running() as process, tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "snapshot"
+            target.ftm("dump", "--uncompressed", process.pid, "-o", path)
+            contents = path.read_bytes()
+            for question in questions:
+                rows = [target.ftm_json(*question, source)["rows"]
+                        for source in (process.pid, path)]
+                self.assertEqual(*rows, question)
+        self.assertEqual(struct.unpack_from("<H", contents, VERSION), (2,))
+        tables = [place for kind, place in sections(contents) if kind == TABLE]
+        self.assertEqual(len(tables), 3)
+        for place in tables:
+            self.refuses_tables(contents, place)
+
+    def refuses_tables(self, contents, place):
+        """More items than the payload has; no fields; one behind the item; one of 3 bytes."""
+        for at, form, value in ((16, "<Q", 1 << 60), (16, "<Q", 1 << 20), (4, "<I", 0),
+                                (4, "<I", 33), (0, "<I", 2), (0, "<I", 0), (24, "<H", 4095),
+                                (26, "<B", 3), (8, "<I", 1 << 30)):
+            broken = bytearray(contents)
+            struct.pack_into(form, broken, place + at, value)
+            with tempfile.NamedTemporaryFile() as file:
+                file.write(broken)
+                file.flush()
+                done = subprocess.run([target.FTM, "profile", file.name], capture_output=True,
+                                      check=False, timeout=60)
+            self.assertEqual((done.returncode, done.stdout), (2, b""), (at, value))
+            self.assertIn(b"is broken: a table in it cannot be read", done.stderr)
 
     def test_exports(self):
         with target.running() as process:

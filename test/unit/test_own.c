@@ -45,6 +45,24 @@ static void other_memory_can_be_entered(void **state)
     assert_int_equal(entered(mine, sizeof mine), 1);
 }
 
+static void what_is_inner_is_marked(void **state)
+{
+    void *index = own_map(1), *other = own_map(1);
+    unsigned marked = 0;
+
+    (void)state;
+    assert_true(index != NULL && other != NULL);
+    own_is_inner(index);
+    own_is_inner(&marked); /* not in the list */
+    for (const struct own_ranges *piece = &own_first; piece != NULL; piece = piece->next)
+        for (unsigned i = 0; i < piece->room; i++) {
+            assert_true(piece->of[i].inner == 0 || piece->of[i].start == (uintptr_t)index);
+            marked += piece->of[i].inner != 0;
+        }
+    assert_int_equal(marked, 1);
+    assert_true(own_unmap(index, 1) && own_unmap(other, 1));
+}
+
 static void *fill(void *context)
 {
     void **mapped = context;
@@ -108,6 +126,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_mapped_is_in_the_list),
         cmocka_unit_test(other_memory_can_be_entered),
+        cmocka_unit_test(what_is_inner_is_marked),
         cmocka_unit_test(threads_fill_it),
         cmocka_unit_test(without_memory_nothing_is_entered),
         cmocka_unit_test(without_memory_for_the_list),

@@ -27,6 +27,7 @@ bool pack_is_packed(const unsigned char magic[PACK_MAGIC_SIZE])
 enum {
     BLOCK = 128 << 10,
     LEVEL = 9,
+    THOROUGH = 17,
     /* Both sides hold a window of this size, so files of others with a larger one are refused. */
     WINDOW_LOG = 23
 };
@@ -80,15 +81,15 @@ static int pack_close(void *context)
     return complete ? 0 : EOF;
 }
 
-static bool set_up(ZSTD_CCtx *stream)
+static bool set_up(ZSTD_CCtx *stream, int level)
 {
     return stream != NULL &&
-           !ZSTD_isError(ZSTD_CCtx_setParameter(stream, ZSTD_c_compressionLevel, LEVEL)) &&
+           !ZSTD_isError(ZSTD_CCtx_setParameter(stream, ZSTD_c_compressionLevel, level)) &&
            !ZSTD_isError(ZSTD_CCtx_setParameter(stream, ZSTD_c_windowLog, WINDOW_LOG)) &&
            !ZSTD_isError(ZSTD_CCtx_setParameter(stream, ZSTD_c_checksumFlag, 1));
 }
 
-FILE *pack_file(FILE *file)
+FILE *pack_file(FILE *file, bool thorough)
 {
     static const cookie_io_functions_t functions = {.write = pack_write, .close = pack_close};
     struct packer *packer = memory_new(1, sizeof *packer);
@@ -96,7 +97,7 @@ FILE *pack_file(FILE *file)
 
     packer->file = file;
     packer->stream = ZSTD_createCCtx();
-    if (set_up(packer->stream))
+    if (set_up(packer->stream, thorough ? THOROUGH : LEVEL))
         packed = fopencookie(packer, "w", functions);
     if (packed != NULL)
         return packed;
@@ -223,8 +224,9 @@ int pack_unpack(int fd, const char *path)
 
 #else
 
-FILE *pack_file(FILE *file)
+FILE *pack_file(FILE *file, bool thorough)
 {
+    (void)thorough;
     return file;
 }
 

@@ -50,7 +50,7 @@ static void read_live_block(void *context, uint64_t address, uint64_t entries)
     }
 }
 
-static bool live_is_sane(const struct ft_malloc_layout *layout)
+bool live_layout_is_sane(const struct ft_malloc_layout *layout)
 {
     const uint32_t offsets[] = {layout->live_address, layout->live_size, layout->live_stands_for,
                                 layout->live_time,    layout->live_site, layout->live_count,
@@ -70,7 +70,7 @@ void live_each_block(struct source *source, const struct ft_malloc_layout *layou
 {
     uint64_t root = 0;
 
-    if (layout->live_table == NULL || !live_is_sane(layout) ||
+    if (layout->live_table == NULL || !live_layout_is_sane(layout) ||
         !source_read(source, (uintptr_t)layout->live_table, &root, sizeof(root)) || root == 0)
         return;
     for (uint64_t shard = 0; shard < layout->live_shards; shard++)

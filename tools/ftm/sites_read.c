@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* Whether the offsets of the layout can be followed at all. */
-static bool is_sane(const struct ft_malloc_layout *layout)
+bool sites_layout_is_sane(const struct ft_malloc_layout *layout)
 {
     const uint32_t site[] = {layout->site_node,
                              layout->site_truncated,
@@ -87,7 +86,7 @@ static bool read_table(struct reading *reading)
             source_name(reading->source));
         return false;
     }
-    reading->table_size = is_sane(layout) ? table_size(layout) : 0;
+    reading->table_size = sites_layout_is_sane(layout) ? table_size(layout) : 0;
     if (reading->table_size == 0 || reading->table_size > (size_t)64 << 20) {
         say("the layout of the profile in %s is broken", source_name(reading->source));
         return false;

@@ -58,6 +58,10 @@ static inline uint64_t since(uint64_t now, uint64_t then)
     return now > then ? now - then : 0;
 }
 
+/* Whether the offsets of the layout can be followed at all, in either table. */
+bool sites_layout_is_sane(const struct ft_malloc_layout *layout);
+bool live_layout_is_sane(const struct ft_malloc_layout *layout);
+
 /* Reads the blocks that hold the numbers below `numbers`. Their pointers are in the table. */
 void blocks_read(struct reading *reading, struct blocks *blocks, uint32_t pointers,
                  uint32_t numbers);

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { PAGE = 4096 };
+enum { ELF_HEADERS = 1024 };
 
 static void add_part(struct ranges *ranges, const struct source_map *map, uint64_t start,
                      uint64_t size)
@@ -27,7 +27,7 @@ static void add_constants(struct view *view, struct ranges *ranges, const struct
     const struct ft_malloc_layout *layout = view_layout(view);
 
     if (map->offset == 0)
-        add_part(ranges, map, map->start, PAGE);
+        add_part(ranges, map, map->start, ELF_HEADERS);
     add_part(ranges, map, view_layout_address(view), layout->size);
     add_part(ranges, map, (uint64_t)(uintptr_t)layout->size_classes,
              (uint64_t)layout->class_count * layout->class_stride);
@@ -65,7 +65,12 @@ static void add_module(struct view *view, struct ranges *ranges)
     }
 }
 
-/* What the library mapped for itself. */
+static void add_between(void *ranges, uint64_t start, uint64_t end)
+{
+    ranges_add(ranges, start, end - start);
+}
+
+/* What the library mapped for itself, without its indices. */
 static void add_own(struct view *view, struct ranges *ranges)
 {
     struct territory territory;
@@ -73,8 +78,8 @@ static void add_own(struct view *view, struct ranges *ranges)
     if (!territory_read(view, &territory))
         return;
     for (size_t i = 0; i < territory.own.count; i++)
-        ranges_add(ranges, territory.own.list[i].start,
-                   territory.own.list[i].end - territory.own.list[i].start);
+        ranges_outside(&territory.inner, territory.own.list[i].start, territory.own.list[i].end,
+                       add_between, ranges);
     territory_free(&territory);
 }
 

@@ -9,7 +9,7 @@
 #include "pack.h"
 #include "progress.h"
 #include "snapshot_ranges.h"
-#include "snapshot_unused.h"
+#include "snapshot_tables.h"
 #include "source.h"
 #include "symbols.h"
 #include "view.h"
@@ -29,7 +29,7 @@ struct writer {
     FILE *file;
     uint64_t sum, sections;
     char *block; /* BLOCK bytes */
-    struct ranges unused;
+    struct snapshot_tables tables;
 };
 
 static void add_sum(struct writer *writer, const void *words, size_t size)
@@ -89,28 +89,48 @@ static void put_range(struct writer *writer, struct view *view, const struct ran
         size_t size = range->end - at < BLOCK ? (size_t)(range->end - at) : BLOCK;
         size_t got = source_read_some(view_source(view), at, writer->block, size);
 
-        snapshot_unused_clear(view, &writer->unused, at, writer->block, got);
         if (got > 0)
             put_block(writer, at, got);
         at += got > 0 ? got : PAGE - at % PAGE;
     }
 }
 
+struct places {
+    struct writer *writer;
+    struct view *view;
+};
+
+static void put_between(void *context, uint64_t start, uint64_t end)
+{
+    const struct places *places = context;
+
+    put_range(places->writer, places->view, &(struct range){start, end});
+}
+
+/* Writes the memory without the tables' blocks. */
 static void put_memory(struct writer *writer, struct view *view, bool contents)
 {
     struct ranges ranges = {NULL, 0, 0};
+    struct places places = {writer, view};
     struct progress progress;
 
     snapshot_ranges(view, contents, &ranges);
-    snapshot_unused_find(view, &writer->unused);
     progress_begin(&progress, "writing memory", ranges.count);
     for (size_t i = 0; i < ranges.count; i++) {
-        put_range(writer, view, &ranges.list[i]);
+        ranges_outside(&writer->tables.blocks, ranges.list[i].start, ranges.list[i].end,
+                       put_between, &places);
         progress_step(&progress, i);
     }
     progress_end(&progress);
     ranges_free(&ranges);
-    ranges_free(&writer->unused);
+}
+
+static void put_tables(struct writer *writer)
+{
+    for (unsigned i = 0; i < SNAPSHOT_TABLE_COUNT; i++)
+        if (writer->tables.of[i].bytes != NULL)
+            put_section(writer, SNAPSHOT_TABLE, 0, writer->tables.of[i].size,
+                        writer->tables.of[i].bytes);
 }
 
 struct text {
@@ -187,7 +207,7 @@ static void put_header(struct writer *writer, struct view *view, bool contents)
     struct snapshot_header header = {
         .magic = SNAPSHOT_MAGIC,
         .byte_order = SNAPSHOT_BYTE_ORDER,
-        .version = SNAPSHOT_VERSION,
+        .version = writer->tables.blocks.count > 0 ? SNAPSHOT_VERSION_TABLES : SNAPSHOT_VERSION,
         .word_size = sizeof(void *),
         .size = sizeof header,
         .pid = (uint32_t)source_pid(view_source(view)),
@@ -221,14 +241,17 @@ static void put_all(struct writer *writer, struct view *view, bool contents)
     struct source *source = view_source(view);
     const char *command = source_command(source);
 
-    put_header(writer, view, contents);
     /* The tables come first: the longer ago they were read, the less they agree with the rest. */
+    snapshot_tables_read(view, &writer->tables);
+    put_header(writer, view, contents);
+    put_tables(writer);
     put_memory(writer, view, contents);
     put_maps(writer, source);
     put_threads(writer, source);
     put_section(writer, SNAPSHOT_COMMAND, 0, strlen(command), command);
     put_symbols(writer, view);
     put_end(writer);
+    snapshot_tables_free(&writer->tables);
 }
 
 /* Returns false, after a line on stderr, if not everything is in the file. */
@@ -259,7 +282,7 @@ bool snapshot_write(struct view *view, const char *path, unsigned how,
         say_error(errno, "cannot write %s", path);
     } else {
         if ((how & SNAPSHOT_PLAIN) == 0)
-            writer.file = pack_file(writer.file);
+            writer.file = pack_file(writer.file, (how & SNAPSHOT_WITH_CONTENTS) == 0);
         writer.block = memory_new(1, BLOCK);
         put_all(&writer, view, (how & SNAPSHOT_WITH_CONTENTS) != 0);
         complete = finish(&writer, temporary, path, written);

@@ -8,6 +8,7 @@
 #include "command.h"
 #include "debug/snapshot.h"
 #include "pieces.h"
+#include "source_tables.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -32,6 +33,7 @@ struct snapshot {
     size_t section_count, section_room;
     struct piece *pieces, *voids; /* each sorted, without overlaps */
     size_t piece_count, void_count;
+    struct source_tables tables; /* a piece's offset behind the end of the file leads into them */
 };
 
 static bool read_at(const struct snapshot *snapshot, uint64_t offset, void *out, size_t size)
@@ -45,6 +47,14 @@ static bool read_at(const struct snapshot *snapshot, uint64_t offset, void *out,
             return false;
         done += got > 0 ? (size_t)got : 0;
     }
+    return true;
+}
+
+static bool read_piece(const struct snapshot *snapshot, uint64_t offset, void *out, size_t size)
+{
+    if (offset < snapshot->size)
+        return read_at(snapshot, offset, out, size);
+    memcpy(out, snapshot->tables.bytes + (offset - snapshot->size), size);
     return true;
 }
 
@@ -67,8 +77,8 @@ static size_t read_memory(struct source *source, uint64_t address, void *out, si
             part = (size_t)(piece->end - address - done);
         if (piece->zeros)
             memset((char *)out + done, 0, part);
-        else if (!read_at(snapshot, piece->offset + (address + done - piece->start),
-                          (char *)out + done, part))
+        else if (!read_piece(snapshot, piece->offset + (address + done - piece->start),
+                             (char *)out + done, part))
             break;
         done += part;
     }
@@ -179,6 +189,7 @@ static void close_snapshot(struct source *source)
     free(snapshot->sections);
     free(snapshot->pieces);
     free(snapshot->voids);
+    source_tables_free(&snapshot->tables);
     if (snapshot->fd >= 0)
         (void)close(snapshot->fd);
 }
@@ -202,9 +213,9 @@ static bool header_is_ours(const struct snapshot *snapshot, const char *path)
     else if (header->byte_order != SNAPSHOT_BYTE_ORDER || header->word_size != sizeof(uint64_t))
         say("%s was written on another kind of machine, with another byte order or word size",
             path);
-    else if (header->version != SNAPSHOT_VERSION)
-        say("%s is a snapshot of version %u; this ftm reads version %u", path, header->version,
-            (unsigned)SNAPSHOT_VERSION);
+    else if (header->version < SNAPSHOT_VERSION || header->version > SNAPSHOT_VERSION_TABLES)
+        say("%s is a snapshot of version %u; this ftm reads versions %u to %u", path,
+            header->version, (unsigned)SNAPSHOT_VERSION, (unsigned)SNAPSHOT_VERSION_TABLES);
     else
         return true;
     return false;
@@ -300,9 +311,31 @@ static bool list_sections(struct snapshot *snapshot, const char *path)
     return false;
 }
 
-static bool list_pieces(struct snapshot *snapshot)
+static bool list_tables(struct snapshot *snapshot)
 {
-    snapshot->pieces = calloc(snapshot->section_count + 1, sizeof *snapshot->pieces);
+    for (size_t i = 0; i < snapshot->section_count; i++) {
+        struct section *section = &snapshot->sections[i];
+        const void *payload;
+
+        if (section->head.type != SNAPSHOT_TABLE)
+            continue;
+        payload = payload_of(snapshot, section);
+        if (payload == NULL || !source_tables_add(&snapshot->tables, payload, section->head.length))
+            return false;
+        free(section->payload);
+        section->payload = NULL;
+    }
+    return true;
+}
+
+static bool list_pieces(struct snapshot *snapshot, const char *path)
+{
+    if (!list_tables(snapshot)) {
+        say("%s is broken: a table in it cannot be read", path);
+        return false;
+    }
+    snapshot->pieces =
+        calloc(snapshot->section_count + snapshot->tables.count + 1, sizeof *snapshot->pieces);
     snapshot->voids = calloc(snapshot->section_count + 1, sizeof *snapshot->voids);
     if (snapshot->pieces == NULL || snapshot->voids == NULL)
         return false;
@@ -320,6 +353,8 @@ static bool list_pieces(struct snapshot *snapshot)
         else if (section->head.type == SNAPSHOT_VOID)
             snapshot->voids[snapshot->void_count++] = piece;
     }
+    snapshot->piece_count += source_tables_copy(
+        &snapshot->tables, snapshot->pieces + snapshot->piece_count, snapshot->size);
     snapshot->piece_count = pieces_order(snapshot->pieces, snapshot->piece_count);
     snapshot->void_count = pieces_order(snapshot->voids, snapshot->void_count);
     return true;
@@ -344,7 +379,7 @@ struct source *source_open_snapshot(int fd, const char *path)
         !read_at(snapshot, 0, &snapshot->header, sizeof snapshot->header))
         snapshot->size = 0;
     if (!header_is_ours(snapshot, path) || !list_sections(snapshot, path) ||
-        !list_pieces(snapshot)) {
+        !list_pieces(snapshot, path)) {
         snapshot->fd = -1; /* the caller closes it */
         source_close(&snapshot->source);
         return NULL;

@@ -51,7 +51,7 @@ static uint64_t add_piece(struct view *view, struct territory *territory, uint64
 {
     const struct ft_malloc_layout *layout = view_layout(view);
     struct source *source = view_source(view);
-    uint64_t next, entries, entry[2];
+    uint64_t next, entries, entry[2], inner;
     uint32_t room;
 
     if (!source_read(source, piece + layout->own_next, &next, sizeof next) ||
@@ -63,6 +63,12 @@ static uint64_t add_piece(struct view *view, struct territory *territory, uint64
                          sizeof entry))
             break;
         ranges_add(&territory->own, entry[0], entry[1]);
+        inner = 0;
+        if (layout->own_inner != 0 &&
+            source_read(source, entries + (uint64_t)i * layout->own_entry_bytes + layout->own_inner,
+                        &inner, sizeof inner) &&
+            inner != 0)
+            ranges_add(&territory->inner, entry[0], entry[1]);
     }
     return next;
 }
@@ -173,6 +179,7 @@ bool territory_read(struct view *view, struct territory *territory)
         ranges_join(sets[i]);
         add_all(territory, sets[i]);
     }
+    ranges_join(&territory->inner);
     ranges_join(&territory->all);
     return true;
 }
@@ -183,5 +190,6 @@ void territory_free(struct territory *territory)
     ranges_free(&territory->large);
     ranges_free(&territory->library);
     ranges_free(&territory->own);
+    ranges_free(&territory->inner);
     ranges_free(&territory->all);
 }

@@ -16,6 +16,7 @@ struct territory {
     struct ranges library; /* the mapped file of the library with its data */
     struct ranges own;     /* base/own.h: caches, tables, memory of the modes */
     struct ranges all;     /* of all four */
+    struct ranges inner;   /* those of `own` that no reader needs: indices */
 };
 
 /* Returns false after a line on stderr. territory_free() ends what was read. */
