@@ -13,12 +13,12 @@
 enum {
     /*
      * The lengths of the first stacks, in chunks and in bytes: all of them together hold less than
-     * 80 KiB, because that is what a thread keeps which sleeps after a burst of every size. Chunks
+     * 64 KiB, because that is what a thread keeps which sleeps after a burst of every size. Chunks
      * larger than FIRST_UP_TO have no stack until they are used again and again.
      */
     FIRST_TINY = 16,
     FIRST_TINY_BYTES = 1 << 10,
-    FIRST_UP_TO = 4 << 10,
+    FIRST_UP_TO = 3 << 10,
     /* The same for the caches of a process with very many threads. */
     LEAN_TINY_BYTES = 256,
     /* The bounds of the longer stacks, in chunks and in bytes. */

@@ -38,7 +38,7 @@ static void test_tiny_sizes_find_their_bin(void **state)
 static void test_the_first_stacks_hold_little(void **state)
 {
     (void)state;
-    enum { MOST = 80 << 10, MANY_SMALL = 20 };
+    enum { MOST = 64 << 10, MANY_SMALL = 20 };
     struct arena *arena = unit_arena();
     size_t bytes = 0;
 

@@ -36,7 +36,7 @@ static void require_few(const struct cache *cache)
 
     for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
         bytes += stack_count(&cache->stacks.of[size_class]) * size_classes[size_class].size;
-    REQUIRE(bytes <= 80 << 10, "%zu bytes in stacks", bytes);
+    REQUIRE(bytes <= 64 << 10, "%zu bytes in stacks", bytes);
     for (unsigned place = 0; place < OUTGOING; place++)
         REQUIRE(cache->outgoing[place].parcel == NULL, "chunks that were not sent");
     REQUIRE(cache->parcels == NULL && cache->parcel_count == 0, "parcels");
