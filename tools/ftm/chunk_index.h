@@ -63,6 +63,15 @@ static inline struct chunk_index_cell *chunk_index_cell(const struct chunk_index
                          : cells + (address >> CHUNK_INDEX_CELL_SHIFT & (CHUNK_INDEX_CELLS - 1));
 }
 
+/* Without the instruction, which not all processors have, and so without a call. */
+static inline unsigned chunk_index_bits(uint64_t word)
+{
+    word -= word >> 1 & UINT64_C(0x5555555555555555);
+    word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
+    word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (unsigned)(word * UINT64_C(0x0101010101010101) >> 56);
+}
+
 /*
  * Returns the number of the last chunk that starts at or before the address, or CHUNK_INDEX_NONE,
  * and stores whether it starts there. The caller compares with the chunk's end. The address is one
@@ -79,7 +88,7 @@ static inline int64_t chunk_index_find(const struct chunk_index *index, uint64_t
         return chunk_index_find_crossing(index, address);
     up_to = cell->starts << (63 - (address >> 4 & 63));
     *start = up_to >> 63 != 0 && address % 16 == 0;
-    return (int64_t)(cell->before + (unsigned)__builtin_popcountll(up_to)) - 1;
+    return (int64_t)(cell->before + chunk_index_bits(up_to)) - 1;
 }
 
 #endif

@@ -7,78 +7,54 @@
 
 enum { WORD = 8 };
 
-static bool word_at(const struct mark_memory *memory, uint64_t address, uint64_t *out)
-{
-    size_t size;
-    const unsigned char *bytes = memory->bytes(memory->context, address, &size);
-
-    if (bytes == NULL || size < WORD)
-        return false;
-    memcpy(out, bytes, WORD);
-    return true;
-}
-
 /* The capacity does not count the three words in front, nor the zero at the end. */
-static bool is_stdstring(const struct mark_memory *memory, const struct mark_chunk *chunk)
+static bool is_stdstring(uint64_t size, uint64_t length, uint64_t capacity)
 {
-    uint64_t length, capacity;
-
-    return word_at(memory, chunk->start, &length) &&
-           word_at(memory, chunk->start + WORD, &capacity) && length <= capacity &&
-           capacity == chunk->size - 3 * (uint64_t)WORD - 1;
+    return size > 3 * (uint64_t)WORD && length <= capacity &&
+           capacity == size - 3 * (uint64_t)WORD - 1;
 }
 
-static bool is_length64(const struct mark_memory *memory, const struct mark_chunk *chunk)
+static bool is_newarray(uint64_t size, uint64_t elements)
 {
-    uint64_t length;
-
-    return chunk->size > WORD && word_at(memory, chunk->start, &length) &&
-           length == chunk->size - WORD;
-}
-
-static bool is_newarray(const struct mark_memory *memory, const struct mark_chunk *chunk)
-{
-    uint64_t elements;
-
-    if (!word_at(memory, chunk->start, &elements) || elements > chunk->size - WORD)
+    if (elements > size - WORD)
         return false;
-    return elements == 0 ? chunk->size == WORD : (chunk->size - WORD) % elements == 0;
+    return elements == 0 ? size == WORD : (size - WORD) % elements == 0;
 }
 
 /* The first entry of 16 bytes counts those behind the second one. */
-static bool is_dtv(const struct mark_memory *memory, const struct mark_chunk *chunk)
+static bool is_dtv(uint64_t size, uint64_t entries)
 {
     enum { ENTRY = 16 };
-    uint64_t entries;
 
-    return chunk->size % ENTRY == 0 && word_at(memory, chunk->start, &entries) &&
-           entries == chunk->size / ENTRY - 2;
+    return size % ENTRY == 0 && entries == size / ENTRY - 2;
 }
 
-static bool is_object(const struct mark_memory *memory, uint64_t address)
+unsigned heuristic_hints(unsigned heuristics, uint64_t size, uint64_t first, uint64_t second)
 {
-    uint64_t table;
+    unsigned hints = 0;
 
-    return word_at(memory, address, &table) && memory->is_vtable != NULL &&
-           memory->is_vtable(memory->context, table);
+    /* Most chunks begin with a pointer, and these are numbers that are smaller than the chunk. */
+    if (size < WORD || first > size)
+        return 0;
+    hints |= is_stdstring(size, first, second) ? MARK_STDSTRING : 0U;
+    hints |= size > WORD && first == size - WORD ? MARK_LENGTH64 : 0U;
+    hints |= is_newarray(size, first) ? MARK_NEWARRAY : 0U;
+    hints |= is_dtv(size, first) ? MARK_DTV : 0U;
+    return hints & heuristics;
 }
 
-bool heuristic_whole(const struct mark_memory *memory, unsigned heuristics,
-                     const struct mark_chunk *chunk, uint64_t pointer)
+bool heuristic_whole(unsigned hints, uint64_t offset)
 {
-    uint64_t offset = pointer - chunk->start;
-
-    if (offset == 3 * WORD && heuristics & MARK_STDSTRING && is_stdstring(memory, chunk))
-        return true;
-    if (offset == WORD && heuristics & MARK_LENGTH64 && is_length64(memory, chunk))
-        return true;
-    if (offset == WORD && heuristics & MARK_NEWARRAY && is_newarray(memory, chunk))
-        return true;
-    if (offset == 2 * WORD && heuristics & MARK_DTV && is_dtv(memory, chunk))
-        return true;
-    return heuristics & MARK_MULTIPLE_INHERITANCE && offset % WORD == 0 &&
-           offset + WORD <= chunk->size && is_object(memory, chunk->start) &&
-           is_object(memory, pointer);
+    switch (offset) {
+    case WORD:
+        return (hints & (MARK_LENGTH64 | MARK_NEWARRAY)) != 0;
+    case 2 * WORD:
+        return (hints & MARK_DTV) != 0;
+    case 3 * WORD:
+        return (hints & MARK_STDSTRING) != 0;
+    default:
+        return false;
+    }
 }
 
 bool heuristic_named(const char *name, size_t length, unsigned *out)

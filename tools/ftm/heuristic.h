@@ -14,11 +14,16 @@
 #include "mark.h"
 
 /*
- * Returns whether the pointer, into the chunk and not to its start, stands for the whole chunk. An
+ * Returns which of the first three heuristics and `dtv` a chunk of that size and with these first
+ * two words fits, out of those that are wanted. A word that the chunk does not have is 0.
+ */
+unsigned heuristic_hints(unsigned heuristics, uint64_t size, uint64_t first, uint64_t second);
+
+/*
+ * Returns whether a pointer that far into a chunk with these hints stands for the whole chunk. An
  * array of no elements has its pointer at the end of a chunk that holds only their number.
  */
-bool heuristic_whole(const struct mark_memory *memory, unsigned heuristics,
-                     const struct mark_chunk *chunk, uint64_t pointer);
+bool heuristic_whole(unsigned hints, uint64_t offset);
 
 /*
  * Adds the heuristic of that name to *out; "all" and "none" are names, too. Returns false if there

@@ -6,11 +6,33 @@
 
 #include "command.h"
 #include "memory.h"
+#include "pool.h"
+#include "process_stat.h"
 #include "source.h"
 #include "stop.h"
 #include "view.h"
 
 #include <stdlib.h>
+
+/* Two mebibytes of chunks, the size of a huge page. */
+enum { FIRST_ROOM = 1 << 17 };
+
+/* Returns false after a line on stderr. */
+static bool make_room(struct leak_pass *pass)
+{
+    size_t room = pass->room == 0 ? FIRST_ROOM : 2 * pass->room, size = sizeof *pass->chunks;
+    struct mark_chunk *larger = pass->room == 0
+                                    ? pool_map(room * size)
+                                    : pool_grow(pass->chunks, pass->room * size, room * size);
+
+    if (larger == NULL) {
+        say("there is no memory for more than %zu chunks", pass->count);
+        return false;
+    }
+    pass->chunks = larger;
+    pass->room = room;
+    return true;
+}
 
 /* Chunks of a broken source may overlap, or be where no chunk can be: they are left out. */
 static int add_chunk(void *context, const struct view_chunk *chunk)
@@ -24,38 +46,33 @@ static int add_chunk(void *context, const struct view_chunk *chunk)
         pass->left_out++;
         return 0;
     }
-    pass->chunks = memory_grow(pass->chunks, &pass->room, pass->count, sizeof *pass->chunks);
+    if (pass->count == pass->room && !make_room(pass))
+        return VIEW_ERROR;
     pass->chunks[pass->count++] = (struct mark_chunk){chunk->start, chunk->requested};
     pass->bytes += chunk->requested;
     return 0;
 }
 
-static const unsigned char *bytes(void *context, uint64_t address, size_t *size)
+static size_t read_memory(void *context, uint64_t address, void *out, size_t size)
 {
     struct leak_pass *pass = context;
 
-    return image_bytes(pass->image, address, size);
+    return source_read_some(pass->target.source, address, out, size);
 }
 
-/*
- * A table of virtual functions is in a mapped file, and one of its first words is the address of
- * code.
- */
 static bool is_vtable(void *context, uint64_t address)
 {
     struct leak_pass *pass = context;
-    const struct source_map *map = source_map_at(pass->target.source, address);
-    uint64_t entries[3];
 
-    if (address % sizeof *entries != 0 || map == NULL || map->path[0] != '/' ||
-        !source_read(pass->target.source, address, entries, sizeof entries))
-        return false;
-    for (unsigned i = 0; i < sizeof entries / sizeof *entries; i++) {
-        map = source_map_at(pass->target.source, entries[i]);
-        if (map != NULL && (map->flags & MAP_EXECUTE) != 0)
-            return true;
-    }
-    return false;
+    return vtables_have(&pass->vtables, pass->target.source, address);
+}
+
+static void show_progress(void *context, uint64_t bytes)
+{
+    struct leak_pass *pass = context;
+
+    /* Roots are read, too, of which nobody knows how many bytes there are. */
+    progress_step(&pass->progress, bytes < pass->bytes ? bytes : pass->bytes);
 }
 
 /* Returns what the chunk was in the pass before; a chunk that was not there is reachable. */
@@ -70,72 +87,7 @@ static enum mark_kind kind_before(const struct leak_memory *before, size_t *old,
     return MARK_REACHABLE;
 }
 
-/* A part of the source's memory, of which every word is looked at once. */
-struct buffer {
-    uint64_t from, words;
-    uint64_t word[1 << 17];
-};
-
-/* Reads from an address in chunk `i` on, as far as chunks are close together. */
-static void buffer_fill(const struct leak_pass *pass, struct buffer *buffer, size_t i, uint64_t at)
-{
-    enum { GAP = 16 << 10 };
-    uint64_t end = pass->chunks[i].start + pass->chunks[i].size;
-
-    for (i++; i < pass->count && end - at < sizeof buffer->word; i++) {
-        if (pass->chunks[i].start - end > GAP)
-            break;
-        end = pass->chunks[i].start + pass->chunks[i].size;
-    }
-    if (end - at > sizeof buffer->word)
-        end = at + sizeof buffer->word;
-    buffer->from = at;
-    buffer->words = source_read_some(pass->target.source, at, buffer->word, end - at) / 8;
-}
-
-static bool scan_chunk(struct leak_pass *pass, struct buffer *buffer, size_t i)
-{
-    uint64_t at = pass->chunks[i].start, left = pass->chunks[i].size / 8;
-
-    while (left > 0) {
-        uint64_t first = (at - buffer->from) / 8, here;
-
-        if (at < buffer->from || first >= buffer->words) {
-            buffer_fill(pass, buffer, i, at);
-            first = 0;
-        }
-        if (buffer->words == 0)
-            return true;
-        here = buffer->words - first < left ? buffer->words - first : left;
-        if (!mark_words(pass->mark, buffer->word + first, here))
-            return false;
-        at += here * 8;
-        left -= here;
-    }
-    return true;
-}
-
-/*
- * Marks from the words of all known chunks, in the order of addresses, through a buffer: they are
- * looked at once, so a copy of all of them would only cost time.
- */
-static bool scan_known(struct leak_pass *pass)
-{
-    struct buffer *buffer = memory_new(1, sizeof *buffer);
-    uint64_t done = 0;
-    bool fine = true;
-
-    for (size_t i = 0; i < pass->count && fine; i++)
-        if (mark_kind(pass->mark, i) == MARK_REACHABLE) {
-            fine = scan_chunk(pass, buffer, i);
-            done += pass->chunks[i].size;
-            progress_step(&pass->progress, done);
-        }
-    free(buffer);
-    return fine;
-}
-
-/* Makes a root of each chunk that was not suspect before. */
+/* Makes a root of each chunk that was not suspect before, and looks at all. */
 static bool carry(struct leak_pass *pass, const struct leak_memory *before)
 {
     size_t old = 0;
@@ -143,7 +95,7 @@ static bool carry(struct leak_pass *pass, const struct leak_memory *before)
     for (size_t i = 0; i < pass->count; i++)
         if (kind_before(before, &old, &pass->chunks[i]) == MARK_REACHABLE)
             mark_known(pass->mark, i);
-    if (!scan_known(pass))
+    if (!mark_scan(pass->mark))
         return false;
     old = 0;
     for (size_t i = 0; i < pass->count; i++)
@@ -152,6 +104,14 @@ static bool carry(struct leak_pass *pass, const struct leak_memory *before)
             !mark_possible(pass->mark, i))
             return false;
     return true;
+}
+
+/* The roots come first in the first pass, and last in the others: pointers move both ways. */
+static bool look(struct leak_pass *pass, const struct leak_memory *before)
+{
+    if (before->chunks == NULL)
+        return roots_mark(&pass->roots, pass->mark) && mark_scan(pass->mark);
+    return carry(pass, before) && roots_mark(&pass->roots, pass->mark);
 }
 
 static int each_in_source(void *source, int (*visit)(void *, const struct source_thread *),
@@ -168,6 +128,8 @@ static bool gather(struct leak_pass *pass, const char *name, const struct leaks_
     if (!target_open(name, &pass->target))
         return false;
     source = pass->target.source;
+    if (source_kind(source) == SOURCE_LIVE)
+        pass->rested = process_rests(source_pid(source), &pass->switches);
     if (options->stop && source_kind(source) == SOURCE_LIVE) {
         pass->stop = stop_process(source_pid(source));
         if (pass->stop == NULL)
@@ -184,7 +146,7 @@ static bool gather(struct leak_pass *pass, const char *name, const struct leaks_
 bool leak_pass_begin(struct leak_pass *pass, const char *name, const struct leaks_options *options,
                      const struct leak_memory *before)
 {
-    struct mark_memory memory = {bytes, is_vtable, pass};
+    struct mark_memory memory = {read_memory, is_vtable, show_progress, pass};
 
     *pass = (struct leak_pass){.count = 0};
     if (!gather(pass, name, options)) {
@@ -192,10 +154,8 @@ bool leak_pass_begin(struct leak_pass *pass, const char *name, const struct leak
         return false;
     }
     progress_begin(&pass->progress, "looking for leaks", pass->bytes + 1);
-    pass->image = image_open(pass->target.source, &pass->progress);
     pass->mark = mark_open(pass->chunks, pass->count, &memory, options->heuristics);
-    if (pass->image != NULL && pass->mark != NULL &&
-        (before->chunks == NULL || carry(pass, before)) && roots_mark(&pass->roots, pass->mark)) {
+    if (pass->mark != NULL && look(pass, before)) {
         progress_end(&pass->progress);
         return true;
     }
@@ -203,6 +163,14 @@ bool leak_pass_begin(struct leak_pass *pass, const char *name, const struct leak
     say("there is no memory to look at %zu chunks", pass->count);
     leak_pass_end(pass, false);
     return false;
+}
+
+bool leak_pass_undisturbed(const struct leak_pass *pass)
+{
+    uint64_t switches;
+
+    return pass->rested && process_rests(source_pid(pass->target.source), &switches) &&
+           switches == pass->switches;
 }
 
 bool leak_pass_suspects(const struct leak_pass *pass)
@@ -227,6 +195,7 @@ void leak_pass_remember(struct leak_pass *pass, struct leak_memory *memory)
         memory->kinds[i] = (uint8_t)mark_kind(pass->mark, i);
     memory->chunks = pass->chunks;
     memory->count = pass->count;
+    memory->room = pass->room;
     mark_close(pass->mark);
     pass->mark = NULL;
     pass->chunks = NULL;
@@ -234,7 +203,7 @@ void leak_pass_remember(struct leak_pass *pass, struct leak_memory *memory)
 
 void leak_memory_free(struct leak_memory *memory)
 {
-    free(memory->chunks);
+    pool_unmap(memory->chunks, memory->room * sizeof *memory->chunks);
     free(memory->kinds);
     *memory = (struct leak_memory){.chunks = NULL};
 }
@@ -243,13 +212,11 @@ void leak_pass_end(struct leak_pass *pass, bool keep_target)
 {
     leak_pass_release(pass);
     mark_close(pass->mark);
-    image_close(pass->image);
     roots_free(&pass->roots);
     territory_free(&pass->territory);
-    free(pass->chunks);
+    pool_unmap(pass->chunks, pass->room * sizeof *pass->chunks);
     if (!keep_target)
         target_close(&pass->target);
     pass->mark = NULL;
-    pass->image = NULL;
     pass->chunks = NULL;
 }

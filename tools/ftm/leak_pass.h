@@ -4,18 +4,18 @@
 #ifndef FTM_LEAK_PASS_H
 #define FTM_LEAK_PASS_H
 
-#include "image.h"
 #include "leaks.h"
 #include "progress.h"
 #include "roots.h"
 #include "territory.h"
+#include "vtables.h"
 
 struct stop;
 
 struct leak_pass {
     struct target target;
     struct stop *stop;
-    struct image *image;
+    struct vtables vtables;
     struct territory territory;
     struct roots roots;
     struct mark *mark;
@@ -23,6 +23,9 @@ struct leak_pass {
     size_t count, room;
     size_t left_out;
     uint64_t bytes; /* of all chunks */
+    /* What process_rests() said of a live process before its memory was read. */
+    bool rested;
+    uint64_t switches;
     struct progress progress;
 };
 
@@ -33,7 +36,7 @@ struct leak_pass {
 struct leak_memory {
     struct mark_chunk *chunks;
     uint8_t *kinds;
-    size_t count;
+    size_t count, room;
 };
 
 /* Looks, and marks from the roots. Returns false after a line on stderr. */
@@ -42,6 +45,9 @@ bool leak_pass_begin(struct leak_pass *pass, const char *name, const struct leak
 
 /* Returns whether some chunk was not reached, or only by a pointer into it. */
 bool leak_pass_suspects(const struct leak_pass *pass);
+
+/* Returns whether the process did not run since its memory was first read. */
+bool leak_pass_undisturbed(const struct leak_pass *pass);
 
 /* Lets the process go on if it was stopped. */
 void leak_pass_release(struct leak_pass *pass);

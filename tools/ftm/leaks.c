@@ -127,7 +127,10 @@ static bool read_sites(struct leaks *leaks)
     return leaks->symbols != NULL;
 }
 
-/* Passes, until one finds nothing or there were enough. The last one is left open. */
+/*
+ * Passes, until one finds nothing or there were enough; one is enough if nothing ran meanwhile. The
+ * last one is left open.
+ */
 static bool run_passes(struct work *work, const char *name)
 {
     static const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
@@ -138,7 +141,7 @@ static bool run_passes(struct work *work, const char *name)
             return false;
         work->leaks->passes = done;
         if (done >= most || source_kind(work->pass.target.source) != SOURCE_LIVE ||
-            !leak_pass_suspects(&work->pass))
+            leak_pass_undisturbed(&work->pass) || !leak_pass_suspects(&work->pass))
             return true;
         leak_pass_remember(&work->pass, &work->before);
         leak_pass_end(&work->pass, false);

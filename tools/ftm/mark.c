@@ -1,53 +1,18 @@
 /*
- * Marking. Chunks whose words have still to be looked at are on a stack of numbers. What a word
+ * Marking. Chunks whose links have still to be followed are on a stack of numbers. What a link
  * means depends on where it was found, so each flood has a rule.
  */
-#include "mark.h"
-
-#include "chunk_index.h"
 #include "heuristic.h"
+#include "mark_own.h"
 #include "pool.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum { WORD = 8 };
-#define NOBODY UINT32_MAX
+/* What a link does that a chunk of this number has; MARK_NOBODY is a root. */
+typedef void rule_of_flood(struct mark *mark, uint32_t found_in, const struct link *link);
 
-struct mark {
-    const struct mark_chunk *chunks;
-    size_t count;
-    struct mark_memory memory;
-    unsigned heuristics;
-    struct chunk_index *index;
-    uint8_t *kinds;
-    /* Of chunks that are lost or indirectly lost: 1 + the chunk that leads to them; else 0. */
-    uint32_t *leaders;
-    uint32_t *stack;
-    size_t depth, room;
-    /* Set when there was no memory for the stack. */
-    bool failed;
-    /* The lost chunk whose flood this is, in mark_finish(). */
-    uint32_t leader;
-};
-
-/* What a word does that was found in a chunk of this number; NOBODY is a root. */
-typedef void rule_of_flood(struct mark *mark, uint32_t found_in, uint64_t word);
-
-/*
- * Asks the processor for what flood() will need of the chunk that was just found by a pointer to
- * this address. It is seldom in the processor's cache, and so the two waits are one.
- */
-static void prefetch(const struct mark *mark, size_t number, uint64_t address)
-{
-    size_t size;
-
-    __builtin_prefetch(&mark->chunks[number]);
-    __builtin_prefetch(mark->memory.bytes(mark->memory.context, address & -(uint64_t)WORD, &size));
-}
-
-static void push(struct mark *mark, size_t number)
+void mark_push(struct mark *mark, size_t number)
 {
     if (mark->depth == mark->room) {
         size_t room = mark->room * 2 + 4096;
@@ -60,11 +25,16 @@ static void push(struct mark *mark, size_t number)
         mark->stack = larger;
         mark->room = room;
     }
+    /* What flood() will need of the chunk is seldom in the processor's cache. */
+    __builtin_prefetch(&mark->links.first[number]);
     mark->stack[mark->depth++] = (uint32_t)number;
 }
 
-/* Returns the number of the chunk that the word points to, `count` if there is none. */
-static size_t pointed_to(const struct mark *mark, uint64_t word, bool *start)
+/*
+ * The empty array of heuristic.h, which is the only chunk that is known by a pointer to its end, is
+ * found by that, too.
+ */
+size_t mark_pointed_to(const struct mark *mark, uint64_t word, bool *start)
 {
     int64_t found = chunk_index_find(mark->index, word, start);
     const struct mark_chunk *chunk;
@@ -77,113 +47,139 @@ static size_t pointed_to(const struct mark *mark, uint64_t word, bool *start)
         return mark->count;
     chunk = &mark->chunks[found];
     offset = word - chunk->start;
-    if (offset < chunk->size)
-        return (size_t)found;
-    /* The empty array of heuristic.h is the only one that is known by a pointer to its end. */
-    if (offset == WORD && chunk->size == WORD &&
-        heuristic_whole(&mark->memory, mark->heuristics, chunk, word))
-        return (size_t)found;
-    return mark->count;
+    return offset < chunk->size || (offset == MARK_WORD && chunk->size == MARK_WORD) ? (size_t)found
+                                                                                     : mark->count;
+}
+
+/* Returns whether a link leads to its target at all: see mark_pointed_to(). */
+static bool leads(const struct mark *mark, const struct link *link)
+{
+    return !link->inside || link->offset != 1 || mark->chunks[link->target].size != MARK_WORD ||
+           heuristic_whole(mark->hints[link->target], MARK_WORD);
+}
+
+/* Returns whether two base classes of one object begin where a chunk begins, and inside of it. */
+static bool is_object(const struct mark *mark, const struct link *link)
+{
+    const struct mark_chunk *chunk = &mark->chunks[link->target];
+    uint64_t offset = (uint64_t)link->offset * MARK_WORD, table;
+
+    return (mark->hints[link->target] & MARK_MULTIPLE_INHERITANCE) != 0 && offset > 0 &&
+           offset + MARK_WORD <= chunk->size &&
+           mark->memory.read(mark->memory.context, chunk->start + offset, &table, MARK_WORD) ==
+               MARK_WORD &&
+           mark->memory.is_vtable(mark->memory.context, table);
+}
+
+static bool is_whole(const struct mark *mark, const struct link *link)
+{
+    return !link->inside ||
+           heuristic_whole(mark->hints[link->target], (uint64_t)link->offset * MARK_WORD) ||
+           is_object(mark, link);
+}
+
+/* Returns false if the word leads to no chunk. */
+static bool link_of(const struct mark *mark, uint64_t word, struct link *link)
+{
+    bool start;
+    size_t number =
+        chunk_index_may(mark->index, word) ? mark_pointed_to(mark, word, &start) : mark->count;
+    uint64_t offset;
+
+    if (number == mark->count)
+        return false;
+    *link = (struct link){.target = (uint32_t)number, .inside = !start};
+    offset = word - mark->chunks[number].start;
+    if (offset % MARK_WORD == 0 && offset / MARK_WORD <= UINT32_MAX)
+        link->offset = (uint32_t)(offset / MARK_WORD);
+    return leads(mark, link);
 }
 
 size_t mark_find(const struct mark *mark, uint64_t address)
 {
-    bool start;
+    struct link link;
 
-    return chunk_index_may(mark->index, address) ? pointed_to(mark, address, &start) : mark->count;
+    return link_of(mark, address, &link) ? link.target : mark->count;
 }
 
 /* From a root, or from a chunk that a root leads to. */
-static void rule_reach(struct mark *mark, uint32_t found_in, uint64_t word)
+static void rule_reach(struct mark *mark, uint32_t found_in, const struct link *link)
 {
-    bool start = false;
-    size_t number = pointed_to(mark, word, &start);
-    bool sure = found_in == NOBODY || mark->kinds[found_in] == MARK_REACHABLE;
+    uint32_t number = link->target;
+    bool sure = found_in == MARK_NOBODY || mark->kinds[found_in] == MARK_REACHABLE;
 
-    if (number == mark->count || mark->kinds[number] == MARK_REACHABLE)
+    if (mark->kinds[number] == MARK_REACHABLE || !leads(mark, link))
         return;
-    if (sure &&
-        (start || heuristic_whole(&mark->memory, mark->heuristics, &mark->chunks[number], word))) {
+    if (sure && is_whole(mark, link)) {
         mark->kinds[number] = MARK_REACHABLE;
-        prefetch(mark, number, word);
-        push(mark, number);
+        mark_push(mark, number);
     } else if (mark->kinds[number] != MARK_POSSIBLE) {
         mark->kinds[number] = MARK_POSSIBLE;
-        push(mark, number);
+        mark_push(mark, number);
     }
 }
 
-static void rule_suppress(struct mark *mark, uint32_t found_in, uint64_t word)
+static void rule_suppress(struct mark *mark, uint32_t found_in, const struct link *link)
 {
-    bool start;
-    size_t number = pointed_to(mark, word, &start);
-
     (void)found_in;
-    if (number == mark->count || mark->kinds[number] != MARK_LOST)
+    if (mark->kinds[link->target] != MARK_LOST || !leads(mark, link))
         return;
-    mark->kinds[number] = MARK_SUPPRESSED;
-    push(mark, number);
+    mark->kinds[link->target] = MARK_SUPPRESSED;
+    mark_push(mark, link->target);
 }
 
 /*
  * A chunk that was taken for lost, before this flood came to it, has been looked at already; only
  * its leader changes.
  */
-static void rule_lost(struct mark *mark, uint32_t found_in, uint64_t word)
+static void rule_lost(struct mark *mark, uint32_t found_in, const struct link *link)
 {
-    bool start;
-    size_t number = pointed_to(mark, word, &start);
+    uint32_t number = link->target;
 
     (void)found_in;
-    if (number == mark->count || number == mark->leader || mark->kinds[number] != MARK_LOST)
+    if (number == mark->leader || mark->kinds[number] != MARK_LOST || !leads(mark, link))
         return;
     mark->kinds[number] = MARK_INDIRECT;
     if (mark->leaders[number] == 0)
-        push(mark, number);
+        mark_push(mark, number);
     mark->leaders[number] = mark->leader + 1;
 }
 
-static void scan_words(struct mark *mark, rule_of_flood *rule, uint32_t found_in,
-                       const unsigned char *bytes, size_t size)
-{
-    for (; size >= WORD; bytes += WORD, size -= WORD) {
-        uint64_t word;
-
-        memcpy(&word, bytes, WORD);
-        if (chunk_index_may(mark->index, word))
-            rule(mark, found_in, word);
-    }
-}
-
-static void scan(struct mark *mark, rule_of_flood *rule, uint32_t found_in, uint64_t start,
-                 uint64_t end)
-{
-    start = (start + WORD - 1) & ~(uint64_t)(WORD - 1);
-    while (start < end && end - start >= WORD) {
-        size_t size;
-        const unsigned char *bytes = mark->memory.bytes(mark->memory.context, start, &size);
-
-        if (size > end - start)
-            size = (size_t)(end - start);
-        size &= ~(size_t)(WORD - 1);
-        if (size == 0)
-            return;
-        if (bytes != NULL)
-            scan_words(mark, rule, found_in, bytes, size);
-        start += size;
-    }
-}
-
-/* Looks at the chunks on the stack, and at those that this leads to. */
+/* Follows the links of the chunks on the stack, and of those that this leads to. */
 static bool flood(struct mark *mark, rule_of_flood *rule)
 {
     while (mark->depth > 0 && !mark->failed) {
         uint32_t number = mark->stack[--mark->depth];
-        const struct mark_chunk *chunk = &mark->chunks[number];
+        const uint32_t *item = links_of(&mark->links, number);
+        struct link link;
 
-        scan(mark, rule, number, chunk->start, chunk->start + chunk->size);
+        while (item != NULL) {
+            item = links_next(item, &link);
+            rule(mark, number, &link);
+        }
     }
     return !mark->failed;
+}
+
+bool mark_flood_reach(struct mark *mark)
+{
+    return flood(mark, rule_reach);
+}
+
+void mark_found(struct mark *mark, uint64_t word)
+{
+    struct link link;
+
+    if (mark->phase != MARK_AFTER)
+        mark_found_early(mark, word);
+    else if (link_of(mark, word, &link))
+        rule_reach(mark, MARK_NOBODY, &link);
+}
+
+/* Goes on from what roots led to, as far as the memory has been looked at. */
+static bool settle(struct mark *mark)
+{
+    return mark->phase == MARK_AFTER ? mark_flood_reach(mark) : mark_scan_large(mark);
 }
 
 static bool chunks_sound(const struct mark_chunk *chunks, size_t count)
@@ -195,7 +191,7 @@ static bool chunks_sound(const struct mark_chunk *chunks, size_t count)
                       chunks[i].start - chunks[i - 1].start < chunks[i - 1].size))
             return false;
     }
-    return count < NOBODY;
+    return count <= LINKS_CHUNKS_MAX;
 }
 
 struct mark *mark_open(const struct mark_chunk *chunks, size_t count,
@@ -216,9 +212,13 @@ struct mark *mark_open(const struct mark_chunk *chunks, size_t count,
     mark->heuristics = heuristics;
     mark->index = chunk_index_make(chunks, count);
     mark->kinds = pool_map(count * sizeof *mark->kinds);
+    mark->hints = pool_map(count * sizeof *mark->hints);
     mark->leaders = pool_map(count * sizeof *mark->leaders);
-    if (mark->index == NULL || mark->kinds == NULL || mark->leaders == NULL) {
+    mark->buffer = calloc(1, sizeof *mark->buffer);
+    if (!links_open(&mark->links, count) || mark->index == NULL || mark->kinds == NULL ||
+        mark->hints == NULL || mark->leaders == NULL || mark->buffer == NULL) {
         mark_close(mark);
+        errno = ENOMEM;
         return NULL;
     }
     return mark;
@@ -229,24 +229,27 @@ void mark_close(struct mark *mark)
     if (mark == NULL)
         return;
     chunk_index_free(mark->index);
+    links_close(&mark->links);
     pool_unmap(mark->kinds, mark->count * sizeof *mark->kinds);
+    pool_unmap(mark->hints, mark->count * sizeof *mark->hints);
     pool_unmap(mark->leaders, mark->count * sizeof *mark->leaders);
+    free(mark->buffer);
+    free(mark->inside);
     free(mark->stack);
     free(mark);
 }
 
 bool mark_root(struct mark *mark, uint64_t start, uint64_t end)
 {
-    scan(mark, rule_reach, NOBODY, start, end);
-    return flood(mark, rule_reach);
+    return mark_scan_root(mark, start, end) && settle(mark);
 }
 
 bool mark_words(struct mark *mark, const uint64_t *words, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (chunk_index_may(mark->index, words[i]))
-            rule_reach(mark, NOBODY, words[i]);
-    return flood(mark, rule_reach);
+            mark_found(mark, words[i]);
+    return settle(mark);
 }
 
 void mark_known(struct mark *mark, size_t index)
@@ -259,7 +262,7 @@ bool mark_possible(struct mark *mark, size_t index)
     if (mark->kinds[index] != MARK_LOST)
         return true;
     mark->kinds[index] = MARK_POSSIBLE;
-    push(mark, index);
+    mark_push(mark, index);
     return flood(mark, rule_reach);
 }
 
@@ -277,7 +280,7 @@ bool mark_suppress(struct mark *mark, size_t index)
     if (mark->kinds[index] != MARK_LOST)
         return true;
     mark->kinds[index] = MARK_SUPPRESSED;
-    push(mark, index);
+    mark_push(mark, index);
     return flood(mark, rule_suppress);
 }
 
@@ -288,7 +291,7 @@ bool mark_finish(struct mark *mark)
             continue;
         mark->leader = (uint32_t)i;
         mark->leaders[i] = mark->leader + 1;
-        push(mark, i);
+        mark_push(mark, i);
         if (!flood(mark, rule_lost))
             return false;
     }

@@ -9,7 +9,12 @@
  *   lost        nothing points to it; of chunks in a ring, the one with the lowest address
  *
  * A pointer is a word at a multiple of its size. Memory is read by a callback, so that the same
- * code serves a process, a file and a test. One thread uses a struct mark at a time.
+ * code serves a process, a file and a test: each chunk once, in the order of addresses, through a
+ * buffer. Of what was read, only the pointers to chunks that are not yet reachable are kept
+ * (links.h). One thread uses a struct mark at a time.
+ *
+ * The order of calls: mark_open(), mark_known(), mark_scan(), mark_suppress(), mark_finish(). Roots
+ * may come before mark_scan(), after it, or both. It is called once, always.
  */
 #ifndef FTM_MARK_H
 #define FTM_MARK_H
@@ -38,14 +43,12 @@ enum {
 };
 
 struct mark_memory {
-    /*
-     * Returns the bytes at the address and stores in *size how many can be used, at least one word.
-     * Returns NULL if they cannot be read, and stores how many bytes to leave out. The result is
-     * valid for as long as the struct mark, and aligned as the address is.
-     */
-    const unsigned char *(*bytes)(void *context, uint64_t address, size_t *size);
+    /* Reads as much as there is from the address on. Returns how many bytes that is. */
+    size_t (*read)(void *context, uint64_t address, void *out, size_t size);
     /* Returns whether a C++ table of virtual functions may begin there. */
     bool (*is_vtable)(void *context, uint64_t address);
+    /* Told how many bytes were read so far; may be NULL. */
+    void (*progress)(void *context, uint64_t bytes);
     void *context;
 };
 
@@ -67,13 +70,13 @@ void mark_close(struct mark *mark);
 bool mark_root(struct mark *mark, uint64_t start, uint64_t end);
 bool mark_words(struct mark *mark, const uint64_t *words, size_t count);
 
-/*
- * Says that a chunk is reachable, without looking at its words: the caller does that himself, by
- * mark_words(). Called before all others.
- */
+/* Says that a chunk is reachable. */
 void mark_known(struct mark *mark, size_t index);
 
-/* Marks a chunk as if a root pointed into the middle of it. */
+/* Looks at the words of all chunks. What the roots lead to is complete after this. */
+bool mark_scan(struct mark *mark);
+
+/* Marks a chunk as if a root pointed into the middle of it. Called after mark_scan(). */
 bool mark_possible(struct mark *mark, size_t index);
 
 /* Marks the chunk around the address as if a root pointed to its start. */

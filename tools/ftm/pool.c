@@ -19,6 +19,13 @@ void *pool_map(size_t size)
     return memory;
 }
 
+void *pool_grow(void *memory, size_t size, size_t larger)
+{
+    void *moved = mremap(memory, size, larger, MREMAP_MAYMOVE);
+
+    return moved == MAP_FAILED ? NULL : moved;
+}
+
 void pool_unmap(void *memory, size_t size)
 {
     if (memory != NULL)

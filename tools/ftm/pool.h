@@ -9,6 +9,8 @@
 
 /* Returns NULL without memory. */
 void *pool_map(size_t size);
+/* As realloc(): what was there stays, and if there is no memory, NULL comes back. */
+void *pool_grow(void *memory, size_t size, size_t larger);
 void pool_unmap(void *memory, size_t size);
 
 #endif

@@ -91,3 +91,44 @@ bool process_thread_read(int pid, int tid, char name[16], uint64_t *cpu_ns)
     snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
     return read_cpu(path, name, cpu_ns);
 }
+
+/* A thread that sleeps uninterruptibly may wait for one that vfork() made, in the same memory. */
+static bool thread_rests(int pid, int tid, uint64_t *switches)
+{
+    char path[96], line[256], state = 'R';
+    unsigned found = 0;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, tid);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return false;
+    while (fgets(line, sizeof(line), file) != NULL) {
+        uint64_t number;
+
+        (void)sscanf(line, "State: %c", &state);
+        if (sscanf(line, "voluntary_ctxt_switches: %" SCNu64, &number) == 1 ||
+            sscanf(line, "nonvoluntary_ctxt_switches: %" SCNu64, &number) == 1) {
+            *switches += number;
+            found++;
+        }
+    }
+    fclose(file);
+    return found == 2 && strchr("STt", state) != NULL;
+}
+
+bool process_rests(int pid, uint64_t *switches)
+{
+    unsigned count;
+    int *threads = process_threads(pid, &count);
+    bool rest = count > 0;
+
+    *switches = 0;
+    for (unsigned i = 0; i < count && rest; i++) {
+        rest = thread_rests(pid, threads[i], switches);
+        /* So that a thread that came instead of another one is told from it. */
+        *switches += (uint64_t)threads[i] << 40;
+    }
+    free(threads);
+    return rest;
+}

@@ -22,4 +22,10 @@ int *process_threads(int pid, unsigned *count);
 /* A thread's name and processor time. Returns false if it has ended. */
 bool process_thread_read(int pid, int tid, char name[16], uint64_t *cpu_ns);
 
+/*
+ * Returns whether no thread runs, or is about to. *switches tells how often they ran so far: if it
+ * is the same later, none did in between.
+ */
+bool process_rests(int pid, uint64_t *switches);
+
 #endif
