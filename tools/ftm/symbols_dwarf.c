@@ -6,6 +6,7 @@
 
 #include "memory.h"
 #include "symbols_own.h"
+#include "symbols_table.h"
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
@@ -57,9 +58,7 @@ static void name_function(struct frame *frame, const char *linkage, const char *
 static void name_by_symbol(Dwfl_Module *module, uint64_t pc, struct names *names,
                            struct frame *frame)
 {
-    GElf_Off offset;
-    GElf_Sym symbol;
-    const char *name = dwfl_module_addrinfo(module, pc, &offset, &symbol, NULL, NULL, NULL);
+    const char *name = symbols_table_name(module, pc);
 
     if (name != NULL && *name != '\0')
         name_function(frame, name, NULL, names);

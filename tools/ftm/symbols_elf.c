@@ -8,6 +8,7 @@
 #include "source.h"
 #include "symbols_dwarf.h"
 #include "symbols_own.h"
+#include "symbols_table.h"
 
 #include <elfutils/libdwelf.h>
 #include <elfutils/libdwfl.h>
@@ -162,6 +163,8 @@ void elf_symbols_close(struct elf_symbols *elf)
 {
     if (elf == NULL)
         return;
+    for (size_t i = 0; i < elf->count; i++)
+        symbols_table_free(elf->own[i].dwfl);
     if (elf->dwfl != NULL)
         dwfl_end(elf->dwfl);
     free(elf->debuginfo_path);
