@@ -19,7 +19,7 @@ size_t cache_least_size(void)
 
 size_t cache_size(void)
 {
-    return cache_least_size() + stacks_slots() * sizeof(void *);
+    return cache_least_size() + LONG_SLOTS * sizeof(void *);
 }
 
 void cache_attach(struct cache *cache, struct arena *arena, size_t ready)

@@ -6,16 +6,25 @@
 
 #include <stdint.h>
 
+/* Returns the bits of the range that are in the same word as its first one. */
+static inline uint64_t bits_of_word(unsigned first, unsigned end)
+{
+    unsigned left = 64 - first % 64;
+
+    return end - first < left ? ((UINT64_C(1) << (end - first)) - 1) << (first % 64)
+                              : ~UINT64_C(0) << (first % 64);
+}
+
 static inline void bits_set(uint64_t *map, unsigned first, unsigned count)
 {
-    for (unsigned bit = first; bit < first + count; bit++)
-        map[bit / 64] |= UINT64_C(1) << (bit % 64);
+    for (unsigned end = first + count; first < end; first = (first / 64 + 1) * 64)
+        map[first / 64] |= bits_of_word(first, end);
 }
 
 static inline void bits_clear(uint64_t *map, unsigned first, unsigned count)
 {
-    for (unsigned bit = first; bit < first + count; bit++)
-        map[bit / 64] &= ~(UINT64_C(1) << (bit % 64));
+    for (unsigned end = first + count; first < end; first = (first / 64 + 1) * 64)
+        map[first / 64] &= ~bits_of_word(first, end);
 }
 
 static inline int bit_get(const uint64_t *map, unsigned bit)
@@ -44,18 +53,10 @@ static inline unsigned bit_next(const uint64_t *map, unsigned from, unsigned end
 /* Returns how many of `count` bits are set. */
 static inline unsigned bits_count(const uint64_t *map, unsigned first, unsigned count)
 {
-    unsigned end = first + count, sum = 0, next;
+    unsigned end = first + count, sum = 0;
 
-    for (; first < end; first = next) {
-        uint64_t word = map[first / 64] >> (first % 64);
-
-        next = (first / 64 + 1) * 64;
-        if (next > end) {
-            word &= ~(~UINT64_C(0) << (end - first));
-            next = end;
-        }
-        sum += (unsigned)__builtin_popcountll(word);
-    }
+    for (; first < end; first = (first / 64 + 1) * 64)
+        sum += (unsigned)__builtin_popcountll(map[first / 64] & bits_of_word(first, end));
     return sum;
 }
 

@@ -98,21 +98,6 @@ unsigned stack_limit_max(const struct stack *stack)
     return last_limit(stack->size_class);
 }
 
-size_t stacks_slots(void)
-{
-    size_t slots = 0;
-
-    /* A stack that is lengthened moves to a new place, twice as long. */
-    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
-        unsigned last = last_limit(size_class);
-
-        for (unsigned limit = 2 * first_capacity(size_class); limit < last; limit *= 2)
-            slots += limit;
-        slots += last;
-    }
-    return slots;
-}
-
 /* Makes all stacks short and empty, close together, and forgets all slabs. */
 static void lay_out(struct stacks *stacks)
 {
@@ -140,9 +125,10 @@ void stacks_init(struct stacks *stacks, void **slots, size_t ready, struct bins 
     stacks->bins = bins;
     stacks->slots = slots;
     stacks->ready_slots = slots + ready;
-    stacks->end_slots = slots + stacks_slots();
+    stacks->end_slots = slots + LONG_SLOTS;
     stack_room_init(stacks);
     stacks->flush_next = SIZE_CLASSES;
+    stacks->next_flush = clock_now() + FLUSH_PERIOD;
     lay_out(stacks);
 }
 

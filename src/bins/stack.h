@@ -41,10 +41,12 @@ struct stack {
 static_assert(sizeof(struct stack) == 32, "found by a shift, two in a cache line");
 
 /*
- * How many slots the first, short stacks of all classes have together; and how many there are on
- * the same page for the first stacks that are lengthened.
+ * How many slots the first, short stacks of all classes have together; how many there are on the
+ * same page for the first stacks that are lengthened; and how many are needed besides if all become
+ * as long as they may, step by step. These are numbers because a process's start would take 10,000
+ * instructions to compute them.
  */
-enum { FIRST_SLOTS = 250, SPARE_SLOTS = 80 };
+enum { FIRST_SLOTS = 250, SPARE_SLOTS = 80, LONG_SLOTS = 44335 };
 
 /* The stacks of a thread. */
 struct stacks {
@@ -88,13 +90,7 @@ struct stacks {
 extern const uint16_t tiny_stack_offsets[TINY_MAX / CHUNK_ALIGN + 1];
 
 /*
- * Returns how many slots all stacks of a thread need besides the first ones, if each becomes as
- * long as it may, step by step.
- */
-size_t stacks_slots(void);
-
-/*
- * Sets up the stacks of a thread. There are stacks_slots() slots at `slots`, of which the first
+ * Sets up the stacks of a thread. There are LONG_SLOTS slots at `slots`, of which the first
  * `ready` ones are zero-filled memory, up to the end of a page. Lean stacks keep less until they
  * are used a lot.
  */

@@ -95,7 +95,7 @@ static void test_the_longest_stacks_of_bins_do_not_overlap(void **state)
     (void)state;
     struct arena *arena = unit_arena();
     struct stack *of = cache_first(arena)->stacks.of;
-    void **end = cache_first(arena)->stacks.slots + stacks_slots();
+    void **end = cache_first(arena)->stacks.slots + LONG_SLOTS;
 
     for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
         lengthen_to_the_last(arena, &of[size_class]);

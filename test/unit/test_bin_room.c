@@ -261,6 +261,24 @@ static struct arena *arena_of(struct stacks *stacks)
     return ((struct cache *)(void *)((char *)stacks - offsetof(struct cache, stacks)))->arena;
 }
 
+/* A stack that is lengthened moves to a new place, twice as long. */
+static void test_there_are_slots_for_stacks_of_all_lengths(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    unsigned slots = 0;
+
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
+        struct stack *stack = &cache_first(arena)->stacks.of[size_class];
+        unsigned limit = 2u * stack->capacity, most = stack_limit_max(stack);
+
+        for (; limit < most; limit *= 2)
+            slots += limit;
+        slots += most;
+    }
+    assert_int_equal(slots, LONG_SLOTS);
+}
+
 static void test_slots_become_memory_when_stacks_are_lengthened(void **state)
 {
     (void)state;
@@ -309,6 +327,7 @@ static void test_stacks_stay_as_long_as_they_are_without_memory_for_slots(void *
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_there_are_slots_for_stacks_of_all_lengths, unit_flush_all),
         cmocka_unit_test_teardown(test_slots_become_memory_when_stacks_are_lengthened,
                                   unit_flush_all),
         cmocka_unit_test_teardown(test_stacks_stay_as_long_as_they_are_without_memory_for_slots,
