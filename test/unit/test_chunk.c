@@ -129,7 +129,7 @@ static void test_a_freed_chunk_whose_slab_is_gone_is_none(void **state)
     (void)state;
     struct arena *arena = unit_arena();
     char *kept[2] = {unit_alloc(arena, 16), unit_alloc(arena, 2000)};
-    char *gone[2] = {unit_alloc(arena, 500), unit_alloc(arena, 4000)};
+    char *gone[2] = {unit_alloc(arena, 500), unit_alloc(arena, 3000)};
     struct chunk chunk;
 
     for (unsigned i = 0; i < 2; i++) {

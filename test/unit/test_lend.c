@@ -24,11 +24,15 @@ static void *alloc(struct arena *arena, size_t size)
     return pointer;
 }
 
-/* Allocates and frees a chunk of the class, so that a used one is in its stack. */
+/*
+ * Allocates and frees a chunk of the class, so that a used one is in its stack, or in its slab,
+ * which another chunk keeps.
+ */
 static void *leave_one(struct arena *arena, unsigned size_class)
 {
     void *pointer = unit_alloc(arena, size_of(size_class));
 
+    unit_alloc(arena, size_of(size_class));
     unit_free(arena, pointer);
     return pointer;
 }
