@@ -106,22 +106,6 @@ __attribute__((noinline)) bool api_free_sized_elsewhere(void *pointer, size_t si
     return remote_free_known(cache, (uintptr_t)pointer, true, size);
 }
 
-/*
- * For a thread whose fast path is off: it is hardened, a mode wants to see the call or has just
- * been switched off, or the thread has no cache of its own.
- */
-__attribute__((noinline)) void api_free_slow(void *pointer)
-{
-    if (hardened()) {
-        hardened_free(pointer);
-    } else if (modes_free_slow()) {
-        watched_free(pointer);
-    } else {
-        thread_reopen();
-        api_free_any(pointer);
-    }
-}
-
 static void free_sample(const struct chunk *chunk)
 {
     profile_freed(chunk->start);
@@ -186,6 +170,33 @@ static void free_own(struct cache *cache, void *pointer)
     }
     if (unlikely(!freed))
         api_free_any(pointer);
+}
+
+/*
+ * For a thread whose fast path is off: it is hardened, a mode wants to see the call or has just
+ * been switched off, or the thread has no cache of its own.
+ */
+static __attribute__((noinline)) void free_slower(void *pointer)
+{
+    if (hardened()) {
+        hardened_free(pointer);
+    } else if (modes_free_slow()) {
+        watched_free(pointer);
+    } else {
+        thread_reopen();
+        api_free_any(pointer);
+    }
+}
+
+/* A hardened thread's fast path has no cache. */
+__attribute__((noinline)) void api_free_slow(void *pointer)
+{
+    struct cache *cache = thread_self.cache;
+
+    if (likely(cache != CACHE_NONE) && watched_free_for_stats(pointer))
+        free_own(cache, pointer);
+    else
+        free_slower(pointer);
 }
 
 void api_free_unseen(void *pointer)

@@ -46,14 +46,27 @@ static __attribute__((noinline)) void *malloc_any(size_t size)
     return hardened() ? hardened_malloc(size) : api_alloc_any(size, NULL);
 }
 
-/* A profile makes every call come here, so it is looked for first. */
+static __attribute__((noinline)) void *malloc_slower(size_t size)
+{
+    return modes_malloc_slow() ? watched_malloc(size) : malloc_any(size);
+}
+
+static __attribute__((noinline)) void *malloc_for_stats(size_t size)
+{
+    void *chunk = watched_take_for_stats(EVENT_MALLOC, size);
+
+    return chunk != NULL ? chunk : malloc_slower(size);
+}
+
+/*
+ * A profile makes every call come here, so it is looked for first. Each of these ends in a tail
+ * call, so that none saves registers that only the next one needs.
+ */
 __attribute__((noinline)) void *api_malloc_slow(size_t size)
 {
     void *chunk = watched_take_counted(size);
 
-    if (chunk != NULL)
-        return chunk;
-    return modes_malloc_slow() ? watched_malloc(size) : malloc_any(size);
+    return likely(chunk != NULL) ? chunk : malloc_for_stats(size);
 }
 
 static __attribute__((noinline)) void *calloc_any(size_t size)
@@ -70,6 +83,8 @@ static __attribute__((noinline)) void *calloc_slow(size_t size)
 {
     void *chunk = watched_take_counted(size);
 
+    if (chunk == NULL)
+        chunk = watched_take_for_stats(EVENT_CALLOC, size);
     if (chunk != NULL)
         return memset(chunk, 0, size);
     if (hardened())

@@ -27,6 +27,7 @@
 #include "debug/event.h"
 #include "debug/guard.h"
 #include "debug/profile.h"
+#include "debug/stats.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -63,6 +64,35 @@ static inline __attribute__((always_inline)) void *watched_take_counted(size_t s
     if (likely(chunk != NULL))
         self->distance -= size + 1;
     return chunk;
+}
+
+/* relaxed: counting has nothing to prepare */
+static inline bool watched_for_stats(void)
+{
+    return atomic_load_explicit(&modes_on, memory_order_relaxed) == MODE_STATS;
+}
+
+/*
+ * With counting alone, nearly every call is served from a stack and then counted. Does that.
+ * Returns NULL, having done nothing, if the call has more steps.
+ */
+static inline __attribute__((always_inline)) void *watched_take_for_stats(enum event_kind kind,
+                                                                          size_t size)
+{
+    void *chunk = watched_for_stats() ? api_take(thread_self.cache, size) : NULL;
+
+    if (likely(chunk != NULL))
+        stats_count_taken(kind, size);
+    return chunk;
+}
+
+/* With counting alone, counts a free. Returns false, having done nothing, if it has more steps. */
+static inline __attribute__((always_inline)) bool watched_free_for_stats(const void *pointer)
+{
+    if (unlikely(!watched_for_stats()) || unlikely(pointer == NULL))
+        return false;
+    stats_add(stats_stripe(), EVENT_FREE, 1);
+    return true;
 }
 
 /* `size` of calloc is the product. All set errno to ENOMEM if they return NULL. */

@@ -4,12 +4,10 @@
  */
 #include "debug/stats.h"
 
-#include "arena/thread.h"
 #include "base/options.h"
 #include "base/text.h"
 #include "bins/slab_pages.h"
 #include "debug/census.h"
-#include "debug/event.h"
 #include "os/os.h"
 
 #include <unistd.h>
@@ -22,26 +20,7 @@ static void put(struct text *text, const char *name, uint64_t value)
     text_number(text, value);
 }
 
-/* Figures beside the number of calls of each kind that succeeded. */
-enum { FAILED = EVENT_KINDS, BYTES, FIGURES };
-
-/*
- * Each thread counts in one of several places, so that they do not all write to one cache line. Any
- * thread adds to them and any thread reads them; relaxed, because sums order nothing. The figure
- * `rmw` leaves these additions out, because it measures the allocator, not the counting.
- */
-enum { STRIPES = 8 };
-static struct {
-    _Alignas(64) _Atomic uint64_t of[FIGURES];
-} stripes[STRIPES];
-
-static void add(unsigned figure, uint64_t amount)
-{
-    /* Threads' blocks of TLS are a stack apart, as a rule an odd number of pages. */
-    size_t stripe = ((uintptr_t)&thread_self >> 12) % STRIPES;
-
-    atomic_fetch_add_explicit(&stripes[stripe].of[figure], amount, memory_order_relaxed);
-}
+struct stats_stripe stats_stripes[STATS_STRIPES];
 
 void stats_count(const struct event *event)
 {
@@ -50,21 +29,20 @@ void stats_count(const struct event *event)
 
     if (frees && event->old == NULL)
         return;
-    if (event->pointer == NULL && !frees && !ends) {
-        add(FAILED, 1);
-        return;
-    }
-    add(event->kind, 1);
-    if (!frees)
-        add(BYTES, event->size);
+    if (event->pointer == NULL && !frees && !ends)
+        stats_add(stats_stripe(), STATS_FAILED, 1);
+    else if (frees)
+        stats_add(stats_stripe(), EVENT_FREE, 1);
+    else
+        stats_count_taken(event->kind, event->size);
 }
 
 static uint64_t counted(unsigned figure)
 {
     uint64_t sum = 0;
 
-    for (size_t i = 0; i < STRIPES; i++)
-        sum += atomic_load_explicit(&stripes[i].of[figure], memory_order_relaxed);
+    for (size_t i = 0; i < STATS_STRIPES; i++)
+        sum += atomic_load_explicit(&stats_stripes[i].of[figure], memory_order_relaxed);
     return sum;
 }
 
@@ -89,8 +67,8 @@ void stats_calls(void (*visit)(struct text *text, const char *name, uint64_t val
         unsigned figure;
     } columns[] = {
         {"malloc", EVENT_MALLOC}, {"free", EVENT_FREE},       {"realloc", EVENT_REALLOC},
-        {"calloc", EVENT_CALLOC}, {"aligned", EVENT_ALIGNED}, {"failed", FAILED},
-        {"bytes", BYTES},
+        {"calloc", EVENT_CALLOC}, {"aligned", EVENT_ALIGNED}, {"failed", STATS_FAILED},
+        {"bytes", STATS_BYTES},
     };
 
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)

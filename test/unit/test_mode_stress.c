@@ -231,11 +231,54 @@ static void test_calls_are_counted_while_the_mode_is_on(void **state)
     assert_int_equal(counted_frees - frees, (uint64_t)THREADS * COUNTED);
 }
 
+static uint64_t counted_callocs, counted_bytes;
+
+static void read_others(struct text *text, const char *name, uint64_t value)
+{
+    read_figure(text, name, value);
+    if (strcmp(name, "calloc") == 0)
+        counted_callocs = value;
+    if (strcmp(name, "bytes") == 0)
+        counted_bytes = value;
+}
+
+/* From a stack, a heap, and with mappings of their own; and frees of nothing, which do not count. */
+static void test_each_way_of_a_call_is_counted_once(void **state)
+{
+    (void)state;
+    enum { TIMES = 300 };
+    const size_t sizes[] = {0, 24, 960, 5000, 3 << 20};
+    uint64_t mallocs, frees, callocs, bytes, expected = 0;
+
+    stats_calls(read_others, NULL);
+    mallocs = counted_mallocs;
+    frees = counted_frees;
+    callocs = counted_callocs;
+    bytes = counted_bytes;
+    assert_int_equal(ft_malloc_set("stats", "1"), 0);
+    for (unsigned i = 0; i < TIMES; i++) {
+        size_t size = sizes[i % (sizeof sizes / sizeof *sizes)];
+        void *one = ft_malloc(size), *other = ft_calloc(1, size);
+
+        ft_free(one);
+        ft_free(other);
+        ft_free(NULL);
+        expected += 2 * size;
+    }
+    assert_int_equal(ft_malloc_set("stats", "0"), 0);
+    stats_calls(read_others, NULL);
+    assert_int_equal(counted_mallocs - mallocs, TIMES);
+    assert_int_equal(counted_callocs - callocs, TIMES);
+    assert_int_equal(counted_frees - frees, 2 * TIMES);
+    assert_int_equal(counted_bytes - bytes, expected);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads_go_on_while_modes_change),
         cmocka_unit_test(test_calls_are_counted_while_the_mode_is_on),
+        cmocka_unit_test(test_each_way_of_a_call_is_counted_once),
     };
 
     seed = rng_seed_of_run(argc, argv);
