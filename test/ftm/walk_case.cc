@@ -1,12 +1,14 @@
 /*
  * Compares walks by kept rules with libgcc's: without frame pointers, with frames of variable size,
- * in a destructor during an exception, in a signal handler, and in a module that is replaced.
+ * in a destructor during an exception, in a signal handler, after jumps, on stacks that take turns,
+ * and in a module that is replaced.
  */
 extern "C" {
 #include "stack_walk.h"
 }
 
 #include <alloca.h>
+#include <csetjmp>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +16,8 @@ extern "C" {
 #include <dlfcn.h>
 #include <stdexcept>
 #include <thread>
+#include <ucontext.h>
+#include <utility>
 
 namespace
 {
@@ -35,6 +39,9 @@ __attribute__((noinline)) void compare(unsigned least)
         abort();
     }
 }
+
+/* Where the innermost call of aligned() jumps to, if anywhere. */
+thread_local jmp_buf *leave;
 
 struct Destroyed {
     ~Destroyed()
@@ -63,9 +70,53 @@ __attribute__((noinline)) int aligned(int left)
     alignas(64) volatile char room[100];
 
     room[0] = 1;
-    if (left == 0)
+    if (left == 0) {
         compare(DEEP);
+        if (leave != nullptr)
+            longjmp(*std::exchange(leave, nullptr), 1);
+    }
     return left == 0 ? 0 : aligned(left - 1) + room[0];
+}
+
+/* Leaves frames behind without returning from them, and comes to the same places at other depths. */
+void jump()
+{
+    static thread_local jmp_buf back;
+    volatile int left = DEEP + 6;
+
+    if (setjmp(back) != 0)
+        compare(2);
+    if (left > DEEP) {
+        left = left - 1;
+        leave = &back;
+        (void)aligned(left);
+    }
+}
+
+ucontext_t here, there;
+
+void coroutine()
+{
+    for (;;) {
+        (void)aligned(DEEP);
+        (void)swapcontext(&there, &here);
+    }
+}
+
+/* Two stacks in turn, so that neither walk says anything of the other. */
+void switch_stacks()
+{
+    static char stack[256 << 10];
+
+    if (getcontext(&there) != 0)
+        abort();
+    there.uc_stack.ss_sp = stack;
+    there.uc_stack.ss_size = sizeof stack;
+    makecontext(&there, coroutine, 0);
+    for (int n = 0; n < 5; n++) {
+        (void)swapcontext(&here, &there);
+        (void)descend(DEEP + n, false);
+    }
 }
 
 void handle(int /*unused*/)
@@ -84,6 +135,7 @@ void walk_all()
             compare(2);
         }
         (void)raise(SIGUSR1);
+        jump();
     }
 }
 
@@ -118,6 +170,7 @@ int main(int count, char **arguments)
     std::thread other(walk_all);
     walk_all();
     other.join();
+    switch_stacks();
     for (int n = 0; n < 10; n++)
         same += walk_in(arguments[1]) == walk_in(arguments[2]);
     /* Otherwise the modules have not replaced each other, and nothing was tested. */

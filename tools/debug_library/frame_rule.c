@@ -13,7 +13,6 @@
 
 #include <dlfcn.h>
 #include <stdatomic.h>
-#include <string.h>
 
 enum { SLOT_BITS = 15 };
 
@@ -30,53 +29,63 @@ static uint64_t mix(uint64_t value)
     return value ^ value >> 29;
 }
 
-static uint64_t pack(struct frame_rule rule)
+static packed_rule pack(struct frame_rule rule)
 {
     return rule.kind | (uint64_t)rule.by_pointer << 2 | (uint64_t)rule.saved << 3 |
-           (uint64_t)rule.back << 11 | (uint64_t)(rule.size & 0x1fff) << 19;
-}
-
-static struct frame_rule unpack(uint64_t data)
-{
-    return (struct frame_rule){.kind = data & 3,
-                               .by_pointer = data >> 2 & 1,
-                               .saved = (uint8_t)(data >> 3),
-                               .back = (uint8_t)(data >> 11),
-                               .size = data >> 19 & 0x1fff};
+           (uint64_t)rule.back << 11 | (uint64_t)rule.size << 19;
 }
 
 /* The high half of what is kept. Returns 0 if no module is there. */
-static uint64_t module_mark(uintptr_t pc)
+static __attribute__((noinline)) uint64_t look_up_mark(uintptr_t pc, struct frame_modules *modules)
 {
     struct dl_find_object object;
+    unsigned place = modules->next++ % 2;
     uint64_t table = 0;
 
     if (_dl_find_object(pointer_to(pc - 1), &object) != 0)
         return 0;
     /* Its beginning tells where the frames are and how many. */
-    memcpy(&table, (const char *)object.dlfo_eh_frame + sizeof table / 2, sizeof table);
+    __builtin_memcpy(&table, (const char *)object.dlfo_eh_frame + sizeof table / 2, sizeof table);
     table = mix(table + module_unloads());
     table = mix(table ^ (uintptr_t)object.dlfo_map_start);
     table = mix(table ^ (uintptr_t)object.dlfo_map_end);
     table = mix(table ^ (uintptr_t)object.dlfo_eh_frame);
-    return mix(table ^ (uintptr_t)object.dlfo_link_map) | (uint64_t)1 << 63;
+    table = mix(table ^ (uintptr_t)object.dlfo_link_map) | (uint64_t)1 << 63;
+    modules->of[place].start = (uintptr_t)object.dlfo_map_start;
+    modules->of[place].end = (uintptr_t)object.dlfo_map_end;
+    modules->of[place].mark = table >> 32 << 32;
+    return modules->of[place].mark;
 }
 
-struct frame_rule frame_rule_of(uintptr_t pc)
+static inline uint64_t module_mark(uintptr_t pc, struct frame_modules *modules)
 {
-    uint64_t mark = module_mark(pc) >> 32 << 32, data;
+    for (unsigned i = 0; i < 2; i++)
+        if (pc - 1 - modules->of[i].start < modules->of[i].end - modules->of[i].start)
+            return modules->of[i].mark;
+    return look_up_mark(pc, modules);
+}
+
+/* Rarely called. */
+static __attribute__((noinline)) packed_rule decode(uintptr_t pc, uint64_t mark, struct slot *slot)
+{
+    packed_rule rule = pack(frame_rule_decode(pc));
+    uint64_t data = mark | rule;
+
+    if (mark == 0 || rule > UINT32_MAX)
+        return rule;
+    atomic_store_explicit(&slot->data, data, memory_order_relaxed);
+    atomic_store_explicit(&slot->check, mix(data) ^ pc, memory_order_relaxed);
+    return rule;
+}
+
+packed_rule frame_rule_of(uintptr_t pc, struct frame_modules *modules)
+{
+    uint64_t mark = module_mark(pc, modules), data;
     struct slot *slot = &slots[mix(pc) >> (64 - SLOT_BITS)];
-    struct frame_rule rule;
 
     data = atomic_load_explicit(&slot->data, memory_order_relaxed);
     if (mark != 0 && data >> 32 << 32 == mark &&
         atomic_load_explicit(&slot->check, memory_order_relaxed) == (mix(data) ^ pc))
-        return unpack(data);
-    rule = frame_rule_decode(pc);
-    if (mark == 0 || rule.size > 0x1fff)
-        return rule;
-    data = mark | pack(rule);
-    atomic_store_explicit(&slot->data, data, memory_order_relaxed);
-    atomic_store_explicit(&slot->check, mix(data) ^ pc, memory_order_relaxed);
-    return rule;
+        return (uint32_t)data;
+    return decode(pc, mark, slot);
 }

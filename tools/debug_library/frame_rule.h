@@ -5,6 +5,7 @@
 #ifndef FT_DEBUG_LIBRARY_FRAME_RULE_H
 #define FT_DEBUG_LIBRARY_FRAME_RULE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum frame_kind {
@@ -25,7 +26,47 @@ struct frame_rule {
 /* Decodes the rule for a call that returns to `pc`. */
 struct frame_rule frame_rule_decode(uintptr_t pc);
 
+/*
+ * The modules that a walk was in last. A module that has a frame on the stack stays where it is, so
+ * a walk looks each up once and not for each frame. All zero when the walk begins.
+ */
+struct frame_modules {
+    struct {
+        uintptr_t start, end;
+        uint64_t mark;
+    } of[2];
+    unsigned next;
+};
+
+/* A rule in one word, which a walk has in a register. */
+typedef uint64_t packed_rule;
+
+static inline unsigned packed_kind(packed_rule rule)
+{
+    return rule & 3;
+}
+
+static inline bool packed_by_pointer(packed_rule rule)
+{
+    return (rule & 4) != 0;
+}
+
+static inline unsigned packed_saved(packed_rule rule)
+{
+    return rule >> 3 & 0xff;
+}
+
+static inline unsigned packed_back(packed_rule rule)
+{
+    return rule >> 11 & 0xff;
+}
+
+static inline unsigned packed_size(packed_rule rule)
+{
+    return rule >> 19 & 0xffff;
+}
+
 /* Returns the rule that is kept for `pc`, or decodes and keeps it. Any thread, any place. */
-struct frame_rule frame_rule_of(uintptr_t pc);
+packed_rule frame_rule_of(uintptr_t pc, struct frame_modules *modules);
 
 #endif

@@ -61,8 +61,10 @@ __attribute__((no_sanitize("address"))) static uintptr_t word_below(uintptr_t ad
 __attribute__((no_sanitize("address"))) static bool walk_kept(struct walk *walk, struct place place,
                                                               bool *complete)
 {
+    struct frame_modules modules = {.next = 0};
+
     for (unsigned own = 0; own < OWN_FRAMES || walk->depth > 0;) {
-        struct frame_rule rule;
+        packed_rule rule;
         uintptr_t frame;
 
         if (walk->depth == walk->most)
@@ -71,17 +73,18 @@ __attribute__((no_sanitize("address"))) static bool walk_kept(struct walk *walk,
             own++;
         else
             walk->pcs[walk->depth++] = place.pc;
-        rule = frame_rule_of(place.pc);
-        if (rule.kind != FRAME_PLAIN) {
-            *complete = rule.kind == FRAME_LAST;
-            return rule.kind == FRAME_LAST && walk->depth > 0;
+        rule = frame_rule_of(place.pc, &modules);
+        if (packed_kind(rule) != FRAME_PLAIN) {
+            *complete = packed_kind(rule) == FRAME_LAST;
+            return *complete && walk->depth > 0;
         }
-        frame = (rule.by_pointer ? place.pointer : place.stack) + sizeof(uintptr_t) * rule.size;
+        frame = (packed_by_pointer(rule) ? place.pointer : place.stack) +
+                sizeof(uintptr_t) * packed_size(rule);
         if (frame <= place.stack || frame % sizeof(uintptr_t) != 0)
             return false;
-        place.pc = word_below(frame, rule.back);
-        if (rule.saved != 0)
-            place.pointer = word_below(frame, rule.saved);
+        place.pc = word_below(frame, packed_back(rule));
+        if (packed_saved(rule) != 0)
+            place.pointer = word_below(frame, packed_saved(rule));
         place.stack = frame;
         if (place.pc == 0) {
             *complete = true;

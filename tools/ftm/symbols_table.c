@@ -21,7 +21,7 @@ struct symbol {
 struct symbol_table {
     struct symbol *list;
     size_t count, room;
-    /* What libdwfl said of an address behind so many symbols, in that section, which none covers. */
+    /* What libdwfl said of an address that none covers, behind so many, in that section. */
     size_t asked;
     const Elf_Scn *section;
     const char *answer;
