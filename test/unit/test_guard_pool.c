@@ -53,7 +53,7 @@ static void test_chunks_are_at_guards(void **state)
 static void know_what_is_none(void *unused)
 {
     struct chunk chunk;
-    char *taken, outside;
+    char *taken, outside = 0;
     (void)unused;
 
     REQUIRE(verdict_on(&outside, &chunk) == CHUNK_FOREIGN, "without a pool");
