@@ -242,7 +242,7 @@ static void read_others(struct text *text, const char *name, uint64_t value)
         counted_bytes = value;
 }
 
-/* From a stack, a heap, and with mappings of their own; and frees of nothing, which do not count. */
+/* From a stack, a heap, and with mappings of their own; frees of nothing do not count. */
 static void test_each_way_of_a_call_is_counted_once(void **state)
 {
     (void)state;

@@ -210,6 +210,20 @@ static int add_large(void *context, const struct view_large *large)
     return 0;
 }
 
+/* A guarded chunk has whole pages, of which the rest is slack. */
+static int add_guarded(void *context, const struct view_chunk *chunk)
+{
+    struct map *map = context;
+    uint64_t end = chunk->start + chunk->requested;
+    uint64_t start = chunk->start & ~(uint64_t)(map->page - 1);
+    uint64_t live = map_resident(map, chunk->start, end);
+
+    end = (end + map->page - 1) & ~(uint64_t)(map->page - 1);
+    map->account.live += live;
+    map->account.slack += map_resident(map, start, end) - live;
+    return 0;
+}
+
 /* Returns what is in memory of all ranges together. */
 static uint64_t resident_in(const struct map *map, const struct ranges *ranges)
 {
@@ -270,7 +284,8 @@ static bool read_all(struct map *map)
         map->page = (unsigned)pages_size(map->pages);
     }
     if (view_each_slab(map->target.view, add_heap, add_slab, map) != 0 ||
-        view_each_large(map->target.view, add_large, map) != 0)
+        view_each_large(map->target.view, add_large, map) != 0 ||
+        view_each_guarded(map->target.view, add_guarded, map) != 0)
         return false;
     finish_account(map);
     map_pins_finish(map);

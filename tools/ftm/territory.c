@@ -36,14 +36,10 @@ static uint64_t address_of(const void *pointer)
 /* The pool of guarded chunks (bins/guard_pool.h), if there is one. */
 static void add_guard_pool(struct view *view, struct territory *territory)
 {
-    const struct ft_malloc_layout *layout = view_layout(view);
-    uint64_t pool = address_of(layout->guard_pool), base, slots;
+    uint64_t base, size;
 
-    if (pool != 0 && layout->guard_shift < 32 &&
-        source_read(view_source(view), pool + layout->guard_base, &base, sizeof base) &&
-        source_read(view_source(view), pool + layout->guard_slots, &slots, sizeof slots) &&
-        slots < UINT64_C(1) << 32)
-        ranges_add(&territory->heaps, base, slots << layout->guard_shift);
+    if (view_guard_space(view, &base, &size))
+        ranges_add(&territory->heaps, base, size);
 }
 
 /* Adds the entries of a piece of the list. Returns the address of the next piece, or 0. */

@@ -132,6 +132,13 @@ int view_each_arena(struct view *view, int (*visit)(void *context, const struct 
 int view_each_large(struct view *view, int (*visit)(void *context, const struct view_large *large),
                     void *context);
 
+/* The guarded chunks alone, live ones, which are among those of view_each_chunk(), too. */
+int view_each_guarded(struct view *view,
+                      int (*visit)(void *context, const struct view_chunk *chunk), void *context);
+
+/* The address space that guarded chunks are in. Returns false if there is none. */
+bool view_guard_space(struct view *view, uint64_t *base, uint64_t *size);
+
 /* `visit_heap` comes before the slabs of the heap. Either may be NULL. */
 int view_each_slab(struct view *view, int (*visit_heap)(void *, const struct view_heap *heap),
                    int (*visit_slab)(void *, const struct view_slab *slab), void *context);

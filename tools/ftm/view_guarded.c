@@ -115,6 +115,30 @@ int view_list_guarded(struct view *view, struct array *chunks)
     return chunks->failed ? view_no_memory() : 0;
 }
 
+bool view_guard_space(struct view *view, uint64_t *base, uint64_t *size)
+{
+    struct guard_slots slots;
+
+    if (!view_guard_pool(view, &slots))
+        return false;
+    *base = slots.base;
+    *size = slots.count << view->layout.guard_shift;
+    return true;
+}
+
+int view_each_guarded(struct view *view,
+                      int (*visit)(void *context, const struct view_chunk *chunk), void *context)
+{
+    struct array list = {.item_size = sizeof(struct view_chunk)};
+    int result = view_list_guarded(view, &list);
+    const struct view_chunk *chunks = (const struct view_chunk *)(const void *)list.items;
+
+    for (size_t i = 0; i < list.count && result == 0; i++)
+        result = visit(context, &chunks[i]);
+    array_end(&list);
+    return result;
+}
+
 enum view_verdict view_find_guarded(struct view *view, uint64_t address, struct view_chunk *chunk)
 {
     const struct ft_malloc_layout *layout = &view->layout;

@@ -57,6 +57,16 @@ static void scatter(void)
     tell("freed", (size_t)(CHUNKS - CHUNKS / EACH) * SIZE);
 }
 
+/* Few enough for the pool of guarded chunks. */
+static void hold_few(void)
+{
+    enum { FEW = 300, FEW_SIZE = 4000 };
+
+    for (unsigned i = 0; i < FEW; i++)
+        chunks[i] = make_others(FEW_SIZE);
+    tell("live", (size_t)FEW * FEW_SIZE);
+}
+
 static void hold(void)
 {
     for (unsigned i = 0; i < CHUNKS; i++)
@@ -99,6 +109,8 @@ int main(int argc, char **argv)
 
     if (strcmp(what, "scatter") == 0)
         scatter();
+    else if (strcmp(what, "guarded") == 0)
+        hold_few();
     else if (strcmp(what, "hold") == 0)
         hold();
     else if (strcmp(what, "cache") == 0)

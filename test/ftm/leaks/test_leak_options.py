@@ -120,6 +120,17 @@ def check_busy():
         require(lost <= 4, f"{lost} of 8192 chunks that move seem lost in six passes", done)
 
 
+def check_guarded():
+    """What a guarded chunk points to is lost with it."""
+    with leak_cases.waiting(PROGRAM, "", LIBRARY) as (process, _):
+        plain = json.loads(leaks(process, "--json").stdout)["summary"]
+    with leak_cases.waiting(PROGRAM, "", LIBRARY, FT_MALLOC_GUARD="1") as (process, _):
+        done = leaks(process, "--json")
+        guarded = json.loads(done.stdout)["summary"]
+        for kind in ("definite", "indirect"):
+            require(guarded[kind] == plain[kind], f"{kind}: {plain[kind]} without guards", done)
+
+
 def check_rest():
     """One pass is enough where nothing runs meanwhile; a busy process gets all that are allowed."""
     with leak_cases.waiting(PROGRAM, "", LIBRARY) as (process, _):
@@ -151,6 +162,7 @@ def main():
     check_stopped_before()
     check_busy()
     check_rest()
+    check_guarded()
 
 
 main()

@@ -119,6 +119,15 @@ def main():
                 check_snapshot(process, answer)
     with leak_cases.waiting(PROGRAM, "hold", LIBRARY, FT_MALLOC_HARDEN="1") as (process, _):
         check_account(process, "hardened")
+    # A few pages, of which each is one chunk: they are the program's, not the allocator's.
+    with leak_cases.waiting(PROGRAM, "guarded", LIBRARY, FT_MALLOC_GUARD="1") as (process, _):
+        guarded = check_account(process, "guarded")["memory"]
+    with leak_cases.waiting(PROGRAM, "guarded", LIBRARY) as (process, printed):
+        plain = check_account(process, "not guarded")["memory"]
+    wanted = int(re.search(r"^live (\d+)$", printed, re.M).group(1))
+    require(near(guarded["live"], wanted, wanted // 8), f"guarded: {guarded}")
+    require(near(guarded["live"], plain["live"], wanted // 8), f"guarded: {guarded} {plain}")
+    require(near(guarded["other"], plain["other"], wanted // 4), f"guarded: {guarded} {plain}")
 
 
 main()
