@@ -78,7 +78,7 @@ __attribute__((noinline)) int aligned(int left)
     return left == 0 ? 0 : aligned(left - 1) + room[0];
 }
 
-/* Leaves frames behind without returning from them, and comes to the same places at other depths. */
+/* Leaves frames behind without a return, and comes to the same places at other depths. */
 void jump()
 {
     static thread_local jmp_buf back;
