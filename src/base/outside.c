@@ -18,4 +18,5 @@ void outside_add(uintptr_t start, size_t size)
 {
     raise_to(&outside.low_complement, ~start);
     raise_to(&outside.high, start + size);
+    outside_change();
 }

@@ -5,6 +5,7 @@
  */
 #include "bins/heap_map.h"
 
+#include "base/outside.h"
 #include "base/own.h"
 
 struct heap_map heap_map;
@@ -76,6 +77,7 @@ bool heap_map_set(uintptr_t base, size_t size, unsigned units, uint16_t tag)
     if (!ensure_leaf(base) || !ensure_leaf(base + size - 1))
         return false;
     store_entries(base, size, units, tag);
+    outside_change();
     return true;
 }
 
@@ -86,4 +88,5 @@ void heap_map_clear(uintptr_t base, size_t size)
     atomic_store_explicit(&heap_map_removals,
                           atomic_load_explicit(&heap_map_removals, memory_order_relaxed) + 1,
                           memory_order_relaxed);
+    outside_change();
 }

@@ -278,4 +278,6 @@ __attribute__((used)) const struct ft_malloc_layout ft_malloc_layout = {
     .outside = &outside,
 
     .own_inner = offsetof(struct own_range, inner),
+    .outside_changes = offsetof(struct outside, changes),
+    .outside_remembered = offsetof(struct outside, remembered),
 };

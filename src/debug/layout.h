@@ -194,11 +194,14 @@ struct ft_malloc_layout {
     uint32_t control_text, control_text_bytes, control_answer, control_answer_bytes;
     const void *modes_on;
 
-    /* base/outside.h: two words. */
+    /* base/outside.h: words of 64 bits. */
     const void *outside;
 
     /* Of an entry of the list of base/own.h: 64 bits, not 0 if no reader needs the memory. */
     uint32_t own_inner;
+
+    /* Of base/outside.h; libft_malloc_debug.so needs them. */
+    uint32_t outside_changes, outside_remembered;
 };
 
 extern const struct ft_malloc_layout ft_malloc_layout __attribute__((visibility("default")));

@@ -5,6 +5,7 @@
  */
 #include "large/registry.h"
 
+#include "base/outside.h"
 #include "large/headroom.h"
 #include "os/os.h"
 
@@ -57,6 +58,7 @@ static bool grow_in_place(struct large *large, size_t needed)
     if (needed <= large->reserved)
         return grow_into_headroom(large, needed);
     if (large->reserved == large->mapped && os_map_at(large_end(large), needed - large->mapped)) {
+        outside_add((uintptr_t)large_start(large), needed);
         store_extent(large, needed, needed);
         return true;
     }

@@ -39,7 +39,7 @@ void __chk_fail(void) __attribute__((noreturn));
 CHECKED_INLINE void check_access(const char *function, const void *pointer, size_t bytes,
                                  bool write)
 {
-    if (bytes != 0 && __builtin_expect(bounds_room(pointer) < bytes, false))
+    if (bytes != 0 && __builtin_expect(!bounds_hold(pointer, bytes), false))
         checked_fail(function, pointer, bytes, write, __builtin_return_address(0));
 }
 

@@ -30,14 +30,19 @@ CHECKED_API void checked_explicit_bzero_chk(void *, size_t, size_t)
  * library's function follows at once. The other cases are in functions of their own, which are
  * called last, so that the return address is the program's in them, too.
  */
-CHECKED_INLINE bool copy_is_allowed(const void *to, const void *from, size_t size)
+CHECKED_INLINE bool both_allow(const void *to, const void *from, size_t size)
 {
-    return bounds_allow(to, size) && bounds_allow(from, size) &&
-           atomic_load_explicit(&real_found, memory_order_acquire); /* see real() */
+    uint64_t changes = bounds_changes();
+
+    return bounds_current(changes) && bounds_allow(to, size, changes) &&
+           bounds_allow(from, size, changes);
 }
 
 CHECKED_INLINE void *copy(const char *function, void *to, const void *from, size_t size)
 {
+    /* realloc() copies the slack, too. */
+    if (checked_is_core(__builtin_return_address(0)))
+        return real()->memmove(to, from, size);
     check_write(function, to, size);
     check_read(function, from, size);
     return real()->memmove(to, from, size);
@@ -55,8 +60,8 @@ static __attribute__((noinline)) void *memmove_slow(void *to, const void *from, 
 
 void *checked_memcpy(void *to, const void *from, size_t size)
 {
-    if (__builtin_expect(copy_is_allowed(to, from, size), true))
-        return real_table.memmove(to, from, size);
+    if (__builtin_expect(both_allow(to, from, size), true))
+        return REAL_QUICK(memmove)(to, from, size);
     return memcpy_slow(to, from, size);
 }
 
@@ -68,8 +73,8 @@ void *checked_memcpy_chk(void *to, const void *from, size_t size, size_t object)
 
 void *checked_memmove(void *to, const void *from, size_t size)
 {
-    if (__builtin_expect(copy_is_allowed(to, from, size), true))
-        return real_table.memmove(to, from, size);
+    if (__builtin_expect(both_allow(to, from, size), true))
+        return REAL_QUICK(memmove)(to, from, size);
     return memmove_slow(to, from, size);
 }
 
@@ -102,16 +107,17 @@ void *checked_mempcpy_chk(void *to, const void *from, size_t size, size_t object
 
 static __attribute__((noinline)) void *memset_slow(void *to, int byte, size_t size)
 {
-    check_write("memset()", to, size);
+    if (!checked_is_core(__builtin_return_address(0)))
+        check_write("memset()", to, size);
     return real()->memset(to, byte, size);
 }
 
 void *checked_memset(void *to, int byte, size_t size)
 {
-    if (__builtin_expect(bounds_allow(to, size) &&
-                             atomic_load_explicit(&real_found, memory_order_acquire),
-                         true))
-        return real_table.memset(to, byte, size);
+    uint64_t changes = bounds_changes();
+
+    if (__builtin_expect(bounds_current(changes) && bounds_allow(to, size, changes), true))
+        return REAL_QUICK(memset)(to, byte, size);
     return memset_slow(to, byte, size);
 }
 
@@ -159,27 +165,50 @@ void *checked_memccpy(void *to, const void *from, int byte, size_t size)
     return real()->memccpy(to, from, byte, size);
 }
 
+static __attribute__((noinline)) int memcmp_equal(const void *one, const void *other, size_t size)
+{
+    check_read("memcmp()", one, size);
+    check_read("memcmp()", other, size);
+    return 0;
+}
+
+static __attribute__((noinline)) int bcmp_equal(const void *one, const void *other, size_t size)
+{
+    check_read("bcmp()", one, size);
+    check_read("bcmp()", other, size);
+    return 0;
+}
+
 /*
  * Programs compare very often, and it is over at the first difference. Only if there is none, all
  * bytes were read for certain.
  */
-CHECKED_INLINE int compare(const char *function, const void *one, const void *other, size_t size)
+CHECKED_INLINE bool differs(const void *one, const void *other, size_t size, int *order)
 {
-    int order = real()->memcmp(one, other, size);
-
-    if (order == 0) {
-        check_read(function, one, size);
-        check_read(function, other, size);
+    if (size == 0) {
+        *order = 0;
+        return true;
     }
-    return order;
+    *order = *(const unsigned char *)one - *(const unsigned char *)other;
+    if (*order == 0)
+        *order = REAL_QUICK(memcmp)(one, other, size);
+    return *order != 0;
 }
 
 int checked_memcmp(const void *one, const void *other, size_t size)
 {
-    return compare("memcmp()", one, other, size);
+    int order;
+
+    if (differs(one, other, size, &order) || both_allow(one, other, size))
+        return order;
+    return memcmp_equal(one, other, size);
 }
 
 int checked_bcmp(const void *one, const void *other, size_t size)
 {
-    return compare("bcmp()", one, other, size);
+    int order;
+
+    if (differs(one, other, size, &order) || both_allow(one, other, size))
+        return order;
+    return bcmp_equal(one, other, size);
 }

@@ -10,6 +10,23 @@
 struct real real_table;
 _Atomic bool real_found;
 
+static void *first_memmove(void *to, const void *from, size_t size)
+{
+    return real()->memmove(to, from, size);
+}
+
+static void *first_memset(void *to, int byte, size_t size)
+{
+    return real()->memset(to, byte, size);
+}
+
+static int first_memcmp(const void *one, const void *other, size_t size)
+{
+    return real()->memcmp(one, other, size);
+}
+
+struct real_quick real_quick = {first_memmove, first_memset, first_memcmp};
+
 #define FOUND_AS(member, symbol)                                                                   \
     {                                                                                              \
         offsetof(struct real, member), symbol                                                      \
@@ -42,6 +59,14 @@ static const struct name {
     FOUND_AS(recv, "recv"),
     FOUND_AS(recvfrom, "recvfrom"),
     FOUND_AS(readlink, "readlink"),
+    FOUND_AS(readlinkat, "readlinkat"),
+    FOUND_AS(getcwd, "getcwd"),
+    FOUND_AS(readv, "readv"),
+    FOUND_AS(preadv, "preadv"),
+    FOUND_AS(recvmsg, "recvmsg"),
+    FOUND_AS(writev, "writev"),
+    FOUND_AS(pwritev, "pwritev"),
+    FOUND_AS(sendmsg, "sendmsg"),
     FOUND_AS(getrandom, "getrandom"),
     FOUND_AS(write, "write"),
     FOUND_AS(pwrite, "pwrite"),
@@ -61,5 +86,8 @@ void real_find(void)
 {
     for (size_t n = 0; n < sizeof names / sizeof names[0]; n++)
         *(void **)((char *)&real_table + names[n].offset) = dlsym(RTLD_NEXT, names[n].symbol);
+    atomic_store_explicit(&real_quick.memmove, real_table.memmove, memory_order_relaxed);
+    atomic_store_explicit(&real_quick.memset, real_table.memset, memory_order_relaxed);
+    atomic_store_explicit(&real_quick.memcmp, real_table.memcmp, memory_order_relaxed);
     atomic_store_explicit(&real_found, true, memory_order_release);
 }

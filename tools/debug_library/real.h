@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <wchar.h>
 
 /* The C library also has macros of these names. */
@@ -44,6 +45,14 @@ struct real {
     ssize_t (*recvfrom)(int fd, void *to, size_t size, int flags, struct sockaddr *address,
                         socklen_t *length);
     ssize_t (*readlink)(const char *path, char *to, size_t size);
+    ssize_t (*readlinkat)(int folder, const char *path, char *to, size_t size);
+    char *(*getcwd)(char *to, size_t size);
+    ssize_t (*readv)(int fd, const struct iovec *parts, int count);
+    ssize_t (*preadv)(int fd, const struct iovec *parts, int count, off_t offset);
+    ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
+    ssize_t (*writev)(int fd, const struct iovec *parts, int count);
+    ssize_t (*pwritev)(int fd, const struct iovec *parts, int count, off_t offset);
+    ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
     ssize_t (*getrandom)(void *to, size_t size, unsigned flags);
     ssize_t (*write)(int fd, const void *from, size_t size);
     ssize_t (*pwrite)(int fd, const void *from, size_t size, off_t offset);
@@ -60,8 +69,22 @@ struct real {
     size_t (*malloc_usable_size)(void *pointer);
 };
 
-extern struct real real_table;
-extern _Atomic bool real_found;
+extern struct real real_table __attribute__((visibility("hidden")));
+extern _Atomic bool real_found __attribute__((visibility("hidden")));
+
+/*
+ * The ones that programs call most. At first they are functions that call real_find(), so nobody
+ * asks before he calls. Relaxed: the C library's code was there all the while.
+ */
+struct real_quick {
+    _Atomic(void *(*)(void *to, const void *from, size_t size)) memmove;
+    _Atomic(void *(*)(void *to, int byte, size_t size)) memset;
+    _Atomic(int (*)(const void *one, const void *other, size_t size)) memcmp;
+};
+
+extern struct real_quick real_quick __attribute__((visibility("hidden")));
+
+#define REAL_QUICK(name) atomic_load_explicit(&real_quick.name, memory_order_relaxed)
 
 /* Asks the dynamic linker for all of them. Several threads may do so at once. */
 void real_find(void) __attribute__((cold));

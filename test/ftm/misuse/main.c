@@ -9,8 +9,8 @@
 #include <string.h>
 
 static const struct programs *const all[] = {
-    &programs_direct, &programs_frees,   &programs_copies, &programs_texts, &programs_streams,
-    &programs_sizes,  &programs_threads, &programs_new,    &programs_fine,
+    &programs_direct, &programs_frees,   &programs_copies, &programs_texts,      &programs_streams,
+    &programs_sizes,  &programs_threads, &programs_new,    &programs_remembered, &programs_fine,
 };
 
 static const char *const outcomes[] = {"reported", "stopped", "harmless", "unseen"};

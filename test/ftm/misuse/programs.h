@@ -31,7 +31,8 @@ struct programs {
 };
 
 extern const struct programs programs_direct, programs_frees, programs_copies, programs_texts,
-    programs_streams, programs_sizes, programs_threads, programs_new, programs_fine;
+    programs_streams, programs_sizes, programs_threads, programs_new, programs_remembered,
+    programs_fine;
 
 #define PROGRAMS(name, kind)                                                                       \
     const struct programs programs_##name = {kind, table, sizeof table / sizeof table[0]}
