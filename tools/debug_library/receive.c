@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <limits.h>
+#include <string.h>
 #include <sys/uio.h>
 
 CHECKED_API ssize_t checked_read(int, void *, size_t) CHECKED_NAME(read);
@@ -25,6 +26,11 @@ CHECKED_API ssize_t checked_pread64_chk(int, void *, size_t, off_t, size_t)
 CHECKED_API ssize_t checked_recv_chk(int, void *, size_t, size_t, int) CHECKED_NAME(__recv_chk);
 CHECKED_API ssize_t checked_recvfrom_chk(int, void *, size_t, size_t, int, struct sockaddr *,
                                          socklen_t *) CHECKED_NAME(__recvfrom_chk);
+CHECKED_API ssize_t checked_readlinkat(int, const char *, char *, size_t) CHECKED_NAME(readlinkat);
+CHECKED_API ssize_t checked_readlinkat_chk(int, const char *, char *, size_t, size_t)
+    CHECKED_NAME(__readlinkat_chk);
+CHECKED_API char *checked_getcwd(char *, size_t) CHECKED_NAME(getcwd);
+CHECKED_API char *checked_getcwd_chk(char *, size_t, size_t) CHECKED_NAME(__getcwd_chk);
 CHECKED_API ssize_t checked_readlink_chk(const char *, char *, size_t, size_t)
     CHECKED_NAME(__readlink_chk);
 
@@ -68,7 +74,7 @@ CHECKED_INLINE ssize_t read_to(int fd, void *to, size_t size)
     if (__builtin_expect(size <= room, true))
         return real()->read(fd, to, size);
     beside_begin(&beside, to, room, size);
-    return beside_end("read()", &beside, readv(fd, beside.parts, 2));
+    return beside_end("read()", &beside, real()->readv(fd, beside.parts, 2));
 }
 
 ssize_t checked_read(int fd, void *to, size_t size)
@@ -90,7 +96,7 @@ CHECKED_INLINE ssize_t pread_to(int fd, void *to, size_t size, off_t offset)
     if (__builtin_expect(size <= room, true))
         return real()->pread(fd, to, size, offset);
     beside_begin(&beside, to, room, size);
-    return beside_end("pread()", &beside, preadv(fd, beside.parts, 2, offset));
+    return beside_end("pread()", &beside, real()->preadv(fd, beside.parts, 2, offset));
 }
 
 ssize_t checked_pread(int fd, void *to, size_t size, off_t offset)
@@ -125,7 +131,7 @@ CHECKED_INLINE ssize_t recv_to(int fd, void *to, size_t size, int flags)
         return real()->recv(fd, to, size, flags);
     beside_begin(&beside, to, room, size);
     message.msg_iov = beside.parts;
-    return beside_end("recv()", &beside, recvmsg(fd, &message, flags));
+    return beside_end("recv()", &beside, real()->recvmsg(fd, &message, flags));
 }
 
 ssize_t checked_recv(int fd, void *to, size_t size, int flags)
@@ -153,7 +159,7 @@ CHECKED_INLINE ssize_t recvfrom_to(int fd, void *to, size_t size, int flags,
     message.msg_iov = beside.parts;
     if (address != NULL && length != NULL)
         message.msg_namelen = *length;
-    got = recvmsg(fd, &message, flags);
+    got = real()->recvmsg(fd, &message, flags);
     if (got >= 0 && address != NULL && length != NULL)
         *length = message.msg_namelen;
     return beside_end("recvfrom()", &beside, got);
@@ -199,6 +205,60 @@ ssize_t checked_readlink_chk(const char *path, char *to, size_t size, size_t obj
 {
     check_object(size, object);
     return readlink_to(path, to, size);
+}
+
+CHECKED_INLINE ssize_t readlinkat_to(int folder, const char *path, char *to, size_t size)
+{
+    size_t room = bounds_room(to);
+    char link[PATH_MAX];
+    ssize_t got;
+
+    if (__builtin_expect(size <= room, true))
+        return real()->readlinkat(folder, path, to, size);
+    got = real()->readlinkat(folder, path, link, size < sizeof link ? size : sizeof link);
+    if (got <= 0)
+        return got;
+    if ((size_t)got > room)
+        checked_fail("readlinkat()", to, (size_t)got, true, __builtin_return_address(0));
+    (void)real()->memmove(to, link, (size_t)got);
+    return got;
+}
+
+ssize_t checked_readlinkat(int folder, const char *path, char *to, size_t size)
+{
+    return readlinkat_to(folder, path, to, size);
+}
+
+ssize_t checked_readlinkat_chk(int folder, const char *path, char *to, size_t size, size_t object)
+{
+    check_object(size, object);
+    return readlinkat_to(folder, path, to, size);
+}
+
+/* A path that does not fit into PATH_MAX is left to the C library. */
+CHECKED_INLINE char *getcwd_to(char *to, size_t size)
+{
+    char path[PATH_MAX];
+    size_t length;
+
+    if (to == NULL || bounds_room(to) >= size || size == 0)
+        return real()->getcwd(to, size);
+    if (real()->getcwd(path, size < sizeof path ? size : sizeof path) == NULL)
+        return size < sizeof path ? NULL : real()->getcwd(to, size);
+    length = strlen(path) + 1;
+    check_write("getcwd()", to, length);
+    return real()->memmove(to, path, length);
+}
+
+char *checked_getcwd(char *to, size_t size)
+{
+    return getcwd_to(to, size);
+}
+
+char *checked_getcwd_chk(char *to, size_t size, size_t object)
+{
+    check_object(size, object);
+    return getcwd_to(to, size);
 }
 
 /* As a rule, all bytes are written. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include <wchar.h>
 
@@ -51,6 +52,40 @@ static bool recv_gets_less(void)
 
     return socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) == 0 && write(ends[1], "abc", 3) == 3 &&
            recv(ends[0], chunk, opaque_size(1000), 0) == 3 && memcmp(chunk, "abcx", 4) == 0;
+}
+
+/* Each part is said to have more room than it has, but the first one takes all that arrives. */
+static bool vectors_get_less(void)
+{
+    char *chunk = chunk_of(SIZE);
+    struct iovec parts[2] = {{chunk, opaque_size(1000)}, {chunk_of(SIZE), opaque_size(1000)}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    int ends[2];
+
+    return socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) == 0 && write(ends[1], "abc", 3) == 3 &&
+           write(ends[1], "defg", 4) == 4 && readv(ends[0], parts, 2) == 3 &&
+           memcmp(chunk, "abcx", 4) == 0 && recvmsg(ends[0], &message, 0) == 4 &&
+           memcmp(chunk, "defgx", 5) == 0 && message.msg_iov == parts && message.msg_iovlen == 2;
+}
+
+/* A vector is filled part by part, and the last one is the chunk's as far as that reaches. */
+static bool vectors_fill(void)
+{
+    char *one = chunk_of(3), *other = chunk_of(3);
+    struct iovec parts[2] = {{one, 3}, {other, opaque_size(1000)}};
+    int ends[2];
+
+    return pipe(ends) == 0 && write(ends[1], "abcdef", 6) == 6 && readv(ends[0], parts, 2) == 6 &&
+           memcmp(one, "abc", 3) == 0 && memcmp(other, "def", 3) == 0;
+}
+
+static bool getcwd_fits(void)
+{
+    char *chunk = chunk_of(SIZE);
+
+    return chdir("/proc") == 0 && getcwd(chunk, opaque_size(1000)) == chunk &&
+           strcmp(chunk, "/proc") == 0 && getcwd(chunk, opaque_size(3)) == NULL &&
+           getcwd(NULL, 0) != NULL;
 }
 
 static FILE *file_of(const char *text)
@@ -174,6 +209,9 @@ static const struct program table[] = {
     {"swprintf_fits", swprintf_fits, HARMLESS, NULL},
     {"read_gets_less", read_gets_less, HARMLESS, NULL},
     {"recv_gets_less", recv_gets_less, HARMLESS, NULL},
+    {"vectors_get_less", vectors_get_less, HARMLESS, NULL},
+    {"vectors_fill", vectors_fill, HARMLESS, NULL},
+    {"getcwd_fits", getcwd_fits, HARMLESS, NULL},
     {"fread_gets_less", fread_gets_less, HARMLESS, NULL},
     {"fgets_gets_less", fgets_gets_less, HARMLESS, NULL},
     {"fgets_fills", fgets_fills, HARMLESS, NULL},

@@ -3,11 +3,13 @@
  */
 #include "programs.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include <wchar.h>
 
@@ -121,6 +123,62 @@ static bool gets_beyond(void)
     return gets(chunk_of(SIZE)) == NULL;
 }
 
+/* A part that fits, one of SIZE bytes that is said to have MORE, and one that is never reached. */
+static struct iovec *three_parts(void)
+{
+    static struct iovec parts[3];
+    static char last[MORE];
+
+    parts[0] = (struct iovec){chunk_of(2), opaque_size(2)};
+    parts[1] = (struct iovec){chunk_of(SIZE), opaque_size(MORE)};
+    parts[2] = (struct iovec){last, sizeof last};
+    return parts;
+}
+
+static bool readv_beyond(void)
+{
+    return readv(fileno(file_of_bytes()), three_parts(), (int)opaque_size(3)) < 0;
+}
+
+static bool preadv_beyond(void)
+{
+    return preadv(fileno(file_of_bytes()), three_parts(), (int)opaque_size(3), 8) < 0;
+}
+
+static bool recvmsg_beyond(void)
+{
+    struct msghdr message = {.msg_iov = three_parts(), .msg_iovlen = opaque_size(3)};
+
+    return recvmsg(socket_of_bytes(SOCK_DGRAM), &message, 0) < 0;
+}
+
+static bool writev_reads_beyond(void)
+{
+    return writev(socket_of_bytes(SOCK_STREAM), three_parts(), (int)opaque_size(2)) < 0;
+}
+
+static bool pwritev_reads_beyond(void)
+{
+    return pwritev(fileno(file_of_bytes()), three_parts(), (int)opaque_size(2), 0) < 0;
+}
+
+static bool sendmsg_reads_beyond(void)
+{
+    struct msghdr message = {.msg_iov = three_parts(), .msg_iovlen = opaque_size(2)};
+
+    return sendmsg(socket_of_bytes(SOCK_STREAM), &message, 0) < 0;
+}
+
+static bool readlinkat_beyond(void)
+{
+    return readlinkat(AT_FDCWD, "/proc/self/exe", chunk_of(4), opaque_size(MORE)) < 0;
+}
+
+static bool getcwd_beyond(void)
+{
+    return chdir("/proc/self/fd") != 0 || getcwd(chunk_of(8), opaque_size(MORE)) == NULL;
+}
+
 static bool readlink_beyond(void)
 {
     return readlink("/proc/self/exe", chunk_of(4), opaque_size(MORE)) < 0;
@@ -171,6 +229,14 @@ static const struct program table[] = {
     {"fgetws_beyond", fgetws_beyond, REPORTED, "fgetws\\(\\): writes 4 bytes past.*96 bytes"},
     {"gets_beyond", gets_beyond, REPORTED, BEYOND("gets", "1 byte")},
     {"readlink_beyond", readlink_beyond, REPORTED, "readlink\\(\\): writes .*TINY, 4 bytes"},
+    {"readlinkat_beyond", readlinkat_beyond, REPORTED, "readlinkat\\(\\): writes .*TINY, 4 bytes"},
+    {"getcwd_beyond", getcwd_beyond, REPORTED, "getcwd\\(\\): writes .*TINY, 8 bytes"},
+    {"readv_beyond", readv_beyond, REPORTED, BEYOND("readv", "74 bytes")},
+    {"preadv_beyond", preadv_beyond, REPORTED, BEYOND("preadv", "66 bytes")},
+    {"recvmsg_beyond", recvmsg_beyond, REPORTED, BEYOND("recvmsg", "74 bytes")},
+    {"writev_reads_beyond", writev_reads_beyond, REPORTED, "writev\\(\\): reads 76 bytes past"},
+    {"pwritev_reads_beyond", pwritev_reads_beyond, REPORTED, "pwritev\\(\\): reads 76 bytes past"},
+    {"sendmsg_reads_beyond", sendmsg_reads_beyond, REPORTED, "sendmsg\\(\\): reads 76 bytes past"},
     {"getrandom_beyond", getrandom_beyond, REPORTED, BEYOND("getrandom", "8 bytes")},
     {"write_reads_beyond", write_reads_beyond, REPORTED, "write\\(\\): reads 8 bytes past"},
     {"write_of_freed", write_of_freed, REPORTED, "write\\(\\): reads from the freed chunk"},
