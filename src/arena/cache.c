@@ -30,6 +30,11 @@ void cache_attach(struct cache *cache, struct arena *arena, size_t ready)
     stacks_init(&cache->stacks, (void **)(void *)((char *)cache + cache_least_size()),
                 (ready - cache_least_size()) / sizeof(void *), &arena->bins,
                 cache != cache_first(arena));
+    /*
+     * A thread that has an arena for itself may use much, and then a shared chunk in a stack would
+     * keep one more heap.
+     */
+    cache->stacks.shares = arena->id == 1 || cache != cache_first(arena);
     cache->random = secret_word ^ secret_scramble((uintptr_t)cache + clock_now());
     own_heaps_clear(&cache->own_tiny);
     own_heaps_clear(&cache->own_small);

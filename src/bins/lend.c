@@ -102,12 +102,14 @@ struct stack *stack_shared(struct stack *stack, size_t requested)
     uint8_t *count = &stacks->shared[stack->size_class];
     unsigned size_class, waste;
 
-    if (*count >= SHARED_MOST)
+    if (!stacks->shares || *count >= SHARED_MOST)
         return stack;
     size_class = shared_class(stack, requested);
     waste = size_classes[size_class].size - size_classes[stack->size_class].size;
-    if ((*count + 1) * waste > SHARED_WASTE)
+    if (waste == 0 || (*count + 1) * waste > SHARED_WASTE) {
+        *count = SHARED_MOST;
         return stack;
-    *count += size_class != stack->size_class;
+    }
+    ++*count;
     return &stacks->of[size_class];
 }

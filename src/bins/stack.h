@@ -55,6 +55,8 @@ struct stacks {
     struct bins *bins;
     /* Constant: see stacks_init(). */
     bool lean;
+    /* Constant: whether classes share slabs while little of them is used: see stack_shared(). */
+    bool shares;
     /*
      * Memory for stacks that are lengthened and find no room in the spare slots, one behind the
      * other. What is not used yet begins at next_slots, at first in the spare slots.

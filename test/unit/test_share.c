@@ -14,6 +14,15 @@ static size_t size_of(unsigned size_class)
     return size_classes[size_class].size;
 }
 
+/* Returns an arena like the first one of a process. */
+static struct arena *sharing_arena(void)
+{
+    struct arena *arena = unit_arena();
+
+    cache_first(arena)->stacks.shares = true;
+    return arena;
+}
+
 /* Allocates as malloc does. */
 static void *alloc(struct arena *arena, size_t size)
 {
@@ -35,7 +44,7 @@ static unsigned slabs_of(struct arena *arena)
 static void test_a_few_small_sizes_share_the_slabs_of_larger_ones(void **state)
 {
     (void)state;
-    struct arena *arena = unit_arena();
+    struct arena *arena = sharing_arena();
 
     for (size_t size = 0; size <= 128; size++)
         if (size % CHUNK_ALIGN == 1) {
@@ -54,7 +63,7 @@ static void test_a_few_small_sizes_share_the_slabs_of_larger_ones(void **state)
 static void test_a_few_larger_sizes_share_the_slab_of_their_neighbour(void **state)
 {
     (void)state;
-    struct arena *arena = unit_arena();
+    struct arena *arena = sharing_arena();
 
     assert_int_equal(unit_chunk(alloc(arena, 140)).usable, 192);
     assert_int_equal(unit_chunk(alloc(arena, 160)).usable, 192);
@@ -77,7 +86,7 @@ static void test_a_few_larger_sizes_share_the_slab_of_their_neighbour(void **sta
 static void test_sizes_up_to_2_kib_share_a_slab(void **state)
 {
     (void)state;
-    struct arena *arena = unit_arena();
+    struct arena *arena = sharing_arena();
 
     assert_int_equal(unit_chunk(alloc(arena, 1025)).usable, 2048);
     assert_int_equal(unit_chunk(alloc(arena, 1600)).usable, 2048);
@@ -90,7 +99,7 @@ static void test_what_sharing_wastes_is_bounded(void **state)
 {
     (void)state;
     for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
-        struct arena *arena = unit_arena();
+        struct arena *arena = sharing_arena();
         size_t size = size_of(size_class), wasted = 0, requests = 0;
         struct chunk chunk;
 
@@ -110,7 +119,7 @@ static void test_a_class_with_a_slab_shares_nothing(void **state)
 {
     (void)state;
     for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
-        struct arena *arena = unit_arena();
+        struct arena *arena = sharing_arena();
 
         unit_alloc(arena, size_of(size_class));
         assert_int_equal(unit_chunk(alloc(arena, size_of(size_class))).size_class, size_class);
@@ -122,8 +131,21 @@ static void test_aligned_requests_share_nothing(void **state)
 {
     (void)state;
     for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
-        assert_int_equal(unit_chunk(unit_alloc(unit_arena(), size_of(size_class))).size_class,
+        assert_int_equal(unit_chunk(unit_alloc(sharing_arena(), size_of(size_class))).size_class,
                          size_class);
+}
+
+static void test_a_thread_with_an_arena_of_its_own_shares_nothing(void **state)
+{
+    (void)state;
+    struct arena *arena;
+
+    unit_arena();
+    arena = unit_arena();
+    assert_false(cache_first(arena)->stacks.shares);
+    assert_true(cache_create(arena)->stacks.shares);
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
+        assert_int_equal(unit_chunk(alloc(arena, size_of(size_class))).size_class, size_class);
 }
 
 int main(void)
@@ -136,6 +158,8 @@ int main(void)
         cmocka_unit_test_teardown(test_sizes_up_to_2_kib_share_a_slab, unit_flush_all),
         cmocka_unit_test_teardown(test_what_sharing_wastes_is_bounded, unit_flush_all),
         cmocka_unit_test_teardown(test_a_class_with_a_slab_shares_nothing, unit_flush_all),
+        cmocka_unit_test_teardown(test_a_thread_with_an_arena_of_its_own_shares_nothing,
+                                  unit_flush_all),
         cmocka_unit_test_teardown(test_aligned_requests_share_nothing, unit_flush_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
