@@ -46,7 +46,7 @@ static int add_chunk(void *context, const struct view_chunk *chunk)
         pass->left_out++;
         return 0;
     }
-    if (pass->count == pass->room && !make_room(pass))
+    if ((pass->chunks == NULL || pass->count == pass->room) && !make_room(pass))
         return VIEW_ERROR;
     pass->chunks[pass->count++] = (struct mark_chunk){chunk->start, chunk->requested};
     pass->bytes += chunk->requested;
