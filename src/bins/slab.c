@@ -73,7 +73,8 @@ static void identity_store(struct slab *slab, bool there)
 /*
  * Clears the states that its chunks will have. States of earlier chunks at other addresses are
  * never live, and nobody reads them. A state that is clear is only read, because writing makes its
- * page memory.
+ * page memory. The first one is written in any case: its page will be memory soon, and a page that
+ * is read before it is first written to has two faults.
  */
 static void forget_states(struct slab *slab)
 {
@@ -81,8 +82,8 @@ static void forget_states(struct slab *slab)
     uintptr_t start = slab_start(slab);
 
     for (unsigned index = 0; index < shape->chunks; index++, start += shape->size)
-        if (small_kind(atomic_load_explicit(small_state(start), memory_order_relaxed)) !=
-            STATE_NONE)
+        if (index == 0 || small_kind(atomic_load_explicit(small_state(start),
+                                                          memory_order_relaxed)) != STATE_NONE)
             small_forget(start);
 }
 
