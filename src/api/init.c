@@ -9,9 +9,10 @@
 #include "debug/stats.h"
 #include "debug/unwind.h"
 
+/* The class gets a slab of its own: see stack_shared(). */
 static void touch(struct cache *cache, size_t size)
 {
-    void *chunk = cache_alloc(cache, size_class_of(size), size, NULL);
+    void *chunk = cache_alloc_aligned(cache, size_class_of(size), size);
 
     if (chunk != NULL)
         cache_free_chunk(cache, (uintptr_t)chunk);

@@ -18,7 +18,7 @@
  */
 static long faults(const char *mode)
 {
-    enum { RUNS = 7 };
+    enum { RUNS = 20 };
     long least = 0;
 
     for (int n = 0; n < RUNS; n++) {
