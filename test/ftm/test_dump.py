@@ -7,24 +7,9 @@ import tempfile
 import unittest
 
 from list_process import TARGET, chunks_of, ftm, run_ftm, running
+from sections import COMMAND, END, HEADER_LAYOUT, MAPS, MEMORY, ZEROS, sections
 
 LIBRARY = os.environ["FT_LIBRARY"]
-# src/debug/snapshot.h
-HEADER_SIZE, HEADER_LAYOUT = 16, 32
-END, MEMORY, ZEROS, VOID, MAPS, COMMAND = 1, 2, 3, 4, 5, 9
-
-
-def sections(contents):
-    """Yields (type, address, length, payload) of each section, the END included."""
-    at, = struct.unpack_from("<I", contents, HEADER_SIZE)
-    kind = None
-    while kind != END:
-        kind, _, address, length = struct.unpack_from("<IIQQ", contents, at)
-        at += 24
-        stored = 0 if kind in (ZEROS, VOID) else length
-        yield kind, address, length, contents[at:at + stored]
-        at += (stored + 7) // 8 * 8
-    assert at == len(contents), "something is behind the END"
 
 
 class Written(unittest.TestCase):
@@ -33,9 +18,9 @@ class Written(unittest.TestCase):
         with running("small") as process:
             contents = process.bytes_of("dumped")
         address, = struct.unpack_from("<Q", contents, HEADER_LAYOUT)
-        pieces = [(start, length) for kind, start, length, _ in sections(contents)
-                  if kind in (MEMORY, ZEROS)]
-        layout = next(payload for _, start, _, payload in sections(contents) if start == address)
+        pieces = [(part.address, part.length) for part in sections(contents)
+                  if part.kind in (MEMORY, ZEROS)]
+        layout = next(part.payload for part in sections(contents) if part.address == address)
         words = struct.unpack(f"<{len(layout) // 8}Q", layout[:len(layout) // 8 * 8])
         roots = [word for word in words if abs(word - address) < 1 << 24]
         self.assertGreater(len(roots), 12)
@@ -80,7 +65,7 @@ class Environment(unittest.TestCase):
     def test_with_the_debug_library_it_has_mappings_and_the_command(self):
         libraries = f"{LIBRARY}:{os.environ['FT_DEBUG_LIBRARY']}"
         contents, _ = self.dump_of("sort -o /dev/null /etc/hostname", LD_PRELOAD=libraries)
-        found = {kind: (address, payload) for kind, address, _, payload in sections(contents)}
+        found = {part.kind: (part.address, part.payload) for part in sections(contents)}
         self.assertIn(b"libft_malloc.so", found[MAPS][1])
         self.assertEqual(found[COMMAND][1], b"sort\0-o\0/dev/null\0/etc/hostname\0")
         self.assertGreater(found[COMMAND][0], 1)
@@ -90,7 +75,7 @@ class Environment(unittest.TestCase):
 
     def test_the_child_of_a_fork_writes_none(self):
         contents, _ = self.dump_of("bash -c '(exit 0); exit 0'")
-        self.assertEqual([kind for kind, *_ in sections(contents)].count(END), 1)
+        self.assertEqual([part.kind for part in sections(contents)].count(END), 1)
 
     def test_a_closed_descriptor_does_no_harm(self):
         self.assertEqual(self.dump_of("sort -o /dev/null /etc/hostname", "77"), (b"", None))

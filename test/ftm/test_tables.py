@@ -8,22 +8,12 @@ import tempfile
 import unittest
 
 import readers
+from sections import TABLE, sections
 import target
 
 target.TARGET = os.environ["FT_TABLES_TARGET"]
 SITES, CHUNKS = 300, 2000
-# src/debug/snapshot.h
-VERSION, HEADER_SIZE, END, ZEROS, VOID, TABLE = 12, 16, 1, 3, 4, 10
-
-
-def sections(contents):
-    """Yields the type of each section and where its payload begins."""
-    at, = struct.unpack_from("<I", contents, HEADER_SIZE)
-    kind = None
-    while kind != END:
-        kind, _, _, length = struct.unpack_from("<IIQQ", contents, at)
-        yield kind, at + 24
-        at += 24 + (0 if kind in (ZEROS, VOID) else (length + 7) // 8 * 8)
+VERSION = 12  # where it is in the header: src/debug/snapshot.h
 
 
 def expected(i):
@@ -84,7 +74,7 @@ class Tables(unittest.TestCase):
                         for source in (process.pid, path)]
                 self.assertEqual(*rows, question)
         self.assertEqual(struct.unpack_from("<H", contents, VERSION), (2,))
-        tables = [place for kind, place in sections(contents) if kind == TABLE]
+        tables = [part.place for part in sections(contents) if part.kind == TABLE]
         self.assertEqual(len(tables), 3)
         for place in tables:
             self.refuses_tables(contents, place)
