@@ -51,10 +51,10 @@ ALWAYS_INLINE void delete_small(void *pointer, size_t size, size_t align, bool s
     struct cache *cache = thread_to_delete();
 
     if (unlikely(!heap_owned(&cache->own_small, (uintptr_t)pointer, SMALL_HEAP_SHIFT))) {
-        if (sized ? !api_free_sized_elsewhere(pointer, size, cache) : cache == CACHE_NONE)
-            slow(pointer, size, align);
-        else if (!sized)
+        if (!sized && cache != CACHE_NONE)
             api_free_elsewhere(pointer, cache);
+        else if (!sized || !api_free_sized_elsewhere(pointer, size, cache))
+            slow(pointer, size, align);
     } else if (unlikely(!small_free(cache, pointer, sized, size)))
         slow(pointer, size, align);
 }

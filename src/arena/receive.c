@@ -50,7 +50,10 @@ static void tiny_to_stacks(struct stacks *stacks, const struct parcel *parcel)
     const uintptr_t *at = parcel->chunks, *end = at + parcel->count;
 
     for (; at < end; at++) {
-        /* Not read again: a state is a byte, and the compiler has to assume that it changed *at. */
+        /*
+         * The copy saves a second load: a state is a byte, so the compiler has to assume that
+         * storing one changes *at.
+         */
         uintptr_t address = *at;
 
         if (likely(arrive_tiny(address)))

@@ -274,7 +274,7 @@ static size_t make_way_in(struct bins *bins, struct heap_set *set, size_t wanted
     struct page_rounds *pages = &set->pages;
     size_t bytes = 0;
 
-    /* Without waiting for the next round for old pages, because these are wanted at once. */
+    /* A program may want the pages at once, long before the next round for old pages learns. */
     if (much_is_wanted(pages))
         learn(pages);
     if (pages->way.heap == NULL) {

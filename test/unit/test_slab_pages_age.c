@@ -151,7 +151,10 @@ static uint64_t make_way(struct arena *arena)
     return slab_pages_counted().given - before;
 }
 
-/* Also within a round over the heaps, which ends only when there is nothing left to find. */
+/*
+ * A round over the heaps ends only when there is nothing left to find, so the set has to learn in
+ * the midst of one.
+ */
 static void test_pages_wanted_at_once_make_way_no_more(void **state)
 {
     (void)state;
