@@ -175,21 +175,24 @@ void heap_retire(struct heap *heap)
 /*
  * Gives back the states of a heap that is wholly free. They are NONE then, as if no chunk had ever
  * been there. If the kernel fails to renew them, there may be a hole, and the heap is never used
- * again. A heap that is older than the process is left alone, because its mappings would have to be
- * counted.
+ * again. The last page of them stays, because a LARGE chunk may lie on the last page of the heap's
+ * aligned range: see heap_steps.c. A heap that is older than the process is left alone, because its
+ * mappings would have to be counted.
  */
 static size_t purge_states(struct heap *heap)
 {
     size_t granule = heap->set->small ? SMALL_GRANULE / sizeof(uint32_t) : CHUNK_ALIGN;
     uintptr_t from = round_up(heap_first_unit(heap) * (UNIT_SIZE / granule), os_page_size());
-    uintptr_t to = heap_size(heap) / granule & ~(uintptr_t)(os_page_size() - 1);
+    uintptr_t end = heap_size(heap) / granule & ~(uintptr_t)(os_page_size() - 1);
+    uintptr_t to = end - os_page_size();
 
-    if (!heap->states_written || heap->generation != mappings_generation() || from >= to ||
-        awaits_repair(heap))
+    if (!heap->states_written || heap->generation != mappings_generation() ||
+        end < from + 2 * os_page_size() || awaits_repair(heap))
         return 0;
     if (!hide(heap))
         return 0;
     if (!os_renew(pointer_to(heap->base + from), to - from)) {
+        os_fill_hole(pointer_to(heap->base + from), to - from);
         if (heap->set->idle == heap)
             heap->set->idle = NULL;
         open_remove(heap->set, heap);

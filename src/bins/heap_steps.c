@@ -51,6 +51,17 @@ size_t heap_first_part(const struct heap_set *set)
     return (size_t)(set->small ? SMALL_COMMITTED : TINY_COMMITTED) * UNIT_SIZE;
 }
 
+/*
+ * Where the states end that wait for their units. A LARGE chunk may lie on the last page of the
+ * heap's aligned range, which is behind the heap, and a thread that owns the heap reads the state
+ * of any address in that range. So that state is memory from the beginning: what the kernel fails
+ * to renew may be a hole.
+ */
+static size_t waiting_states_end(void)
+{
+    return STATES_END - os_page_size();
+}
+
 /* How many bytes of states a unit has. */
 static size_t states_of_unit(const struct heap *heap)
 {
@@ -63,11 +74,16 @@ static bool has_all_states(const struct heap *heap)
     return heap->state_units >= heap_units(heap);
 }
 
-/* Makes units lost for good, because their states may be a hole. */
+/*
+ * Makes units lost for good, because their states may be a hole. A report of a wrong pointer reads
+ * states, too, so the hole is filled if that is possible.
+ */
 static void lose_behind(struct heap *heap, unsigned units)
 {
     unsigned end = heap_units(heap);
+    size_t first = units * states_of_unit(heap);
 
+    os_fill_hole(pointer_to(heap->base + first), waiting_states_end() - first);
     for (unsigned at = bit_next(heap->vacant, units, end, 0); at < end;) {
         unsigned stop = bit_next(heap->vacant, at, end, ~UINT64_C(0));
 
@@ -93,7 +109,7 @@ void heap_reserve_states(struct heap *heap)
 
     if (has_all_states(heap))
         return;
-    if (os_make_readable(pointer_to(heap->base + first), STATES_END - first))
+    if (os_make_readable(pointer_to(heap->base + first), waiting_states_end() - first))
         mappings_add(STATES_MAPPINGS);
     else
         lose_behind(heap, heap->state_units);
@@ -124,7 +140,7 @@ static bool may_be_granted(size_t size)
 
 static bool commit_states(struct heap *heap)
 {
-    size_t first = heap->state_units * states_of_unit(heap), size = STATES_END - first;
+    size_t first = heap->state_units * states_of_unit(heap), size = waiting_states_end() - first;
 
     if (unlikely(!may_be_granted(size)))
         return false;

@@ -145,6 +145,15 @@ bool os_make_readable(void *address, size_t size)
     return map_private(address, size, PROT_READ, MAP_FIXED | MAP_NORESERVE) != NULL;
 }
 
+void os_fill_hole(void *address, size_t size)
+{
+    void *zeros = map_private(address, size, PROT_READ, MAP_NORESERVE | MAP_FIXED_NOREPLACE);
+
+    /* An older kernel takes the address for a hint. */
+    if (zeros != NULL && zeros != address)
+        unwanted_unmap(zeros, size);
+}
+
 /*
  * Turns the first page and the last `after` bytes of a mapping into guards. If that fails for one
  * of them, its place may be a hole, which is not ours any more; everything else is unmapped.

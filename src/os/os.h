@@ -139,6 +139,12 @@ bool os_forbid(void *address, size_t size);
 bool os_make_readable(void *address, size_t size);
 
 /*
+ * Where one of the functions above has left a hole, maps zeros that can be read and not written to.
+ * What is not a hole stays as it is, and so does a hole if the kernel refuses.
+ */
+void os_fill_hole(void *address, size_t size);
+
+/*
  * Returns false if the kernel refuses, as it does at its limit of mappings. The range is then as it
  * was.
  */

@@ -11,6 +11,8 @@
 #include "os/os.h"
 #include "support/require.h"
 
+#include <sys/mman.h>
+
 enum { HEADER_STATES = 256 << 10 };
 
 /* Returns the arena that is the second of the process, or a later one. */
@@ -30,7 +32,7 @@ static uintptr_t states_end(const struct heap *heap)
 /* Of the states that no unit needs yet, nothing can be written to, but zeros can be read. */
 static void check_states(const struct heap *heap)
 {
-    uintptr_t end = states_end(heap), rest = heap->base + HEADER_STATES;
+    uintptr_t end = states_end(heap), rest = heap->base + HEADER_STATES - os_page_size();
 
     REQUIRE(heap->state_units < heap_units(heap) && end < rest, "all states are memory");
     REQUIRE(heap->state_units * UNIT_SIZE >= heap_committed(heap), "units without states");
@@ -147,6 +149,76 @@ static void refuse_later_states(void *unused)
     check_lost(set, heap);
 }
 
+/* Makes a hole of the states that are renewed later. */
+static void make_hole(const struct heap *heap)
+{
+    uintptr_t start = states_end(heap), end = start;
+
+    while (unit_protected_so(end, end + os_page_size(), "r--p"))
+        end += os_page_size();
+    REQUIRE(munmap((void *)start, end - start) == 0, "no hole"); // NOLINT: see pointer_to()
+}
+
+/*
+ * The kernel leaves a hole where it fails to renew states. The page behind a heap may be a LARGE
+ * chunk's, and the state of its address is read, so that state is never in a hole.
+ */
+static void read_the_last_state(void *small)
+{
+    struct arena *arena = later_arena();
+    struct heap_set *set = *(bool *)small ? &arena->small : &arena->tiny;
+    unsigned first;
+    struct heap *heap = unit_take_units(set, 1, &first);
+    uintptr_t last =
+        (heap->base | ((set->small ? SMALL_HEAP_SIZE : TINY_HEAP_SIZE) - 1)) - os_page_size() + 1;
+    bool clean;
+
+    make_hole(heap);
+    REQUIRE(set->small ? *small_state(last) == 0 : *tiny_state(last) == 0, "not zero");
+    /* With the hole filled, the state of every address can be read. */
+    while (first + 1 < heap->state_units)
+        unit_take_units(set, 1, &first);
+    os_fail_after(1, false);
+    REQUIRE(heap_set_take(set, 1, &first, &clean) == NULL, "without states");
+    os_fail_after(0, false);
+    REQUIRE(
+        unit_protected_so(states_end(heap), heap->base + HEADER_STATES - os_page_size(), "r--p"),
+        "the hole is still there");
+}
+
+static void test_what_is_read_behind_a_heap_is_never_in_a_hole(void **state)
+{
+    (void)state;
+    for (unsigned zone = 0; zone < 2; zone++) {
+        bool small = zone == 1;
+
+        assert_true(unit_child_succeeds(read_the_last_state, &small));
+    }
+}
+
+/* Giving back the states of a free heap renews them, too. */
+static void give_states_back(void *unused)
+{
+    struct heap_set *set = &later_arena()->tiny;
+    struct heap *heap = unit_take_heap(set);
+    char *states = (char *)heap->base; // NOLINT: see pointer_to()
+
+    (void)unused;
+    states[HEADER_STATES / 2] = states[HEADER_STATES - 1] = 1;
+    /* Beside other threads, the heap stays. */
+    heap_set_enter(set, set->own, false, HEAP_ALLOWANCE_ALL);
+    unit_give_heap(heap);
+    REQUIRE(heap_set_release(set) > 0, "nothing was given back");
+    REQUIRE(states[HEADER_STATES / 2] == 0, "the states were not given back");
+    REQUIRE(states[HEADER_STATES - 1] == 1, "the last state was given back");
+}
+
+static void test_the_last_states_are_not_given_back(void **state)
+{
+    (void)state;
+    assert_true(unit_child_succeeds(give_states_back, NULL));
+}
+
 static void test_the_kernel_refuses_states(void **state)
 {
     (void)state;
@@ -209,6 +281,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_states_of_later_arenas_follow_their_units),
         cmocka_unit_test(test_the_kernel_refuses_states),
+        cmocka_unit_test(test_what_is_read_behind_a_heap_is_never_in_a_hole),
+        cmocka_unit_test(test_the_last_states_are_not_given_back),
         cmocka_unit_test(test_a_second_refusal_of_states_loses_nothing),
         cmocka_unit_test(test_a_child_counts_its_states),
     };

@@ -72,6 +72,24 @@ static void test_aligned_mappings_leave_nothing_over(void **state)
     assert_null(os_map_aligned((size_t)1 << 62, (size_t)1 << 62));
 }
 
+static void test_only_holes_are_filled(void **state)
+{
+    (void)state;
+    size_t page = os_page_size();
+    char *memory = os_map(3 * page);
+
+    assert_non_null(memory);
+    memset(memory, 1, 3 * page);
+    os_fill_hole(memory + page, page);
+    assert_int_equal(memory[page], 1);
+    memory[page] = 2;
+    assert_true(os_unmap(memory + page, page));
+    os_fill_hole(memory + page, page);
+    assert_int_equal(pattern_first_nonzero(memory + page, page), page);
+    assert_true(unit_protected_so((uintptr_t)memory + page, (uintptr_t)memory + 2 * page, "r--p"));
+    assert_true(os_unmap(memory, 3 * page));
+}
+
 static void test_mapping_at_an_address(void **state)
 {
     (void)state;
@@ -236,6 +254,7 @@ int main(void)
         cmocka_unit_test(test_rounding),
         cmocka_unit_test(test_mappings_are_zero_and_can_be_unmapped),
         cmocka_unit_test(test_aligned_mappings_leave_nothing_over),
+        cmocka_unit_test(test_only_holes_are_filled),
         cmocka_unit_test(test_mapping_at_an_address),
         cmocka_unit_test(test_reserved_space_is_committed_piece_by_piece),
         cmocka_unit_test(test_errno_is_kept),
