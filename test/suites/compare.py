@@ -33,11 +33,11 @@ class Row:
         return self.glibc.status != PASSED or bool(self.excuse)
 
 
-def compare(check, library):
+def compare(check, preload):
     glibc = run_side(check, None)
     if glibc.status != PASSED:
         return Row(check, glibc)
-    ours = run_side(check, library)
+    ours = run_side(check, preload)
     if ours.status == PASSED and ours.answer != glibc.answer:
         text = f"other results than with glibc:\n{ours.answer}\nwith glibc:\n{glibc.answer}"
         ours = Outcome(FAILED, ours.seconds, text)

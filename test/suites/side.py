@@ -32,19 +32,28 @@ class Outcome:
 class Side(harness.Harness):
     """The harness of the preload tests, for either allocator.
 
-    It prints no statistics, because some tests read stderr.
+    It prints no statistics, because some tests read stderr. `preload` lists our libraries, and is
+    None for glibc's allocator.
     """
 
-    def __init__(self, library, directory, served):
-        super().__init__(library or "", directory)
-        self.is_ours, self.served = library is not None, served
+    def __init__(self, preload, directory, served):
+        super().__init__(preload or "", directory)
+        self.is_ours, self.served = preload is not None, served
         self.note = ""
+        self.reports = self.write("reports", "")
+        os.chmod(self.reports, 0o666)
 
     def _environment(self, preload, extra):
         environment = dict(self.environment, **(extra or {}))
         if preload and self.is_ours:
-            environment["LD_PRELOAD"] = self.library
+            environment.update(LD_PRELOAD=self.library, FT_SUITES_REPORTS=self.reports)
         return environment
+
+    def require_no_report(self):
+        """Checks that no process of ours reported anything, whatever became of it."""
+        with open(self.reports, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+        harness.check(not text, f"the library reported:\n{text[:4000]}")
 
     def require_served(self, *names):
         """Checks that these programs ran with our malloc on our side, and none on the other."""
@@ -62,12 +71,12 @@ class Side(harness.Harness):
 class Watcher:
     """Finds out which programs below this process are served by our malloc.
 
-    They have the library mapped and no brk() heap. It looks often at first, because programs may be
-    short, and because a child of a fork keeps its parent's name until it executes a program.
+    They have our libraries mapped and no brk() heap. It looks often at first, because programs may
+    be short, and because a child of a fork keeps its parent's name until it executes a program.
     """
 
-    def __init__(self, name):
-        self.name, self.served = name, set()
+    def __init__(self, preload):
+        self.libraries, self.served = preload.split(":"), set()
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self.watch, daemon=True)
 
@@ -94,7 +103,7 @@ class Watcher:
             names = {file, harness.read_process_file(pid, "comm").strip()}
             if not names <= self.served:
                 maps = harness.read_process_file(pid, "maps")
-                if self.name in maps and "[heap]" not in maps:
+                if all(path in maps for path in self.libraries) and "[heap]" not in maps:
                     self.served |= names
 
 
@@ -105,8 +114,8 @@ def prepare_process():
     signal.signal(signal.SIGTERM, harness.interrupted)
 
 
-def run_side(check, library):
-    """Runs a check on the library, or on glibc if `library` is None."""
+def run_side(check, preload):
+    """Runs a check on these libraries, or on glibc if `preload` is None."""
     directory = tempfile.mkdtemp(prefix="ft_malloc_suites.")
     # Another user must be able to read it, because some checks change to one.
     os.chmod(directory, 0o755)
@@ -114,9 +123,12 @@ def run_side(check, library):
     status, detail, answer = FAILED, "", None
     try:
         signal.alarm(check.seconds)
-        with Watcher(os.path.basename(library or "libft_malloc")) as watcher:
-            side = Side(library, directory, watcher.served)
-            answer = check.function(side)
+        with Watcher(preload or "/libft_malloc.so") as watcher:
+            side = Side(preload, directory, watcher.served)
+            try:
+                answer = check.function(side)
+            finally:
+                side.require_no_report()
             side.require_served(*check.served)
         status, detail = PASSED, side.note
     except harness.Skipped as reason:
