@@ -35,6 +35,8 @@ struct arena {
     struct parcel *unpacking;
     /* How many bytes other threads have returned to slabs since a thread of this arena came. */
     size_t returned;
+    /* When the first thread ended whose cache still has chunks, or 0. See cache_thin(). */
+    uint64_t thinned_at;
     pthread_mutex_t lock;
     /*
      * The thread that holds `lock`, as the address of its struct thread, or NULL. Written by the

@@ -166,6 +166,22 @@ void cache_flush_idle(struct arena *arena)
     for (; cache != NULL; cache = cache->next)
         if (!atomic_load_explicit(&cache->in_use, memory_order_relaxed))
             stacks_flush(&cache->stacks);
+    arena->thinned_at = 0;
+}
+
+void cache_thin(struct cache *cache)
+{
+    stacks_thin(&cache->stacks);
+    if (cache->arena->thinned_at == 0)
+        cache->arena->thinned_at = clock_now();
+}
+
+void cache_flush_thinned(struct arena *arena)
+{
+    static const uint64_t age = (uint64_t)8 * CLOCK_TENTH;
+
+    if (arena->thinned_at != 0 && clock_now() - arena->thinned_at > age && !arena_is_damaged(arena))
+        cache_flush_idle(arena);
 }
 
 void cache_forget(struct cache *cache)

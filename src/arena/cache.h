@@ -180,6 +180,14 @@ static inline void cache_set_in_use(struct cache *cache, bool in_use)
 void cache_flush_idle(struct arena *arena);
 
 /*
+ * Prepares a cache whose thread ends for the next one, which probably needs stacks of the same
+ * lengths and some chunks, soon. If none comes, a tick of another thread of the arena takes them by
+ * the second function, or a visitor does if these are all asleep.
+ */
+void cache_thin(struct cache *cache);
+void cache_flush_thinned(struct arena *arena);
+
+/*
  * Everything below is called by the thread of the cache.
  */
 

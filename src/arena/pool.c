@@ -140,10 +140,14 @@ static struct arena *first_for_threads(struct arena *arena)
     return arena;
 }
 
-/* Makes one more cache for the next arena in turn. Returns NULL if there is none, or no memory. */
+/*
+ * Makes one more cache for the next arena in turn. Returns NULL if there is none, or no memory. The
+ * lock is dropped meanwhile: with many new threads, each would wait for all kernel calls of others.
+ */
 static struct cache *create_sharing(void)
 {
     struct arena *arena = first_for_threads(pool.shared == NULL ? NULL : pool.shared->next);
+    struct cache *cache;
 
     if (arena == NULL)
         /* Acquire: each arena is complete. */
@@ -151,7 +155,10 @@ static struct cache *create_sharing(void)
     if (arena == NULL)
         return NULL;
     pool.shared = arena;
-    return cache_create(arena);
+    pthread_mutex_unlock(&pool_lock);
+    cache = cache_create(arena);
+    lock_pool();
+    return cache;
 }
 
 /* Makes a common cache, in front of an arena of its own if need be. */
@@ -239,22 +246,6 @@ static void lock_sound(struct cache *cache)
     arena_repair_step(cache->arena);
 }
 
-/*
- * The next thread that takes the cache probably needs stacks of the same lengths and some chunks,
- * and if none comes soon, a visitor shortens the stacks and takes the chunks. But nobody visits an
- * arena whose other threads are at work.
- */
-static bool must_be_shortened(const struct cache *cache)
-{
-    const struct cache *other =
-        /* relaxed: the arena's lock orders it */
-        atomic_load_explicit(&cache->arena->caches, memory_order_relaxed);
-
-    while (other != NULL && (other == cache || other->common))
-        other = other->next;
-    return policy_quarantine() || other != NULL;
-}
-
 void pool_put(struct cache *cache)
 {
     struct arena *arena = cache->arena;
@@ -272,10 +263,10 @@ void pool_put(struct cache *cache)
     parcel_put_all(cache);
     /* A signal handler may have forked meanwhile. */
     lock_sound(cache);
-    if (must_be_shortened(cache))
+    if (policy_quarantine())
         cache_flush(cache);
     else
-        stacks_thin(&cache->stacks);
+        cache_thin(cache);
     own_heaps_clear(&cache->own_tiny);
     own_heaps_clear(&cache->own_small);
     cache_set_in_use(cache, false);
@@ -340,6 +331,7 @@ void pool_after_fork(struct cache *survivor, bool sort)
         pthread_mutex_init(&arena->repair_lock, NULL);
         atomic_store_explicit(&arena->holder, NULL, memory_order_relaxed);
         arena->returned = 0;
+        arena->thinned_at = 0;
         for (struct cache *cache = atomic_load_explicit(&arena->caches, memory_order_relaxed);
              cache != NULL; cache = cache->next)
             sort_cache(cache, survivor, sort);

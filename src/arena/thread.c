@@ -349,6 +349,8 @@ void cache_leave(struct cache *cache)
     size_t fresh;
 
     cache->looked_tick = arena->bins.ticks;
+    if (unlikely(ticked))
+        cache_flush_thinned(arena);
     fresh = arena_make_way(arena);
     arena_unlock(arena);
     if (unlikely(fresh != 0))

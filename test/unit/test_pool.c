@@ -2,7 +2,7 @@
  * Which cache and which arena a thread gets. The limit is set once in a process, so each test runs
  * in a child.
  */
-#include "unit/unit.h"
+#include "unit/pool.h"
 
 #include "arena/pool.h"
 #include "arena/remote.h"
@@ -17,31 +17,6 @@
 #include <pthread.h>
 
 enum { LIMIT = 6 };
-
-static bool table_is_empty(const struct own_heaps *own)
-{
-    for (unsigned entry = 0; entry < OWN_HEAPS; entry++)
-        if (own->of[entry] != (entry == 0 ? OWN_NONE : 0))
-            return false;
-    return true;
-}
-
-/*
- * What is in no thread's hands must keep no chunk from others, except for a few that the next
- * thread gets.
- */
-static void require_few(const struct cache *cache)
-{
-    size_t bytes = 0;
-
-    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
-        bytes += stack_count(&cache->stacks.of[size_class]) * size_classes[size_class].size;
-    REQUIRE(bytes <= 64 << 10, "%zu bytes in stacks", bytes);
-    for (unsigned place = 0; place < OUTGOING; place++)
-        REQUIRE(cache->outgoing[place].parcel == NULL, "chunks that were not sent");
-    REQUIRE(cache->parcels == NULL && cache->parcel_count == 0, "parcels");
-    REQUIRE(table_is_empty(&cache->own_tiny) && table_is_empty(&cache->own_small), "own heaps");
-}
 
 /* The arenas that the process already had before the test. */
 static unsigned arenas_there(void)
@@ -170,66 +145,6 @@ static void test_without_memory_the_limit_is_not_used_up(void **state)
 {
     (void)state;
     assert_true(unit_child_succeeds(fail_and_recover, NULL));
-}
-
-static void run(void *(*body)(void *), void *argument)
-{
-    pthread_t thread;
-
-    REQUIRE(pthread_create(&thread, NULL, body, argument) == 0, "no thread");
-    REQUIRE(pthread_join(thread, NULL) == 0, "cannot join");
-}
-
-enum { MANY = 2000 };
-
-/* Stores how long the stack of the chunks has become. */
-static void *need_a_long_stack(void *argument)
-{
-    static void *chunks[MANY];
-    struct cache **cache = argument;
-
-    for (unsigned round = 0; round < 20; round++) {
-        for (unsigned n = 0; n < MANY; n++)
-            chunks[n] = ft_malloc(200);
-        for (unsigned n = 0; n < MANY; n++)
-            ft_free(chunks[n]);
-    }
-    *cache = thread_self.home;
-    return NULL;
-}
-
-static void keep_lengths(void *argument)
-{
-    (void)argument;
-    struct stacks *stacks;
-    struct cache *cache;
-    unsigned first, last;
-
-    REQUIRE(ft_malloc(1) != NULL, "no memory");
-    first = stack_limit(cache_tiny_stack(thread_self.home, 200));
-    run(need_a_long_stack, &cache);
-    stacks = &cache->stacks;
-    last = stack_limit(cache_tiny_stack(cache, 200));
-    require_few(cache);
-    REQUIRE(last > 2 * first, "a stack of %u chunks, as at the start", last);
-    REQUIRE(pool_get() == cache, "not the cache of the thread that has ended");
-    REQUIRE(stack_limit(cache_tiny_stack(cache, 200)) == last, "shorter for the next thread");
-    /* Nobody shortens the stacks of a thread that is there. */
-    visit_to_trim(thread_self.home->arena);
-    REQUIRE(stack_limit(cache_tiny_stack(cache, 200)) == last, "a visitor changed a stack in use");
-    pool_put(cache);
-    visit_to_trim(thread_self.home->arena);
-    REQUIRE(stack_limit(cache_tiny_stack(cache, 200)) == first, "still %u long", last);
-    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
-        REQUIRE(stack_count(&stacks->of[size_class]) == 0, "chunks of class %u", size_class);
-    REQUIRE(stacks->room == stacks_of(cache_tiny_stack(thread_self.home, 1))->room,
-            "the room for longer stacks is lost");
-}
-
-static void test_a_waiting_cache_keeps_the_lengths_of_its_stacks(void **state)
-{
-    (void)state;
-    assert_true(unit_child_succeeds(keep_lengths, NULL));
 }
 
 struct left {
@@ -362,7 +277,6 @@ int main(void)
         cmocka_unit_test(test_common_caches_are_given_in_turn),
         cmocka_unit_test(test_a_limit_of_one_arena),
         cmocka_unit_test(test_without_memory_the_limit_is_not_used_up),
-        cmocka_unit_test(test_a_waiting_cache_keeps_the_lengths_of_its_stacks),
         cmocka_unit_test(test_a_new_thread_takes_the_cache_of_an_ended_one),
         cmocka_unit_test(test_a_cache_enters_the_pool_with_few_chunks),
         cmocka_unit_test(test_many_threads_over_few_arenas),
