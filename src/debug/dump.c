@@ -17,6 +17,7 @@
 #include "bins/heap_walk.h"
 #include "debug/dump_roots.h"
 #include "debug/dump_write.h"
+#include "debug/history.h"
 #include "debug/hooks.h"
 #include "debug/layout.h"
 #include "large/registry.h"
@@ -157,9 +158,41 @@ static void put_guarded_contents(void *context, const struct chunk *chunk)
     dump_live(&writer->dump, chunk->start, chunk->requested);
 }
 
+static struct history_ring *first_ring(void)
+{
+    return atomic_load_explicit(&history.rings, memory_order_acquire); /* see struct history */
+}
+
+/* A thread that goes on would leave an entry half old and half new in what write() takes of it. */
+static void put_ring(struct writer *writer, const struct history_ring *ring)
+{
+    /* Acquire: see struct history_ring. */
+    uint64_t format = atomic_load_explicit(&ring->format, memory_order_acquire);
+    size_t stride = (HISTORY_FRAMES + (size_t)(format & HISTORY_DEPTH_MASK)) * sizeof(uint64_t);
+    size_t count;
+
+    memcpy(writer->buffer, ring, sizeof *ring);
+    memcpy(writer->buffer + offsetof(struct history_ring, format), &format, sizeof format);
+    dump_known(&writer->dump, (uintptr_t)ring, writer->buffer, sizeof *ring);
+    for (size_t n = 0;
+         (count = history_copy(ring, format, n, writer->buffer, writer->buffer_size)) > 0;
+         n += count)
+        dump_known(&writer->dump, (uintptr_t)ring->words + n * stride, writer->buffer,
+                   count * stride);
+}
+
+static void put_rings(struct writer *writer)
+{
+    for (const struct history_ring *ring = first_ring(); ring != NULL; ring = ring->next)
+        put_ring(writer, ring);
+}
+
 /* Returns true if the memory at the address has been written, or is left out. */
 static bool is_known(uintptr_t start, size_t size)
 {
+    for (const struct history_ring *ring = first_ring(); ring != NULL; ring = ring->next)
+        if ((uintptr_t)ring - start < size)
+            return true;
     for (struct arena *arena = first_arena(); arena != NULL; arena = arena->next)
         for (struct cache *cache = first_cache(arena); cache != NULL; cache = cache->next)
             if ((uintptr_t)cache - start < size)
@@ -228,6 +261,7 @@ static void put_all(struct writer *writer, unsigned flags)
     put_large(writer);
     put_regions(writer);
     put_heap_map(writer);
+    put_rings(writer);
     put_own(writer);
     if (writer->contents) {
         large_walk(put_large_contents, writer);

@@ -134,6 +134,14 @@ void history_each_place(history_visit *visit, void *context);
 /* Returns how many calls there are at most, if no more are made. */
 size_t history_count(void);
 
+/*
+ * Copies entries of a ring that was made as `format` says, from number `first` on, counted from 0,
+ * and returns how many; 0 if none are left. One that its thread has written to meanwhile gets the
+ * sequence 0 in the copy: it is none.
+ */
+size_t history_copy(const struct history_ring *ring, uint64_t format, size_t first, void *copy,
+                    size_t room);
+
 /* Reads a call by its number. Returns false if it was overwritten. */
 bool history_read(const struct history_ring *ring, uint64_t number, struct history_call *call);
 

@@ -142,6 +142,31 @@ size_t history_count(void)
     return count;
 }
 
+/* Each load is an acquire, so that the sequence is read first, and last. */
+static void copy_entry(const struct history_ring *ring, uint64_t format,
+                       const _Atomic uint64_t *entry, uint64_t *copy, size_t stride)
+{
+    for (size_t word = 0; word < stride; word++)
+        copy[word] = load(&entry[word]);
+    if (copy[HISTORY_SEQUENCE] % 2 != 0 ||
+        load(&entry[HISTORY_SEQUENCE]) != copy[HISTORY_SEQUENCE] || load(&ring->format) != format)
+        copy[HISTORY_SEQUENCE] = 0;
+}
+
+size_t history_copy(const struct history_ring *ring, uint64_t format, size_t first, void *copy,
+                    size_t room)
+{
+    size_t stride = HISTORY_FRAMES + (size_t)(format & HISTORY_DEPTH_MASK);
+    size_t calls = (size_t)(format >> HISTORY_CALLS_SHIFT);
+    size_t count = room / (stride * sizeof(uint64_t));
+
+    count = first >= calls ? 0 : calls - first < count ? calls - first : count;
+    for (size_t n = 0; n < count; n++)
+        copy_entry(ring, format, &ring->words[(first + n) * stride], (uint64_t *)copy + n * stride,
+                   stride);
+    return count;
+}
+
 bool history_allocates(const struct history_call *call, uintptr_t address)
 {
     return call->kind != EVENT_FREE && call->pointer == address && address != 0;

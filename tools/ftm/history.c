@@ -4,10 +4,13 @@
  */
 #include "history.h"
 
+#include "ranges.h"
 #include "view_private.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum { ROOM = 1 << 20 }; /* bytes for entries */
 
 struct ring {
     uint64_t entries; /* address */
@@ -79,62 +82,80 @@ static bool read_ring(struct view *view, uint64_t at, struct ring *ring, uint64_
     return ring->calls <= CALLS_MAX && ring->depth <= 4096;
 }
 
-/*
- * Visits entries of a ring: `first` has their sequences as they were before, `entries` what was
- * read then, and `last` what was read after that.
- */
-static int each_of(const struct ft_malloc_layout *layout, const struct ring *ring, uint64_t number,
-                   const unsigned char *const copies[3], uint64_t count,
-                   int (*visit)(void *context, const struct past_call *call), void *context)
+/* Entries of a ring, as they were read: sequences before, all of it, and sequences after that. */
+struct copies {
+    unsigned char *of[3];
+    uint64_t number, count; /* of the first one, and how many there are */
+};
+
+/* Makes none of each entry that its thread has written to meanwhile. */
+static void drop_torn(const struct ft_malloc_layout *layout, const struct ring *ring,
+                      const struct copies *copies)
 {
-    struct past_call call;
-    int result = 0;
+    static const uint64_t none;
 
-    for (uint64_t i = 0; i < count && result == 0; i++) {
+    for (uint64_t i = 0; i < copies->count; i++) {
         uint64_t at = i * ring->entry_size + layout->call_sequence;
-        uint64_t sequence = get64(copies[1] + at, 0);
+        uint64_t sequence = get64(copies->of[1] + at, 0);
 
-        if (sequence == 0 || sequence % 2 != 0 || sequence != get64(copies[0] + at, 0) ||
-            sequence != get64(copies[2] + at, 0) || (sequence / 2 - 1) % ring->calls != number + i)
-            continue;
-        take_entry(layout, ring, copies[1] + i * ring->entry_size, &call);
-        result = visit(context, &call);
+        if (sequence == 0 || sequence % 2 != 0 || sequence != get64(copies->of[0] + at, 0) ||
+            sequence != get64(copies->of[2] + at, 0) ||
+            (sequence / 2 - 1) % ring->calls != copies->number + i)
+            memcpy(copies->of[1] + at, &none, sizeof none);
     }
-    return result;
 }
 
-static int each_in_ring(struct view *view, const struct ring *ring, unsigned char *buffer,
-                        size_t room, int (*visit)(void *context, const struct past_call *call),
+/* Reads the entries that follow. Returns false after the last one, or if they cannot be read. */
+static bool read_copies(struct view *view, const struct ring *ring, uint64_t end, size_t room,
+                        struct copies *copies)
+{
+    uint64_t count, left;
+
+    copies->number += copies->count;
+    left = end - copies->number;
+    count = room / ring->entry_size;
+    copies->count = count < left ? count : left;
+    for (unsigned i = 0; i < 3 && copies->count > 0; i++)
+        if (!source_read(view->source, ring->entries + copies->number * ring->entry_size,
+                         copies->of[i], (size_t)copies->count * ring->entry_size)) {
+            view->unread++;
+            return false;
+        }
+    drop_torn(&view->layout, ring, copies);
+    return copies->count > 0;
+}
+
+struct calls {
+    int (*visit)(void *context, const struct past_call *call);
+    void *context;
+};
+
+static int each_in_ring(struct view *view, const struct ring *ring, struct copies *copies,
                         void *context)
 {
-    const unsigned char *const copies[3] = {buffer, buffer + room, buffer + 2 * room};
+    const struct calls *calls = context;
     uint64_t used = ring->noted < ring->calls ? ring->noted : ring->calls;
     int result = 0;
 
-    for (uint64_t number = 0; number < used && result == 0;) {
-        uint64_t count = room / ring->entry_size, left = used - number;
-        uint64_t at = ring->entries + number * ring->entry_size;
-        size_t size;
+    while (result == 0 && read_copies(view, ring, used, ROOM, copies))
+        for (uint64_t i = 0; i < copies->count && result == 0; i++) {
+            const unsigned char *entry = copies->of[1] + i * ring->entry_size;
+            struct past_call call;
 
-        count = count < left ? count : left;
-        size = (size_t)count * ring->entry_size;
-        if (count == 0)
-            break;
-        for (unsigned i = 0; i < 3; i++)
-            if (!source_read(view->source, at, buffer + i * room, size)) {
-                view->unread++;
-                return 0;
-            }
-        result = each_of(&view->layout, ring, number, copies, count, visit, context);
-        number += count;
-    }
+            if (get64(entry, view->layout.call_sequence) == 0)
+                continue;
+            take_entry(&view->layout, ring, entry, &call);
+            result = calls->visit(calls->context, &call);
+        }
     return result;
 }
 
-int history_each(struct view *view, int (*visit)(void *context, const struct past_call *call),
-                 void *context)
+/* Calls `visit` for each ring, with room for copies, until it returns another value than 0. */
+static int each_ring(struct view *view,
+                     int (*visit)(struct view *view, const struct ring *ring, struct copies *copies,
+                                  void *context),
+                     void *context)
 {
-    enum { ROOM = 1 << 20 };
     const struct ft_malloc_layout *layout = &view->layout;
     struct list_walk walk = {.steps = 0};
     uint64_t history, at, next;
@@ -150,14 +171,59 @@ int history_each(struct view *view, int (*visit)(void *context, const struct pas
     if (buffer == NULL)
         return view_no_memory();
     for (; at != 0 && result == 0 && list_goes_on(&walk, at); at = next) {
+        struct copies copies = {.of = {buffer, buffer + ROOM, buffer + 2 * (size_t)ROOM}};
+
         if (!read_ring(view, at, &ring, &next)) {
             view->unread++;
             break;
         }
-        result = each_in_ring(view, &ring, buffer, ROOM, visit, context);
+        result = visit(view, &ring, &copies, context);
     }
     free(buffer);
     return result;
+}
+
+int history_each(struct view *view, int (*visit)(void *context, const struct past_call *call),
+                 void *context)
+{
+    return each_ring(view, each_in_ring, &(struct calls){visit, context});
+}
+
+static int add_entries(struct view *view, const struct ring *ring, struct copies *copies,
+                       void *ranges)
+{
+    (void)view;
+    (void)copies;
+    ranges_add(ranges, ring->entries, ring->calls * ring->entry_size);
+    return 0;
+}
+
+void history_ranges(struct view *view, struct ranges *ranges)
+{
+    (void)each_ring(view, add_entries, ranges);
+}
+
+struct putting {
+    void (*put)(void *context, uint64_t address, const void *bytes, size_t size);
+    void *context;
+};
+
+static int put_entries(struct view *view, const struct ring *ring, struct copies *copies,
+                       void *context)
+{
+    const struct putting *putting = context;
+
+    while (read_copies(view, ring, ring->calls, ROOM, copies))
+        putting->put(putting->context, ring->entries + copies->number * ring->entry_size,
+                     copies->of[1], (size_t)copies->count * ring->entry_size);
+    return 0;
+}
+
+void history_copy(struct view *view,
+                  void (*put)(void *context, uint64_t address, const void *bytes, size_t size),
+                  void *context)
+{
+    (void)each_ring(view, put_entries, &(struct putting){put, context});
 }
 
 struct search {

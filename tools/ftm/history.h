@@ -6,8 +6,10 @@
 #define FTM_HISTORY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+struct ranges;
 struct view;
 
 enum { PAST_DEPTH_MAX = 64 };
@@ -31,6 +33,17 @@ struct past_call {
  */
 int history_each(struct view *view, int (*visit)(void *context, const struct past_call *call),
                  void *context);
+
+/* Adds the memory that entries of calls are in. */
+void history_ranges(struct view *view, struct ranges *ranges);
+
+/*
+ * Calls `put` with copies of that memory, in which an entry that its thread was writing has the
+ * sequence 0: who reads a copy cannot look twice.
+ */
+void history_copy(struct view *view,
+                  void (*put)(void *context, uint64_t address, const void *bytes, size_t size),
+                  void *context);
 
 /*
  * What is known of the chunk that starts at the address: the last call that returned it, and the

@@ -5,6 +5,7 @@
 
 #include "command.h"
 #include "debug/snapshot.h"
+#include "history.h"
 #include "memory.h"
 #include "pack.h"
 #include "progress.h"
@@ -107,22 +108,39 @@ static void put_between(void *context, uint64_t start, uint64_t end)
     put_range(places->writer, places->view, &(struct range){start, end});
 }
 
-/* Writes the memory without the tables' blocks. */
+static void put_copy(void *context, uint64_t address, const void *bytes, size_t size)
+{
+    struct writer *writer = context;
+
+    for (size_t at = 0, part; at < size; at += part) {
+        part = size - at < BLOCK ? size - at : BLOCK;
+        memcpy(writer->block, (const char *)bytes + at, part);
+        put_block(writer, address + at, part);
+    }
+}
+
+/* Writes the memory without the tables' blocks, and the history without calls that are half old. */
 static void put_memory(struct writer *writer, struct view *view, bool contents)
 {
-    struct ranges ranges = {NULL, 0, 0};
+    struct ranges ranges = {NULL, 0, 0}, apart = {NULL, 0, 0};
+    const struct ranges *blocks = &writer->tables.blocks;
     struct places places = {writer, view};
     struct progress progress;
 
+    for (size_t i = 0; i < blocks->count; i++)
+        ranges_add(&apart, blocks->list[i].start, blocks->list[i].end - blocks->list[i].start);
+    history_ranges(view, &apart);
+    ranges_join(&apart);
+    history_copy(view, put_copy, writer);
     snapshot_ranges(view, contents, &ranges);
     progress_begin(&progress, "writing memory", ranges.count);
     for (size_t i = 0; i < ranges.count; i++) {
-        ranges_outside(&writer->tables.blocks, ranges.list[i].start, ranges.list[i].end,
-                       put_between, &places);
+        ranges_outside(&apart, ranges.list[i].start, ranges.list[i].end, put_between, &places);
         progress_step(&progress, i);
     }
     progress_end(&progress);
     ranges_free(&ranges);
+    ranges_free(&apart);
 }
 
 static void put_tables(struct writer *writer)
