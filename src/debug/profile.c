@@ -130,8 +130,7 @@ static void note_free(const struct live_chunk *chunk, uint64_t time)
     struct profile_thread *self = profile_self;
     bool temporary = self->last == chunk->address && self->last_distance == self->distance;
 
-    if (self->last == chunk->address)
-        self->last = 0;
+    self->last = 0;
     site_figures_free(chunk, time, temporary);
     probe_free(chunk->address);
 }
@@ -192,9 +191,12 @@ static void note_free_event(const struct event *event)
     struct live_chunk chunk;
 
     /* While only a profile is on, profile_freed() is told. */
-    if (event->old != NULL && mode_is_on(MODE_RECORD) &&
-        live_table_remove((uintptr_t)event->old, &chunk))
+    if (event->old == NULL || !mode_is_on(MODE_RECORD))
+        return;
+    if (live_table_remove((uintptr_t)event->old, &chunk))
         note_free(&chunk, event->time);
+    else
+        profile_self->last = 0;
 }
 
 static void note_alloc_event(const struct event *event, bool pending)

@@ -14,7 +14,7 @@ struct profile_thread {
     /* The mean with which it was drawn, and the one of the sample that is being taken. */
     uint64_t mean, taken_mean;
     uint64_t random; /* 0 before the first draw */
-    /* The chunk that was noted last, if nothing was allocated since. */
+    /* The chunk that was noted last, if no later call is known of; 0 otherwise. */
     uintptr_t last;
     uint64_t last_distance;
     /* The chunk that realloc() is working on, if it is noted: taken out of the table meanwhile. */

@@ -10,7 +10,7 @@
 /* The table of stacks must have been made. */
 void site_figures_alloc(const struct live_chunk *chunk);
 
-/* `temporary` says whether the chunk's thread has allocated nothing since. */
+/* `temporary` says whether this is the next call of the thread that allocated the chunk. */
 void site_figures_free(const struct live_chunk *chunk, uint64_t now, bool temporary);
 
 /* Runs in the child of a fork. Makes the locks new. */

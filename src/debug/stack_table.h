@@ -49,7 +49,7 @@ struct stack_counters {
     _Atomic uint64_t samples;
     _Atomic uint64_t allocations, bytes;
     _Atomic uint64_t freed, freed_bytes;
-    /* Those of `freed` that their thread freed before it allocated anything else. */
+    /* Those of `freed` that the next call of their thread freed, as far as it is seen. */
     _Atomic uint64_t temporary, temporary_bytes;
     /* The sum of the lifetimes of `freed`, in nanoseconds. */
     _Atomic uint64_t lifetime;

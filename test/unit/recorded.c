@@ -111,8 +111,8 @@ void model_free(unsigned n)
     if (model.last == model.chunks[n].address) {
         figures->temporary++;
         figures->temporary_bytes += size;
-        model.last = 0;
     }
+    model.last = 0;
     model.live_bytes -= size;
     model.chunks[n] = model.chunks[--model.count];
 }

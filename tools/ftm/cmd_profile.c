@@ -21,7 +21,7 @@ const char help_profile[] =
     "  --live           chunks that are live now (default)\n"
     "  --peak           chunks that were live when the live bytes were highest\n"
     "  --allocated      all chunks since the profile began\n"
-    "  --temporary      chunks that were freed before their thread allocated again\n"
+    "  --temporary      chunks that were freed by the next call of their thread\n"
     "  --by WHAT        stack, site (default), library, thread or size; the last two know\n"
     "                   live chunks only\n"
     "  -n, --rows N     rows at most, 0 for all (default: 20)\n"

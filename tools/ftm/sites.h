@@ -24,7 +24,7 @@ struct site {
     uint64_t most, most_bytes; /* when this site's live bytes were highest */
     uint64_t freed, freed_bytes;
     uint64_t lifetime_ns;                /* of the freed chunks, added up */
-    uint64_t temporary, temporary_bytes; /* freed before the thread's next allocation */
+    uint64_t temporary, temporary_bytes; /* freed by the thread's next call */
 };
 
 /* A live chunk that the table knows. */
