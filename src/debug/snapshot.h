@@ -12,8 +12,11 @@
 
 #define SNAPSHOT_MAGIC "FTMSNAP\1"
 enum { SNAPSHOT_MAGIC_SIZE = 8, SNAPSHOT_BYTE_ORDER = 0x01020304 };
-/* A snapshot with tables has the second version: without them, the profile would be missing. */
-enum { SNAPSHOT_VERSION = 1, SNAPSHOT_VERSION_TABLES = 2 };
+/*
+ * A reader that does not know how tables are written would show no profile, or a wrong one. So
+ * snapshots with tables have another version: the second if these are bytes, the third if coded.
+ */
+enum { SNAPSHOT_VERSION = 1, SNAPSHOT_VERSION_TABLES = 2, SNAPSHOT_VERSION_CODED = 3 };
 
 struct snapshot_header {
     char magic[SNAPSHOT_MAGIC_SIZE];
@@ -70,18 +73,20 @@ struct snapshot_thread {
 /*
  * The payload of a TABLE: this, the fields, the pieces, and for each field a column of numbers, one
  * for each item. The items fill the pieces in turn; what is left of these is 0, as is what no field
- * covers. A number has 7 bits in each byte, the lowest first, and bit 7 in all bytes but the last.
+ * covers. A number has 7 bits in each byte, the lowest first, and bit 7 in all bytes but the last;
+ * or, if `coding` is SNAPSHOT_CODED, all columns together are bits of a range coder.
  */
 struct snapshot_table {
-    uint32_t item_bytes, fields, pieces, unused;
+    uint32_t item_bytes, fields, pieces, coding;
     uint64_t items;
 };
+enum { SNAPSHOT_BYTES = 0, SNAPSHOT_CODED = 1 };
 
 struct snapshot_field {
     uint16_t offset; /* in the item */
     uint8_t size;    /* 2, 4 or 8 bytes */
     uint8_t how;     /* enum snapshot_how */
-    uint32_t base;   /* with SNAPSHOT_FROM_BASE: the number of an earlier field */
+    uint32_t base;   /* with FROM_BASE or CALLEE: the number of an earlier field */
 };
 
 struct snapshot_piece {
@@ -94,8 +99,17 @@ struct snapshot_piece {
  * of a difference is its lowest bit: 2 * d, or -2 * d - 1. With ANCESTOR, values are numbers of
  * earlier items: 2 * k stands for the one that is k steps from the item before, a step leading to
  * the item that the field names; 2 * n + 1 for n.
+ *
+ * Only in what is coded: numbers with GUESSED are often the same as others were. Values with CALLEE
+ * are addresses, and the base is the number of the item whose address called this one.
  */
-enum snapshot_how { SNAPSHOT_FROM_LAST = 1, SNAPSHOT_FROM_BASE = 2, SNAPSHOT_ANCESTOR = 4 };
+enum snapshot_how {
+    SNAPSHOT_FROM_LAST = 1,
+    SNAPSHOT_FROM_BASE = 2,
+    SNAPSHOT_ANCESTOR = 4,
+    SNAPSHOT_GUESSED = 8,
+    SNAPSHOT_CALLEE = 16
+};
 enum { SNAPSHOT_STEPS = 255 }; /* at most */
 
 struct snapshot_end {

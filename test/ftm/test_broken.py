@@ -100,7 +100,7 @@ class Refused(OnTarget):
 
     def test_another_version_of_the_format(self):
         self.refuses(changed(self.whole, VERSION, "<H", 9),
-                     "version 9; this ftm reads versions 1 to 2")
+                     "version 9; this ftm reads versions 1 to 3")
 
     def test_another_version_of_the_layout(self):
         self.refuses(changed(self.whole, self.layout + LAYOUT_VERSION, "<I", 7),

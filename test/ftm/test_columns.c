@@ -1,13 +1,14 @@
 /*
- * Columns of a TABLE section: whatever an array holds comes back, and what is cut off or broken is
- * refused without reading beyond its end.
+ * Columns of a TABLE section, as snapshots of version 2 and 3 have them: whatever an array holds
+ * comes back, and what is cut off or broken is refused without reading beyond its end.
  */
-#include "snapshot_columns.h"
+#include "column_values.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,19 +16,25 @@
 
 enum { ITEMS = 600 };
 
+/* Of the fields below. */
+enum { THIRD = 2, PARENT = 3, ADDRESS = 5 };
+
 struct item {
     uint64_t first, second;
     uint32_t parent, third;
     uint16_t half;
     uint16_t padding[3];
+    uint64_t address;
 };
 
+/* Those of version 3 have two flags more. */
 static const struct snapshot_field fields[] = {
     {offsetof(struct item, first), 8, SNAPSHOT_FROM_LAST, 0},
     {offsetof(struct item, second), 8, SNAPSHOT_FROM_BASE, 0},
     {offsetof(struct item, third), 4, SNAPSHOT_FROM_LAST | SNAPSHOT_FROM_BASE, 1},
     {offsetof(struct item, parent), 4, SNAPSHOT_ANCESTOR, 0},
-    {offsetof(struct item, half), 2, 0, 0}};
+    {offsetof(struct item, half), 2, 0, 0},
+    {offsetof(struct item, address), 8, 0, PARENT}};
 
 enum { FIELDS = sizeof fields / sizeof *fields };
 
@@ -69,7 +76,41 @@ static uint32_t some_parent(uint64_t *state, const struct item *items, uint32_t 
     return at;
 }
 
-static struct columns some_columns(struct item *items, struct snapshot_piece *pieces)
+static void put_number(FILE *file, uint64_t number)
+{
+    for (; number >= 128; number >>= 7)
+        (void)fputc((int)(number % 128) | 128, file);
+    (void)fputc((int)number, file);
+}
+
+/* As ftm wrote them in version 2. */
+static char *write_bytes(const struct columns *columns, size_t *size)
+{
+    const struct snapshot_table head = {.item_bytes = columns->item_bytes,
+                                        .fields = columns->field_count,
+                                        .pieces = (uint32_t)columns->piece_count,
+                                        .items = columns->count};
+    char *payload = NULL;
+    FILE *file = open_memstream(&payload, size);
+
+    assert_non_null(file);
+    (void)fwrite(&head, sizeof head, 1, file);
+    (void)fwrite(columns->fields, sizeof columns->fields[0], columns->field_count, file);
+    (void)fwrite(columns->pieces, sizeof columns->pieces[0], columns->piece_count, file);
+    for (unsigned n = 0; n < columns->field_count; n++) {
+        uint64_t last = 0;
+
+        for (uint64_t i = 0; i < columns->count; i++) {
+            put_number(file, column_told(columns, &columns->fields[n], i, last));
+            last = column_last(columns, &columns->fields[n], i);
+        }
+    }
+    assert_int_equal(fclose(file), 0);
+    return payload;
+}
+
+static struct columns some_columns(struct item *items, struct snapshot_piece *pieces,
+                                   unsigned version)
 {
     struct columns columns = {.items = (char *)items,
                               .count = ITEMS,
@@ -86,23 +127,41 @@ static struct columns some_columns(struct item *items, struct snapshot_piece *pi
         items[i].third = (uint32_t)some_value(&state);
         items[i].half = (uint16_t)some_value(&state);
         items[i].parent = some_parent(&state, items, i);
+        items[i].address = i % 5 == 0 ? some_value(&state) : items[i].parent % 50 * 16;
     }
     memcpy(columns.fields, fields, sizeof fields);
+    if (version == 3) {
+        columns.fields[THIRD].how |= SNAPSHOT_GUESSED;
+        columns.fields[ADDRESS].how = SNAPSHOT_CALLEE;
+    }
     pieces[0] = (struct snapshot_piece){0x10000, 500};
     pieces[1] = (struct snapshot_piece){0x90000, 500};
     return columns;
+}
+
+static char *some_payload(struct item *items, struct snapshot_piece *pieces, unsigned version,
+                          size_t *size)
+{
+    struct columns columns = some_columns(items, pieces, version);
+    char *payload = version == 2 ? write_bytes(&columns, size) : columns_write(&columns, size);
+
+    assert_non_null(payload);
+    return payload;
+}
+
+static unsigned version_of(void *const *state)
+{
+    return *(const unsigned *)*state;
 }
 
 static void everything_comes_back(void **state)
 {
     struct item items[ITEMS];
     struct snapshot_piece pieces[2];
-    struct columns columns = some_columns(items, pieces), again;
+    struct columns again;
     size_t size;
-    char *payload = columns_write(&columns, &size);
+    char *payload = some_payload(items, pieces, version_of(state), &size);
 
-    (void)state;
-    assert_non_null(payload);
     assert_true(columns_read(&again, payload, size, sizeof items));
     assert_int_equal(again.count, ITEMS);
     assert_memory_equal(again.items, items, sizeof items);
@@ -119,12 +178,11 @@ static void what_is_cut_off_is_refused(void **state)
 {
     struct item items[ITEMS];
     struct snapshot_piece pieces[2];
-    struct columns columns = some_columns(items, pieces), again;
+    struct columns again;
     size_t size;
-    char *payload = columns_write(&columns, &size);
+    char *payload = some_payload(items, pieces, version_of(state), &size);
 
-    (void)state;
-    for (size_t left = 0; left < size; left += left < 200 ? 1 : 37) {
+    for (size_t left = 0; left + 1 < size; left += left < 200 ? 1 : 97) {
         char *part = malloc(left + 1);
 
         memcpy(part, payload, left);
@@ -138,16 +196,16 @@ static void what_is_cut_off_is_refused(void **state)
 /* Any byte may be wrong: the answer may be no, or other values, and nothing else. */
 static void damage_does_no_harm(void **state)
 {
+    enum { HEAD = 120 };
     struct item items[ITEMS];
     struct snapshot_piece pieces[2];
-    struct columns columns = some_columns(items, pieces), again;
+    struct columns again;
     uint64_t random = 3;
     size_t size;
-    char *payload = columns_write(&columns, &size);
+    char *payload = some_payload(items, pieces, version_of(state), &size);
 
-    (void)state;
-    for (unsigned n = 0; n < 20000; n++) {
-        size_t at = next_random(&random) % (n % 2 == 0 ? 112 : size);
+    for (unsigned n = 0; n < (version_of(state) == 2 ? 20000 : 500); n++) {
+        size_t at = next_random(&random) % (n % 2 == 0 ? HEAD : size);
         char before = payload[at];
 
         payload[at] = (char)some_value(&random);
@@ -159,11 +217,33 @@ static void damage_does_no_harm(void **state)
     free(payload);
 }
 
+/* A few bytes must not say that a tree has more items than bits could tell. */
+static void nothing_is_not_many(void **state)
+{
+    const struct snapshot_table head = {
+        .item_bytes = 16, .fields = 1, .coding = SNAPSHOT_CODED, .items = 1 << 20};
+    const struct snapshot_field field = {0, 8, SNAPSHOT_GUESSED, 0};
+    char payload[sizeof head + sizeof field + 8] = {0};
+    struct columns again;
+
+    (void)state;
+    memcpy(payload, &head, sizeof head);
+    memcpy(payload + sizeof head, &field, sizeof field);
+    assert_false(columns_read(&again, payload, sizeof payload, UINT64_C(1) << 30));
+    columns_free(&again);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(everything_comes_back),
-                                       cmocka_unit_test(what_is_cut_off_is_refused),
-                                       cmocka_unit_test(damage_does_no_harm)};
+    static unsigned second = 2, third = 3;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(everything_comes_back, &second),
+        cmocka_unit_test_prestate(everything_comes_back, &third),
+        cmocka_unit_test_prestate(what_is_cut_off_is_refused, &second),
+        cmocka_unit_test_prestate(what_is_cut_off_is_refused, &third),
+        cmocka_unit_test_prestate(damage_does_no_harm, &second),
+        cmocka_unit_test_prestate(damage_does_no_harm, &third),
+        cmocka_unit_test(nothing_is_not_many)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,7 +73,7 @@ class Tables(unittest.TestCase):
                 rows = [target.ftm_json(*question, source)["rows"]
                         for source in (process.pid, path)]
                 self.assertEqual(*rows, question)
-        self.assertEqual(struct.unpack_from("<H", contents, VERSION), (2,))
+        self.assertEqual(struct.unpack_from("<H", contents, VERSION), (3,))
         tables = [part.place for part in sections(contents) if part.kind == TABLE]
         self.assertEqual(len(tables), 3)
         for place in tables:

@@ -27,14 +27,18 @@ bool pack_is_packed(const unsigned char magic[PACK_MAGIC_SIZE])
 enum {
     BLOCK = 128 << 10,
     LEVEL = 9,
-    THOROUGH = 17,
+    THOROUGH = 15,
     /* Both sides hold a window of this size, so files of others with a larger one are refused. */
-    WINDOW_LOG = 23
+    WINDOW_LOG = 23,
+    /* zstd finds more in a small file if it knows the size before. */
+    KEPT = 4 << 20
 };
 
 struct packer {
     FILE *file;
     ZSTD_CCtx *stream;
+    char *kept; /* KEPT bytes; NULL: they are not kept, or no longer */
+    size_t kept_size;
     char block[BLOCK];
 };
 
@@ -57,18 +61,45 @@ static bool pack(struct packer *packer, ZSTD_inBuffer *in, ZSTD_EndDirective how
     return true;
 }
 
+static bool pack_kept(struct packer *packer, ZSTD_EndDirective how)
+{
+    ZSTD_inBuffer in = {packer->kept, packer->kept_size, 0};
+    bool packed = pack(packer, &in, how);
+
+    free(packer->kept);
+    packer->kept = NULL;
+    return packed;
+}
+
 static ssize_t pack_write(void *context, const char *bytes, size_t size)
 {
+    struct packer *packer = context;
     ZSTD_inBuffer in = {bytes, size, 0};
 
-    return pack(context, &in, ZSTD_e_continue) ? (ssize_t)size : 0;
+    if (packer->kept != NULL && size <= KEPT - packer->kept_size) {
+        memcpy(packer->kept + packer->kept_size, bytes, size);
+        packer->kept_size += size;
+        return (ssize_t)size;
+    }
+    if (packer->kept != NULL && !pack_kept(packer, ZSTD_e_continue))
+        return 0;
+    return pack(packer, &in, ZSTD_e_continue) ? (ssize_t)size : 0;
+}
+
+static bool pack_rest(struct packer *packer)
+{
+    ZSTD_inBuffer in = {NULL, 0, 0};
+
+    if (packer->kept == NULL)
+        return pack(packer, &in, ZSTD_e_end);
+    (void)ZSTD_CCtx_setPledgedSrcSize(packer->stream, packer->kept_size);
+    return pack_kept(packer, ZSTD_e_end);
 }
 
 static int pack_close(void *context)
 {
     struct packer *packer = context;
-    ZSTD_inBuffer in = {NULL, 0, 0};
-    bool complete = pack(packer, &in, ZSTD_e_end);
+    bool complete = pack_rest(packer);
     int error = errno;
 
     if (fclose(packer->file) != 0) {
@@ -97,11 +128,13 @@ FILE *pack_file(FILE *file, bool thorough)
 
     packer->file = file;
     packer->stream = ZSTD_createCCtx();
+    packer->kept = thorough ? memory_new(1, KEPT) : NULL;
     if (set_up(packer->stream, thorough ? THOROUGH : LEVEL))
         packed = fopencookie(packer, "w", functions);
     if (packed != NULL)
         return packed;
     (void)ZSTD_freeCCtx(packer->stream);
+    free(packer->kept);
     free(packer);
     return file;
 }

@@ -25,7 +25,7 @@ struct columns {
 };
 
 /* Returns the payload, which the caller frees, or NULL if there is no memory. */
-char *columns_write(const struct columns *columns, size_t *size);
+char *columns_write(struct columns *columns, size_t *size);
 
 /* Returns false if the payload is broken, or would need more than `most` bytes. */
 bool columns_read(struct columns *columns, const void *payload, size_t size, uint64_t most);

@@ -5,6 +5,7 @@
  */
 #include "snapshot_tables.h"
 
+#include "callees.h"
 #include "memory.h"
 #include "sites.h"
 #include "sites_reading.h"
@@ -17,6 +18,7 @@
 enum {
     FROM_LAST = SNAPSHOT_FROM_LAST,
     FROM_BASE = SNAPSHOT_FROM_BASE,
+    GUESSED = SNAPSHOT_GUESSED,
     AT_ONCE = 256,
     /* Of items; a broken core file may say anything. */
     MOST = 1 << 26
@@ -79,13 +81,14 @@ static int by_address(const void *one, const void *other, void *offset)
 static void get_live(struct view *view, const struct ft_malloc_layout *layout,
                      struct columns *columns)
 {
-    const struct snapshot_field fields[] = {{(uint16_t)layout->live_address, 8, FROM_LAST, 0},
-                                            {(uint16_t)layout->live_size, 8, 0, 0},
-                                            {(uint16_t)layout->live_stands_for, 8, FROM_BASE, 1},
-                                            {(uint16_t)layout->live_time, 8, 0, 0},
-                                            {(uint16_t)layout->live_site, 4, 0, 0},
-                                            {(uint16_t)layout->live_count, 4, 0, 0},
-                                            {(uint16_t)layout->live_thread, 4, FROM_LAST, 0}};
+    const struct snapshot_field fields[] = {
+        {(uint16_t)layout->live_address, 8, FROM_LAST | GUESSED, 0},
+        {(uint16_t)layout->live_size, 8, 0, 0},
+        {(uint16_t)layout->live_stands_for, 8, FROM_BASE | GUESSED, 1},
+        {(uint16_t)layout->live_time, 8, FROM_LAST | GUESSED, 0},
+        {(uint16_t)layout->live_site, 4, GUESSED, 0},
+        {(uint16_t)layout->live_count, 4, GUESSED, 0},
+        {(uint16_t)layout->live_thread, 4, FROM_LAST | GUESSED, 0}};
     struct live_reading reading = {view_source(view), layout, columns};
     uint32_t key = layout->live_address;
 
@@ -124,21 +127,22 @@ static void get_numbered(struct source *source, uint64_t table, const struct num
 static void get_sites(struct view *view, const struct ft_malloc_layout *layout, uint64_t table,
                       struct columns *columns)
 {
-    const struct snapshot_field fields[] = {{(uint16_t)layout->site_node, 4, FROM_LAST, 0},
-                                            {(uint16_t)layout->site_truncated, 2, 0, 0},
-                                            {(uint16_t)layout->site_allocations, 8, 0, 0},
-                                            {(uint16_t)layout->site_samples, 8, FROM_BASE, 2},
-                                            {(uint16_t)layout->site_freed, 8, FROM_BASE, 2},
-                                            {(uint16_t)layout->site_allocated_bytes, 8, 0, 0},
-                                            {(uint16_t)layout->site_freed_bytes, 8, FROM_BASE, 5},
-                                            {(uint16_t)layout->site_most_bytes, 8, FROM_BASE, 5},
-                                            {(uint16_t)layout->site_peak, 8, 0, 0},
-                                            {(uint16_t)layout->site_most, 8, FROM_BASE, 8},
-                                            {(uint16_t)layout->site_temporary, 8, 0, 0},
-                                            {(uint16_t)layout->site_temporary_bytes, 8, 0, 0},
-                                            {(uint16_t)layout->site_peak_bytes, 8, 0, 0},
-                                            {(uint16_t)layout->site_peak_number, 8, 0, 0},
-                                            {(uint16_t)layout->site_lifetime, 8, 0, 0}};
+    const struct snapshot_field fields[] = {
+        {(uint16_t)layout->site_node, 4, FROM_LAST, 0},
+        {(uint16_t)layout->site_truncated, 2, 0, 0},
+        {(uint16_t)layout->site_allocations, 8, 0, 0},
+        {(uint16_t)layout->site_samples, 8, FROM_BASE | GUESSED, 2},
+        {(uint16_t)layout->site_freed, 8, FROM_BASE | GUESSED, 2},
+        {(uint16_t)layout->site_allocated_bytes, 8, GUESSED, 0},
+        {(uint16_t)layout->site_freed_bytes, 8, FROM_BASE | GUESSED, 5},
+        {(uint16_t)layout->site_most_bytes, 8, FROM_BASE | GUESSED, 5},
+        {(uint16_t)layout->site_peak, 8, GUESSED, 0},
+        {(uint16_t)layout->site_most, 8, FROM_BASE | GUESSED, 8},
+        {(uint16_t)layout->site_temporary, 8, GUESSED, 0},
+        {(uint16_t)layout->site_temporary_bytes, 8, GUESSED, 0},
+        {(uint16_t)layout->site_peak_bytes, 8, GUESSED, 0},
+        {(uint16_t)layout->site_peak_number, 8, GUESSED, 0},
+        {(uint16_t)layout->site_lifetime, 8, GUESSED, 0}};
     const struct numbered where = {layout->stack_sites, layout->stack_site_blocks,
                                    layout->stack_site_block_count, layout->stack_site_shift};
 
@@ -151,14 +155,16 @@ static void get_nodes(struct view *view, const struct ft_malloc_layout *layout, 
                       struct columns *columns)
 {
     const struct snapshot_field fields[] = {
-        {(uint16_t)layout->node_pc, 8, 0, 0},
-        {(uint16_t)layout->node_parent, 4, SNAPSHOT_ANCESTOR, 0}};
+        {(uint16_t)layout->node_parent, 4, SNAPSHOT_ANCESTOR, 0},
+        {(uint16_t)layout->node_pc, 8, SNAPSHOT_CALLEE, 0}};
     const struct numbered where = {layout->stack_nodes, layout->stack_node_blocks,
                                    layout->stack_node_block_count, layout->stack_node_shift};
 
     columns->item_bytes = layout->node_bytes;
     set_fields(columns, fields, sizeof fields / sizeof *fields);
     get_numbered(view_source(view), table, &where, columns);
+    if (!callees_suit(columns, &columns->fields[1]))
+        columns->fields[1].how = GUESSED;
 }
 
 void snapshot_tables_read(struct view *view, struct snapshot_tables *tables)

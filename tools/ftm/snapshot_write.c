@@ -225,7 +225,7 @@ static void put_header(struct writer *writer, struct view *view, bool contents)
     struct snapshot_header header = {
         .magic = SNAPSHOT_MAGIC,
         .byte_order = SNAPSHOT_BYTE_ORDER,
-        .version = writer->tables.blocks.count > 0 ? SNAPSHOT_VERSION_TABLES : SNAPSHOT_VERSION,
+        .version = writer->tables.blocks.count > 0 ? SNAPSHOT_VERSION_CODED : SNAPSHOT_VERSION,
         .word_size = sizeof(void *),
         .size = sizeof header,
         .pid = (uint32_t)source_pid(view_source(view)),

@@ -213,9 +213,9 @@ static bool header_is_ours(const struct snapshot *snapshot, const char *path)
     else if (header->byte_order != SNAPSHOT_BYTE_ORDER || header->word_size != sizeof(uint64_t))
         say("%s was written on another kind of machine, with another byte order or word size",
             path);
-    else if (header->version < SNAPSHOT_VERSION || header->version > SNAPSHOT_VERSION_TABLES)
+    else if (header->version < SNAPSHOT_VERSION || header->version > SNAPSHOT_VERSION_CODED)
         say("%s is a snapshot of version %u; this ftm reads versions %u to %u", path,
-            header->version, (unsigned)SNAPSHOT_VERSION, (unsigned)SNAPSHOT_VERSION_TABLES);
+            header->version, (unsigned)SNAPSHOT_VERSION, (unsigned)SNAPSHOT_VERSION_CODED);
     else
         return true;
     return false;

@@ -2,7 +2,7 @@
  * Which addresses of code a snapshot needs names for.
  */
 #include "history.h"
-#include "memory.h"
+#include "number_set.h"
 #include "progress.h"
 #include "sites.h"
 #include "symbols.h"
@@ -10,53 +10,23 @@
 
 #include <stdlib.h>
 
-struct pcs {
-    uint64_t *items;
-    size_t count, room;
-};
-
-static void add(struct pcs *pcs, const uint64_t *frames, unsigned depth)
+static void add(struct number_set *pcs, const uint64_t *frames, unsigned depth)
 {
-    for (unsigned i = 0; i < depth; i++) {
-        pcs->items = memory_grow(pcs->items, &pcs->room, pcs->count, sizeof(*pcs->items));
-        pcs->items[pcs->count++] = frames[i] - 1;
-    }
-}
-
-static int compare(const void *one, const void *other)
-{
-    uint64_t a = *(const uint64_t *)one, b = *(const uint64_t *)other;
-
-    return (a > b) - (a < b);
-}
-
-/* Sorts them, and keeps each once. */
-static void sort(struct pcs *pcs)
-{
-    size_t kept = 0;
-
-    if (pcs->count > 0)
-        qsort(pcs->items, pcs->count, sizeof(*pcs->items), compare);
-    for (size_t i = 0; i < pcs->count; i++)
-        if (i == 0 || pcs->items[i] != pcs->items[i - 1])
-            pcs->items[kept++] = pcs->items[i];
-    pcs->count = kept;
+    for (unsigned i = 0; i < depth; i++)
+        number_set_add(pcs, frames[i] - 1);
 }
 
 static int add_call(void *context, const struct past_call *call)
 {
-    struct pcs *pcs = context;
+    struct number_set *pcs = context;
 
     add(pcs, call->frames, call->depth);
-    /* A history has many calls from few places: do not let them pile up. */
-    if (pcs->count > 1 << 20)
-        sort(pcs);
-    return pcs->count > 1 << 20;
+    return number_set_count(pcs) > 1 << 20;
 }
 
 struct guarded {
     struct view *view;
-    struct pcs *pcs;
+    struct number_set *pcs;
 };
 
 static int add_guarded(void *context, const struct view_chunk *chunk)
@@ -72,7 +42,7 @@ static int add_guarded(void *context, const struct view_chunk *chunk)
     return 0;
 }
 
-static void add_sites(struct pcs *pcs, struct view *view)
+static void add_sites(struct number_set *pcs, struct view *view)
 {
     struct sites *sites = sites_present(view) ? sites_read(view) : NULL;
 
@@ -81,33 +51,35 @@ static void add_sites(struct pcs *pcs, struct view *view)
     sites_free(sites);
 }
 
-static bool write_symbols(struct symbols *symbols, const struct pcs *pcs, FILE *file)
+static bool write_symbols(struct symbols *symbols, const struct number_set *set, FILE *file)
 {
+    uint64_t *pcs = number_set_sorted(set);
+    size_t count = number_set_count(set);
     struct progress progress;
     bool written = true;
 
-    progress_begin(&progress, "reading symbols", pcs->count);
-    for (size_t i = 0; i < pcs->count && written; i++) {
-        written = symbols_write(symbols, &pcs->items[i], 1, file);
+    progress_begin(&progress, "reading symbols", count);
+    for (size_t i = 0; i < count && written; i++) {
+        written = symbols_write(symbols, &pcs[i], 1, file);
         progress_step(&progress, i + 1);
     }
     progress_end(&progress);
+    free(pcs);
     return written;
 }
 
 bool symbols_write_view(struct view *view, FILE *symbols_file, FILE *modules_file)
 {
     struct symbols *symbols = symbols_open(view_source(view));
-    struct pcs pcs = {0};
+    struct number_set pcs = {.slots = NULL};
     bool written;
 
     add_sites(&pcs, view);
     history_each(view, add_call, &pcs);
     view_each_chunk(view, add_guarded, &(struct guarded){view, &pcs});
-    sort(&pcs);
     written =
         write_symbols(symbols, &pcs, symbols_file) && symbols_write_modules(symbols, modules_file);
-    free(pcs.items);
+    number_set_free(&pcs);
     symbols_close(symbols);
     return written;
 }
