@@ -353,6 +353,8 @@ void cache_leave(struct cache *cache)
         cache_flush_thinned(arena);
     fresh = arena_make_way(arena);
     arena_unlock(arena);
+    if (unlikely(visit_inbox_is_full(arena)))
+        visit_inbox(arena);
     if (unlikely(fresh != 0))
         visit_make_way(fresh);
     if (unlikely(ticked))

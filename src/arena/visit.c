@@ -8,8 +8,6 @@
 #include "os/os.h"
 
 enum {
-    /* When so many bytes have gathered in an inbox, the thread that pushes looks after it. */
-    INBOX_BYTES = 384 << 10,
     /*
      * How much the visitors of an arena may leave to its threads, of what they returned to slabs
      * while none of these came, and how much they may leave in all arenas together.
@@ -64,20 +62,46 @@ static void bound(struct arena *arena, size_t returned)
     }
 }
 
+/*
+ * Returns some of the inbox to the slabs. Returns whether much is left there. A few parcels of
+ * small chunks may wait for the arena's threads.
+ */
+static bool return_inbox(struct arena *arena)
+{
+    bool much_left = false;
+
+    if (!arena_try_lock(arena))
+        return false;
+    if (!arena_is_damaged(arena)) {
+        size_t returned;
+
+        bins_enter(&arena->bins, NULL, NULL, false, HEAP_ALLOWANCE);
+        returned = remote_return(arena);
+        bound(arena, returned);
+        much_left = returned >= VISIT_INBOX_BYTES &&
+                    (arena->unpacking != NULL || visit_inbox_is_full(arena));
+        arena_make_way(arena);
+    }
+    arena_unlock(arena);
+    return much_left;
+}
+
+void visit_inbox(struct arena *arena)
+{
+    enum { CALLS_MOST = 8 };
+
+    for (unsigned calls = 0; calls < CALLS_MOST && return_inbox(arena); calls++) {
+    }
+}
+
 void visit_after_push(struct arena *arena, size_t bytes)
 {
     size_t gathered =
         atomic_fetch_add_explicit(&arena->inbox_bytes, bytes, memory_order_relaxed) + bytes;
 
     os_count_rmw();
-    if (likely(gathered < INBOX_BYTES) || !arena_try_lock(arena))
-        return;
-    if (!arena_is_damaged(arena)) {
-        bins_enter(&arena->bins, NULL, NULL, false, HEAP_ALLOWANCE);
-        bound(arena, remote_return(arena));
-        arena_make_way(arena);
-    }
-    arena_unlock(arena);
+    if (unlikely(gathered >= VISIT_INBOX_BYTES))
+        visit_inbox(arena);
 }
 
 /* Returns whether the arena has something to give back, and its threads do not do it. */

@@ -9,6 +9,21 @@
 
 #include "arena/arena.h"
 
+/* When so many bytes have gathered in an inbox, the thread that pushes looks after it. */
+enum { VISIT_INBOX_BYTES = 384 << 10 };
+
+/* Relaxed: what is missed now is seen by the next thread that pushes or leaves the arena. */
+static inline bool visit_inbox_is_full(struct arena *arena)
+{
+    return atomic_load_explicit(&arena->inbox_bytes, memory_order_relaxed) >= VISIT_INBOX_BYTES;
+}
+
+/*
+ * Returns the inbox to the slabs. Called after the lock was given up, if the inbox is full: whoever
+ * pushed meanwhile could not get the lock, and may not come again.
+ */
+void visit_inbox(struct arena *arena);
+
 /*
  * Called after a parcel with so many bytes was pushed to the arena's inbox. If much has gathered
  * there, returns it to the slabs; and if the arena's threads have not entered it meanwhile, bounds

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { INBOX_BYTES = 384 << 10, LEAVE_OWN = 512 << 10, LEAVE_COMMON = 6 << 20 };
+enum { INBOX_BYTES = VISIT_INBOX_BYTES, LEAVE_OWN = 512 << 10, LEAVE_COMMON = 6 << 20 };
 
 struct batch {
     void *chunks[MANY];
@@ -82,6 +82,30 @@ static void return_what_gathers(void *argument)
     atomic_store(&arena->damaged, ARENA_DAMAGED);
     visit_after_push(arena, INBOX_BYTES);
     REQUIRE(atomic_load(&arena->inbox_bytes) == INBOX_BYTES, "returned before the repair");
+}
+
+/*
+ * A thread that is in its arena keeps all who push from returning anything, and they may not come
+ * again. So it does that itself when it leaves.
+ */
+static void push_beside_thread(void *argument)
+{
+    (void)argument;
+    struct arena *arena = unit_arena(), *from = unit_arena();
+
+    thread_self.home = cache_first(arena);
+    REQUIRE(cache_enter() == cache_first(arena), "not the thread's cache");
+    push_new(arena, from, MANY);
+    REQUIRE(visit_inbox_is_full(arena), "returned without the lock");
+    cache_leave(cache_first(arena));
+    REQUIRE(remote_inbox_empty(arena), "it waits for nobody");
+    REQUIRE(unit_count_state(arena, STATE_REMOTE) == 0, "chunks were lost on their way");
+}
+
+static void test_who_leaves_returns_what_came_meanwhile(void **state)
+{
+    (void)state;
+    assert_true(unit_child_succeeds(push_beside_thread, NULL));
 }
 
 static void test_what_gathers_in_an_inbox_is_returned(void **state)
@@ -202,6 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_gathers_in_an_inbox_is_returned),
+        cmocka_unit_test(test_who_leaves_returns_what_came_meanwhile),
         cmocka_unit_test(test_what_senders_leave_to_all_arenas_is_bounded),
         cmocka_unit_test(test_trimming_other_arenas),
         cmocka_unit_test(test_trimming_waits_for_locked_arenas),
