@@ -221,7 +221,6 @@ void stacks_thin(struct stacks *stacks)
 
         if (count > first)
             spill_oldest(stack, count - first);
-        bin_release_empty(bin_of(stack));
     }
 }
 

@@ -168,7 +168,8 @@ void stacks_flush(struct stacks *stacks);
 
 /*
  * Returns the chunks of all stacks to their slabs, except for those that the first stacks would
- * have room for, but leaves the stacks as long as they are.
+ * have room for, but leaves the stacks as long as they are, and empty slabs to their bins: the next
+ * thread then finds memory for the same classes.
  */
 void stacks_thin(struct stacks *stacks);
 

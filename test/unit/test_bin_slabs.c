@@ -88,6 +88,28 @@ static void test_only_a_short_empty_slab_is_kept(void **state)
     assert_null(arena->bins.of[SIZE_CLASSES - 1].spare);
 }
 
+/* The next thread of the cache then writes to the same pages for the class. */
+static void test_thinned_stacks_leave_a_class_its_slab(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+
+    for (unsigned size_class = 0; size_classes[size_class].size <= 2 << 10; size_class++) {
+        struct stacks *stacks = &cache_first(arena)->stacks;
+        struct stack *stack = &stacks->of[size_class];
+        void *chunk = unit_alloc(arena, unit_bin_size(stack));
+        const struct slab *slab = bin_of(stack)->current;
+
+        unit_free(arena, chunk);
+        stacks_thin(stacks);
+        assert_ptr_equal(bin_of(stack)->current, slab);
+        assert_ptr_equal(unit_alloc(arena, unit_bin_size(stack)), chunk);
+        unit_free(arena, chunk);
+        stacks_flush(stacks);
+        assert_null(bin_of(stack)->current);
+    }
+}
+
 static void test_a_chunk_for_calloc_knows_whether_it_is_clean(void **state)
 {
     (void)state;
@@ -221,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_the_fullest_partial_slab_comes_first, unit_flush_all),
         cmocka_unit_test_teardown(test_only_a_short_empty_slab_is_kept, unit_flush_all),
+        cmocka_unit_test_teardown(test_thinned_stacks_leave_a_class_its_slab, unit_flush_all),
         cmocka_unit_test_teardown(test_a_chunk_for_calloc_knows_whether_it_is_clean,
                                   unit_flush_all),
         cmocka_unit_test_teardown(test_without_memory_a_bin_stays_as_it_is, unit_flush_all),
