@@ -10,6 +10,7 @@
 #include "bins/heap_lists.h"
 #include "bins/heap_pages.h"
 #include "bins/heap_purge.h"
+#include "bins/heap_states.h"
 #include "bins/heap_steps.h"
 #include "bins/space.h"
 
@@ -178,7 +179,7 @@ bool heap_claim(struct heap *heap, unsigned first, unsigned units)
     if (unlikely(heap->noted))
         heap_pages_claimed(heap, first, units);
     heap->free_units -= units;
-    heap->states_written = true;
+    heap_states_used(heap, first, units);
     if (unlikely(heap->leaving))
         open_keep(heap->set, heap);
     if (heap->free_units == 0 && !being_rebuilt(heap))

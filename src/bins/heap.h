@@ -47,6 +47,9 @@ enum {
     TINY_SLABS_OFFSET = TINY_HEADER_OFFSET - 1472,
     TINY_FIRST_UNIT = 19,
     TINY_UNITS = TINY_HEAP_SIZE / UNIT_SIZE,
+    /* OS_PAGE of states describes so many units, as a power of two: 4 in TINY, 32 in SMALL. */
+    TINY_STATES_SHIFT = 2,
+    SMALL_STATES_SHIFT = 5,
     /* Every SMALL chunk is larger than a granule, so each chunk starts in a granule of its own. */
     SMALL_GRANULE = 512,
     /*
@@ -119,8 +122,8 @@ struct heap {
      * list to be unmapped.
      */
     bool leaving;
-    /* True if a slab was in the heap since its states were given back. */
-    bool states_written;
+    /* Which pages of states may have been written to: see heap_states.h. */
+    uint64_t states_written;
     /*
      * Bit maps over the units: in no slab; written to since the kernel gave them; free for one
      * tick; lost because the kernel failed to renew them. A heap with lost units is never unmapped.
@@ -136,10 +139,10 @@ struct heap {
      * hardened mode, guards (heap_guards.h), which are never in a slab, and their number.
      */
     uint64_t reserved[UNIT_WORDS];
-    /* How many units have states that can be written to: see heap_steps.h. */
-    unsigned state_units;
     uint64_t guards[UNIT_WORDS];
     unsigned guard_units;
+    /* How many units have states that can be written to: see heap_steps.h. */
+    unsigned state_units;
     /* SMALL: the free slab numbers. */
     uint64_t free_numbers[SMALL_SLABS / 64];
 };

@@ -15,6 +15,7 @@
 #include "bins/heap_lists.h"
 #include "bins/heap_pages.h"
 #include "bins/heap_purge.h"
+#include "bins/heap_states.h"
 #include "bins/heap_steps.h"
 #include "bins/heap_walk.h"
 #include "bins/limbo.h"
@@ -172,37 +173,6 @@ void heap_retire(struct heap *heap)
     heap_set_let_go(set);
 }
 
-/*
- * Gives back the states of a heap that is wholly free. They are NONE then, as if no chunk had ever
- * been there. If the kernel fails to renew them, there may be a hole, and the heap is never used
- * again. The last page of them stays, because a LARGE chunk may lie on the last page of the heap's
- * aligned range: see heap_steps.c. A heap that is older than the process is left alone, because its
- * mappings would have to be counted.
- */
-static size_t purge_states(struct heap *heap)
-{
-    size_t granule = heap->set->small ? SMALL_GRANULE / sizeof(uint32_t) : CHUNK_ALIGN;
-    uintptr_t from = round_up(heap_first_unit(heap) * (UNIT_SIZE / granule), os_page_size());
-    uintptr_t end = heap_size(heap) / granule & ~(uintptr_t)(os_page_size() - 1);
-    uintptr_t to = end - os_page_size();
-
-    if (!heap->states_written || heap->generation != mappings_generation() ||
-        end < from + 2 * os_page_size() || awaits_repair(heap))
-        return 0;
-    if (!hide(heap))
-        return 0;
-    if (!os_renew(pointer_to(heap->base + from), to - from)) {
-        os_fill_hole(pointer_to(heap->base + from), to - from);
-        if (heap->set->idle == heap)
-            heap->set->idle = NULL;
-        open_remove(heap->set, heap);
-        return 0;
-    }
-    heap->states_written = false;
-    show_to_walkers(heap);
-    return to - from;
-}
-
 /* Handles the next heap of a round. Returns false if the allowance is used up. */
 static bool age_heap(struct heap_set *set, struct heap *heap)
 {
@@ -217,10 +187,12 @@ static bool age_heap(struct heap_set *set, struct heap *heap)
         return false;
     for (unsigned word = 0; word < UNIT_WORDS; word++)
         heap->aged[word] = heap->vacant[word] & heap->dirty[word];
+    if (set->thorough)
+        heap_states_purge(heap, &set->allowance);
+    if (set->allowance == 0)
+        return false;
     if (set->age_next == heap)
         set->age_next = heap->next_open;
-    if (wholly_free(heap) && set->thorough)
-        purge_states(heap);
     return true;
 }
 
@@ -255,7 +227,7 @@ size_t heap_set_release(struct heap_set *set)
         if (!wholly_free(heap))
             continue;
         if (!set->alone)
-            bytes += heap_purge(heap, false, 1, &all) + purge_states(heap);
+            bytes += heap_purge(heap, false, 1, &all) + heap_states_purge(heap, &all);
         else if (heap_destroy(heap))
             bytes += size;
     }
@@ -273,7 +245,7 @@ size_t heap_set_trim(struct heap_set *set)
 
     for (heap = set->open; heap != NULL; heap = next) {
         next = heap->next_open;
-        bytes += heap_purge(heap, false, 1, &all);
+        bytes += heap_purge(heap, false, 1, &all) + heap_states_purge(heap, &all);
     }
     return bytes;
 }
