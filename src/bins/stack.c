@@ -19,8 +19,12 @@ enum {
     FIRST_TINY = 16,
     FIRST_TINY_BYTES = 1 << 10,
     FIRST_UP_TO = 3 << 10,
-    /* The same for the caches of a process with very many threads. */
+    /*
+     * The same for the caches of a process with very many threads. Larger chunks have no stack
+     * there until one is freed and wanted again; then it begins with this length.
+     */
     LEAN_TINY_BYTES = 256,
+    LEAN_FROM_NONE = 2,
     /* The bounds of the longer stacks, in chunks and in bytes. */
     LIMIT_TINY = 1024,
     LIMIT_TINY_BYTES = 64 << 10,
@@ -81,7 +85,7 @@ static unsigned first_limit(const struct stacks *stacks, unsigned size_class)
     if (size_class >= TINY_CLASSES)
         return !stacks->lean && size <= FIRST_UP_TO;
     if (stacks->lean)
-        return at_most(LEAN_TINY_BYTES / size, FIRST_TINY) | 1;
+        return size > LEAN_TINY_BYTES ? 0 : at_most(LEAN_TINY_BYTES / size, FIRST_TINY) | 1;
     return first_capacity(size_class);
 }
 
@@ -219,6 +223,9 @@ void stacks_thin(struct stacks *stacks)
         struct stack *stack = &stacks->of[size_class];
         unsigned first = first_limit(stacks, size_class), count = stack_count(stack);
 
+        /* A stack that began without room had use for a few chunks. */
+        if (first == 0 && size_class < TINY_CLASSES)
+            first = LEAN_FROM_NONE;
         if (count > first)
             spill_oldest(stack, count - first);
     }
@@ -309,6 +316,19 @@ static bool is_cheap(const struct stack *stack, unsigned limit)
            (bytes_of(stack, 1) <= CHEAP_TINY_UP_TO ? CHEAP_TINY_BYTES : CHEAP_BYTES);
 }
 
+/* Returns whether a stack has been full and empty in turn as often as it takes to lengthen it. */
+static bool is_short(const struct stack *stack, unsigned limit)
+{
+    return stack->returns >= (limit == 0 && stack->size_class < TINY_CLASSES ? 1 : RETURNS);
+}
+
+static unsigned next_limit(const struct stack *stack, unsigned limit)
+{
+    if (limit == 0)
+        return stack->size_class < TINY_CLASSES ? LEAN_FROM_NONE : 1;
+    return at_most(limit * 2, stack_limit_max(stack));
+}
+
 /*
  * Lengthens the stack if it is too short: it has been full and empty in turn, or it is so short
  * that it costs little, and was empty often enough. Chunks that are all allocated at once, and then
@@ -318,10 +338,10 @@ static bool lengthen_if_short(struct stack *stack, unsigned refills)
 {
     struct stacks *stacks = stacks_of(stack);
     unsigned old = stack_limit(stack);
-    unsigned limit = old == 0 ? 1 : at_most(old * 2, stack_limit_max(stack));
+    unsigned limit = next_limit(stack, old);
     size_t more = bytes_of(stack, limit - old);
 
-    if (limit == old || (stack->returns < RETURNS &&
+    if (limit == old || (!is_short(stack, old) &&
                          (stack->refills < refills || stacks->lean || !is_cheap(stack, limit))))
         return false;
     if (!stack_room_take(stacks, more) && !ask_for_room(stacks, more))
