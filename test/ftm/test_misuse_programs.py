@@ -70,6 +70,10 @@ class MisusePrograms(unittest.TestCase):
         # One chunk of eight lies at the beginning of its slot, where this one reads on unseen.
         self.check_stopped_by_guard("unterminated_is_printed", 12)
 
+    def test_what_is_sent_may_not_go_on_into_a_freed_chunk(self):
+        name = "writev_reads_freed_neighbour"
+        self.check(name, "reported", "writev", run(name, FT_MALLOC_HARDEN="0"))
+
     def test_reports_of_checked_functions_have_a_stack(self):
         done = run("memcpy_1_beyond")
         line = re.compile(rf"^    #0 0x[0-9a-f]+ .*{pathlib.Path(PROGRAM).name}", re.MULTILINE)

@@ -227,3 +227,19 @@ bool bounds_begin(void)
     bounds_tables.map = layout->heap_map;
     return true;
 }
+
+bool bounds_hold_joined(const char *from, size_t size)
+{
+    struct ft_malloc_extent next;
+    size_t room;
+
+    while (!bounds_hold(from, size)) {
+        room = bounds_room(from);
+        next = bounds_tables.ask(from + room);
+        if (room >= size || next.start != from + room || next.size == 0)
+            return room >= size;
+        from += room;
+        size -= room;
+    }
+    return true;
+}

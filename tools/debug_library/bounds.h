@@ -77,6 +77,13 @@ size_t bounds_room(const void *pointer);
 /* Returns whether the access is allowed. */
 bool bounds_hold(const void *pointer, size_t size);
 
+/*
+ * Like bounds_hold(), but the access may go on into the next chunk if that is live and begins just
+ * behind the last byte of this one. Chunks that fill their class lie side by side, and programs
+ * such as nginx hand two buffers to the kernel as one if one ends where the other begins.
+ */
+bool bounds_hold_joined(const char *from, size_t size);
+
 #define HEAP_IS_SMALL (UINT32_C(1) << 31)
 #define BOUNDS_INLINE static inline __attribute__((always_inline))
 

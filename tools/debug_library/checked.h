@@ -53,6 +53,13 @@ CHECKED_INLINE void check_read(const char *function, const void *pointer, size_t
     check_access(function, pointer, bytes, false);
 }
 
+/* For what is handed to the kernel, perhaps several chunks at once. */
+CHECKED_INLINE void check_sent(const char *function, const void *pointer, size_t bytes)
+{
+    if (bytes != 0 && __builtin_expect(!bounds_hold_joined(pointer, bytes), false))
+        checked_fail(function, pointer, bytes, false, __builtin_return_address(0));
+}
+
 /* For __..._chk functions: `object` is what the compiler knows of the size of the destination. */
 CHECKED_INLINE void check_object(size_t bytes, size_t object)
 {

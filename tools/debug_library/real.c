@@ -32,6 +32,10 @@ struct real_quick real_quick = {first_memmove, first_memset, first_memcmp};
         offsetof(struct real, member), symbol                                                      \
     }
 
+/*
+ * All of them must be there: for one that is not, dlsym() allocates a message, and the caller may
+ * be libft_malloc.so, with a lock held.
+ */
 static const struct name {
     size_t offset;
     const char *symbol;
@@ -54,6 +58,14 @@ static const struct name {
     FOUND_AS(vsnprintf_chk, "__vsnprintf_chk"),
     FOUND_AS(vswprintf, "vswprintf"),
     FOUND_AS(vswprintf_chk, "__vswprintf_chk"),
+    FOUND_AS(vfscanf, "vfscanf"),
+    FOUND_AS(vfscanf_c99, "__isoc99_vfscanf"),
+    FOUND_AS(vsscanf, "vsscanf"),
+    FOUND_AS(vsscanf_c99, "__isoc99_vsscanf"),
+#if REAL_HAS_C23
+    FOUND_AS(vfscanf_c23, "__isoc23_vfscanf"),
+    FOUND_AS(vsscanf_c23, "__isoc23_vsscanf"),
+#endif
     FOUND_AS(read, "read"),
     FOUND_AS(pread, "pread"),
     FOUND_AS(recv, "recv"),

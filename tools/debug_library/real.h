@@ -17,6 +17,13 @@
 #undef fread_unlocked
 #undef fwrite_unlocked
 
+/* Programs call the names of C23 only if they were compiled for a C library that has them. */
+#if __GLIBC_PREREQ(2, 38)
+#define REAL_HAS_C23 1
+#else
+#define REAL_HAS_C23 0
+#endif
+
 struct real {
     /* For memcpy(), too: old programs call it with ranges that overlap, and it is as quick. */
     void *(*memmove)(void *to, const void *from, size_t size);
@@ -39,6 +46,14 @@ struct real {
     int (*vswprintf)(wchar_t *to, size_t count, const wchar_t *format, va_list arguments);
     int (*vswprintf_chk)(wchar_t *to, size_t count, int flag, size_t object, const wchar_t *format,
                          va_list arguments);
+    int (*vfscanf)(FILE *stream, const char *format, va_list arguments);
+    int (*vfscanf_c99)(FILE *stream, const char *format, va_list arguments);
+    int (*vsscanf)(const char *text, const char *format, va_list arguments);
+    int (*vsscanf_c99)(const char *text, const char *format, va_list arguments);
+#if REAL_HAS_C23
+    int (*vfscanf_c23)(FILE *stream, const char *format, va_list arguments);
+    int (*vsscanf_c23)(const char *text, const char *format, va_list arguments);
+#endif
     ssize_t (*read)(int fd, void *to, size_t size);
     ssize_t (*pread)(int fd, void *to, size_t size, off_t offset);
     ssize_t (*recv)(int fd, void *to, size_t size, int flags);

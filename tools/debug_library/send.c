@@ -13,31 +13,31 @@ CHECKED_API ssize_t checked_sendto(int, const void *, size_t, int, const struct 
 
 ssize_t checked_write_to(int fd, const void *from, size_t size)
 {
-    check_read("write()", from, size);
+    check_sent("write()", from, size);
     return real()->write(fd, from, size);
 }
 
 ssize_t checked_pwrite(int fd, const void *from, size_t size, off_t offset)
 {
-    check_read("pwrite()", from, size);
+    check_sent("pwrite()", from, size);
     return real()->pwrite(fd, from, size, offset);
 }
 
 ssize_t checked_pwrite64(int fd, const void *from, size_t size, off_t offset)
 {
-    check_read("pwrite()", from, size);
+    check_sent("pwrite()", from, size);
     return real()->pwrite(fd, from, size, offset);
 }
 
 ssize_t checked_send(int fd, const void *from, size_t size, int flags)
 {
-    check_read("send()", from, size);
+    check_sent("send()", from, size);
     return real()->send(fd, from, size, flags);
 }
 
 ssize_t checked_sendto(int fd, const void *from, size_t size, int flags,
                        const struct sockaddr *address, socklen_t length)
 {
-    check_read("sendto()", from, size);
+    check_sent("sendto()", from, size);
     return real()->sendto(fd, from, size, flags, address, length);
 }

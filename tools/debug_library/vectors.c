@@ -36,7 +36,7 @@ static bool shorten(struct shortened *shortened, const struct iovec *parts, size
     size_t before = 0, room = 0, rest, n;
 
     for (n = 0; n < count; n++) {
-        if (parts[n].iov_len != 0 && !bounds_hold(parts[n].iov_base, parts[n].iov_len)) {
+        if (parts[n].iov_len != 0 && !bounds_hold_joined(parts[n].iov_base, parts[n].iov_len)) {
             room = bounds_room(parts[n].iov_base);
             if (room < parts[n].iov_len)
                 break;
@@ -126,7 +126,7 @@ ssize_t checked_recvmsg(int fd, struct msghdr *message, int flags)
 CHECKED_INLINE void check_parts(const char *function, const struct iovec *parts, size_t count)
 {
     for (size_t n = 0; n < count; n++)
-        check_read(function, parts[n].iov_base, parts[n].iov_len);
+        check_sent(function, parts[n].iov_base, parts[n].iov_len);
 }
 
 ssize_t checked_writev(int fd, const struct iovec *parts, int count)

@@ -79,6 +79,22 @@ static bool vectors_fill(void)
            memcmp(one, "abc", 3) == 0 && memcmp(other, "def", 3) == 0;
 }
 
+/* nginx hands buffers that lie side by side to the kernel as one. */
+static bool joined_chunks_are_sent(void)
+{
+    char *chunk = two_side_by_side(8192);
+    struct iovec part = {chunk == NULL ? chunk_of(16384) : chunk, opaque_size(16384)};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    FILE *file = tmpfile();
+    int fd = fileno(file), ends[2];
+
+    return write(fd, part.iov_base, part.iov_len) == 16384 && writev(fd, &part, 1) == 16384 &&
+           pwrite(fd, part.iov_base, part.iov_len, 0) == 16384 &&
+           preadv(fd, &part, 1, 0) == 16384 && socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) == 0 &&
+           sendmsg(ends[0], &message, 0) == 16384 && recvmsg(ends[1], &message, 0) == 16384 &&
+           send(ends[0], part.iov_base, part.iov_len, 0) == 16384;
+}
+
 static bool getcwd_fits(void)
 {
     char *chunk = chunk_of(SIZE);
@@ -203,6 +219,41 @@ static bool strings_fill_their_chunks(void)
     return strcmp(copy, "hello") == 0 && strlen(strcpy(text, copy)) == 5;
 }
 
+/* A width that is too large, or none, for words that fit. */
+static bool scanf_fits(void)
+{
+    char *word = chunk_of(SIZE), *other = chunk_of(8);
+    int number = 0, seen = 0;
+
+    return sscanf("twenty-three bytes", "%s %1000[a-f]", word, other) == 2 &&
+           strcmp(word, "twenty-three") == 0 && strcmp(other, "b") == 0 && other[2] == 'x' &&
+           sscanf("12 abcdefg %34", "%d%s %%%*d%n", &number, other, &seen) == 2 && seen == 14 &&
+           number == 12 && strcmp(other, "abcdefg") == 0;
+}
+
+/* What is not read is not stored, and the result is that of the C library. */
+static bool scanf_stops_early(void)
+{
+    char *chunk = chunk_of(8);
+    char *short_one = chunk_of(1);
+
+    return sscanf("abc", "%1000c%s", chunk, short_one) == 1 && memcmp(chunk, "abcxx", 5) == 0 &&
+           sscanf("12", "%*d %s%n", short_one, (int *)(void *)short_one) == EOF &&
+           sscanf("12 a", "%*d b%n %s", (int *)(void *)short_one, short_one) == 0 &&
+           sscanf("12", "%hhd %[z]", (signed char *)short_one, chunk) == 1 && *short_one == 12 &&
+           sscanf("a", "%[z]", chunk) == 0 && memcmp(chunk, "abcxx", 5) == 0;
+}
+
+/* %as allocated before C99, as %ms does, so the chunk is one for a pointer. */
+static bool scanf_allocates(void)
+{
+    char **place = (char **)(void *)chunk_of(sizeof *place);
+    char **other = (char **)(void *)chunk_of(sizeof *other);
+
+    return old_sscanf("a-word another", "%as %m[a-z]", place, other) == 2 &&
+           strcmp(*place, "a-word") == 0 && strcmp(*other, "another") == 0;
+}
+
 static const struct program table[] = {
     {"snprintf_fits", snprintf_fits, HARMLESS, NULL},
     {"sprintf_fills", sprintf_fills, HARMLESS, NULL},
@@ -211,6 +262,7 @@ static const struct program table[] = {
     {"recv_gets_less", recv_gets_less, HARMLESS, NULL},
     {"vectors_get_less", vectors_get_less, HARMLESS, NULL},
     {"vectors_fill", vectors_fill, HARMLESS, NULL},
+    {"joined_chunks_are_sent", joined_chunks_are_sent, HARMLESS, NULL},
     {"getcwd_fits", getcwd_fits, HARMLESS, NULL},
     {"fread_gets_less", fread_gets_less, HARMLESS, NULL},
     {"fgets_gets_less", fgets_gets_less, HARMLESS, NULL},
@@ -222,6 +274,9 @@ static const struct program table[] = {
     {"nothing_is_copied", nothing_is_copied, HARMLESS, NULL},
     {"usable_size_is_usable", usable_size_is_usable, HARMLESS, NULL},
     {"whole_chunks_are_copied", whole_chunks_are_copied, HARMLESS, NULL},
+    {"scanf_fits", scanf_fits, HARMLESS, NULL},
+    {"scanf_stops_early", scanf_stops_early, HARMLESS, NULL},
+    {"scanf_allocates", scanf_allocates, HARMLESS, NULL},
     {"strings_fill_their_chunks", strings_fill_their_chunks, HARMLESS, NULL},
 };
 PROGRAMS(fine, "fine");

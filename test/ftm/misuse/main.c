@@ -9,8 +9,9 @@
 #include <string.h>
 
 static const struct programs *const all[] = {
-    &programs_direct, &programs_frees,   &programs_copies, &programs_texts,      &programs_streams,
-    &programs_sizes,  &programs_threads, &programs_new,    &programs_remembered, &programs_fine,
+    &programs_direct,  &programs_frees,      &programs_copies, &programs_texts,
+    &programs_streams, &programs_scans,      &programs_sizes,  &programs_threads,
+    &programs_new,     &programs_remembered, &programs_fine,
 };
 
 static const char *const outcomes[] = {"reported", "stopped", "harmless", "unseen"};
@@ -38,6 +39,19 @@ char *chunk_of(size_t size)
     for (size_t n = 0; n < size; n++)
         chunk[n] = 'x';
     return chunk;
+}
+
+char *two_side_by_side(size_t size)
+{
+    enum { CHUNKS = 64 };
+    char *chunks[CHUNKS];
+
+    for (unsigned n = 0; n < CHUNKS; n++)
+        chunks[n] = chunk_of(size);
+    for (unsigned n = 0; n < CHUNKS * CHUNKS; n++)
+        if (chunks[n / CHUNKS] + size == chunks[n % CHUNKS])
+            return chunks[n / CHUNKS];
+    return NULL;
 }
 
 void churn(size_t size)

@@ -31,8 +31,8 @@ struct programs {
 };
 
 extern const struct programs programs_direct, programs_frees, programs_copies, programs_texts,
-    programs_streams, programs_sizes, programs_threads, programs_new, programs_remembered,
-    programs_fine;
+    programs_streams, programs_scans, programs_sizes, programs_threads, programs_new,
+    programs_remembered, programs_fine;
 
 #define PROGRAMS(name, kind)                                                                       \
     const struct programs programs_##name = {kind, table, sizeof table / sizeof table[0]}
@@ -43,6 +43,14 @@ size_t opaque_size(size_t size);
 
 /* Returns a chunk whose bytes were all written to. */
 char *chunk_of(size_t size);
+
+/*
+ * Returns the first of two chunks that lie side by side, or NULL if there are none.
+ */
+char *two_side_by_side(size_t size);
+
+/* scanf() as it was before C99, which programs without a standard, or with an old one, call. */
+int old_sscanf(const char *text, const char *format, ...) __asm__("sscanf");
 
 /* Allocates and frees so much that every quarantine has been emptied. */
 void churn(size_t size);

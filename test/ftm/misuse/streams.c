@@ -169,6 +169,17 @@ static bool sendmsg_reads_beyond(void)
     return sendmsg(socket_of_bytes(SOCK_STREAM), &message, 0) < 0;
 }
 
+/* What is behind the chunk was one, too. */
+static bool writev_reads_freed_neighbour(void)
+{
+    char *chunk = two_side_by_side(8192);
+    struct iovec part = {chunk == NULL ? chunk_of(8192) : chunk, opaque_size(16384)};
+
+    if (chunk != NULL)
+        free(opaque(chunk + 8192));
+    return writev(fileno(file_of_bytes()), &part, 1) < 0;
+}
+
 static bool readlinkat_beyond(void)
 {
     return readlinkat(AT_FDCWD, "/proc/self/exe", chunk_of(4), opaque_size(MORE)) < 0;
@@ -235,6 +246,8 @@ static const struct program table[] = {
     {"preadv_beyond", preadv_beyond, REPORTED, BEYOND("preadv", "66 bytes")},
     {"recvmsg_beyond", recvmsg_beyond, REPORTED, BEYOND("recvmsg", "74 bytes")},
     {"writev_reads_beyond", writev_reads_beyond, REPORTED, "writev\\(\\): reads 76 bytes past"},
+    {"writev_reads_freed_neighbour", writev_reads_freed_neighbour, REPORTED,
+     "writev\\(\\): reads 8192 bytes past"},
     {"pwritev_reads_beyond", pwritev_reads_beyond, REPORTED, "pwritev\\(\\): reads 76 bytes past"},
     {"sendmsg_reads_beyond", sendmsg_reads_beyond, REPORTED, "sendmsg\\(\\): reads 76 bytes past"},
     {"getrandom_beyond", getrandom_beyond, REPORTED, BEYOND("getrandom", "8 bytes")},
