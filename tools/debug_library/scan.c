@@ -1,8 +1,9 @@
 /*
  * scanf, sscanf and their relatives. If a chunk might be too small for what a conversion stores,
- * the conversion stores it elsewhere: a text of any length into memory that the C library allocates, as
- * for %ms, and a value into a variable. Then it is known what was stored, and it is checked and put
- * into the chunk. So nothing is reported of a width that is too large if the text is short enough.
+ * the conversion stores it elsewhere: a text of any length into memory that the C library
+ * allocates, as for %ms, and a value into a variable. Then it is known what was stored, and it is
+ * checked and put into the chunk. So nothing is reported of a width that is too large if the text
+ * is short enough.
  */
 #include "checked.h"
 #include "real.h"
