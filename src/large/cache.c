@@ -9,7 +9,6 @@
 #include "os/os.h"
 
 enum {
-    CACHE_CHUNK_BYTES = 32 << 20,
     /* How many chunks of a list are looked at: those of the first list may be too small. */
     LOOK = 8,
     /*
@@ -19,6 +18,8 @@ enum {
     EVICT = 4,
     /* Bytes evicted at a time, without the last mapping. The kernel needs time for each byte. */
     EVICT_BYTES = 8 << 20,
+    /* How many times as large as a request a mapping may be whose rest is lent. */
+    LENDS = 4,
 };
 
 /*
@@ -99,17 +100,61 @@ static struct large *take_best(size_t size, size_t most, size_t align, bool grow
     return best;
 }
 
+/* Takes a mapping that is larger than usual, and notes that the rest is lent. */
+static struct large *take_lent(size_t size, size_t align)
+{
+    size_t lends = bound_lends(false);
+    size_t most = size * LENDS - size < lends ? size * LENDS : size + lends;
+    struct large *large = most <= size * 2 ? NULL : take_best(size, most, align, false);
+
+    if (large != NULL)
+        cache_lend(large, large->mapped - size);
+    return large;
+}
+
+/*
+ * A mapping twice as large will do, too: what is too much of it was touched before and waits here
+ * anyway, while a new mapping would have to be touched anew. One four times as large will do as
+ * long as live chunks use most of what they hold.
+ */
 struct large *cache_take(size_t size, size_t align)
 {
-    /*
-     * A mapping twice as large will do, too: what is too much of it was touched before and waits
-     * here anyway, while a new mapping would have to be touched anew.
-     */
     struct large *large = take_best(size, size * 2, align, false);
 
     if (large == NULL)
+        large = take_lent(size, align);
+    if (large == NULL)
         bound_miss(size, size * 2, false, clock_now());
     return large;
+}
+
+/* Of a mapping that has less than half of the size, too little was touched to be worth the call. */
+static bool may_lengthen(const struct large *large, size_t size, size_t align)
+{
+    return large->mapped < size && large->mapped >= size / 2 && large->reserved >= size &&
+           large_aligned(large, align);
+}
+
+struct large *cache_take_short(size_t size, size_t align)
+{
+    struct large *best = NULL;
+
+    if (cached_bytes() == 0 || size / 2 < OS_PAGE)
+        return NULL;
+    for (unsigned bucket = size_bucket(size) + 1;
+         best == NULL && bucket-- > size_bucket(size / 2);) {
+        struct large *large = cache.lists[bucket];
+
+        for (unsigned seen = 0; large != NULL && seen < LOOK; seen++, large = large->next)
+            if (may_lengthen(large, size, align) && (best == NULL || large->mapped > best->mapped))
+                best = large;
+    }
+    if (best != NULL) {
+        unlink_large(best);
+        registry_take_out(best);
+        bound_served();
+    }
+    return best;
 }
 
 bool cache_may_have_grown(void)
@@ -123,7 +168,7 @@ bool cache_may_have_grown(void)
  */
 struct large *cache_take_growing(size_t size)
 {
-    size_t most = size * (bound_lends() ? GROWN : 2);
+    size_t most = size * (bound_lends(true) > 0 ? GROWN : 2);
     struct large *large;
 
     if (!cache_may_have_grown())
@@ -187,14 +232,9 @@ static struct large *move_to_list(struct large *large, struct large *list)
     return large;
 }
 
-/*
- * The newest mapping is not worth keeping if everything older would have to be evicted for it, or
- * if it is larger than any cached mapping may be.
- */
+/* The newest mapping is not worth keeping if everything older would have to be evicted for it. */
 static bool too_large(const struct large *large, uint64_t now)
 {
-    if (large->mapped > CACHE_CHUNK_BYTES)
-        return true;
     if (large->mapped <= bound_bytes())
         return false;
     bound_note_lost(large, now);

@@ -11,9 +11,14 @@ enum {
     CACHE_BYTES_LEAST = 8 << 20,
     /* How many bytes the cache may hold before it has learned anything. */
     LEARNED_LEAST = 2 << 20,
+    /* How many times as many bytes as a request missed are learned: soon, no further one misses. */
+    LEARN_TIMES = 4,
     /* How many of the mappings that were unmapped lately are remembered. */
     LOST = 64,
-    /* Live chunks may hold this many bytes for growth, plus this part of all live bytes. */
+    /*
+     * Live chunks may hold this part of all live bytes without using it, and if they grow, this
+     * many bytes more.
+     */
     LENT_LEAST = 4 << 20,
     LENT_PART = 4,
 };
@@ -86,9 +91,11 @@ void cache_lend(struct large *large, size_t bytes)
     large->lent = bytes;
 }
 
-bool bound_lends(void)
+size_t bound_lends(bool growing)
 {
-    return bound.lent <= LENT_LEAST + bound.live / LENT_PART;
+    size_t most = (growing ? LENT_LEAST : 0) + bound.live / LENT_PART;
+
+    return bound.lent < most ? most - bound.lent : 0;
 }
 
 static unsigned lost_grown_count(void)
@@ -128,7 +135,7 @@ void bound_miss(size_t size, size_t most, bool growing, uint64_t now)
     for (struct lost *lost = bound.lost; lost < bound.lost + LOST; lost++)
         if (lost->mapped >= size && lost->mapped <= most && (lost->grown || !growing) &&
             lost->mapped != 0 && !bound_is_too_old(lost->at, now)) {
-            cache_learn(lost->mapped);
+            cache_learn(LEARN_TIMES * lost->mapped);
             set_lost(lost, 0, 0, false);
             return;
         }

@@ -37,10 +37,9 @@ void bound_forget_lost(void);
 bool bound_lost_grown(void);
 
 /*
- * Returns false while live chunks already hold so much room for growth that they should not get
- * more.
+ * Returns how many bytes more live chunks may hold that they do not use: chunks that grow, or any.
  */
-bool bound_lends(void);
+size_t bound_lends(bool growing);
 
 /*
  * Ends a period that has lasted long enough, and returns true then. If the cache served no request

@@ -117,11 +117,36 @@ static void *map_plain(size_t size, size_t needed, size_t mapped, size_t align)
                : large_enter(start, size, &(struct large_place){mapped, mapped, 0, false});
 }
 
+/*
+ * Takes a free mapping: one with memory from the cache, one without, or one from the cache that has
+ * to become longer.
+ */
+static struct large *take_free(size_t size, size_t mapped, size_t align, bool *clean)
+{
+    struct large *large, *shorter = NULL;
+
+    registry_lock();
+    large = cache_take(mapped, align);
+    *clean = large == NULL;
+    if (large == NULL)
+        large = vacated_take(mapped, align);
+    if (large != NULL)
+        atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
+    else
+        shorter = cache_take_short(mapped, align);
+    registry_unlock();
+    if (shorter != NULL && large_lengthen(shorter, mapped, size)) {
+        *clean = false;
+        return shorter;
+    }
+    return large;
+}
+
 void *large_alloc(size_t size, size_t align, bool *clean)
 {
     size_t needed = round_up(size > 0 ? size : 1, os_page_size());
     size_t mapped = large_mapping_size(needed);
-    struct large *large = NULL;
+    struct large *large;
     void *start;
 
     if (needed < size)
@@ -130,14 +155,7 @@ void *large_alloc(size_t size, size_t align, bool *clean)
         *clean = true;
         return alloc_exact(size, align);
     }
-    registry_lock();
-    large = cache_take(mapped, align);
-    *clean = large == NULL;
-    if (large == NULL)
-        large = vacated_take(mapped, align);
-    if (large != NULL)
-        atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
-    registry_unlock();
+    large = take_free(size, mapped, align, clean);
     if (large != NULL)
         return large_start(large);
     large_make_way(0);

@@ -237,10 +237,24 @@ void *large_enter(void *start, size_t size, const struct large_place *place);
 
 /*
  * Takes the best fitting mapping of at least `size` and at most 2 * `size` bytes, at a multiple of
- * `align`, out of the cache. Returns NULL if there is none; if such a mapping was unmapped lately,
- * the cache learns from it.
+ * `align`, out of the cache; of up to 4 * `size` bytes while live chunks use most of what they
+ * hold. Returns NULL if there is none; if a mapping of up to 2 * `size` bytes was
+ * unmapped lately, the cache learns from it.
  */
 struct large *cache_take(size_t size, size_t align);
+
+/*
+ * Takes the longest mapping of `size` / 2 to `size` bytes whose address space suffices for `size`,
+ * as registry_take_out() does. It is not live yet: large_lengthen() makes it so.
+ */
+struct large *cache_take_short(size_t size, size_t align);
+
+/*
+ * Gives a mapping that cache_take_short() took `mapped` bytes, and makes it a live chunk of `size`
+ * bytes. If the kernel refuses, puts it into the cache again, and returns false. The caller does
+ * not hold the lock.
+ */
+bool large_lengthen(struct large *large, size_t mapped, size_t size);
 
 /*
  * Takes a mapping out of the cache that has address space behind it and up to GROWN * `size` bytes:

@@ -5,6 +5,7 @@
  */
 #include "large/registry.h"
 
+#include "base/clock.h"
 #include "base/outside.h"
 #include "large/headroom.h"
 #include "os/os.h"
@@ -32,6 +33,45 @@ static void store_extent(struct large *large, size_t mapped, size_t reserved)
 }
 
 /*
+ * Commits headroom, so that the mapping has `mapped` bytes; the caller stores that. If the kernel
+ * refuses, the mapping has no headroom any more.
+ */
+static bool commit(const struct large *large, size_t mapped)
+{
+    size_t more = mapped - large->mapped;
+
+    if (os_renew(large_end(large), more))
+        return true;
+    /* That part may be a hole now, which is not ours any more. Unmap what is behind it. */
+    if (large->reserved > mapped)
+        os_unmap(large_end(large) + more, large->reserved - mapped);
+    return false;
+}
+
+bool large_lengthen(struct large *large, size_t mapped, size_t size)
+{
+    bool done = commit(large, mapped);
+
+    if (!done) {
+        headroom_give(large->promised);
+        large->promised = 0;
+    }
+    registry_lock();
+    if (done) {
+        large->mapped = mapped;
+        large->taker = NULL;
+        cache_count_live(mapped);
+        /* Relaxed: see struct large. */
+        atomic_store_explicit(&large->requested, size + 1, memory_order_relaxed);
+    } else {
+        large->reserved = large->mapped;
+        cache_put(large, clock_now());
+    }
+    registry_unlock();
+    return done;
+}
+
+/*
  * Commits half as much more as is needed, if there is room. Memory that is never touched costs
  * nothing, and the next steps need no system call.
  */
@@ -40,15 +80,11 @@ static bool grow_into_headroom(struct large *large, size_t needed)
     size_t mapped = needed < large->reserved - needed / 2
                         ? round_up(needed + needed / 2, os_page_size())
                         : needed;
-    size_t more = mapped - large->mapped;
 
-    if (os_renew(large_end(large), more)) {
+    if (commit(large, mapped)) {
         store_extent(large, mapped, large->reserved);
         return true;
     }
-    /* That part may be a hole now, which is not ours any more. Unmap what is behind it. */
-    if (large->reserved > mapped)
-        os_unmap(large_end(large) + more, large->reserved - mapped);
     store_extent(large, large->mapped, large->mapped);
     return false;
 }
