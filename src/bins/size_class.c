@@ -11,17 +11,20 @@
              : (128ul << DOUBLING(c)) + (((c)-8) % 8 + 1) * (16ul << DOUBLING(c)))
 
 /*
- * Slab sizes. Untouched pages cost nothing, so a slab is as large as its zone allows without
- * keeping too much memory for one class: one unit for TINY; for SMALL 32 KiB growing to 256 KiB.
- * Above 32 KiB a slab holds four, two, or one chunk, exactly: those sizes are multiples of 4, 8 and
- * 16 KiB.
+ * Slab sizes. Untouched pages cost nothing, but threads that come and go put their slabs at other
+ * places each time and so touch their first pages. A slab is one unit for TINY; for SMALL 32 KiB
+ * growing to 64 KiB or a little more, so that an eighth at most is left over. Above 32 KiB a slab
+ * holds four, two, or one chunk, exactly: those sizes are multiples of 4, 8 and 16 KiB.
  */
+#define FITS(c, units) ((units)*UNIT_SIZE % SIZE(c) * 8 <= (units)*UNIT_SIZE)
 #define UNITS(c)                                                                                   \
     (SIZE(c) <= TINY_MAX     ? 1                                                                   \
      : SIZE(c) <= 1024       ? 2                                                                   \
-     : SIZE(c) <= 2 * 1024   ? 4                                                                   \
-     : SIZE(c) <= 8 * 1024   ? 8                                                                   \
-     : SIZE(c) <= 32 * 1024  ? 16                                                                  \
+     : SIZE(c) <= 4 * 1024   ? 4                                                                   \
+     : SIZE(c) <= 8 * 1024   ? 5                                                                   \
+     : SIZE(c) <= 32 * 1024  ? FITS(c, 4)   ? 4                                                    \
+                               : FITS(c, 5) ? 5                                                    \
+                                            : 6                                                    \
      : SIZE(c) <= 64 * 1024  ? SIZE(c) * 4 / UNIT_SIZE                                             \
      : SIZE(c) <= 128 * 1024 ? SIZE(c) * 2 / UNIT_SIZE                                             \
                              : SIZE(c) / UNIT_SIZE)

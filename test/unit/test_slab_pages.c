@@ -22,7 +22,7 @@ static void test_live_neighbours_survive_and_a_second_trim_makes_no_calls(void *
         fill(arena, sizes[n]);
         free_most(arena);
         /* Where two live chunks are far enough apart, a page is between them. */
-        assert_true(arena_trim(arena) > 0 || sizes[n] * KEEP_ONE_OF < 2 * os_page_size());
+        assert_true(arena_trim(arena) > 0 || sizes[n] * keep_one_of < 2 * os_page_size());
         check_kept(sizes[n]);
         before = calls();
         assert_int_equal(slab_pages_trim(&arena->bins), 0);
@@ -43,9 +43,9 @@ static void test_whole_pages_between_live_chunks_are_zero(void **state)
     fill(arena, 1500);
     free_most(arena);
     arena_trim(arena);
-    for (unsigned i = 0; i + KEEP_ONE_OF < CHUNKS; i += KEEP_ONE_OF) {
+    for (unsigned i = 0; i + keep_one_of < CHUNKS; i += keep_one_of) {
         uintptr_t from = round_up((uintptr_t)chunks[i] + unit_chunk(chunks[i]).usable, page);
-        uintptr_t to = (uintptr_t)chunks[i + KEEP_ONE_OF] & ~(page - 1);
+        uintptr_t to = (uintptr_t)chunks[i + keep_one_of] & ~(page - 1);
 
         /* A fresh arena hands out chunks upward, mostly; others say nothing here. */
         if (to <= from || to - from > 256 << 10)
@@ -71,7 +71,7 @@ static void test_chunks_on_given_pages_are_counted_when_wanted_again(void **stat
     bytes = (after.given - before.given) * OS_PAGE;
     assert_true(bytes > 0 && after.calls > before.calls && after.wanted == before.wanted);
     for (unsigned i = 0; i < CHUNKS; i++)
-        if (i % KEEP_ONE_OF != 0) {
+        if (i % keep_one_of != 0) {
             chunks[i] = unit_alloc(arena, 8000);
             pattern_write(chunks[i], 0, 8000, i + 1);
         }
@@ -104,7 +104,7 @@ static void test_pages_that_cannot_be_renewed_are_lost(void **state)
         memset(again[index], 1, 1500);
     }
     for (index = 0; index < CHUNKS; index++)
-        if (index % KEEP_ONE_OF != 1)
+        if (index % keep_one_of != 1)
             unit_free(arena, again[index]);
     flush(arena);
     vacant = slab->free;

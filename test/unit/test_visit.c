@@ -153,7 +153,7 @@ static void look_without_pause(void *argument)
 
     for (unsigned n = 0; n < ARENAS; n++) {
         arenas[n] = unit_arena();
-        leave_unused(arenas[n], 4);
+        leave_unused(arenas[n], 16);
         used_before(arenas[n], IDLE + 1);
     }
     begin = clock_now();
