@@ -16,7 +16,7 @@ enum {
      * An empty slab of up to this many units may be kept as the spare one; a longer one is returned
      * to its heap at once.
      */
-    SPARE_UNITS_MAX = 4,
+    SPARE_UNITS_MAX = 6,
     /*
      * Chunks that are returned to their slabs lie near each other if, of NEAR_SAMPLE pairs of
      * neighbours in the row, at least NEAR_LEAST are less than NEAR_CHUNKS chunks apart. From about

@@ -70,28 +70,40 @@ static bool skip_set(const char **at)
     return *(*at)++ == ']';
 }
 
+static bool is_one_of(char letter, const char *letters)
+{
+    return letter != '\0' && strchr(letters, letter) != NULL;
+}
+
+/* Returns false if nothing is known of the letter. */
+static bool read_text(char letter, const char **at, bool wide, struct scan_conversion *found)
+{
+    if (!is_one_of(letter, "sS[cC"))
+        return false;
+    found->kind = is_one_of(letter, "cC") ? SCAN_UNITS : SCAN_TEXT;
+    if (found->kind == SCAN_UNITS && found->width == SIZE_MAX)
+        found->width = 1;
+    found->size = wide || is_one_of(letter, "SC") ? sizeof(wchar_t) : 1;
+    return letter != '[' || skip_set(at);
+}
+
+static size_t float_size(unsigned longer)
+{
+    if (longer == 0)
+        return sizeof(float);
+    return longer == 1 ? sizeof(double) : sizeof(long double);
+}
+
 static int read_letter(char letter, const char **at, unsigned longer, struct scan_conversion *found)
 {
-    if (letter != '\0' && strchr("dioxXupb", letter) != NULL) {
+    if (is_one_of(letter, "dioxXupb"))
         found->size = letter == 'p' ? sizeof(void *) : found->size;
-    } else if (letter != '\0' && strchr("aefgAEFG", letter) != NULL) {
-        found->size = longer == 0   ? sizeof(float)
-                      : longer == 1 ? sizeof(double)
-                                    : sizeof(long double);
-    } else if (letter == 'n') {
+    else if (is_one_of(letter, "aefgAEFG"))
+        found->size = float_size(longer);
+    else if (letter == 'n')
         found->kind = SCAN_COUNT;
-    } else {
-        bool wide = longer != 0 || letter == 'S' || letter == 'C';
-
-        if (letter != 's' && letter != 'S' && letter != '[' && letter != 'c' && letter != 'C')
-            return -1;
-        found->kind = letter == 'c' || letter == 'C' ? SCAN_UNITS : SCAN_TEXT;
-        if (found->kind == SCAN_UNITS && found->width == SIZE_MAX)
-            found->width = 1;
-        found->size = wide ? sizeof(wchar_t) : 1;
-        if (letter == '[' && !skip_set(at))
-            return -1;
-    }
+    else if (!read_text(letter, at, longer != 0, found))
+        return -1;
     return 1;
 }
 
