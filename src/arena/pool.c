@@ -140,32 +140,44 @@ static struct arena *first_for_threads(struct arena *arena)
     return arena;
 }
 
-/*
- * Makes one more cache for the next arena in turn. Returns NULL if there is none, or no memory. The
- * lock is dropped meanwhile: with many new threads, each would wait for all kernel calls of others.
- */
-static struct cache *create_sharing(void)
+/* Returns the next arena in turn for one more cache, or NULL if there is none. */
+static struct arena *next_shared(void)
 {
     struct arena *arena = first_for_threads(pool.shared == NULL ? NULL : pool.shared->next);
-    struct cache *cache;
 
     if (arena == NULL)
         /* Acquire: each arena is complete. */
         arena = first_for_threads(atomic_load_explicit(&arena_list, memory_order_acquire));
+    if (arena != NULL)
+        pool.shared = arena;
+    return arena;
+}
+
+/*
+ * Makes a cache that shares the next arena, or returns NULL. The lock is dropped meanwhile, because
+ * many threads may begin at once, and each would wait for the kernel calls of all others.
+ */
+static struct cache *create_sharing(void)
+{
+    struct arena *arena = next_shared();
+    struct cache *cache;
+
     if (arena == NULL)
         return NULL;
-    pool.shared = arena;
     pthread_mutex_unlock(&pool_lock);
     cache = cache_create(arena);
     lock_pool();
     return cache;
 }
 
-/* Makes a common cache, in front of an arena of its own if need be. */
+/*
+ * Makes a common cache, in front of an arena of its own if need be. The lock is kept, so the number
+ * of common caches stays within its limit.
+ */
 static struct cache *create_common(void)
 {
-    struct cache *cache = options.harden ? NULL : create_sharing();
-    struct arena *arena;
+    struct arena *arena = options.harden ? NULL : next_shared();
+    struct cache *cache = arena == NULL ? NULL : cache_create(arena);
 
     if (cache == NULL && (options.harden || pool.owned == 0)) {
         arena = arena_create();

@@ -91,6 +91,42 @@ static void test_common_caches_are_given_in_turn(void **state)
     assert_true(unit_child_succeeds(share_in_turn, NULL));
 }
 
+enum { MANY_AT_ONCE = 32, COMMON_AT_ONCE = 4 };
+
+static void *get_common(void *barrier)
+{
+    pthread_barrier_wait(barrier);
+    REQUIRE(pool_get_common() != NULL, "no common cache");
+    return NULL;
+}
+
+/* All want a common cache while there is none yet. */
+static void share_at_once(void *argument)
+{
+    (void)argument;
+    pthread_t threads[MANY_AT_ONCE];
+    pthread_barrier_t barrier;
+    unsigned common = 0;
+
+    REQUIRE(pool_limit(8 * COMMON_AT_ONCE) && pool_get() != NULL, "the limit came too late");
+    pthread_barrier_init(&barrier, NULL, MANY_AT_ONCE);
+    for (unsigned n = 0; n < MANY_AT_ONCE; n++)
+        REQUIRE(pthread_create(&threads[n], NULL, get_common, &barrier) == 0, "no thread");
+    for (unsigned n = 0; n < MANY_AT_ONCE; n++)
+        REQUIRE(pthread_join(threads[n], NULL) == 0, "cannot join");
+    for (struct arena *arena = atomic_load(&arena_list); arena != NULL; arena = arena->next)
+        for (struct cache *cache = atomic_load(&arena->caches); cache != NULL; cache = cache->next)
+            common += cache->common;
+    REQUIRE(common <= COMMON_AT_ONCE, "%u common caches", common);
+}
+
+static void test_common_caches_are_bounded_among_many_threads(void **state)
+{
+    (void)state;
+    for (unsigned n = 0; n < 20; n++)
+        assert_true(unit_child_succeeds(share_at_once, NULL));
+}
+
 static void one_arena_for_all(void *argument)
 {
     (void)argument;
@@ -275,6 +311,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_past_the_limit_arenas_are_shared),
         cmocka_unit_test(test_common_caches_are_given_in_turn),
+        cmocka_unit_test(test_common_caches_are_bounded_among_many_threads),
         cmocka_unit_test(test_a_limit_of_one_arena),
         cmocka_unit_test(test_without_memory_the_limit_is_not_used_up),
         cmocka_unit_test(test_a_new_thread_takes_the_cache_of_an_ended_one),
