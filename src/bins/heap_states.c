@@ -26,7 +26,7 @@ static_assert(TINY_UNITS >> TINY_STATES_SHIFT == STATES_PIECES &&
 /* Returns which pieces of states describe only guards, and vacant units without memory. */
 static uint64_t idle_pieces(const struct heap *heap)
 {
-    unsigned units = 1U << (heap->set->small ? SMALL_STATES_SHIFT : TINY_STATES_SHIFT);
+    unsigned units = 1U << heap_states_shift(heap);
     uint64_t idle[UNIT_WORDS], pieces = 0;
 
     for (unsigned word = 0; word < UNIT_WORDS; word++)
@@ -54,7 +54,7 @@ static uint64_t due_pieces(const struct heap *heap)
  */
 static void lose_states(struct heap *heap, unsigned first, unsigned pieces)
 {
-    unsigned shift = heap->set->small ? SMALL_STATES_SHIFT : TINY_STATES_SHIFT;
+    unsigned shift = heap_states_shift(heap);
 
     os_fill_hole(pointer_to(heap->base + (uintptr_t)first * OS_PAGE), (size_t)pieces * OS_PAGE);
     for (unsigned unit = first << shift; unit < (first + pieces) << shift; unit++)
@@ -68,8 +68,9 @@ static size_t purge_pieces(struct heap *heap, uint64_t due, unsigned *allowance)
     size_t bytes = 0;
     unsigned first = bit_next(&due, 0, STATES_PIECES, 0);
 
-    while (first<STATES_PIECES && * allowance> 0) {
+    while (*allowance > 0 && first < STATES_PIECES) {
         unsigned stop = bit_next(&due, first, STATES_PIECES, ~UINT64_C(0));
+
         if (os_renew(pointer_to(heap->base + (uintptr_t)first * OS_PAGE),
                      (size_t)(stop - first) * OS_PAGE))
             bytes += (size_t)(stop - first) * OS_PAGE;

@@ -7,13 +7,19 @@
 
 #include "bins/heap.h"
 
+/* Returns how many units a page of states describes, as a power of two. */
+static inline unsigned heap_states_shift(const struct heap *heap)
+{
+    return heap->set->small ? SMALL_STATES_SHIFT : TINY_STATES_SHIFT;
+}
+
 /*
- * The states of these units will be written to. There are 64 pieces of states of OS_PAGE in each
- * zone, a bit for each.
+ * Notes that the states of these units will be written to. There are 64 pieces of states of OS_PAGE
+ * in each zone, a bit for each.
  */
 static inline void heap_states_used(struct heap *heap, unsigned first, unsigned units)
 {
-    unsigned shift = heap->set->small ? SMALL_STATES_SHIFT : TINY_STATES_SHIFT;
+    unsigned shift = heap_states_shift(heap);
     unsigned low = first >> shift, high = (first + units - 1) >> shift;
 
     heap->states_written |= (UINT64_C(2) << high) - (UINT64_C(1) << low);

@@ -238,8 +238,8 @@ void *large_enter(void *start, size_t size, const struct large_place *place);
 /*
  * Takes the best fitting mapping of at least `size` and at most 2 * `size` bytes, at a multiple of
  * `align`, out of the cache; of up to 4 * `size` bytes while live chunks use most of what they
- * hold. Returns NULL if there is none; if a mapping of up to 2 * `size` bytes was
- * unmapped lately, the cache learns from it.
+ * hold. Returns NULL if there is none; if a mapping of up to 2 * `size` bytes was unmapped lately,
+ * the cache learns from it.
  */
 struct large *cache_take(size_t size, size_t align);
 

@@ -13,6 +13,12 @@
 /* Giving back less than this is not worth a system call, unless it is an eighth of the chunk. */
 enum { GIVE_BACK_MIN = 64 << 10 };
 
+static void lose_headroom(struct large *large)
+{
+    headroom_give(large->promised);
+    large->promised = 0;
+}
+
 static void store_extent(struct large *large, size_t mapped, size_t reserved)
 {
     /* The lock is for walkers only. */
@@ -21,8 +27,7 @@ static void store_extent(struct large *large, size_t mapped, size_t reserved)
          * The headroom is gone: it may have become a hole, or was unmapped with everything else
          * behind the chunk.
          */
-        headroom_give(large->promised);
-        large->promised = 0;
+        lose_headroom(large);
     }
     registry_lock();
     cache_count_live(mapped - large->mapped);
@@ -52,10 +57,8 @@ bool large_lengthen(struct large *large, size_t mapped, size_t size)
 {
     bool done = commit(large, mapped);
 
-    if (!done) {
-        headroom_give(large->promised);
-        large->promised = 0;
-    }
+    if (!done)
+        lose_headroom(large);
     registry_lock();
     if (done) {
         large->mapped = mapped;

@@ -104,16 +104,6 @@ static bool getcwd_fits(void)
            getcwd(NULL, 0) != NULL;
 }
 
-static FILE *file_of(const char *text)
-{
-    FILE *file = tmpfile();
-
-    if (file == NULL || fputs(text, file) < 0)
-        exit(99);
-    rewind(file);
-    return file;
-}
-
 static bool fread_gets_less(void)
 {
     char *chunk = chunk_of(SIZE);

@@ -41,6 +41,16 @@ char *chunk_of(size_t size)
     return chunk;
 }
 
+FILE *file_of(const char *text)
+{
+    FILE *file = tmpfile();
+
+    if (file == NULL || fputs(text, file) < 0)
+        exit(99);
+    rewind(file);
+    return file;
+}
+
 char *two_side_by_side(size_t size)
 {
     enum { CHUNKS = 64 };

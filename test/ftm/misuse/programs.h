@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* What must happen. */
 enum outcome {
@@ -43,6 +44,9 @@ size_t opaque_size(size_t size);
 
 /* Returns a chunk whose bytes were all written to. */
 char *chunk_of(size_t size);
+
+/* Returns a temporary file that holds the text, and is read from its beginning. */
+FILE *file_of(const char *text);
 
 /*
  * Returns the first of two chunks that lie side by side, or NULL if there are none.

@@ -19,16 +19,6 @@ int __isoc99_vsscanf(const char *text, const char *format, va_list arguments);
 
 static const char long_word[] = "a_word_of_twenty_eight_bytes and more";
 
-static FILE *file_of(const char *text)
-{
-    FILE *file = tmpfile();
-
-    if (file == NULL || fputs(text, file) < 0)
-        exit(99);
-    rewind(file);
-    return file;
-}
-
 static bool sscanf_word_beyond(void)
 {
     return sscanf(long_word, "%s", chunk_of(SIZE)) != 1;
