@@ -3,9 +3,10 @@
  * pointer, so they stay until memory is given back thoroughly: by malloc_trim(), or by a visitor of
  * an arena at rest.
  *
- * The last page of a heap's states never goes back, although a LARGE chunk may lie on the last page
- * of the heap's aligned range and has its state there: see heap_steps.c. The units that it
- * describes end before it does, because a guard takes the last ones, so they are never all vacant.
+ * The last page of a heap's states never goes back. A LARGE chunk may lie on the last page of the
+ * heap's aligned range, its state is read there, and a failed call would leave a hole: see
+ * heap_steps.c. No check is needed for that: a guard takes the last units that this page describes,
+ * so these are never all vacant.
  */
 #include "bins/heap_states.h"
 
