@@ -4,6 +4,10 @@
  */
 #include "bins/bin_slabs.h"
 
+#include "base/canary.h"
+#include "base/options.h"
+#include "base/report_line.h"
+
 enum {
     /* How many partial slabs are compared to find the fullest. */
     CANDIDATES = 4,
@@ -265,8 +269,24 @@ static inline __attribute__((always_inline)) void to_slabs_of(struct bin *bin, v
         scattered_to_slabs(bin, chunks, chunks + count, tiny);
 }
 
+/*
+ * Reports chunks that were written to after free, where free memory is zero: a chunk in a slab may
+ * wait for long until it is handed out and looked at, or go back with its slab. Clears the part of
+ * it that was looked at, for programs that continue.
+ */
+static __attribute__((noinline)) void check_zero(void *const *chunks, unsigned count, size_t usable)
+{
+    for (void *const *chunk = chunks; chunk < chunks + count; chunk++)
+        if (unlikely(!canary_zero((uintptr_t)*chunk, usable))) {
+            report_corruption("memory written to after free: chunk", (uintptr_t)*chunk);
+            memset(*chunk, 0, usable < CANARY_ZERO_MAX ? usable : CANARY_ZERO_MAX);
+        }
+}
+
 void bin_to_slabs(struct bin *bin, void **chunks, unsigned count)
 {
+    if (unlikely(policy_zero_and_canary()))
+        check_zero(chunks, count, size_classes[bin->size_class].size);
     bin_heaps(bin)->pages.returned += (size_t)count * size_classes[bin->size_class].size;
     if (bin->size_class < TINY_CLASSES)
         to_slabs_of(bin, chunks, count, true);
