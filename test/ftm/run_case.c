@@ -125,16 +125,17 @@ static void busy(void)
     }
 }
 
-/* Waits for a line, grows to 40 MiB, and shrinks again. */
+/* Waits for a line, grows to 40 MiB, waits for another line, and shrinks again. */
 static int peak(void)
 {
     say_ready();
-    (void)getchar();
+    while (getchar() != '\n')
+        ;
     for (size_t n = 0; n < 40; n++) {
         kept[n] = calloc(1, 1 << 20);
         (void)usleep(20000);
     }
-    (void)usleep(500000);
+    (void)getchar();
     for (size_t n = 0; n < 40; n++)
         free(kept[n]);
     (void)sleep(60);

@@ -220,17 +220,33 @@ class Dump(Started):
             self.assertEqual(written["bytes"], pathlib.Path(written["file"]).stat().st_size)
             self.assertGreater(written["bytes"], 4000)
 
+    def written_total(self):
+        """Returns the live bytes of the snapshot, or -1 if there is none, or a part of one."""
+        if not self.output.exists():
+            return -1
+        shown = subprocess.run([FTM, "list", "--total", self.output], capture_output=True,
+                               text=True, check=False)
+        total = re.search(r"Total : (\d+)", shown.stdout)
+        return int(total[1]) if total else -1
+
+    def wait_for_total(self, least):
+        end = time.monotonic() + 60
+        while self.written_total() < least:
+            self.assertLess(time.monotonic(), end, "no snapshot of %d bytes" % least)
+            time.sleep(0.05)
+
     def test_the_peak(self):
         process = self.start("peak")
         dump = subprocess.Popen([FTM, "dump", "--peak", "-o", self.output, str(process.pid)],
                                 stdout=subprocess.DEVNULL)
         self.addCleanup(dump.wait)
-        time.sleep(0.5)
-        process.stdin.write("go\n")
-        process.stdin.flush()
+        # The first snapshot shows that it looks, the last one that it saw the peak.
+        for least, line in ((0, "grow\n"), (39 << 20, "shrink\n")):
+            self.wait_for_total(least)
+            process.stdin.write(line)
+            process.stdin.flush()
         self.assertEqual(dump.wait(timeout=60), 0)
-        total = int(re.search(r"Total : (\d+)", ftm("list", "--total", self.output).stdout)[1])
-        self.assertGreater(total, 30 << 20)
+        self.assertGreaterEqual(self.written_total(), 39 << 20)
 
     def test_a_process_that_ended(self):
         done = ftm("dump", "-o", self.output, "--peak", 2**22 - 1)

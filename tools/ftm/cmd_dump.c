@@ -9,11 +9,14 @@
 #include "source.h"
 #include "view.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 const char help_dump[] =
     "usage: ftm dump [OPTIONS] -o FILE PID\n"
@@ -141,26 +144,61 @@ static bool live_bytes(const struct dump *dump, uint64_t *bytes)
     return known;
 }
 
+/* Live bytes have fallen clearly when a tenth of the highest value is gone. */
+static bool fallen(uint64_t now, uint64_t highest)
+{
+    return now < highest - highest / 10;
+}
+
+/*
+ * Writes a snapshot in place of the last one. Writing takes a while: if much was freed before it
+ * was done, the last one is nearer to the peak, and stays.
+ */
+static int write_higher(const struct dump *dump, uint64_t highest, bool first,
+                        struct snapshot_written *written)
+{
+    struct snapshot_written higher;
+    struct target target;
+    bool complete;
+    char *path;
+    uint64_t now;
+
+    /* A process that has ended meanwhile is none to complain about. */
+    if (!target_open(dump->name, &target))
+        return first ? EXIT_FOUND_NOTHING : EXIT_FINE;
+    path = memory_format("%s.higher", dump->path);
+    complete = snapshot_write(target.view, path, dump->how, &higher);
+    target_close(&target);
+    if (complete && !first && (!live_bytes(dump, &now) || fallen(now, highest))) {
+        (void)unlink(path);
+    } else if (complete && rename(path, dump->path) != 0) {
+        say_error(errno, "cannot write %s", dump->path);
+        (void)unlink(path);
+        complete = false;
+    } else if (complete) {
+        *written = higher;
+    }
+    free(path);
+    return complete ? EXIT_FINE : EXIT_TROUBLE;
+}
+
 /*
  * Nobody knows a peak before it is over. So each value that is clearly higher than all before is
- * written, in place of the last snapshot.
+ * written.
  */
 static int write_peak(const struct dump *dump)
 {
-    enum { LOOK_EVERY = 50, CLEARLY_HIGHER = 2, FALLEN = 10 };
+    enum { LOOK_EVERY = 50, CLEARLY_HIGHER = 2 };
     struct snapshot_written written = {0, 0};
     uint64_t highest = 0, recorded = 0, now;
     int status = EXIT_FOUND_NOTHING;
-    struct target target;
 
     while (interrupted == 0 && live_bytes(dump, &now)) {
         highest = now > highest ? now : highest;
-        if (recorded != 0 && now < highest - highest / FALLEN)
+        if (recorded != 0 && fallen(now, highest))
             break;
-        if (now > recorded + recorded * CLEARLY_HIGHER / 100 && target_open(dump->name, &target)) {
-            status = snapshot_write(target.view, dump->path, dump->how, &written) ? EXIT_FINE
-                                                                                  : EXIT_TROUBLE;
-            target_close(&target);
+        if (now > recorded + recorded * CLEARLY_HIGHER / 100) {
+            status = write_higher(dump, highest, recorded == 0, &written);
             recorded = now;
         }
         if (status == EXIT_TROUBLE)
