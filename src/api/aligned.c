@@ -125,11 +125,28 @@ void *api_memalign(size_t align, size_t size)
     return api_alloc_aligned(align, size);
 }
 
-static __attribute__((noinline)) void *memalign_slow(size_t align, size_t size)
+/* Does what watched_take_counted() does, for any alignment. */
+static inline void *aligned_counted(size_t align, size_t size)
+{
+    void *chunk = watched_may_count(size) ? aligned_hit(thread_counted(), align, size) : NULL;
+
+    if (likely(chunk != NULL))
+        watched_count(size);
+    return chunk;
+}
+
+static __attribute__((noinline)) void *memalign_slower(size_t align, size_t size)
 {
     if (api_allocations_watched())
         return watched_aligned(align, size);
     return api_memalign(align, size);
+}
+
+static __attribute__((noinline)) void *memalign_slow(size_t align, size_t size)
+{
+    void *chunk = aligned_counted(align, size);
+
+    return chunk != NULL ? chunk : memalign_slower(align, size);
 }
 
 static inline void *memalign_any(size_t align, size_t size)
@@ -175,11 +192,21 @@ static __attribute__((noinline)) int posix_memalign_any(void **result, size_t al
     return 0;
 }
 
-static __attribute__((noinline)) int posix_memalign_slow(void **result, size_t align, size_t size)
+static __attribute__((noinline)) int posix_memalign_slower(void **result, size_t align, size_t size)
 {
     if (api_allocations_watched())
         return watched_posix_memalign(result, align, size);
     return posix_memalign_any(result, align, size);
+}
+
+static __attribute__((noinline)) int posix_memalign_slow(void **result, size_t align, size_t size)
+{
+    void *chunk = align >= sizeof(void *) ? aligned_counted(align, size) : NULL;
+
+    if (chunk == NULL)
+        return posix_memalign_slower(result, align, size);
+    *result = chunk;
+    return 0;
 }
 
 int ft_posix_memalign(void **result, size_t align, size_t size)

@@ -60,6 +60,7 @@ struct mallinfo own_mallinfo(void) __attribute__((leaf, nothrow));
 /* The doors' slow halves: the fast paths of malloc and free end in tail calls of these. */
 void *api_malloc_small(size_t size);
 void *api_malloc_slow(size_t size);
+void *api_malloc_tiny_slow(size_t size);
 void api_free_small(void *pointer, struct cache *cache);
 void api_free_elsewhere(void *pointer, struct cache *cache);
 void api_free_slow(void *pointer);

@@ -24,7 +24,7 @@ void *ft_malloc(size_t size)
     if (unlikely(size > TINY_MAX))
         return api_malloc_small(size);
     chunk = tiny_take(tiny_stack_at(&thread_self.to_malloc, size), size);
-    return likely(chunk != NULL) ? chunk : api_malloc_slow(size);
+    return likely(chunk != NULL) ? chunk : api_malloc_tiny_slow(size);
 }
 
 void *own_malloc(size_t size) OWN_NAME_OF(malloc);
@@ -65,6 +65,13 @@ static __attribute__((noinline)) void *malloc_for_stats(size_t size)
 __attribute__((noinline)) void *api_malloc_slow(size_t size)
 {
     void *chunk = watched_take_counted(size);
+
+    return likely(chunk != NULL) ? chunk : malloc_for_stats(size);
+}
+
+__attribute__((noinline)) void *api_malloc_tiny_slow(size_t size)
+{
+    void *chunk = watched_take_tiny(size);
 
     return likely(chunk != NULL) ? chunk : malloc_for_stats(size);
 }

@@ -129,14 +129,14 @@ operator_new_other *operator_new_array_aligned(void)
 /* What the forms continue with when the stacks of the thread have no chunk. */
 static __attribute__((noinline)) void *new_slow(size_t size)
 {
-    void *chunk = in_force_all_ours() ? watched_take_counted(size) : NULL;
+    void *chunk = thread_self.operators_ours ? watched_take_counted(size) : NULL;
 
     return chunk != NULL ? chunk : operator_new_retry(size, 0);
 }
 
 static __attribute__((noinline)) void *new_array_slow(size_t size)
 {
-    void *chunk = in_force_all_ours() ? watched_take_counted(size) : NULL;
+    void *chunk = thread_self.operators_ours ? watched_take_counted(size) : NULL;
     operator_new_other *other;
 
     if (chunk != NULL)

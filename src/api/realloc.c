@@ -206,10 +206,32 @@ void *api_realloc(void *pointer, size_t size)
     return hardened() ? hardened_realloc(pointer, size) : realloc_any(pointer, size);
 }
 
+/*
+ * Returns whether realloc() of the chunk need only be counted: the new one is no sample, and nor is
+ * the old one, because no sample is in a heap of the thread's own arena.
+ */
+static inline bool only_counted(struct cache *cache, uintptr_t address, size_t size)
+{
+    return size - 1 < SMALL_MAX && watched_may_count(size) &&
+           (heap_owned(&cache->own_tiny, address, TINY_HEAP_SHIFT) ||
+            heap_owned(&cache->own_small, address, SMALL_HEAP_SHIFT));
+}
+
+static __attribute__((noinline)) void *realloc_watched(void *pointer, size_t size)
+{
+    void *chunk = pointer == NULL ? watched_take_counted(size) : NULL;
+
+    if (chunk != NULL)
+        return chunk;
+    return only_counted(thread_counted(), (uintptr_t)pointer, size)
+               ? watched_realloc_counted(pointer, size)
+               : watched_realloc(pointer, size);
+}
+
 static __attribute__((noinline)) void *realloc_slow(void *pointer, size_t size)
 {
     if (api_allocations_watched())
-        return watched_realloc(pointer, size);
+        return realloc_watched(pointer, size);
     return api_realloc(pointer, size);
 }
 

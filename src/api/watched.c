@@ -146,6 +146,16 @@ static void before_call(void)
         check_now_and_then();
 }
 
+/* From now on, calls like this one are only counted, if all modes that are on can do with that. */
+static void begin_to_count(void)
+{
+    unsigned on = atomic_load_explicit(&modes_on, memory_order_seq_cst); /* see thread_count() */
+
+    if (thread_self.cache != CACHE_NONE && (on & ~(unsigned)(MODE_GUARD | MODE_PROFILE)) == 0 &&
+        guard_may_count((on & MODE_GUARD) != 0) && profile_may_count((on & MODE_PROFILE) != 0))
+        thread_count(on);
+}
+
 static void *attempt(const struct request *request)
 {
     bool limited;
@@ -156,6 +166,8 @@ static void *attempt(const struct request *request)
     if (mode_is_on(MODE_FAIL | MODE_LIMIT) && refused(request->size))
         return api_no_memory();
     chunk = take(request);
+    if (unlikely(thread_counted() == CACHE_NONE))
+        begin_to_count();
     if (likely(chunk != NULL))
         emit(request, chunk, NULL);
     else if (limited)
@@ -315,6 +327,12 @@ void *watched_realloc(void *pointer, size_t size)
     resized = reallocate(pointer, &request);
     emit(&request, resized, pointer);
     return resized;
+}
+
+void *watched_realloc_counted(void *pointer, size_t size)
+{
+    watched_count(size);
+    return api_realloc(pointer, size);
 }
 
 static void before_free(void *pointer, size_t size, void *frame)

@@ -32,37 +32,45 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/*
- * With a guard alone, all but one in N calls are counted and then served from a stack. Does that.
- * Returns NULL, having done nothing, if the call has more steps.
- */
-static inline __attribute__((always_inline)) void *watched_take_unguarded(size_t size)
+/* Whether a call that allocates so many bytes, at most SMALL_MAX, need only be counted. */
+static inline bool watched_may_count(size_t size)
 {
-    void *chunk = guard_may_skip() ? api_take(thread_self.cache, size) : NULL;
+    return likely(thread_self.calls_left > 0) && likely((int64_t)size < thread_self.bytes_left);
+}
 
-    if (likely(chunk != NULL))
-        guard_skip();
-    return chunk;
+static inline void watched_count(size_t size)
+{
+    thread_self.calls_left--;
+    thread_self.bytes_left -= (int64_t)size + 1;
 }
 
 /*
- * With a profile alone, nearly every call is counted and then served from a stack. Does that.
- * Returns NULL, having done nothing, if the call has more steps.
+ * While only a profile and guards are on, nearly every call is counted and then served from a
+ * stack. Does that, for a size of at most TINY_MAX. Returns NULL, having done nothing, if the call
+ * has more steps.
  */
+static inline __attribute__((always_inline)) void *watched_take_tiny(size_t size)
+{
+    void *chunk = NULL;
+
+    if (watched_may_count(size))
+        chunk = tiny_take(tiny_stack_at(&thread_self.counted, size), size);
+    if (likely(chunk != NULL))
+        watched_count(size);
+    return chunk;
+}
+
+/* The same for any size. */
 static inline __attribute__((always_inline)) void *watched_take_counted(size_t size)
 {
-    /* acquire: see mode_is_on() */
-    unsigned on = atomic_load_explicit(&modes_on, memory_order_acquire);
-    struct profile_thread *self = profile_self;
-    void *chunk;
+    void *chunk = NULL;
 
-    if (unlikely(on == MODE_GUARD))
-        return watched_take_unguarded(size);
-    if (likely(on != MODE_PROFILE) || unlikely(size >= self->distance))
-        return NULL;
-    chunk = api_take(thread_self.cache, size);
+    if (likely(size <= TINY_MAX))
+        return watched_take_tiny(size);
+    if (size <= SMALL_MAX && watched_may_count(size))
+        chunk = small_take(small_stack_at(&thread_self.counted, size), size);
     if (likely(chunk != NULL))
-        self->distance -= size + 1;
+        watched_count(size);
     return chunk;
 }
 
@@ -100,6 +108,8 @@ void *watched_malloc(size_t size);
 void *watched_calloc(size_t size);
 void *watched_aligned(size_t align, size_t size);
 void *watched_realloc(void *pointer, size_t size);
+/* If watched_may_count(), for an address in an own heap: counts the call, and does the rest. */
+void *watched_realloc_counted(void *pointer, size_t size);
 int watched_posix_memalign(void **result, size_t align, size_t size);
 void watched_free(void *pointer);
 

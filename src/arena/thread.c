@@ -23,7 +23,8 @@ _Thread_local struct thread thread_self = {.to_malloc = CACHE_NONE,
                                            .to_free = CACHE_NONE,
                                            .to_new = CACHE_NONE,
                                            .to_delete = CACHE_NONE,
-                                           .cache = CACHE_NONE};
+                                           .cache = CACHE_NONE,
+                                           .counted = CACHE_NONE};
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
@@ -43,6 +44,12 @@ static void make_allocation_miss(struct thread *thread)
     set_word(&thread->hardened, NULL);
 }
 
+/* A mode was switched on or off, so the thread has to find out what is to be counted. */
+static void make_counting_miss(struct thread *thread)
+{
+    set_word(&thread->counted, CACHE_NONE);
+}
+
 static void make_frees_miss(struct thread *thread)
 {
     set_word(&thread->to_free, CACHE_NONE);
@@ -53,6 +60,7 @@ void thread_obey(struct thread *thread)
 {
     unsigned modes = atomic_load_explicit(&modes_on, memory_order_seq_cst);
 
+    make_counting_miss(thread);
     if ((modes & MODES_OF_MALLOC) != 0)
         make_allocation_miss(thread);
     if ((modes & MODES_OF_FREE) != 0)
@@ -68,6 +76,7 @@ static void close_paths(void)
     thread_self.cache = CACHE_NONE;
     thread_self.checked = NULL;
     atomic_signal_fence(memory_order_seq_cst);
+    make_counting_miss(&thread_self);
     make_allocation_miss(&thread_self);
     make_frees_miss(&thread_self);
 }
@@ -102,6 +111,18 @@ void thread_open(void)
     if (unlikely(thread_self.cache != cache) || unlikely(thread_self.checked != checked))
         close_paths();
     thread_obey(&thread_self);
+}
+
+/* Likewise: either the store of whoever switches a mode comes last, or the switch is seen here. */
+void thread_count(unsigned modes)
+{
+    struct cache *cache = thread_self.cache;
+
+    set_word(&thread_self.counted, cache);
+    atomic_signal_fence(memory_order_seq_cst);
+    if (unlikely(thread_self.cache != cache) ||
+        unlikely(atomic_load_explicit(&modes_on, memory_order_seq_cst) != modes))
+        make_counting_miss(&thread_self);
 }
 
 void thread_reopen_due(void)

@@ -30,6 +30,20 @@ struct thread {
     struct cache *cache;
     struct cache *checked;
     struct cache *home;
+    /*
+     * How many calls, and bytes, may be counted before a call that is not. What they mean to the
+     * modes is said in debug/guard.h and debug/profile.h. Only the thread touches them. A signal
+     * handler may count between a look at them and the subtraction, so they may become negative.
+     * They are not neighbours, because compilers would then subtract from both at once, which takes
+     * more instructions.
+     */
+    int64_t calls_left;
+    /*
+     * `cache` while calls that allocate are counted and then served from it (thread_count()); else
+     * cache_none. Written like the first words.
+     */
+    _Atomic(struct cache *) counted;
+    int64_t bytes_left;
     /* True once it is known that everything the C++ operators are built on is ours. */
     bool operators_ours;
     bool ended;
@@ -65,6 +79,11 @@ static inline struct cache *thread_to_delete(void)
     return atomic_load_explicit(&thread_self.to_delete, memory_order_relaxed);
 }
 
+static inline struct cache *thread_counted(void)
+{
+    return atomic_load_explicit(&thread_self.counted, memory_order_relaxed);
+}
+
 static inline struct cache *thread_hardened(void)
 {
     return atomic_load_explicit(&thread_self.hardened, memory_order_relaxed);
@@ -75,6 +94,12 @@ void thread_open(void);
 
 /* Makes the fast paths miss that the modes want to be slow. By the thread, or by pool_obey(). */
 void thread_obey(struct thread *thread);
+
+/*
+ * Lets calls that allocate be counted from now on, until a mode is switched on or off, if only
+ * these modes are on. They have set `bytes_left` and `calls_left`.
+ */
+void thread_count(unsigned modes);
 
 /* Called in slow calls: does thread_open() if some mode has been switched off. */
 void thread_reopen_due(void);

@@ -53,9 +53,9 @@ static_assert(MODE_FAIL == 1 << 8, "MODE_KINDS counts the modes");
 
 /*
  * The modes that are on. Written with the modes' lock, or by the first call, which reads the
- * environment. Any thread reads it. Sequentially consistent where a mode is added, and where a
- * thread opens its fast paths (arena/thread.c); release and acquire where the reader goes on to use
- * what the mode has prepared; relaxed where it only decides which way a call takes.
+ * environment. Any thread reads it. Sequentially consistent where a mode is added or taken away,
+ * and where a thread opens its fast paths (arena/thread.c); release and acquire where the reader
+ * goes on to use what the mode has prepared; relaxed where it only decides which way a call takes.
  */
 extern _Atomic unsigned modes_on;
 

@@ -59,7 +59,7 @@ static void choose(unsigned calls, unsigned rest)
     unsigned chosen = (unsigned)(draw() % calls);
 
     guard_self.rate = calls;
-    guard_self.left = rest + chosen;
+    thread_self.calls_left = (int64_t)rest + chosen;
     guard_self.after = calls - 1 - chosen;
 }
 
@@ -71,8 +71,8 @@ bool guard_due(size_t size, size_t align)
         return false;
     if (unlikely(guard_self.rate != calls))
         choose(calls, 0);
-    if (guard_self.left > 0) {
-        guard_self.left--;
+    if (thread_self.calls_left > 0) {
+        thread_self.calls_left--;
         return false;
     }
     choose(calls, guard_self.after);

@@ -9,6 +9,8 @@
 #ifndef FT_DEBUG_GUARD_H
 #define FT_DEBUG_GUARD_H
 
+#include "arena/thread.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,9 +22,11 @@
  */
 bool guard_begin(unsigned one_in, uint64_t seed);
 
-/* A few bytes, because static TLS is scarce. */
+/*
+ * A few bytes, because static TLS is scarce. thread_self.calls_left is how many calls come before
+ * the one that is chosen next.
+ */
 struct guard_thread {
-    unsigned left;  /* calls until the one that is chosen next */
     unsigned after; /* calls of its round that come after that */
     unsigned rate;  /* of the round; 0 before the first one */
     bool unwinding; /* which may allocate */
@@ -32,16 +36,17 @@ extern _Thread_local struct guard_thread guard_self;
 /* One in so many calls is chosen. Any thread writes and reads it; relaxed: any value will do. */
 extern _Atomic unsigned guard_rate;
 
-/* Returns whether the next call is not the chosen one, and may be counted by guard_skip(). */
-static inline bool guard_may_skip(void)
+/*
+ * Prepares thread_self.calls_left for calls that are only counted; `on` says whether the mode is.
+ * Returns false if the next call has to pass guard_due().
+ */
+static inline bool guard_may_count(bool on)
 {
-    return guard_self.left > 0 &&
-           guard_self.rate == atomic_load_explicit(&guard_rate, memory_order_relaxed);
-}
-
-static inline void guard_skip(void)
-{
-    guard_self.left--;
+    if (on)
+        return guard_self.rate == atomic_load_explicit(&guard_rate, memory_order_relaxed);
+    guard_self.rate = 0;
+    thread_self.calls_left = INT64_MAX;
+    return true;
 }
 
 /*

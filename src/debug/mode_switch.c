@@ -51,8 +51,11 @@ static bool begin(enum mode mode)
 
 static void stop(enum mode mode)
 {
-    /* relaxed: calls in progress go on as before */
-    atomic_fetch_and_explicit(&modes_on, ~(unsigned)mode, memory_order_relaxed);
+    /* Sequentially consistent: see thread_count(). Calls in progress go on as before. */
+    unsigned on = atomic_fetch_and_explicit(&modes_on, ~(unsigned)mode, memory_order_seq_cst);
+
+    if ((on & mode) != 0)
+        pool_obey();
 }
 
 static bool start(enum mode mode)

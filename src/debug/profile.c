@@ -121,14 +121,14 @@ static void note_alloc(void *pointer, size_t size, void *frame, uint64_t time)
         note_lost(&lost);
     site_figures_alloc(&chunk);
     profile_self->last = chunk.address;
-    profile_self->last_distance = profile_self->distance;
+    profile_self->last_distance = thread_self.bytes_left;
     probe_alloc(chunk.address, size, weight.bytes);
 }
 
 static void note_free(const struct live_chunk *chunk, uint64_t time)
 {
     struct profile_thread *self = profile_self;
-    bool temporary = self->last == chunk->address && self->last_distance == self->distance;
+    bool temporary = self->last == chunk->address && self->last_distance == thread_self.bytes_left;
 
     self->last = 0;
     site_figures_free(chunk, time, temporary);
@@ -249,7 +249,22 @@ static void draw(void)
     struct profile_thread *self = profile_self;
 
     self->mean = atomic_load_explicit(&sampling.mean, memory_order_relaxed);
-    self->distance = poisson_gap(&self->random, self->mean) - 1;
+    thread_self.bytes_left = (int64_t)poisson_gap(&self->random, self->mean) - 1;
+}
+
+/* Sees to it that the thread has a record and a distance. Returns false without memory. */
+static bool has_drawn(void)
+{
+    struct profile_thread *self = profile_thread_get();
+
+    if (self == PROFILE_NONE)
+        return false;
+    if (self->random == 0 || thread_self.bytes_left > PROFILE_DRAWN_MAX) {
+        if (self->random == 0)
+            self->random = first_random();
+        draw();
+    }
+    return true;
 }
 
 bool profile_due_slow(size_t size)
@@ -259,17 +274,14 @@ bool profile_due_slow(size_t size)
     /* A record notes everything; and a request that nobody can serve is no chunk. */
     if (thread_self.ended || self->noting || size > PTRDIFF_MAX || mode_is_on(MODE_RECORD))
         return false;
-    self = profile_thread_get();
-    if (self == PROFILE_NONE)
+    if (!has_drawn())
         return false;
-    if (self->random == 0) {
-        self->random = first_random();
-        draw();
-        if (size < self->distance) {
-            self->distance -= size + 1;
-            return false;
-        }
+    /* It may be another one than before. */
+    if ((int64_t)size < thread_self.bytes_left) {
+        thread_self.bytes_left -= (int64_t)size + 1;
+        return false;
     }
+    self = profile_self;
     self->taken_mean = self->mean;
     draw();
     return true;

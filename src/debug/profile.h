@@ -19,6 +19,7 @@
 #ifndef FT_DEBUG_PROFILE_H
 #define FT_DEBUG_PROFILE_H
 
+#include "arena/thread.h"
 #include "base/modes.h"
 #include "debug/profile_thread.h"
 
@@ -40,6 +41,12 @@ extern _Atomic bool profile_began;
 bool profile_begin(uint64_t mean, uint64_t seed);
 bool profile_record_begin(void);
 
+/*
+ * thread_self.bytes_left is the distance: a chunk of this many bytes is sampled, or a larger one;
+ * smaller ones shorten it. Above this, nothing was drawn, because no profile was on.
+ */
+#define PROFILE_DRAWN_MAX (INT64_MAX / 2)
+
 /* For profile_due(): the distance is over, or was never drawn. */
 bool profile_due_slow(size_t size);
 
@@ -49,12 +56,21 @@ bool profile_due_slow(size_t size);
  */
 static inline bool profile_due(size_t size)
 {
-    struct profile_thread *self = profile_self;
+    uint64_t distance = (uint64_t)thread_self.bytes_left;
 
-    if (unlikely(size >= self->distance))
+    if (unlikely(size >= distance) || unlikely(distance > PROFILE_DRAWN_MAX))
         return profile_due_slow(size);
-    self->distance -= size + 1;
+    thread_self.bytes_left -= (int64_t)size + 1;
     return false;
+}
+
+/* What guard_may_count() does, for thread_self.bytes_left and profile_due(). */
+static inline bool profile_may_count(bool on)
+{
+    if (on)
+        return thread_self.bytes_left <= PROFILE_DRAWN_MAX;
+    thread_self.bytes_left = INT64_MAX;
+    return true;
 }
 
 /*

@@ -4,6 +4,7 @@
  */
 #include "debug/profile_thread.h"
 
+#include "arena/thread.h"
 #include "debug/mode_memory.h"
 
 #include <string.h>
@@ -82,6 +83,7 @@ struct profile_thread *profile_thread_get(void)
     if (record == NULL)
         return PROFILE_NONE;
     forget_calls(record);
+    thread_self.bytes_left = record->distance;
     profile_self = record;
     return record;
 }
@@ -92,6 +94,8 @@ void profile_thread_end(void)
 
     if (record == PROFILE_NONE)
         return;
+    record->distance = thread_self.bytes_left;
+    thread_self.bytes_left = 0;
     profile_self = PROFILE_NONE;
     atomic_signal_fence(memory_order_seq_cst);
     atomic_store_explicit(&record->taken, false, memory_order_release);

@@ -9,14 +9,14 @@
 #include "debug/live_table.h"
 
 struct profile_thread {
-    /* A chunk of this many bytes is sampled, or a larger one; smaller ones shorten it. */
-    uint64_t distance;
+    /* While no thread has the record: the distance of the one that had it (profile.h). */
+    int64_t distance;
     /* The mean with which it was drawn, and the one of the sample that is being taken. */
     uint64_t mean, taken_mean;
     uint64_t random; /* 0 before the first draw */
     /* The chunk that was noted last, if no later call is known of; 0 otherwise. */
     uintptr_t last;
-    uint64_t last_distance;
+    int64_t last_distance;
     /* The chunk that realloc() is working on, if it is noted: taken out of the table meanwhile. */
     struct live_chunk moving;
     uint32_t thread; /* the kernel's number, 0 if not asked for yet */
@@ -31,7 +31,7 @@ struct profile_thread {
     _Alignas(64) _Atomic bool taken;
 };
 
-/* The record of a thread that has none: its distance is always over. */
+/* The record of a thread that has none. */
 extern const struct profile_thread profile_none;
 #define PROFILE_NONE ((struct profile_thread *)&profile_none)
 

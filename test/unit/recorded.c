@@ -47,7 +47,7 @@ int recorded_begin(void **state)
 void new_draws(void)
 {
     profile_thread_get()->random = 0;
-    profile_self->distance = 0;
+    thread_self.bytes_left = 0;
 }
 
 int recorded_end(void **state)

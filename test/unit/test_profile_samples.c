@@ -167,15 +167,15 @@ static void test_a_large_sample_is_noted_by_its_event(void **state)
 static void test_impossible_sizes_are_no_samples(void **state)
 {
     (void)state;
-    uint64_t distance;
+    int64_t distance;
 
     assert_true(profile_begin(1 << 20, 7));
     switch_on(MODE_PROFILE);
     profile_due(1);
-    distance = profile_self->distance;
+    distance = thread_self.bytes_left;
     assert_false(profile_due(SIZE_MAX));
     assert_false(profile_due((size_t)PTRDIFF_MAX + 1));
-    assert_int_equal(profile_self->distance, distance);
+    assert_int_equal(thread_self.bytes_left, distance);
 }
 
 /*
@@ -232,7 +232,7 @@ static void test_a_profile_is_close_to_the_truth(void **state)
 static void test_a_seed_repeats_the_draws(void **state)
 {
     (void)state;
-    uint64_t first[100];
+    int64_t first[100];
 
     for (unsigned round = 0; round < 2; round++) {
         assert_true(profile_begin(1000, 99));
@@ -241,9 +241,9 @@ static void test_a_seed_repeats_the_draws(void **state)
         for (unsigned n = 0; n < 100; n++) {
             profile_due(500);
             if (round == 0)
-                first[n] = profile_self->distance;
+                first[n] = thread_self.bytes_left;
             else
-                assert_int_equal(profile_self->distance, first[n]);
+                assert_int_equal(thread_self.bytes_left, first[n]);
         }
     }
 }
