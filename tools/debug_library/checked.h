@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define CHECKED_API __attribute__((visibility("default")))
 /* The name that the linker sees. In the sources each function is called checked_NAME. */
@@ -58,6 +59,19 @@ CHECKED_INLINE void check_sent(const char *function, const void *pointer, size_t
 {
     if (bytes != 0 && __builtin_expect(!bounds_hold_joined(pointer, bytes), false))
         checked_fail(function, pointer, bytes, false, __builtin_return_address(0));
+}
+
+/* Returns the length of a text of at most `most` bytes; one that ends in no chunk is reported. */
+CHECKED_INLINE size_t check_text(const char *function, const char *text, size_t most)
+{
+    size_t room = bounds_room(text), bound = room < most ? room : most;
+    size_t found = bound == SIZE_MAX ? strlen(text) : strnlen(text, bound);
+
+    if (__builtin_expect(found == room && room < most, false)) {
+        checked_fail(function, text, room + 1, false, __builtin_return_address(0));
+        found = strnlen(text, most);
+    }
+    return found;
 }
 
 /* For __..._chk functions: `object` is what the compiler knows of the size of the destination. */

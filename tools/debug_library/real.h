@@ -4,18 +4,23 @@
 #ifndef FT_DEBUG_LIBRARY_REAL_H
 #define FT_DEBUG_LIBRARY_REAL_H
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <wchar.h>
 
 /* The C library also has macros of these names. */
 #undef fread_unlocked
 #undef fwrite_unlocked
+#undef fputs_unlocked
 
 /* Programs call the names of C23 only if they were compiled for a C library that has them. */
 #if __GLIBC_PREREQ(2, 38)
@@ -38,6 +43,17 @@ struct real {
     wchar_t *(*wcsncpy)(wchar_t *to, const wchar_t *from, size_t count);
     wchar_t *(*wcpncpy)(wchar_t *to, const wchar_t *from, size_t count);
     wchar_t *(*wmemset)(wchar_t *to, wchar_t character, size_t count);
+    wchar_t *(*wcsdup)(const wchar_t *text);
+    size_t (*mbstowcs)(wchar_t *to, const char *from, size_t count);
+    size_t (*mbsrtowcs)(wchar_t *to, const char **from, size_t count, mbstate_t *state);
+    size_t (*mbsnrtowcs)(wchar_t *to, const char **from, size_t bytes, size_t count,
+                         mbstate_t *state);
+    size_t (*wcstombs)(char *to, const wchar_t *from, size_t size);
+    size_t (*wcsrtombs)(char *to, const wchar_t **from, size_t size, mbstate_t *state);
+    size_t (*wcsnrtombs)(char *to, const wchar_t **from, size_t count, size_t size,
+                         mbstate_t *state);
+    size_t (*wcrtomb)(char *to, wchar_t character, mbstate_t *state);
+    int (*wctomb)(char *to, wchar_t character);
     int (*vsprintf)(char *to, const char *format, va_list arguments);
     int (*vsnprintf)(char *to, size_t size, const char *format, va_list arguments);
     int (*vsprintf_chk)(char *to, int flag, size_t object, const char *format, va_list arguments);
@@ -65,10 +81,16 @@ struct real {
     ssize_t (*readv)(int fd, const struct iovec *parts, int count);
     ssize_t (*preadv)(int fd, const struct iovec *parts, int count, off_t offset);
     ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
+    ssize_t (*preadv2)(int fd, const struct iovec *parts, int count, off_t offset, int flags);
+    int (*recvmmsg)(int fd, struct mmsghdr *messages, unsigned count, int flags,
+                    struct timespec *time);
     ssize_t (*writev)(int fd, const struct iovec *parts, int count);
     ssize_t (*pwritev)(int fd, const struct iovec *parts, int count, off_t offset);
+    ssize_t (*pwritev2)(int fd, const struct iovec *parts, int count, off_t offset, int flags);
+    int (*sendmmsg)(int fd, struct mmsghdr *messages, unsigned count, int flags);
     ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
     ssize_t (*getrandom)(void *to, size_t size, unsigned flags);
+    int (*getentropy)(void *to, size_t size);
     ssize_t (*write)(int fd, const void *from, size_t size);
     ssize_t (*pwrite)(int fd, const void *from, size_t size, off_t offset);
     ssize_t (*send)(int fd, const void *from, size_t size, int flags);
@@ -81,6 +103,38 @@ struct real {
     char *(*fgets)(char *to, int size, FILE *stream);
     char *(*fgets_unlocked)(char *to, int size, FILE *stream);
     wchar_t *(*fgetws)(wchar_t *to, int count, FILE *stream);
+    ssize_t (*getdelim)(char **line, size_t *size, int end, FILE *stream);
+    int (*fputs)(const char *text, FILE *stream);
+    int (*fputs_unlocked)(const char *text, FILE *stream);
+    int (*puts)(const char *text);
+    char *(*realpath)(const char *path, char *to);
+    int (*gethostname)(char *to, size_t size);
+    const char *(*inet_ntop)(int family, const void *from, char *to, socklen_t size);
+    int (*inet_pton)(int family, const char *text, void *to);
+    size_t (*strftime)(char *to, size_t size, const char *format, const struct tm *time);
+    size_t (*strftime_l)(char *to, size_t size, const char *format, const struct tm *time,
+                         locale_t locale);
+    size_t (*wcsftime)(wchar_t *to, size_t count, const wchar_t *format, const struct tm *time);
+    size_t (*wcsftime_l)(wchar_t *to, size_t count, const wchar_t *format, const struct tm *time,
+                         locale_t locale);
+    char *(*asctime_r)(const struct tm *time, char *to);
+    char *(*ctime_r)(const time_t *time, char *to);
+    struct tm *(*gmtime_r)(const time_t *time, struct tm *to);
+    struct tm *(*localtime_r)(const time_t *time, struct tm *to);
+    void (*qsort)(void *items, size_t count, size_t size, int (*order)(const void *, const void *));
+    void (*qsort_r)(void *items, size_t count, size_t size,
+                    int (*order)(const void *, const void *, void *), void *context);
+    int (*poll)(struct pollfd *fds, nfds_t count, int wait_ms);
+    int (*ppoll)(struct pollfd *fds, nfds_t count, const struct timespec *wait,
+                 const sigset_t *mask);
+    int (*select)(int count, fd_set *readable, fd_set *writable, fd_set *special,
+                  struct timeval *wait);
+    int (*pselect)(int count, fd_set *readable, fd_set *writable, fd_set *special,
+                   const struct timespec *wait, const sigset_t *mask);
+    int (*epoll_wait)(int fd, struct epoll_event *events, int count, int wait_ms);
+    int (*epoll_pwait)(int fd, struct epoll_event *events, int count, int wait_ms,
+                       const sigset_t *mask);
+    int (*getgroups)(int count, gid_t *groups);
     size_t (*malloc_usable_size)(void *pointer);
 };
 

@@ -4,8 +4,6 @@
 #include "checked.h"
 #include "real.h"
 
-#include <string.h>
-
 CHECKED_API char *checked_strcpy(char *, const char *) CHECKED_NAME(strcpy);
 CHECKED_API char *checked_stpcpy(char *, const char *) CHECKED_NAME(stpcpy);
 CHECKED_API char *checked_stpcpy_2(char *, const char *) CHECKED_NAME(__stpcpy);
@@ -13,6 +11,8 @@ CHECKED_API char *checked_strncpy(char *, const char *, size_t) CHECKED_NAME(str
 CHECKED_API char *checked_stpncpy(char *, const char *, size_t) CHECKED_NAME(stpncpy);
 CHECKED_API char *checked_strcat(char *, const char *) CHECKED_NAME(strcat);
 CHECKED_API char *checked_strncat(char *, const char *, size_t) CHECKED_NAME(strncat);
+CHECKED_API size_t checked_strlcpy(char *, const char *, size_t) CHECKED_NAME(strlcpy);
+CHECKED_API size_t checked_strlcat(char *, const char *, size_t) CHECKED_NAME(strlcat);
 CHECKED_API char *checked_strdup(const char *) CHECKED_NAME(strdup);
 CHECKED_API char *checked_strdup_2(const char *) CHECKED_NAME(__strdup);
 CHECKED_API char *checked_strndup(const char *, size_t) CHECKED_NAME(strndup);
@@ -24,21 +24,12 @@ CHECKED_API char *checked_strncpy_chk(char *, const char *, size_t, size_t)
 CHECKED_API char *checked_stpncpy_chk(char *, const char *, size_t, size_t)
     CHECKED_NAME(__stpncpy_chk);
 CHECKED_API char *checked_strcat_chk(char *, const char *, size_t) CHECKED_NAME(__strcat_chk);
+CHECKED_API size_t checked_strlcpy_chk(char *, const char *, size_t, size_t)
+    CHECKED_NAME(__strlcpy_chk);
+CHECKED_API size_t checked_strlcat_chk(char *, const char *, size_t, size_t)
+    CHECKED_NAME(__strlcat_chk);
 CHECKED_API char *checked_strncat_chk(char *, const char *, size_t, size_t)
     CHECKED_NAME(__strncat_chk);
-
-/* Returns the length of a text of at most `most` bytes; one that ends in no chunk is reported. */
-CHECKED_INLINE size_t length(const char *function, const char *text, size_t most)
-{
-    size_t room = bounds_room(text), bound = room < most ? room : most;
-    size_t found = bound == SIZE_MAX ? strlen(text) : strnlen(text, bound);
-
-    if (__builtin_expect(found == room && room < most, false)) {
-        checked_fail(function, text, room + 1, false, __builtin_return_address(0));
-        found = strnlen(text, most);
-    }
-    return found;
-}
 
 /* Copies `size` bytes and a zero behind them, and returns the place of the zero. */
 CHECKED_INLINE char *put(const char *function, char *to, const char *from, size_t size)
@@ -51,7 +42,7 @@ CHECKED_INLINE char *put(const char *function, char *to, const char *from, size_
 
 CHECKED_INLINE char *copy(const char *function, char *to, const char *from, size_t object)
 {
-    size_t size = length(function, from, SIZE_MAX);
+    size_t size = check_text(function, from, SIZE_MAX);
 
     check_object(size + 1, object);
     return put(function, to, from, size);
@@ -89,7 +80,7 @@ CHECKED_INLINE void check_padded(const char *function, char *to, const char *fro
 {
     check_write(function, to, size);
     if (__builtin_expect(bounds_room(from) < size, false))
-        (void)length(function, from, size);
+        (void)check_text(function, from, size);
 }
 
 char *checked_strncpy(char *to, const char *from, size_t size)
@@ -121,7 +112,7 @@ char *checked_stpncpy_chk(char *to, const char *from, size_t size, size_t object
 CHECKED_INLINE char *append(const char *function, char *to, const char *from, size_t most,
                             size_t object)
 {
-    size_t before = length(function, to, SIZE_MAX), size = length(function, from, most);
+    size_t before = check_text(function, to, SIZE_MAX), size = check_text(function, from, most);
 
     check_object(before + size + 1, object);
     (void)put(function, to + before, from, size);
@@ -148,26 +139,68 @@ char *checked_strncat_chk(char *to, const char *from, size_t most, size_t object
     return append("strncat()", to, from, most, object);
 }
 
+/*
+ * strlcpy() and strlcat() are in glibc 2.38 and in libbsd. They count the whole text, but write no
+ * more than `size` bytes. All of it is done here, because other C libraries lack them.
+ */
+CHECKED_INLINE size_t put_some(const char *function, char *to, const char *from, size_t size)
+{
+    size_t whole = check_text(function, from, SIZE_MAX);
+
+    if (size != 0)
+        (void)put(function, to, from, whole < size ? whole : size - 1);
+    return whole;
+}
+
+CHECKED_INLINE size_t append_some(const char *function, char *to, const char *from, size_t size)
+{
+    size_t before = check_text(function, to, size);
+
+    return before + put_some(function, to + before, from, size - before);
+}
+
+size_t checked_strlcpy(char *to, const char *from, size_t size)
+{
+    return put_some("strlcpy()", to, from, size);
+}
+
+size_t checked_strlcpy_chk(char *to, const char *from, size_t size, size_t object)
+{
+    check_object(size, object);
+    return put_some("strlcpy()", to, from, size);
+}
+
+size_t checked_strlcat(char *to, const char *from, size_t size)
+{
+    return append_some("strlcat()", to, from, size);
+}
+
+size_t checked_strlcat_chk(char *to, const char *from, size_t size, size_t object)
+{
+    check_object(size, object);
+    return append_some("strlcat()", to, from, size);
+}
+
 char *checked_strdup(const char *text)
 {
-    (void)length("strdup()", text, SIZE_MAX);
+    (void)check_text("strdup()", text, SIZE_MAX);
     return real()->strdup(text);
 }
 
 char *checked_strdup_2(const char *text)
 {
-    (void)length("strdup()", text, SIZE_MAX);
+    (void)check_text("strdup()", text, SIZE_MAX);
     return real()->strdup(text);
 }
 
 char *checked_strndup(const char *text, size_t most)
 {
-    (void)length("strndup()", text, most);
+    (void)check_text("strndup()", text, most);
     return real()->strndup(text, most);
 }
 
 char *checked_strndup_2(const char *text, size_t most)
 {
-    (void)length("strndup()", text, most);
+    (void)check_text("strndup()", text, most);
     return real()->strndup(text, most);
 }

@@ -1,7 +1,7 @@
 /*
- * readv, recvmsg, writev, sendmsg and their relatives. What is received is put into a buffer beside
- * the first part that is larger than its chunk, as receive.c does, and the parts behind it are left
- * out: they would only be reached if the chunk had overflowed.
+ * readv, recvmsg, recvmmsg, writev, sendmsg and their relatives. What is received is put into a
+ * buffer beside the first part that is larger than its chunk, as receive.c does, and the parts
+ * behind it are left out: they would only be reached if the chunk had overflowed.
  */
 #include "checked.h"
 #include "real.h"
@@ -14,11 +14,22 @@
 CHECKED_API ssize_t checked_readv(int, const struct iovec *, int) CHECKED_NAME(readv);
 CHECKED_API ssize_t checked_preadv(int, const struct iovec *, int, off_t) CHECKED_NAME(preadv);
 CHECKED_API ssize_t checked_preadv64(int, const struct iovec *, int, off_t) CHECKED_NAME(preadv64);
+CHECKED_API ssize_t checked_preadv2(int, const struct iovec *, int, off_t, int)
+    CHECKED_NAME(preadv2);
+CHECKED_API ssize_t checked_preadv64v2(int, const struct iovec *, int, off_t, int)
+    CHECKED_NAME(preadv64v2);
+CHECKED_API int checked_recvmmsg(int, struct mmsghdr *, unsigned, int, struct timespec *)
+    CHECKED_NAME(recvmmsg);
 CHECKED_API ssize_t checked_recvmsg(int, struct msghdr *, int) CHECKED_NAME(recvmsg);
 CHECKED_API ssize_t checked_writev(int, const struct iovec *, int) CHECKED_NAME(writev);
 CHECKED_API ssize_t checked_pwritev(int, const struct iovec *, int, off_t) CHECKED_NAME(pwritev);
 CHECKED_API ssize_t checked_pwritev64(int, const struct iovec *, int, off_t)
     CHECKED_NAME(pwritev64);
+CHECKED_API ssize_t checked_pwritev2(int, const struct iovec *, int, off_t, int)
+    CHECKED_NAME(pwritev2);
+CHECKED_API ssize_t checked_pwritev64v2(int, const struct iovec *, int, off_t, int)
+    CHECKED_NAME(pwritev64v2);
+CHECKED_API int checked_sendmmsg(int, struct mmsghdr *, unsigned, int) CHECKED_NAME(sendmmsg);
 CHECKED_API ssize_t checked_sendmsg(int, const struct msghdr *, int) CHECKED_NAME(sendmsg);
 
 /* A vector with more parts in front of the one that is too large is let pass. */
@@ -104,6 +115,54 @@ ssize_t checked_preadv64(int fd, const struct iovec *parts, int count, off_t off
     return preadv_to(fd, parts, count, offset);
 }
 
+CHECKED_INLINE ssize_t preadv2_to(int fd, const struct iovec *parts, int count, off_t offset,
+                                  int flags)
+{
+    struct shortened shortened;
+
+    if (count <= 0 || !shorten(&shortened, parts, (size_t)count))
+        return real()->preadv2(fd, parts, count, offset, flags);
+    return received("preadv2()", &shortened,
+                    real()->preadv2(fd, shortened.parts, (int)shortened.count, offset, flags),
+                    CALLER);
+}
+
+ssize_t checked_preadv2(int fd, const struct iovec *parts, int count, off_t offset, int flags)
+{
+    return preadv2_to(fd, parts, count, offset, flags);
+}
+
+ssize_t checked_preadv64v2(int fd, const struct iovec *parts, int count, off_t offset, int flags)
+{
+    return preadv2_to(fd, parts, count, offset, flags);
+}
+
+/* The first message whose vector is too large is the last one that is received by this call. */
+int checked_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
+                     struct timespec *time)
+{
+    struct shortened shortened;
+    struct msghdr *message, as_given;
+    unsigned before = 0;
+    int got;
+
+    while (before < count && !shorten(&shortened, messages[before].msg_hdr.msg_iov,
+                                      messages[before].msg_hdr.msg_iovlen))
+        before++;
+    if (before == count)
+        return real()->recvmmsg(fd, messages, count, flags, time);
+    message = &messages[before].msg_hdr;
+    as_given = *message;
+    message->msg_iov = shortened.parts;
+    message->msg_iovlen = shortened.count;
+    got = real()->recvmmsg(fd, messages, before + 1, flags, time);
+    message->msg_iov = as_given.msg_iov;
+    message->msg_iovlen = as_given.msg_iovlen;
+    if (got == (int)before + 1)
+        (void)received("recvmmsg()", &shortened, (ssize_t)messages[before].msg_len, CALLER);
+    return got;
+}
+
 ssize_t checked_recvmsg(int fd, struct msghdr *message, int flags)
 {
     struct shortened shortened;
@@ -145,6 +204,25 @@ ssize_t checked_pwritev64(int fd, const struct iovec *parts, int count, off_t of
 {
     check_parts("pwritev()", parts, count < 0 ? 0 : (size_t)count);
     return real()->pwritev(fd, parts, count, offset);
+}
+
+ssize_t checked_pwritev2(int fd, const struct iovec *parts, int count, off_t offset, int flags)
+{
+    check_parts("pwritev2()", parts, count < 0 ? 0 : (size_t)count);
+    return real()->pwritev2(fd, parts, count, offset, flags);
+}
+
+ssize_t checked_pwritev64v2(int fd, const struct iovec *parts, int count, off_t offset, int flags)
+{
+    check_parts("pwritev2()", parts, count < 0 ? 0 : (size_t)count);
+    return real()->pwritev2(fd, parts, count, offset, flags);
+}
+
+int checked_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    for (unsigned n = 0; n < count; n++)
+        check_parts("sendmmsg()", messages[n].msg_hdr.msg_iov, messages[n].msg_hdr.msg_iovlen);
+    return real()->sendmmsg(fd, messages, count, flags);
 }
 
 ssize_t checked_sendmsg(int fd, const struct msghdr *message, int flags)

@@ -18,6 +18,13 @@ CHECKED_API wchar_t *checked_wcsncpy(wchar_t *, const wchar_t *, size_t) CHECKED
 CHECKED_API wchar_t *checked_wcpncpy(wchar_t *, const wchar_t *, size_t) CHECKED_NAME(wcpncpy);
 CHECKED_API wchar_t *checked_wcscat(wchar_t *, const wchar_t *) CHECKED_NAME(wcscat);
 CHECKED_API wchar_t *checked_wcsncat(wchar_t *, const wchar_t *, size_t) CHECKED_NAME(wcsncat);
+CHECKED_API wchar_t *checked_wcsdup(const wchar_t *) CHECKED_NAME(wcsdup);
+CHECKED_API size_t checked_wcslcpy(wchar_t *, const wchar_t *, size_t) CHECKED_NAME(wcslcpy);
+CHECKED_API size_t checked_wcslcat(wchar_t *, const wchar_t *, size_t) CHECKED_NAME(wcslcat);
+CHECKED_API size_t checked_wcslcpy_chk(wchar_t *, const wchar_t *, size_t, size_t)
+    CHECKED_NAME(__wcslcpy_chk);
+CHECKED_API size_t checked_wcslcat_chk(wchar_t *, const wchar_t *, size_t, size_t)
+    CHECKED_NAME(__wcslcat_chk);
 CHECKED_API wchar_t *checked_wmemcpy_chk(wchar_t *, const wchar_t *, size_t, size_t)
     CHECKED_NAME(__wmemcpy_chk);
 CHECKED_API wchar_t *checked_wmemmove_chk(wchar_t *, const wchar_t *, size_t, size_t)
@@ -212,4 +219,50 @@ wchar_t *checked_wcsncat(wchar_t *to, const wchar_t *from, size_t most)
 wchar_t *checked_wcsncat_chk(wchar_t *to, const wchar_t *from, size_t most, size_t object)
 {
     return append("wcsncat()", to, from, most, object);
+}
+
+/* See strlcpy() in text.c. */
+CHECKED_INLINE size_t put_some(const char *function, wchar_t *to, const wchar_t *from, size_t count)
+{
+    size_t whole = length(function, from, SIZE_MAX);
+
+    if (count != 0)
+        (void)put(function, to, from, whole < count ? whole : count - 1);
+    return whole;
+}
+
+CHECKED_INLINE size_t append_some(const char *function, wchar_t *to, const wchar_t *from,
+                                  size_t count)
+{
+    size_t before = length(function, to, count);
+
+    return before + put_some(function, to + before, from, count - before);
+}
+
+size_t checked_wcslcpy(wchar_t *to, const wchar_t *from, size_t count)
+{
+    return put_some("wcslcpy()", to, from, count);
+}
+
+size_t checked_wcslcpy_chk(wchar_t *to, const wchar_t *from, size_t count, size_t object)
+{
+    check_object(count, object);
+    return put_some("wcslcpy()", to, from, count);
+}
+
+size_t checked_wcslcat(wchar_t *to, const wchar_t *from, size_t count)
+{
+    return append_some("wcslcat()", to, from, count);
+}
+
+size_t checked_wcslcat_chk(wchar_t *to, const wchar_t *from, size_t count, size_t object)
+{
+    check_object(count, object);
+    return append_some("wcslcat()", to, from, count);
+}
+
+wchar_t *checked_wcsdup(const wchar_t *text)
+{
+    (void)length("wcsdup()", text, SIZE_MAX);
+    return real()->wcsdup(text);
 }

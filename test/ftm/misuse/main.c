@@ -9,9 +9,10 @@
 #include <string.h>
 
 static const struct programs *const all[] = {
-    &programs_direct,  &programs_frees,      &programs_copies, &programs_texts,
-    &programs_streams, &programs_scans,      &programs_sizes,  &programs_threads,
-    &programs_new,     &programs_remembered, &programs_fine,
+    &programs_direct,  &programs_frees,      &programs_copies,   &programs_texts,
+    &programs_streams, &programs_scans,      &programs_sizes,    &programs_threads,
+    &programs_new,     &programs_remembered, &programs_converts, &programs_lines,
+    &programs_names,   &programs_arrays,     &programs_fine,     &programs_fine_calls,
 };
 
 static const char *const outcomes[] = {"reported", "stopped", "harmless", "unseen"};

@@ -33,7 +33,8 @@ struct programs {
 
 extern const struct programs programs_direct, programs_frees, programs_copies, programs_texts,
     programs_streams, programs_scans, programs_sizes, programs_threads, programs_new,
-    programs_remembered, programs_fine;
+    programs_remembered, programs_converts, programs_lines, programs_names, programs_arrays,
+    programs_fine, programs_fine_calls;
 
 #define PROGRAMS(name, kind)                                                                       \
     const struct programs programs_##name = {kind, table, sizeof table / sizeof table[0]}
