@@ -16,7 +16,14 @@
 
 #include <errno.h>
 
-enum { ARENAS_PER_PROCESSOR = 16, ARENAS_MIN = 32, ARENAS_MAX = 4096, COMMON_MAX = 64 };
+enum {
+    ARENAS_PER_PROCESSOR = 4,
+    ARENAS_MIN = 8,
+    /* In a hardened process threads past the limit have no caches, so there are more arenas. */
+    HARDENED_TIMES = 4,
+    ARENAS_MAX = 4096,
+    COMMON_MAX = 64
+};
 
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -46,6 +53,7 @@ static void set_limits(void)
     if (most == 0) {
         most = os_processors() * ARENAS_PER_PROCESSOR;
         most = most < ARENAS_MIN ? ARENAS_MIN : most;
+        most *= options.harden ? HARDENED_TIMES : 1;
         most = most > ARENAS_MAX ? ARENAS_MAX : most;
     }
     pool.common_max = most / 8;
@@ -132,10 +140,19 @@ static struct cache *create_owned(void)
     return arena == NULL ? NULL : cache_first(arena);
 }
 
-/* Returns the first arena of the rest of the list that threads may be in front of, or NULL. */
-static struct arena *first_for_threads(struct arena *arena)
+/*
+ * Returns whether several threads may share the arena. That of the process's first thread is left
+ * to it while there are others: what it then frees of other threads goes to their arenas at once.
+ */
+static bool can_share(const struct arena *arena)
 {
-    while (arena != NULL && arena->apart)
+    return !arena->apart && (arena->id != 1 || pool.owned == 1);
+}
+
+/* Returns the first arena of the rest of the list that several threads may share, or NULL. */
+static struct arena *first_to_share(struct arena *arena)
+{
+    while (arena != NULL && !can_share(arena))
         arena = arena->next;
     return arena;
 }
@@ -143,11 +160,11 @@ static struct arena *first_for_threads(struct arena *arena)
 /* Returns the next arena in turn for one more cache, or NULL if there is none. */
 static struct arena *next_shared(void)
 {
-    struct arena *arena = first_for_threads(pool.shared == NULL ? NULL : pool.shared->next);
+    struct arena *arena = first_to_share(pool.shared == NULL ? NULL : pool.shared->next);
 
     if (arena == NULL)
         /* Acquire: each arena is complete. */
-        arena = first_for_threads(atomic_load_explicit(&arena_list, memory_order_acquire));
+        arena = first_to_share(atomic_load_explicit(&arena_list, memory_order_acquire));
     if (arena != NULL)
         pool.shared = arena;
     return arena;

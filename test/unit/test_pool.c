@@ -28,6 +28,15 @@ static unsigned arenas_there(void)
     return count;
 }
 
+/*
+ * How many of the first n caches are in front of the arena of number n. The arena of the first
+ * thread is not shared.
+ */
+static unsigned same_arena_before(unsigned n)
+{
+    return n < LIMIT ? 0 : 1 + (n - LIMIT) / (LIMIT - 1);
+}
+
 static void limit_and_share(void *argument)
 {
     (void)argument;
@@ -46,7 +55,8 @@ static void limit_and_share(void *argument)
             REQUIRE(caches[m] != caches[n], "two threads have one cache");
             same_arena += caches[m]->arena == caches[n]->arena;
         }
-        REQUIRE(same_arena == n / LIMIT, "%u caches before number %u", same_arena, n);
+        REQUIRE(same_arena == same_arena_before(n), "%u caches before number %u", same_arena, n);
+        REQUIRE(n == 0 || caches[n]->arena != caches[0]->arena, "the first arena is shared");
     }
     REQUIRE(arenas_there() == there + LIMIT, "%u arenas", arenas_there());
     REQUIRE(!pool_limit(100), "a limit was changed after it had been used");
