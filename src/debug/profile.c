@@ -10,6 +10,7 @@
 #include "base/options.h"
 #include "base/secret.h"
 #include "debug/event.h"
+#include "debug/mode_memory.h"
 #include "debug/mode_threads.h"
 #include "debug/poisson.h"
 #include "debug/probe.h"
@@ -66,8 +67,19 @@ static void leave(void)
         profile_thread_end();
 }
 
+/* Returns NULL if there is no memory. A profile takes few stacks, and has little memory. */
+static struct stack_last *last_stack(void)
+{
+    struct profile_thread *self = profile_self;
+
+    if (self->stack == NULL && mode_is_on(MODE_RECORD))
+        self->stack = mode_memory_map(MODE_RECORD, sizeof *self->stack);
+    return self->stack;
+}
+
 static uint32_t site_of(void *frame)
 {
+    struct stack_last *last = last_stack();
     uintptr_t pcs[STACK_DEPTH_MAX];
     bool truncated;
     unsigned depth = unwind_stack(frame, pcs, STACK_DEPTH_MAX, &truncated);
@@ -75,7 +87,8 @@ static uint32_t site_of(void *frame)
     count(&totals()->stacks);
     if (truncated)
         count(&totals()->truncated);
-    return stack_table_site(pcs, depth, truncated);
+    return last == NULL ? stack_table_site(pcs, depth, truncated)
+                        : stack_table_site_from(last, pcs, depth, truncated);
 }
 
 static uint32_t this_thread(void)

@@ -7,6 +7,7 @@
 #define FT_DEBUG_PROFILE_THREAD_H
 
 #include "debug/live_table.h"
+#include "debug/stack_table.h"
 
 struct profile_thread {
     /* While no thread has the record: the distance of the one that had it (profile.h). */
@@ -19,6 +20,8 @@ struct profile_thread {
     int64_t last_distance;
     /* The chunk that realloc() is working on, if it is noted: taken out of the table meanwhile. */
     struct live_chunk moving;
+    /* In a record; the next thread that has this takes it over. */
+    struct stack_last *stack;
     uint32_t thread; /* the kernel's number, 0 if not asked for yet */
     /* True while a call is being noted. */
     bool noting;

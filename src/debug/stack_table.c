@@ -10,6 +10,7 @@
 #include "base/own.h"
 #include "base/secret.h"
 #include "debug/mode_memory.h"
+#include "debug/stack_hash.h"
 
 #include <pthread.h>
 
@@ -18,15 +19,20 @@ _Atomic(struct stack_table *) stack_table;
 /*
  * Numbers by hash, with open addressing: a number is in the first free place from its hash on. At
  * most half of the places are used. An index that is full is replaced by a larger one; it stays
- * mapped, because threads may be looking into it.
+ * mapped, because threads may be looking into it. The bits above a number are some of its hash, so
+ * that a look-up rarely reads what another number stands for.
  */
 struct index {
     uint32_t mask;
+    unsigned number_bits;
     _Atomic uint32_t of[];
 };
 
 enum { SITE_BLOCK = 1 << SITE_BLOCK_SHIFT, NODE_BLOCK = 1 << NODE_BLOCK_SHIFT };
-enum { INDEX_LEAST = 1 << 10 };
+enum { INDEX_LEAST = 1 << 10, SITE_BITS = 20, NODE_BITS = 24 };
+
+static_assert(SITE_BLOCKS << SITE_BLOCK_SHIFT == 1 << SITE_BITS, "a site's number has SITE_BITS");
+static_assert(NODE_BLOCKS << NODE_BLOCK_SHIFT == 1 << NODE_BITS, "a node's number has NODE_BITS");
 
 /*
  * The lock guards the index by which nodes are looked up. `payer` is the mode whose cap counts the
@@ -71,20 +77,22 @@ struct stack_site *stack_table_at(uint32_t site)
     return site_at(table(), site);
 }
 
-static uint64_t hash_of_stack(const uintptr_t *pcs, unsigned depth, bool truncated)
-{
-    uint64_t hash = secret_scramble(depth * 2 + truncated);
+/* A stack, innermost frame first; and the nodes of what it shares with others, or NULL. */
+struct frames {
+    const uintptr_t *pcs;
+    unsigned depth;
+    bool truncated;
+    uint32_t *nodes;
+};
 
-    for (unsigned n = 0; n < depth; n++) {
-        hash = (hash ^ pcs[n]) * UINT64_C(0x9fb21c651e98df25);
-        hash ^= hash >> 35;
-    }
-    return secret_scramble(hash);
+static uint32_t number_in(const struct index *index, uint32_t entry)
+{
+    return entry & ((1U << index->number_bits) - 1);
 }
 
-static uint64_t hash_of_node(uint64_t pc, uint32_t parent)
+static uint32_t entry_of(const struct index *index, uint64_t hash, uint32_t number)
 {
-    return secret_scramble(pc ^ (uint64_t)parent << 40 ^ parent);
+    return (uint32_t)(hash >> 32) << index->number_bits | number;
 }
 
 /*
@@ -97,22 +105,29 @@ static uint32_t find_site(struct stack_table *stacks, uint64_t hash)
 
     for (uint64_t place = hash;; place++) {
         /* Acquire: the site is complete. */
-        uint32_t site = atomic_load_explicit(&index->of[place & index->mask], memory_order_acquire);
+        uint32_t found =
+            atomic_load_explicit(&index->of[place & index->mask], memory_order_acquire);
+        uint32_t site = number_in(index, found);
 
-        if (site == STACK_NONE || site_at(stacks, site)->hash == hash)
+        if (site == STACK_NONE ||
+            (found == entry_of(index, hash, site) && site_at(stacks, site)->hash == hash))
             return site;
     }
 }
 
 static uint32_t find_node(struct stack_table *stacks, uint64_t pc, uint32_t parent)
 {
-    for (uint64_t place = hash_of_node(pc, parent);; place++) {
+    uint64_t hash = hash_of_node(pc, parent);
+
+    for (uint64_t place = hash;; place++) {
         /* Relaxed, here and below: the lock orders it. */
-        uint32_t number =
+        uint32_t found =
             atomic_load_explicit(&node_index->of[place & node_index->mask], memory_order_relaxed);
+        uint32_t number = number_in(node_index, found);
 
         if (number == 0 ||
-            (node_at(stacks, number)->pc == pc && node_at(stacks, number)->parent == parent))
+            (found == entry_of(node_index, hash, number) && node_at(stacks, number)->pc == pc &&
+             node_at(stacks, number)->parent == parent))
             return number;
     }
 }
@@ -124,10 +139,11 @@ static void enter(struct index *index, uint64_t hash, uint32_t number)
     while (atomic_load_explicit(&index->of[place & index->mask], memory_order_relaxed) != 0)
         place++;
     /* Release: who finds the number finds what it stands for complete. */
-    atomic_store_explicit(&index->of[place & index->mask], number, memory_order_release);
+    atomic_store_explicit(&index->of[place & index->mask], entry_of(index, hash, number),
+                          memory_order_release);
 }
 
-static struct index *index_create(uint32_t places)
+static struct index *index_create(uint32_t places, unsigned number_bits)
 {
     struct index *index = get_memory(sizeof *index + (size_t)places * sizeof index->of[0]);
 
@@ -135,6 +151,7 @@ static struct index *index_create(uint32_t places)
         return NULL;
     own_is_inner(index);
     index->mask = places - 1;
+    index->number_bits = number_bits;
     return index;
 }
 
@@ -151,7 +168,7 @@ static bool room_for_site(struct stack_table *stacks)
 
     if (!full(index, sites))
         return true;
-    larger = index_create((index->mask + 1) * 2);
+    larger = index_create((index->mask + 1) * 2, SITE_BITS);
     if (larger == NULL)
         return false;
     for (uint32_t site = STACK_OVERFLOW + 1; site < sites; site++)
@@ -167,7 +184,7 @@ static bool room_for_node(struct stack_table *stacks)
 
     if (!full(node_index, nodes))
         return true;
-    larger = index_create((node_index->mask + 1) * 2);
+    larger = index_create((node_index->mask + 1) * 2, NODE_BITS);
     if (larger == NULL)
         return false;
     for (uint32_t number = 1; number < nodes; number++) {
@@ -233,24 +250,45 @@ static uint32_t add_site(struct stack_table *stacks, uint64_t hash, uint32_t nod
     return number;
 }
 
-/* With the lock held. */
-static uint32_t add(struct stack_table *stacks, uint64_t hash, const uintptr_t *pcs, unsigned depth,
-                    bool truncated)
+/*
+ * With the lock held. Returns the node of the innermost frame, 0 if there is no memory. nodes[n] is
+ * that of the outermost n + 1 frames, 0 if it has not been asked for, or NULL.
+ */
+static uint32_t add_nodes(struct stack_table *stacks, const uintptr_t *pcs, unsigned depth,
+                          uint32_t *nodes)
 {
-    uint32_t site = find_site(stacks, hash), node = 0;
+    uint32_t node = 0;
+    unsigned n = depth;
+
+    while (nodes != NULL && n > 0 && nodes[n - 1] == 0)
+        n--;
+    if (nodes != NULL && n > 0)
+        node = nodes[n - 1];
+    for (n = nodes == NULL ? 0 : n; n < depth; n++) {
+        uint32_t caller = node;
+
+        node = find_node(stacks, pcs[depth - 1 - n], caller);
+        if (node == 0)
+            node = add_node(stacks, pcs[depth - 1 - n], caller);
+        if (node == 0)
+            return 0;
+        if (nodes != NULL)
+            nodes[n] = node;
+    }
+    return node;
+}
+
+/* With the lock held. */
+static uint32_t add(struct stack_table *stacks, uint64_t hash, const struct frames *frames)
+{
+    uint32_t site = find_site(stacks, hash), node;
 
     if (site != STACK_NONE)
         return site;
-    for (unsigned n = depth; n-- > 0;) {
-        uint32_t caller = node;
-
-        node = find_node(stacks, pcs[n], caller);
-        if (node == 0)
-            node = add_node(stacks, pcs[n], caller);
-        if (node == 0)
-            return STACK_OVERFLOW;
-    }
-    return add_site(stacks, hash, node, depth, truncated);
+    node = add_nodes(stacks, frames->pcs, frames->depth, frames->nodes);
+    return node == 0 && frames->depth > 0
+               ? STACK_OVERFLOW
+               : add_site(stacks, hash, node, frames->depth, frames->truncated);
 }
 
 /* Relaxed: a figure. */
@@ -260,21 +298,33 @@ static void count_overflow(struct stack_table *stacks)
     mode_memory_drop(atomic_load_explicit(&payer, memory_order_relaxed));
 }
 
-uint32_t stack_table_site(const uintptr_t *pcs, unsigned depth, bool truncated)
+static uint32_t get_site(uint64_t hash, const struct frames *frames)
 {
     struct stack_table *stacks = table();
-    uint64_t hash = hash_of_stack(pcs, depth, truncated);
     uint32_t site = find_site(stacks, hash);
 
     if (site != STACK_NONE)
         return site;
     child_check();
     pthread_mutex_lock(&table_lock);
-    site = add(stacks, hash, pcs, depth, truncated);
+    site = add(stacks, hash, frames);
     pthread_mutex_unlock(&table_lock);
     if (site == STACK_OVERFLOW)
         count_overflow(stacks);
     return site;
+}
+
+uint32_t stack_table_site(const uintptr_t *pcs, unsigned depth, bool truncated)
+{
+    return get_site(hash_of_stack(pcs, depth, truncated),
+                    &(struct frames){pcs, depth, truncated, NULL});
+}
+
+uint32_t stack_table_site_from(struct stack_last *last, const uintptr_t *pcs, unsigned depth,
+                               bool truncated)
+{
+    return get_site(hash_from_last(last, pcs, depth, truncated),
+                    &(struct frames){pcs, depth, truncated, last->nodes});
 }
 
 /* Numbers count from 1, and the first site is STACK_OVERFLOW. */
@@ -298,8 +348,8 @@ bool stack_table_begin(enum mode mode)
     if (stacks != NULL)
         return true;
     stacks = get_memory(sizeof *stacks);
-    index = index_create(INDEX_LEAST);
-    node_index = index_create(INDEX_LEAST);
+    index = index_create(INDEX_LEAST, SITE_BITS);
+    node_index = index_create(INDEX_LEAST, NODE_BITS);
     if (stacks == NULL || index == NULL || node_index == NULL || !make_first(stacks))
         return false;
     atomic_store_explicit(&stacks->totals.began, clock_now(), memory_order_relaxed);

@@ -127,6 +127,19 @@ bool stack_table_begin(enum mode mode);
  */
 uint32_t stack_table_site(const uintptr_t *pcs, unsigned depth, bool truncated);
 
+/* The stack that a thread asked for last, outermost frame first. All zero: none. */
+struct stack_last {
+    unsigned depth;
+    uintptr_t pcs[STACK_DEPTH_MAX];
+    /* Of the frames up to this one; a node is 0 if it has not been asked for. */
+    uint64_t hashes[STACK_DEPTH_MAX];
+    uint32_t nodes[STACK_DEPTH_MAX];
+};
+
+/* The same, for a thread that keeps its last stack: the outer frames mostly are the same. */
+uint32_t stack_table_site_from(struct stack_last *last, const uintptr_t *pcs, unsigned depth,
+                               bool truncated);
+
 /* Returns a site by its number, which some call has returned. */
 struct stack_site *stack_table_at(uint32_t site);
 

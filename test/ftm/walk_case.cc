@@ -1,9 +1,10 @@
 /*
  * Compares walks by kept rules with libgcc's: without frame pointers, with frames of variable size,
- * in a destructor during an exception, in a signal handler, after jumps, on stacks that take turns,
- * and in a module that is replaced.
+ * in a destructor during an exception, in a signal handler, after jumps, at random, on stacks that
+ * take turns, and in a module that is replaced.
  */
 extern "C" {
+#include "last_walk.h"
 #include "stack_walk.h"
 }
 
@@ -32,7 +33,8 @@ __attribute__((noinline)) void compare(unsigned least)
     unsigned depth = stack_walk(frame, kept, MOST, &kept_complete);
     unsigned expected = stack_walk_tables(frame, told, MOST, &told_complete);
 
-    if (depth < least || depth != expected || !kept_complete || !told_complete ||
+    if (depth < least || depth != expected || kept_complete != told_complete ||
+        (least > 0 && !kept_complete) || last_walk_get()->depth == 0 ||
         memcmp(kept, told, depth * sizeof *kept) != 0) {
         (void)fprintf(stderr, "%u frames of %u, complete %d %d\n", depth, expected, kept_complete,
                       told_complete);
@@ -93,6 +95,66 @@ void jump()
     }
 }
 
+/*
+ * Calls and returns at random, mostly several between two walks, so that these come to the same
+ * places by other callers: two of them have frames of one size, one has a frame pointer. It gets
+ * deeper than what is kept of a walk.
+ */
+thread_local unsigned chance = 1, calls = 60000;
+
+void wander();
+
+__attribute__((noinline)) int by_one_way()
+{
+    volatile char room[40];
+
+    room[0] = 1;
+    wander();
+    return room[0];
+}
+
+__attribute__((noinline)) int by_other_way()
+{
+    volatile char room[40];
+
+    room[0] = 2;
+    wander();
+    return room[0];
+}
+
+__attribute__((noinline)) int by_long_way()
+{
+    volatile char room[104];
+
+    room[0] = 4;
+    wander();
+    return room[0];
+}
+
+__attribute__((noinline)) int with_pointer()
+{
+    auto *room = static_cast<volatile char *>(alloca((chance >> 8) % 2 * 64 + 1));
+
+    room[0] = 3;
+    wander();
+    return room[0];
+}
+
+__attribute__((noinline)) void wander()
+{
+    int (*const ways[])() = {by_one_way, by_other_way, by_long_way, with_pointer};
+
+    while (calls > 0) {
+        calls--;
+        chance = chance * 1103515245 + 12345;
+        if ((chance >> 16) % 12 == 0)
+            compare(0);
+        if ((chance >> 20) % 100 < 48)
+            break;
+        (void)ways[(chance >> 26) % 4]();
+    }
+}
+
 ucontext_t here, there;
 
 void coroutine()
@@ -137,6 +199,8 @@ void walk_all()
         (void)raise(SIGUSR1);
         jump();
     }
+    while (calls > 0)
+        wander();
 }
 
 void compare_in_module()

@@ -4,6 +4,7 @@
  */
 #include "unit/unit.h"
 
+#include "base/secret.h"
 #include "debug/mode_memory.h"
 #include "debug/stack_table.h"
 
@@ -65,6 +66,44 @@ static void test_each_stack_is_stored_once(void **state)
         assert_true(right(sites[n], n));
     }
     assert_int_equal(stack_table->sites, before + STACKS);
+}
+
+/* Whatever stack came before, and whoever stored the frames that both share. */
+static void test_the_last_stack_leads_to_the_same_sites(void **state)
+{
+    (void)state;
+    enum { STACKS = 5000, FIRST = 30000 };
+    struct stack_last last = {.depth = 0};
+    uint64_t random = 1;
+
+    for (unsigned n = 0; n < 4 * STACKS; n++) {
+        uintptr_t which = FIRST + secret_random(&random) % STACKS, pcs[STACK_DEPTH_MAX];
+        unsigned depth = make_stack(pcs, which);
+        uint32_t known = n % 3 == 0 ? site_of(which) : STACK_NONE;
+        uint32_t site = stack_table_site_from(&last, pcs, depth, which % 2 == 0);
+
+        assert_true(right(site, which));
+        assert_true(known == STACK_NONE || site == known);
+        assert_int_equal(site_of(which), site);
+    }
+}
+
+static void test_nodes_are_shared_by_way_of_the_last_stack(void **state)
+{
+    (void)state;
+    struct stack_last last = {.depth = 0};
+    uintptr_t pcs[STACK_DEPTH_MAX];
+    uint32_t nodes;
+
+    for (unsigned n = 0; n < STACK_DEPTH_MAX; n++)
+        pcs[n] = 0x700000 + n;
+    (void)stack_table_site_from(&last, pcs, STACK_DEPTH_MAX, false);
+    nodes = stack_table->nodes;
+    pcs[0]++;
+    (void)stack_table_site_from(&last, pcs, STACK_DEPTH_MAX, false);
+    assert_int_equal(stack_table->nodes, nodes + 1);
+    (void)stack_table_site_from(&last, pcs + 1, STACK_DEPTH_MAX - 1, false);
+    assert_int_equal(stack_table->nodes, nodes + 1);
 }
 
 static void test_a_truncated_stack_is_another_one(void **state)
@@ -218,6 +257,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_stack_is_stored_once),
+        cmocka_unit_test(test_the_last_stack_leads_to_the_same_sites),
+        cmocka_unit_test(test_nodes_are_shared_by_way_of_the_last_stack),
         cmocka_unit_test(test_a_truncated_stack_is_another_one),
         cmocka_unit_test(test_stacks_share_their_outer_frames),
         cmocka_unit_test(test_threads_find_the_same_sites),

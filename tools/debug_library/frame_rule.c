@@ -35,8 +35,8 @@ static packed_rule pack(struct frame_rule rule)
            (uint64_t)rule.back << 11 | (uint64_t)rule.size << 19;
 }
 
-/* The high half of what is kept. Returns 0 if no module is there. */
-static __attribute__((noinline)) uint64_t look_up_mark(uintptr_t pc, struct frame_modules *modules)
+/* The high half of what is kept. */
+uint64_t frame_module_find(uintptr_t pc, struct frame_modules *modules)
 {
     struct dl_find_object object;
     unsigned place = modules->next++ % 2;
@@ -57,14 +57,6 @@ static __attribute__((noinline)) uint64_t look_up_mark(uintptr_t pc, struct fram
     return modules->of[place].mark;
 }
 
-static inline uint64_t module_mark(uintptr_t pc, struct frame_modules *modules)
-{
-    for (unsigned i = 0; i < 2; i++)
-        if (pc - 1 - modules->of[i].start < modules->of[i].end - modules->of[i].start)
-            return modules->of[i].mark;
-    return look_up_mark(pc, modules);
-}
-
 /* Rarely called. */
 static __attribute__((noinline)) packed_rule decode(uintptr_t pc, uint64_t mark, struct slot *slot)
 {
@@ -78,14 +70,14 @@ static __attribute__((noinline)) packed_rule decode(uintptr_t pc, uint64_t mark,
     return rule;
 }
 
-packed_rule frame_rule_of(uintptr_t pc, struct frame_modules *modules)
+packed_rule frame_rule_of(uintptr_t pc, uint64_t module)
 {
-    uint64_t mark = module_mark(pc, modules), data;
+    uint64_t data;
     struct slot *slot = &slots[mix(pc) >> (64 - SLOT_BITS)];
 
     data = atomic_load_explicit(&slot->data, memory_order_relaxed);
-    if (mark != 0 && data >> 32 << 32 == mark &&
+    if (module != 0 && data >> 32 << 32 == module &&
         atomic_load_explicit(&slot->check, memory_order_relaxed) == (mix(data) ^ pc))
         return (uint32_t)data;
-    return decode(pc, mark, slot);
+    return decode(pc, module, slot);
 }

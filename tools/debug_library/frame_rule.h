@@ -66,7 +66,18 @@ static inline unsigned packed_size(packed_rule rule)
     return rule >> 19 & 0xffff;
 }
 
+/* Both return what tells the module that `pc` returns to from all others, or 0 if there is none. */
+uint64_t frame_module_find(uintptr_t pc, struct frame_modules *modules);
+
+static inline uint64_t frame_module(uintptr_t pc, struct frame_modules *modules)
+{
+    for (unsigned i = 0; i < 2; i++)
+        if (pc - 1 - modules->of[i].start < modules->of[i].end - modules->of[i].start)
+            return modules->of[i].mark;
+    return frame_module_find(pc, modules);
+}
+
 /* Returns the rule that is kept for `pc`, or decodes and keeps it. Any thread, any place. */
-packed_rule frame_rule_of(uintptr_t pc, struct frame_modules *modules);
+packed_rule frame_rule_of(uintptr_t pc, uint64_t module);
 
 #endif

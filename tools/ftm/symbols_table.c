@@ -135,7 +135,10 @@ const char *symbols_table_name(Dwfl_Module *module, uint64_t pc)
             best = &table->list[i - 1];
     if (best != NULL)
         return best->name;
-    return behind == 0 ? NULL : ask_once(table, module, pc, behind);
+    /* A label names nothing if a symbol with a size, whether it covers it or not, ends later. */
+    if (behind == 0 || table->list[behind - 1].start < table->list[behind - 1].reach)
+        return NULL;
+    return ask_once(table, module, pc, behind);
 }
 
 void symbols_table_free(Dwfl_Module *module)
