@@ -247,12 +247,12 @@ static inline bool tiny_free(struct cache *cache, void *pointer, bool sized, siz
 {
     uintptr_t address = (uintptr_t)pointer;
     /* Relaxed, here and at the store: only the holder of a chunk touches its state. */
-    uint8_t seen = atomic_load_explicit(tiny_state(address), memory_order_relaxed);
+    uint8_t seen = atomic_load_explicit(tiny_chunk_state(address), memory_order_relaxed);
     struct stack *stack;
 
     if (unlikely(!tiny_lives(seen)))
         return false;
-    stack = &cache->stacks.of[tiny_class_around(address)];
+    stack = &cache->stacks.of[tiny_chunk_class(address)];
     if ((sized && unlikely(!tiny_has_size(seen, stack->live, size))) ||
         unlikely(!stack_push(stack, pointer)))
         return false;
@@ -264,12 +264,12 @@ static inline bool tiny_free(struct cache *cache, void *pointer, bool sized, siz
 static inline bool small_free(struct cache *cache, void *pointer, bool sized, size_t size)
 {
     uintptr_t address = (uintptr_t)pointer;
-    uint32_t seen = atomic_load_explicit(small_state(address), memory_order_relaxed);
+    uint32_t seen = atomic_load_explicit(small_chunk_state(address), memory_order_relaxed);
     struct stack *stack;
 
     if (unlikely(!small_lives_at(seen, address)))
         return false;
-    stack = &cache->stacks.of[small_state_class(seen)];
+    stack = stack_of_small(&cache->stacks, seen);
     if ((sized && unlikely(!small_has_size(seen, stack->live, address, size))) ||
         unlikely(!stack_push(stack, pointer)))
         return false;

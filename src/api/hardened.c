@@ -46,7 +46,7 @@ __attribute__((noinline)) void hardened_free_overflowed(struct cache *cache, uin
 void hardened_free_longer(struct cache *cache, uintptr_t address, size_t requested,
                           unsigned size_class)
 {
-    uint8_t seen = atomic_load_explicit(tiny_state(address),
+    uint8_t seen = atomic_load_explicit(tiny_chunk_state(address),
                                         /* relaxed: the caller holds the chunk */
                                         memory_order_relaxed);
 
@@ -58,7 +58,7 @@ void hardened_free_longer(struct cache *cache, uintptr_t address, size_t request
 
 bool hardened_free_small(struct cache *cache, uintptr_t address, bool sized, size_t size)
 {
-    uint32_t seen = atomic_load_explicit(small_state(address),
+    uint32_t seen = atomic_load_explicit(small_chunk_state(address),
                                          /* relaxed: the caller holds the chunk */
                                          memory_order_relaxed);
     size_t requested, usable;

@@ -131,7 +131,7 @@ static inline void *hardened_take_tiny(struct cache *cache, size_t size)
 static inline __attribute__((always_inline)) bool
 hardened_free_tiny(struct cache *cache, uintptr_t address, bool sized, size_t size)
 {
-    _Atomic uint8_t *state = tiny_state(address);
+    _Atomic uint8_t *state = tiny_chunk_state(address);
     uint8_t seen =
         atomic_load_explicit(state, memory_order_relaxed); /* relaxed: the caller holds the chunk */
     size_t requested, usable;
@@ -139,7 +139,7 @@ hardened_free_tiny(struct cache *cache, uintptr_t address, bool sized, size_t si
 
     if (unlikely(!tiny_lives(seen)))
         return false;
-    size_class = (unsigned)tiny_class_around(address);
+    size_class = (unsigned)tiny_chunk_class(address);
     usable = tiny_base_size(cache->stacks.of[size_class].live);
     requested = usable - tiny_slack_with_canary(seen);
     if (sized && unlikely(size != requested))

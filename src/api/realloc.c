@@ -145,16 +145,16 @@ static inline bool resize_in_class(struct cache *cache, uintptr_t address, size_
     if (heap_owned(&cache->own_tiny, address, TINY_HEAP_SHIFT)) {
         /* Relaxed, here and below: the caller holds the chunk. */
         if (size > TINY_MAX || size == 0 ||
-            !tiny_lives(atomic_load_explicit(tiny_state(address), memory_order_relaxed)))
+            !tiny_lives(atomic_load_explicit(tiny_chunk_state(address), memory_order_relaxed)))
             return false;
-        stack = &cache->stacks.of[tiny_class_around(address)];
+        stack = &cache->stacks.of[tiny_chunk_class(address)];
         if (stack != cache_tiny_stack(cache, size))
             return false;
         tiny_mark_live(address, stack->live, size);
         return true;
     }
     if (heap_owned(&cache->own_small, address, SMALL_HEAP_SHIFT)) {
-        uint32_t seen = atomic_load_explicit(small_state(address), memory_order_relaxed);
+        uint32_t seen = atomic_load_explicit(small_chunk_state(address), memory_order_relaxed);
 
         if (size <= TINY_MAX || size > SMALL_MAX || !small_lives_at(seen, address) ||
             small_state_class(seen) != spaced_class(size))
@@ -273,12 +273,13 @@ static inline size_t usable_of_own(struct cache *cache, uintptr_t address)
 {
     if (heap_owned(&cache->own_tiny, address, TINY_HEAP_SHIFT)) {
         /* Relaxed, here and below: the caller holds the chunk. */
-        bool live = tiny_lives(atomic_load_explicit(tiny_state(address), memory_order_relaxed));
+        bool live =
+            tiny_lives(atomic_load_explicit(tiny_chunk_state(address), memory_order_relaxed));
 
-        return live ? size_classes[tiny_class_around(address)].size : 0;
+        return live ? size_classes[tiny_chunk_class(address)].size : 0;
     }
     if (heap_owned(&cache->own_small, address, SMALL_HEAP_SHIFT)) {
-        uint32_t seen = atomic_load_explicit(small_state(address), memory_order_relaxed);
+        uint32_t seen = atomic_load_explicit(small_chunk_state(address), memory_order_relaxed);
 
         return small_lives_at(seen, address) ? size_classes[small_state_class(seen)].size : 0;
     }

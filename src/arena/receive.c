@@ -20,7 +20,7 @@ enum { UNPACK_PARCELS = 16 };
 static inline bool arrive_tiny(uintptr_t address)
 {
     /* Relaxed, here and below: ordered by the inbox. */
-    uint8_t seen = atomic_load_explicit(tiny_state(address), memory_order_relaxed);
+    uint8_t seen = atomic_load_explicit(tiny_chunk_state(address), memory_order_relaxed);
 
     if (unlikely(!tiny_is_remote(seen)))
         return false;
@@ -31,7 +31,7 @@ static inline bool arrive_tiny(uintptr_t address)
 /* Stores the class, too. */
 static inline bool arrive_small(uintptr_t address, unsigned *size_class)
 {
-    uint32_t seen = atomic_load_explicit(small_state(address), memory_order_relaxed);
+    uint32_t seen = atomic_load_explicit(small_chunk_state(address), memory_order_relaxed);
 
     if (unlikely(!small_is_at(seen, STATE_REMOTE, address)))
         return false;
@@ -57,7 +57,7 @@ static void tiny_to_stacks(struct stacks *stacks, const struct parcel *parcel)
         uintptr_t address = *at;
 
         if (likely(arrive_tiny(address)))
-            stack_free(&stacks->of[tiny_class_around(address)], pointer_to(address));
+            stack_free(&stacks->of[tiny_chunk_class(address)], pointer_to(address));
         else
             remote_report_twice(address);
     }
@@ -117,7 +117,7 @@ static void to_slabs(struct arena *arena, struct parcel *parcel)
             continue;
         }
         if (!small)
-            size_class = (unsigned)tiny_class_around(address);
+            size_class = (unsigned)tiny_chunk_class(address);
         if (size_class != class_before && kept > 0) {
             bin_to_slabs(&arena->bins.of[class_before], chunks, kept);
             kept = 0;

@@ -57,11 +57,10 @@ static inline bool remote_leave_tiny(const struct stacks *stacks, uintptr_t addr
                                      size_t size)
 {
     /* Relaxed, here and below: the holder of a chunk got it with its state. */
-    uint8_t seen = atomic_load_explicit(tiny_state(address), memory_order_relaxed);
+    uint8_t seen = atomic_load_explicit(tiny_chunk_state(address), memory_order_relaxed);
 
     if (unlikely(!tiny_lives(seen)) ||
-        (sized &&
-         unlikely(!tiny_has_size(seen, stacks->of[tiny_class_around(address)].live, size))))
+        (sized && unlikely(!tiny_has_size(seen, stacks->of[tiny_chunk_class(address)].live, size))))
         return false;
     tiny_turn(address, seen, STATE_LIVE, STATE_REMOTE, memory_order_relaxed);
     return true;
@@ -71,7 +70,7 @@ static inline bool remote_leave_tiny(const struct stacks *stacks, uintptr_t addr
 static inline unsigned remote_leave_small(const struct stacks *stacks, uintptr_t address,
                                           bool sized, size_t size)
 {
-    uint32_t seen = atomic_load_explicit(small_state(address), memory_order_relaxed);
+    uint32_t seen = atomic_load_explicit(small_chunk_state(address), memory_order_relaxed);
 
     if (unlikely(!small_lives_at(seen, address)) ||
         (sized &&
@@ -89,7 +88,7 @@ static inline __attribute__((always_inline)) bool
 remote_free_known(struct cache *cache, uintptr_t address, bool sized, size_t size)
 {
     const struct foreign *foreign = &cache->foreign[address >> HEAP_SHIFT & (FOREIGN - 1)];
-    uintptr_t key = address & (~(uintptr_t)0 << HEAP_SHIFT | (CHUNK_ALIGN - 1));
+    uintptr_t key = heap_key(address, HEAP_SHIFT);
     struct outgoing *outgoing = foreign->outgoing;
     uintptr_t *next;
 

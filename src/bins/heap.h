@@ -167,10 +167,7 @@ struct own_heaps {
 
 static inline bool heap_owned(const struct own_heaps *own, uintptr_t address, unsigned shift)
 {
-    uintptr_t misaligned = CHUNK_ALIGN - 1;
-
-    return own->of[address >> shift & (OWN_HEAPS - 1)] ==
-           (address & (~(uintptr_t)0 << shift | misaligned));
+    return own->of[address >> shift & (OWN_HEAPS - 1)] == heap_key(address, shift);
 }
 
 /* Empties the table. */

@@ -92,4 +92,15 @@ static inline uint16_t heap_map_tag(uintptr_t address)
 bool heap_map_set(uintptr_t base, size_t size, unsigned units, uint16_t tag);
 void heap_map_clear(uintptr_t base, size_t size);
 
+/*
+ * Returns where a heap would begin that contains the address, if this is aligned as a chunk is; or
+ * a value that is no heap's base.
+ */
+static inline uintptr_t heap_key(uintptr_t address, unsigned shift)
+{
+    uintptr_t misaligned = CHUNK_ALIGN - 1;
+
+    return address & (~(uintptr_t)0 << shift | misaligned);
+}
+
 #endif

@@ -99,6 +99,18 @@ static inline size_t tiny_class_around(uintptr_t address)
            TINY_CLASS_MARK;
 }
 
+/* Returns the same for a live chunk: see tiny_chunk_state(). */
+static inline size_t tiny_chunk_class(uintptr_t address)
+{
+    const _Atomic uint8_t *heap = pointer_to(heap_key(address, TINY_HEAP_SHIFT));
+
+    /* relaxed: see tiny_class_around() */
+    return (size_t)atomic_load_explicit(
+               &heap[TINY_WINDOWS_OFFSET + (address >> UNIT_SHIFT & (TINY_WINDOWS_SIZE - 1))],
+               memory_order_relaxed) -
+           TINY_CLASS_MARK;
+}
+
 static inline struct slab *tiny_slab(uintptr_t address)
 {
     uintptr_t base = address & ~(uintptr_t)(TINY_HEAP_SIZE - 1);

@@ -107,12 +107,29 @@ STATE_INLINE _Atomic uint8_t *tiny_state(uintptr_t address)
     return (_Atomic uint8_t *)pointer_to(base) + (address - base) / CHUNK_ALIGN;
 }
 
+/*
+ * Returns the same for an address that is aligned as a chunk is. A fast path has compared the base
+ * of the heap in this form, so it need not compute it again.
+ */
+STATE_INLINE _Atomic uint8_t *tiny_chunk_state(uintptr_t address)
+{
+    return (_Atomic uint8_t *)pointer_to(heap_key(address, TINY_HEAP_SHIFT)) +
+           (address & (TINY_HEAP_SIZE - 1)) / CHUNK_ALIGN;
+}
+
 /* Returns the state of the chunk that starts in the same SMALL_GRANULE; no two chunks do. */
 STATE_INLINE _Atomic uint32_t *small_state(uintptr_t address)
 {
     uintptr_t base = address & ~(uintptr_t)(SMALL_HEAP_SIZE - 1);
 
     return (_Atomic uint32_t *)pointer_to(base) + (address - base) / SMALL_GRANULE;
+}
+
+/* Returns the same for an address that is aligned as a chunk is: see tiny_chunk_state(). */
+STATE_INLINE _Atomic uint32_t *small_chunk_state(uintptr_t address)
+{
+    return (_Atomic uint32_t *)pointer_to(heap_key(address, SMALL_HEAP_SHIFT)) +
+           (address & (SMALL_HEAP_SIZE - 1)) / SMALL_GRANULE;
 }
 
 /* How states are composed. */
@@ -295,15 +312,15 @@ STATE_INLINE void tiny_turn(uintptr_t address, uint8_t seen, unsigned from, unsi
                             memory_order order)
 {
     state_require(from != STATE_NONE && state_may_turn(from, to));
-    atomic_store_explicit(tiny_state(address), seen ^ tiny_state_of(from ^ to, 0), order);
+    atomic_store_explicit(tiny_chunk_state(address), seen ^ tiny_state_of(from ^ to, 0), order);
 }
 
 STATE_INLINE void small_turn(uintptr_t address, uint32_t seen, unsigned from, unsigned to,
                              memory_order order)
 {
     state_require(from != STATE_NONE && state_may_turn(from, to));
-    atomic_store_explicit(small_state(address), seen ^ (uint32_t)(from ^ to) << SMALL_KIND_SHIFT,
-                          order);
+    atomic_store_explicit(small_chunk_state(address),
+                          seen ^ (uint32_t)(from ^ to) << SMALL_KIND_SHIFT, order);
 }
 
 /* Changes the kind and the slack, for callers that know the chunk and not the state. */
