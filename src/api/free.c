@@ -89,7 +89,7 @@ static __attribute__((noinline)) void free_not_known(void *pointer, struct cache
 {
     if (unlikely(cache == CACHE_NONE))
         api_free_slow(pointer);
-    else
+    else if (pointer != NULL) /* looking NULL up would make a page of the heap map memory */
         free_unknown(pointer, cache);
 }
 

@@ -12,12 +12,13 @@
 
 #include "api/api.h"
 #include "api/operator_new.h"
+#include "os/os.h"
 
 #include <elf.h>
 #include <pthread.h>
 #include <stdint.h>
 
-_Atomic int in_force_state;
+OS_TOUCHED _Atomic int in_force_state;
 
 typedef void function(void);
 
@@ -49,8 +50,8 @@ static const struct definition definitions[IN_FORCE_FUNCTIONS] = {
 #endif
 };
 
-static bool replaced[IN_FORCE_FUNCTIONS];
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+OS_TOUCHED static bool replaced[IN_FORCE_FUNCTIONS];
+OS_TOUCHED static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /*
  * The object that this library is part of, by the linker's names. A static program has no dynamic

@@ -15,7 +15,7 @@
 #include "large/large.h"
 #include "os/os.h"
 
-_Atomic(struct arena *) arena_list;
+OS_TOUCHED _Atomic(struct arena *) arena_list;
 
 /* Relaxed, here and below: see `holder`. */
 static void set_holder(struct arena *arena, const void *holder)

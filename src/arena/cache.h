@@ -81,7 +81,6 @@ struct cache {
      */
     struct quarantine *quarantine;
     uint64_t random;
-    struct flips flips;
 
     /*
      * Guarded by the pool's lock. `thread` is the thread of the cache, or NULL while it waits for
@@ -106,6 +105,16 @@ struct cache {
      */
     _Atomic uint64_t remote_frees;
 
+    /* True if `outgoing` was ever used. */
+    bool sends;
+    /*
+     * True of the heaps that there were when heap_map_removals had the value `foreign_since`. It is
+     * in front of the stash, because free(NULL) looks at the first entry.
+     */
+    unsigned foreign_since;
+    struct foreign foreign[FOREIGN];
+
+    struct flips flips;
     struct large_stash stash;
 
     /* How many of the outgoing chunks below collect SMALL chunks. */
@@ -113,9 +122,6 @@ struct cache {
     /* Parcels without chunks, and their number. */
     struct parcel *parcels;
     unsigned parcel_count;
-    /* True of the heaps that there were when heap_map_removals had the value `foreign_since`. */
-    unsigned foreign_since;
-    struct foreign foreign[FOREIGN];
     struct outgoing outgoing[OUTGOING];
 };
 

@@ -25,20 +25,20 @@ enum {
     COMMON_MAX = 64
 };
 
-static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
+OS_TOUCHED static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* Guarded by the pool's lock. */
-static struct {
+OS_TOUCHED static struct {
     struct cache *idle;
     unsigned owned;
     unsigned owned_max;
     unsigned common_max;
     unsigned common_count;
     unsigned turn;
-    struct cache *common[COMMON_MAX];
     /* The arena that got the last further cache. */
     struct arena *shared;
 } pool;
+static struct cache *pool_common[COMMON_MAX];
 
 static void lock_pool(void)
 {
@@ -213,9 +213,9 @@ static struct cache *next_common(void)
         struct cache *cache = create_common();
 
         if (cache != NULL)
-            pool.common[pool.common_count++] = cache;
+            pool_common[pool.common_count++] = cache;
     }
-    return pool.common_count == 0 ? NULL : pool.common[pool.turn++ % pool.common_count];
+    return pool.common_count == 0 ? NULL : pool_common[pool.turn++ % pool.common_count];
 }
 
 static struct cache *get(void)
@@ -333,7 +333,7 @@ static void sort_cache(struct cache *cache, const struct cache *survivor, bool s
         return;
     if (cache->common) {
         if (pool.common_count < COMMON_MAX)
-            pool.common[pool.common_count++] = cache;
+            pool_common[pool.common_count++] = cache;
         return;
     }
     if (cache == cache_first(cache->arena))

@@ -71,6 +71,8 @@ void remote_send(struct cache *cache, struct outgoing *outgoing)
 
 void remote_send_all(struct cache *cache)
 {
+    if (!cache->sends)
+        return;
     for (unsigned i = 0; i < OUTGOING; i++)
         remote_send(cache, &cache->outgoing[i]);
 }
@@ -155,6 +157,7 @@ static bool make_room(struct cache *cache, struct outgoing *outgoing, struct are
         outgoing->tag = TAG_NONE;
         return false;
     }
+    cache->sends = true;
     outgoing->parcel->fork = fork_generation;
     outgoing->owner = owner;
     outgoing->tag = tag;

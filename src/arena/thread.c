@@ -26,10 +26,10 @@ _Thread_local struct thread thread_self = {.to_malloc = CACHE_NONE,
                                            .cache = CACHE_NONE,
                                            .counted = CACHE_NONE};
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static pthread_key_t key;
-static bool have_key;
-static char **environment;
+OS_TOUCHED static pthread_once_t once = PTHREAD_ONCE_INIT;
+OS_TOUCHED static pthread_key_t key;
+OS_TOUCHED static bool have_key;
+OS_TOUCHED static char **environment;
 
 /* All these accesses are sequentially consistent: see thread_open(). */
 static void set_word(_Atomic(struct cache *) *word, struct cache *cache)
@@ -158,7 +158,7 @@ static void give_back(struct cache *cache)
 }
 
 /* Set with release and read with acquire: what the table's functions use is complete. */
-static _Atomic(const struct thread_watch *) watch;
+OS_TOUCHED static _Atomic(const struct thread_watch *) watch;
 
 void thread_watch(const struct thread_watch *table)
 {
@@ -257,7 +257,7 @@ static void repair_child(void)
  */
 static void register_fork(void)
 {
-    static _Atomic bool registered;
+    OS_TOUCHED static _Atomic bool registered;
 
     /* Relaxed: it only matters which call is the first. */
     if (atomic_load_explicit(&registered, memory_order_relaxed) ||

@@ -34,7 +34,7 @@ enum {
     WAY_BYTES_MAX = 8 << 20,
 };
 
-_Atomic bool visit_unfinished;
+OS_TOUCHED _Atomic bool visit_unfinished;
 
 /* The sum of `returned` over all arenas. Relaxed, here and below: a sum orders nothing. */
 static _Atomic size_t left_behind;
@@ -166,7 +166,7 @@ static bool look_around(uint64_t now)
      * Any thread writes it. Arenas are never unmapped, so it is safe to begin at any value. Acquire
      * and release: the arena is complete for this thread, too.
      */
-    static _Atomic(struct arena *) place;
+    OS_TOUCHED static _Atomic(struct arena *) place;
     struct arena *arena = atomic_load_explicit(&place, memory_order_acquire);
     enum visit result = VISIT_REFUSED;
 
@@ -189,7 +189,7 @@ static bool look_around(uint64_t now)
 void visit_others(void)
 {
     /* When the next look is due. Whoever changes it looks. Relaxed: it orders nothing. */
-    static _Atomic uint64_t next_look;
+    OS_TOUCHED static _Atomic uint64_t next_look;
     uint64_t now = clock_now(), due = atomic_load_explicit(&next_look, memory_order_relaxed);
 
     if (due - now - 1 >= PIECE &&
@@ -210,7 +210,7 @@ static unsigned kept_by(const struct arena *arena)
 static struct arena *find_keeper(void)
 {
     /* As in look_around(), acquire and release make each arena complete for this thread. */
-    static _Atomic(struct arena *) place;
+    OS_TOUCHED static _Atomic(struct arena *) place;
     struct arena *arena = atomic_load_explicit(&place, memory_order_acquire), *keeper = NULL;
 
     for (unsigned seen = 0; seen < LOOK; seen++) {
@@ -255,7 +255,7 @@ static size_t least_way(void)
 void visit_make_way(size_t fresh)
 {
     /* Fresh bytes that nothing has made way for. Any thread adds to it. Relaxed: a sum. */
-    static _Atomic size_t owed;
+    OS_TOUCHED static _Atomic size_t owed;
     size_t bytes, least;
 
     if (!kept_is_much() || kept_is_wanted())

@@ -3,12 +3,13 @@
  * handlers.
  */
 #include "base/child.h"
+#include "os/os.h"
 
 #include <pthread.h>
 
 _Thread_local struct child child_self;
 
-static void (*repair_child)(void);
+OS_TOUCHED static void (*repair_child)(void);
 
 void child_watch(void (*repair)(void))
 {

@@ -31,7 +31,7 @@ static const char clock_name[] = "__kernel_clock_gettime";
  * allocate, or later by the constructor. Relaxed: it is one word, and both the old and the new
  * value work.
  */
-static _Atomic uintptr_t encoded_clock;
+OS_TOUCHED static _Atomic uintptr_t encoded_clock;
 
 struct image {
     const char *base;
@@ -129,7 +129,7 @@ void clock_init(char **environment)
 static uint64_t count_calls(void)
 {
     enum { NANOSECONDS_PER_CALL = 1000 };
-    static _Atomic uint64_t counted;
+    OS_TOUCHED static _Atomic uint64_t counted;
 
     /* Relaxed: any order of the counts will do. */
     return atomic_fetch_add_explicit(&counted, NANOSECONDS_PER_CALL, memory_order_relaxed);

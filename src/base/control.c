@@ -1,7 +1,8 @@
 #include "base/control.h"
+#include "os/os.h"
 
-struct control control;
-void (*control_serve)(void);
+OS_TOUCHED struct control control;
+OS_TOUCHED void (*control_serve)(void);
 
 uint32_t control_hash(const char *text)
 {

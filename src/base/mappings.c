@@ -4,6 +4,7 @@
  * value.
  */
 #include "base/mappings.h"
+#include "os/os.h"
 
 #include <stdatomic.h>
 
@@ -13,7 +14,7 @@
  */
 enum { BOUND = 65530 / 4 };
 
-static _Atomic unsigned used;
+OS_TOUCHED static _Atomic unsigned used;
 
 #ifdef FT_MALLOC_PREFIXED
 static _Atomic unsigned bound_for_tests;
@@ -65,7 +66,7 @@ void mappings_give(unsigned count)
 }
 
 /* Written in the child of a fork, while it has one thread. */
-static unsigned generation;
+OS_TOUCHED static unsigned generation;
 
 void mappings_after_fork(void)
 {

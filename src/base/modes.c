@@ -4,10 +4,11 @@
 #include "base/modes.h"
 
 #include "base/child.h"
+#include "os/os.h"
 
 #include <pthread.h>
 
-_Atomic unsigned modes_on;
+OS_TOUCHED _Atomic unsigned modes_on;
 _Atomic uint64_t mode_numbers[MODE_KINDS][MODE_NUMBERS];
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

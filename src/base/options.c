@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <unistd.h>
 
-struct options options;
+OS_TOUCHED struct options options;
 
 enum { NAME_MAX_LENGTH = 24, EXPECTED_MAX = 56 };
 
@@ -247,7 +247,7 @@ static void begin_modes(void)
 
 void options_load(char **initial)
 {
-    static bool loaded;
+    OS_TOUCHED static bool loaded;
 
     if (loaded || initial == NULL)
         return;

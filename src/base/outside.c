@@ -2,8 +2,9 @@
  * The range of chunks outside of the heaps.
  */
 #include "base/outside.h"
+#include "os/os.h"
 
-struct outside outside;
+OS_TOUCHED struct outside outside;
 
 static void raise_to(_Atomic uintptr_t *bound, uintptr_t value)
 {

@@ -5,7 +5,7 @@
 
 #include "os/os.h"
 
-static struct own_range first_entries[OWN_FIRST];
+OS_TOUCHED static struct own_range first_entries[OWN_FIRST];
 
 struct own_ranges own_first = {.room = OWN_FIRST, .of = first_entries};
 

@@ -9,13 +9,13 @@
 #include <pthread.h>
 #include <string.h>
 
-uint64_t secret_word;
-uint64_t secret_canary_keys[2];
+OS_TOUCHED uint64_t secret_word;
+OS_TOUCHED uint64_t secret_canary_keys[2];
 
 void secret_init(char **environment)
 {
     uintptr_t random = environment == NULL ? 0 : os_auxiliary(environment, AT_RANDOM);
-    static uint64_t calls;
+    OS_TOUCHED static uint64_t calls;
     /*
      * The places where the kernel put the thread, its stack and the library, and a counter that
      * differs from call to call.

@@ -15,15 +15,17 @@
 #include "base/structure_lock.h"
 
 #include "base/child.h"
+#include "os/os.h"
 
 #include <pthread.h>
 
 /* How many readers can walk at once; a writer takes all of these mutexes. */
 enum { ROOMS = 4 };
 
-static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-static pthread_mutex_t rooms[ROOMS] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
-                                       PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
+OS_TOUCHED static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+OS_TOUCHED static pthread_mutex_t rooms[ROOMS] = {
+    PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+    PTHREAD_MUTEX_INITIALIZER};
 
 /* How the calling thread holds the lock: the number of its room, or HOLDS_ALL. */
 enum { HOLDS_ALL = ROOMS };

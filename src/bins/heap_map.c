@@ -7,30 +7,30 @@
 
 #include "base/outside.h"
 #include "base/own.h"
+#include "os/os.h"
 
-struct heap_map heap_map;
-_Atomic unsigned heap_map_removals;
+_Alignas(OS_PAGE) struct first_memory first_memory;
+OS_TOUCHED _Alignas(64) _Atomic unsigned heap_map_removals;
 
 typedef _Atomic uint32_t leaf_entry;
 
+static_assert(sizeof(struct heap_map) % OS_PAGE == 0 && MAP_ROOT_BESIDE % 64 == 0,
+              "the root ends, and the arena begins, so far behind the beginning of a page");
 static_assert(((1 << HEAP_SHIFT) / UNIT_SIZE) >> (32 - MAP_UNITS_SHIFT) == 0,
               "units fit in an entry");
 
 enum { FIRST_LEAVES = 2 };
 
-/*
- * Under the structure lock. The initial value is not zero, so that the variable is stored beside
- * others that are written anyway, and not on a page of the map.
- */
-static unsigned first_leaves_left = FIRST_LEAVES;
+/* Under the structure lock. */
+OS_TOUCHED static unsigned first_leaves_left = FIRST_LEAVES;
 static leaf_entry first_leaves[FIRST_LEAVES][MAP_LEAF_SIZE];
 
 static leaf_entry *leaf_of(uintptr_t address)
 {
-    intptr_t distance =
-        atomic_load_explicit(&heap_map.root[address >> MAP_ROOT_SHIFT], memory_order_relaxed);
+    intptr_t distance = atomic_load_explicit(&first_memory.map.root[address >> MAP_ROOT_SHIFT],
+                                             memory_order_relaxed);
 
-    return (leaf_entry *)(void *)((char *)heap_map.empty + distance);
+    return (leaf_entry *)(void *)((char *)first_memory.map.empty + distance);
 }
 
 static bool ensure_leaf(uintptr_t address)
@@ -39,9 +39,10 @@ static bool ensure_leaf(uintptr_t address)
      * The first time, the root is not read: a page that is read and then written to costs two page
      * faults.
      */
-    leaf_entry *leaf = first_leaves_left == FIRST_LEAVES ? heap_map.empty : leaf_of(address);
+    leaf_entry *leaf =
+        first_leaves_left == FIRST_LEAVES ? first_memory.map.empty : leaf_of(address);
 
-    if (leaf != heap_map.empty)
+    if (leaf != first_memory.map.empty)
         return true;
     if (first_leaves_left > 0)
         leaf = first_leaves[--first_leaves_left];
@@ -50,8 +51,8 @@ static bool ensure_leaf(uintptr_t address)
     if (leaf == NULL)
         return false;
     /* Release: whoever sees the leaf sees its zeros. */
-    atomic_store_explicit(&heap_map.root[address >> MAP_ROOT_SHIFT],
-                          (intptr_t)((uintptr_t)leaf - (uintptr_t)heap_map.empty),
+    atomic_store_explicit(&first_memory.map.root[address >> MAP_ROOT_SHIFT],
+                          (intptr_t)((uintptr_t)leaf - (uintptr_t)first_memory.map.empty),
                           memory_order_release);
     return true;
 }

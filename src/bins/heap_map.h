@@ -47,7 +47,20 @@ struct heap_map {
     _Atomic intptr_t root[MAP_ROOT_SIZE];
 };
 
-extern struct heap_map heap_map;
+/*
+ * The heap map and the memory of the first arena (space.h). Linux maps libraries and heaps in the
+ * last TiB of the address space, so the last 512 bytes of the root are what a process touches. They
+ * share a page with the beginning of the arena.
+ */
+enum { MAP_ROOT_BESIDE = 320, FIRST_ARENA = 388 << 10 };
+
+struct first_memory {
+    char before[MAP_ROOT_BESIDE];
+    struct heap_map map;
+    char arena[FIRST_ARENA];
+};
+
+extern struct first_memory first_memory;
 
 /*
  * How many heaps were removed. A thread that got a chunk at some address, and finds the value that
@@ -72,7 +85,7 @@ static inline uint32_t heap_map_entry_in(const struct heap_map *map, uintptr_t a
 
 static inline uint32_t heap_map_entry(uintptr_t address)
 {
-    return heap_map_entry_in(&heap_map, address);
+    return heap_map_entry_in(&first_memory.map, address);
 }
 
 /* Returns the tag of the heap among whose units the address lies. */

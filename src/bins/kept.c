@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/options.h"
 #include "bins/size_class.h"
+#include "os/os.h"
 
 enum {
     /*
@@ -26,7 +27,7 @@ enum {
 };
 
 /* Any thread adds to them. Relaxed, here and below: a sum orders nothing. */
-static _Atomic size_t all_kept, all_used;
+OS_TOUCHED static _Atomic size_t all_kept, all_used;
 
 static void add(_Atomic size_t *sum, unsigned now, unsigned *told)
 {

@@ -23,7 +23,7 @@ struct limbo {
  * Any thread pushes to it, with release: whoever takes the list finds the records complete. It is
  * taken as a whole, with acquire.
  */
-static _Atomic(struct limbo *) list;
+OS_TOUCHED static _Atomic(struct limbo *) list;
 
 #ifdef FT_MALLOC_PREFIXED
 bool limbo_used = true;

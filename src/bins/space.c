@@ -29,10 +29,9 @@ static const size_t first_size = 2 * (size_t)SMALL_HEAP_SIZE;
 /*
  * Written once, by the thread that sets `state` to IN_USE, with release; a thread that reads this
  * with acquire may read the rest. `next` and `small_waits` are then changed by any thread; relaxed,
- * because the memory behind these addresses is the kernel's zeros. Its first value is not zero, so
- * that it is stored beside data that is written anyway, and not behind the arena.
+ * because the memory behind these addresses is the kernel's zeros.
  */
-static struct {
+OS_TOUCHED static struct {
     _Atomic int state;
     uintptr_t end;
     uintptr_t small;
@@ -237,18 +236,13 @@ void *space_map_arena(size_t size, size_t *ready)
      * Most processes have one arena. Its memory is part of the library's own data, which needs no
      * system call.
      */
-    enum { FIRST_ARENA = 384 << 10 };
-    static char first_arena[FIRST_ARENA + OS_PAGE];
-    static _Atomic bool vacant = true;
+    OS_TOUCHED static _Atomic bool vacant = true;
 
     /* Relaxed: it only matters who is first. */
     if (size > FIRST_ARENA || !atomic_exchange_explicit(&vacant, false, memory_order_relaxed))
         return own_map_part(size, ready);
     *ready = size;
-    /*
-     * The linker does not align it, because that would put all zero-filled data on pages of its
-     * own. It is entered for programs that the library is linked into, whose data surround it.
-     */
-    own_enter(first_arena, sizeof first_arena);
-    return pointer_to(round_up((uintptr_t)first_arena, OS_PAGE));
+    /* For programs that the library is linked into, whose data surround it. */
+    own_enter(first_memory.arena, sizeof first_memory.arena);
+    return first_memory.arena;
 }

@@ -92,14 +92,15 @@ static void put_heaps(struct writer *writer, struct heap_set *set)
 /* Writes the root of the heap map and its leaves, which are never unmapped. */
 static void put_heap_map(struct writer *writer)
 {
-    dump_known(&writer->dump, (uintptr_t)&heap_map, &heap_map, sizeof heap_map);
+    dump_known(&writer->dump, (uintptr_t)&first_memory.map, &first_memory.map,
+               sizeof first_memory.map);
     for (unsigned i = 0; i < MAP_ROOT_SIZE; i++) {
         /* Acquire: the leaf is complete. */
-        intptr_t distance = atomic_load_explicit(&heap_map.root[i], memory_order_acquire);
-        uintptr_t leaf = (uintptr_t)heap_map.empty + (uintptr_t)distance;
+        intptr_t distance = atomic_load_explicit(&first_memory.map.root[i], memory_order_acquire);
+        uintptr_t leaf = (uintptr_t)first_memory.map.empty + (uintptr_t)distance;
 
         if (distance != 0)
-            dump_known(&writer->dump, leaf, pointer_to(leaf), sizeof heap_map.empty);
+            dump_known(&writer->dump, leaf, pointer_to(leaf), sizeof first_memory.map.empty);
     }
 }
 
@@ -138,6 +139,7 @@ static struct large_block *first_block(void)
 static void put_large(struct writer *writer)
 {
     put_descriptors(writer, &large_registry, sizeof large_registry);
+    put_descriptors(writer, large_registry_gone, sizeof large_registry_gone);
     put_descriptors(writer, large_registry_first, sizeof large_registry_first);
     for (struct large_block *block = first_block(); block != NULL; block = block->next)
         put_descriptors(writer, block, REGISTRY_BLOCK_SIZE);

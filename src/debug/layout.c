@@ -77,7 +77,7 @@ __attribute__((used)) const struct ft_malloc_layout ft_malloc_layout = {
     .class_chunks = offsetof(struct size_class, chunks),
     .class_units = offsetof(struct size_class, units),
 
-    .heap_map = &heap_map,
+    .heap_map = &first_memory.map,
     .map_empty = offsetof(struct heap_map, empty),
     .map_root = offsetof(struct heap_map, root),
     .map_root_count = MAP_ROOT_SIZE,
@@ -131,7 +131,7 @@ __attribute__((used)) const struct ft_malloc_layout ft_malloc_layout = {
     .large_guarded = offsetof(struct large, guarded),
     .large_vacated = offsetof(struct large, vacated),
     .large_freed_at = offsetof(struct large, freed_at),
-    .large_gone = large_registry.gone,
+    .large_gone = large_registry_gone,
     .large_gone_next = &large_registry.gone_next,
     .gone_count = REGISTRY_GONE,
     .gone_bytes = sizeof(struct large_gone),

@@ -17,10 +17,11 @@
 #include "debug/site_figures.h"
 #include "debug/stack_table.h"
 #include "debug/unwind.h"
+#include "os/os.h"
 
 #include <string.h>
 
-_Atomic bool profile_began;
+OS_TOUCHED _Atomic bool profile_began;
 
 /*
  * How a profile draws. Written by profile_begin(), read by any thread; relaxed, because threads may

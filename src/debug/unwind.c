@@ -43,8 +43,8 @@ enum {
  * Written once, before there is a second thread: where the stack of the initial thread ends, how
  * far it may grow, and where the program's own code is.
  */
-static uintptr_t main_begin, main_end;
-static uintptr_t image_begin, code_begin, code_end, image_end;
+OS_TOUCHED static uintptr_t main_begin, main_end;
+OS_TOUCHED static uintptr_t image_begin, code_begin, code_end, image_end;
 
 static _Atomic(const struct ft_malloc_debug_hooks *) registered;
 

@@ -23,11 +23,13 @@ enum {
 };
 
 /*
- * Under the registry's lock. `bytes` may also be read without it; relaxed, because it only tells
+ * Changed under the registry's lock. It may also be read without it; relaxed, because it only tells
  * whether a look is worth it.
  */
+OS_TOUCHED static _Atomic size_t bytes_cached;
+
+/* Under the registry's lock. */
 static struct {
-    _Atomic size_t bytes;
     size_t owed;
     struct large *oldest, *newest;
     struct large *lists[SIZE_BUCKETS];
@@ -35,12 +37,12 @@ static struct {
 
 static size_t cached_bytes(void)
 {
-    return atomic_load_explicit(&cache.bytes, memory_order_relaxed);
+    return atomic_load_explicit(&bytes_cached, memory_order_relaxed);
 }
 
 static void set_cached_bytes(size_t bytes)
 {
-    atomic_store_explicit(&cache.bytes, bytes, memory_order_relaxed);
+    atomic_store_explicit(&bytes_cached, bytes, memory_order_relaxed);
 }
 
 static void unlink_large(struct large *large)

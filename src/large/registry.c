@@ -17,6 +17,7 @@ enum { FIRST_BUCKETS = 256 };
 static struct large *first_heads[FIRST_BUCKETS];
 static struct large_table tables[2] = {{.size = FIRST_BUCKETS, .heads = first_heads}};
 struct large large_registry_first[REGISTRY_FIRST];
+struct large_gone large_registry_gone[REGISTRY_GONE];
 struct large_registry large_registry = {.table = &tables[0]};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -300,7 +301,7 @@ void registry_rebuild(void)
 
 void registry_note_gone(uintptr_t address, size_t requested)
 {
-    large_registry.gone[large_registry.gone_next++ % REGISTRY_GONE] =
+    large_registry_gone[large_registry.gone_next++ % REGISTRY_GONE] =
         (struct large_gone){address, requested};
 }
 
@@ -312,7 +313,7 @@ static bool find_gone(uintptr_t address, bool inside, struct large_info *info)
     /* The latest first: the address may have been used several times. */
     for (unsigned back = 1; back <= REGISTRY_GONE && !found; back++) {
         const struct large_gone *gone =
-            &large_registry.gone[(large_registry.gone_next - back) % REGISTRY_GONE];
+            &large_registry_gone[(large_registry.gone_next - back) % REGISTRY_GONE];
         size_t offset = address - gone->address;
 
         found = gone->address != 0 && (offset == 0 || (inside && offset < gone->requested));

@@ -117,11 +117,11 @@ struct large_registry {
     struct large *unused;
     struct large_block *blocks;
     unsigned first_used; /* of large_registry_first */
-    struct large_gone gone[REGISTRY_GONE];
     unsigned gone_next;
 };
 
 extern struct large_registry large_registry;
+extern struct large_gone large_registry_gone[REGISTRY_GONE];
 extern struct large large_registry_first[REGISTRY_FIRST];
 
 /*

@@ -22,7 +22,7 @@ static _Atomic(struct large_stash *) stashes;
  * True if something was put into a stash since all of them were seen empty. Relaxed: it only tells
  * whether a look is worth the lock.
  */
-static _Atomic bool filled;
+OS_TOUCHED static _Atomic bool filled;
 
 /*
  * Under the registry's lock. True while what nobody took for a whole period is being collected, a

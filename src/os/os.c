@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 /* Written by any thread; relaxed, because they are only figures for the statistics. */
-static _Atomic uint64_t mmap_calls, munmap_calls;
+OS_TOUCHED static _Atomic uint64_t mmap_calls, munmap_calls;
 #ifdef FT_MALLOC_COUNT_RMW
 static _Atomic uint64_t rmw_count;
 

@@ -19,6 +19,13 @@ enum { OS_PAGE_SHIFT = 12, OS_PAGE = 1 << OS_PAGE_SHIFT };
 #define likely(condition) __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
+/*
+ * For small data that every process reads or writes at its start. It is all in one section, so that
+ * it takes one page: each page that is touched is memory for as long as the process lives, and some
+ * kernels make even a page memory that is only read.
+ */
+#define OS_TOUCHED __attribute__((section(".data.touched")))
+
 /* Rounds up to a multiple of `unit`, a power of two. The caller excludes overflow. */
 static inline size_t round_up(size_t size, size_t unit)
 {

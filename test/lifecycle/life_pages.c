@@ -1,6 +1,7 @@
 /*
  * life_pages MODE: allocates no chunk, keeps 1,024 chunks of 1,024 bytes, each written to, or frees
- * each at once. Prints how many page faults the process had.
+ * each at once. Prints how many page faults the process had, and how much of its memory belongs to
+ * no file.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,19 @@
 #include <sys/resource.h>
 
 enum { COUNT = 1024, SIZE = 1024 };
+
+/* In KiB; 0 if the kernel does not tell. */
+static long anonymous(void)
+{
+    FILE *file = fopen("/proc/self/smaps_rollup", "r");
+    char line[256];
+    long kib = 0;
+
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, "Anonymous: %ld", &kib) == 1)
+            break;
+    return kib;
+}
 
 int main(int argc, char **argv)
 {
@@ -25,6 +39,6 @@ int main(int argc, char **argv)
     }
     if (getrusage(RUSAGE_SELF, &usage) != 0)
         return 1;
-    printf("%ld faults\n", usage.ru_minflt);
+    printf("%ld faults\n%ld KiB\n", usage.ru_minflt, anonymous());
     return 0;
 }

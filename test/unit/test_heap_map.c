@@ -57,7 +57,7 @@ static void test_values_outside_of_all_heaps(void **state)
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
         assert_int_equal(heap_map_tag(values[i]), TAG_NONE);
     assert_int_equal(heap_map_tag((uintptr_t)&on_the_stack), TAG_NONE);
-    assert_int_equal(heap_map_tag((uintptr_t)&heap_map), TAG_NONE);
+    assert_int_equal(heap_map_tag((uintptr_t)&first_memory.map), TAG_NONE);
     assert_int_equal(heap_map_tag((uintptr_t)(void *)test_values_outside_of_all_heaps), TAG_NONE);
     for (uintptr_t bit = 1; bit != 0; bit <<= 1)
         assert_int_equal(heap_map_tag(bit), TAG_NONE);
