@@ -29,8 +29,14 @@ enum {
     SHARED_MOST = 100,
     /* Classes up to this size share those of 32, 64 and 128 bytes. */
     SHARED_UP_TO = 128,
-    /* Larger TINY classes share the multiples of this; a state can tell less slack than it. */
+    /*
+     * Larger TINY classes share those that are so far apart; a state can tell less slack than it.
+     * Up to the two bounds, these are not its multiples, but a little more: so a FILE, which takes
+     * 472 bytes, and the locale data that most programs load, are in two classes.
+     */
     SHARED_STEP = TINY_SLACK_MAX + 1,
+    SHARED_SHIFT_16 = 208,
+    SHARED_SHIFT_32 = 480,
     /* SMALL classes up to this size share this one. */
     SMALL_SHARED = 2 << 10,
 };
@@ -74,12 +80,15 @@ static bool has_slab(struct stack *stack)
  */
 static unsigned next_with_slab(struct stack *stack, size_t requested)
 {
+    size_t shift;
+
     for (; stack->size_class < TINY_CLASSES &&
            size_classes[stack->size_class].size <= requested + TINY_SLACK_MAX;
          stack++)
         if (has_slab(stack))
             return stack->size_class;
-    return size_class_of(round_up(requested, SHARED_STEP));
+    shift = requested <= SHARED_SHIFT_16 ? 16 : requested <= SHARED_SHIFT_32 ? 32 : 0;
+    return size_class_of(round_up(requested - shift, SHARED_STEP) + shift);
 }
 
 /* Returns the class that serves a request while few of its own class are wanted. */

@@ -65,13 +65,18 @@ static void test_a_few_larger_sizes_share_the_slab_of_their_neighbour(void **sta
     (void)state;
     struct arena *arena = sharing_arena();
 
-    assert_int_equal(unit_chunk(alloc(arena, 140)).usable, 192);
-    assert_int_equal(unit_chunk(alloc(arena, 160)).usable, 192);
-    assert_int_equal(unit_chunk(alloc(arena, 170)).usable, 192);
+    assert_int_equal(unit_chunk(alloc(arena, 145)).usable, 208);
+    assert_int_equal(unit_chunk(alloc(arena, 160)).usable, 208);
+    assert_int_equal(unit_chunk(alloc(arena, 208)).usable, 208);
     assert_int_equal(slabs_of(arena), 1);
-    assert_int_equal(unit_chunk(alloc(arena, 193)).usable, 256);
+    assert_int_equal(unit_chunk(alloc(arena, 225)).usable, 288);
+    assert_int_equal(unit_chunk(alloc(arena, 424)).usable, 480);
+    assert_int_equal(unit_chunk(alloc(arena, 472)).usable, 480);
+    assert_int_equal(unit_chunk(alloc(arena, 481)).usable, 512);
+    assert_int_equal(slabs_of(arena), 4);
     /* The nearest slab serves, not the largest one. */
-    assert_int_equal(unit_chunk(alloc(arena, 180)).usable, 192);
+    assert_int_equal(unit_chunk(alloc(arena, 130)).usable, 144);
+    assert_int_equal(unit_chunk(alloc(arena, 140)).usable, 144);
     for (size_t size = 129; size <= TINY_MAX; size++) {
         void *pointer = alloc(arena, size);
         struct chunk chunk = unit_chunk(pointer);
