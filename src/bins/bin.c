@@ -20,6 +20,7 @@ enum {
 
 static void forget_slabs(struct bins *bins)
 {
+    bins->spare_units = 0;
     for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
         bins->of[size_class] = (struct bin){.size_class = (uint8_t)size_class};
 }

@@ -1,7 +1,7 @@
 /*
  * A bin: the slabs of one size class of an arena. They are the current one, from which stacks are
- * filled, a ring of partial ones, and an empty spare one. Full slabs are in no list. Everything
- * here is guarded by the arena's lock.
+ * filled, a ring of partial ones, and spare ones, which are empty. Full slabs are in no list.
+ * Everything here is guarded by the arena's lock.
  */
 #ifndef FT_BINS_BIN_H
 #define FT_BINS_BIN_H
@@ -11,6 +11,7 @@
 struct bin {
     struct slab *current;
     struct slab *partial;
+    /* Linked by `next`. */
     struct slab *spare;
     /* Constant. */
     uint8_t size_class;
@@ -22,6 +23,8 @@ struct bin {
 struct bins {
     struct bin of[SIZE_CLASSES];
     struct heap_set *tiny, *small;
+    /* How many units the long ones of all spare slabs have. */
+    unsigned spare_units;
     /*
      * When the next tick is due, or BINS_NO_TICKS for never, in tests. Written with the arena's
      * lock. Any thread reads it, relaxed, to see whether the arena's own threads make its ticks.

@@ -16,11 +16,8 @@ enum {
      * for every chunk or two. For SMALL, one chunk is enough.
      */
     WORTH_A_REFILL = 4,
-    /*
-     * An empty slab of up to this many units may be kept as the spare one; a longer one is returned
-     * to its heap at once.
-     */
-    SPARE_UNITS_MAX = 6,
+    /* A bin may keep one empty slab of up to this many units; longer ones as SPARE_ROOM says. */
+    SHORT_UNITS = 6,
     /*
      * Chunks that are returned to their slabs lie near each other if, of NEAR_SAMPLE pairs of
      * neighbours in the row, at least NEAR_LEAST are less than NEAR_CHUNKS chunks apart. From about
@@ -114,6 +111,30 @@ bool bin_has_used(struct bin *bin)
            ring_has_used(bin);
 }
 
+/* Returns how many units a slab of the bin has if it is a long one, else 0. */
+static unsigned long_units(const struct bin *bin)
+{
+    unsigned units = size_classes[bin->size_class].units;
+
+    return units > SHORT_UNITS ? units : 0;
+}
+
+static bool spare_fits(struct bin *bin)
+{
+    unsigned units = long_units(bin);
+
+    return units == 0 ? bin->spare == NULL : bins_of(bin)->spare_units + units <= SPARE_ROOM;
+}
+
+static struct slab *spare_take(struct bin *bin)
+{
+    struct slab *slab = bin->spare;
+
+    bin->spare = slab->next;
+    bins_of(bin)->spare_units -= long_units(bin);
+    return slab;
+}
+
 struct slab *bin_next_current(struct bin *bin)
 {
     struct slab *slab = bin->current;
@@ -126,10 +147,8 @@ struct slab *bin_next_current(struct bin *bin)
         slab->place = SLAB_FULL;
     }
     slab = ring_pick(bin);
-    if (slab == NULL) {
-        slab = bin->spare;
-        bin->spare = NULL;
-    }
+    if (slab == NULL && bin->spare != NULL)
+        slab = spare_take(bin);
     if (slab == NULL)
         slab = slab_create(bin_heaps(bin), bin->size_class);
     bin->current = slab;
@@ -138,14 +157,31 @@ struct slab *bin_next_current(struct bin *bin)
     return slab;
 }
 
+unsigned bin_take_used(struct bin *bin, void **out, unsigned most)
+{
+    unsigned count = 0;
+
+    while (count < most && bin->size_class >= TINY_CLASSES && bin_has_used(bin)) {
+        struct slab *slab = bin_next_current(bin);
+
+        /* The spare one comes after those with memory that was never used. */
+        if (!slab_has_used(slab))
+            break;
+        count += slab_take(slab, out + count, most - count);
+    }
+    return count;
+}
+
 static void keep_spare_or_destroy(struct bin *bin, struct slab *slab)
 {
-    if (bin->spare == NULL && size_classes[bin->size_class].units <= SPARE_UNITS_MAX) {
-        slab->place = SLAB_SPARE;
-        bin->spare = slab;
-    } else {
+    if (!spare_fits(bin)) {
         slab_destroy(slab);
+        return;
     }
+    slab->place = SLAB_SPARE;
+    slab->next = bin->spare;
+    bin->spare = slab;
+    bins_of(bin)->spare_units += long_units(bin);
 }
 
 /* Moves a slab that was full, or has become empty, to its new place. */
@@ -154,9 +190,9 @@ static __attribute__((noinline)) void change_place(struct bin *bin, struct slab 
     const struct size_class *shape = &size_classes[bin->size_class];
 
     if (slab->place == SLAB_CURRENT) {
-        if (slab->free == shape->chunks && shape->units > SPARE_UNITS_MAX) {
+        if (slab->free == shape->chunks && shape->units > SHORT_UNITS) {
             bin->current = NULL;
-            slab_destroy(slab);
+            keep_spare_or_destroy(bin, slab);
         }
     } else if (slab->free == shape->chunks) {
         if (slab->place == SLAB_PARTIAL)
@@ -305,12 +341,22 @@ void bin_adopt(struct bin *bin, struct slab *slab)
         ring_append(bin, slab);
 }
 
+static void spare_remove(struct bin *bin, const struct slab *slab)
+{
+    struct slab **link = &bin->spare;
+
+    while (*link != slab)
+        link = &(*link)->next;
+    *link = slab->next;
+    bins_of(bin)->spare_units -= long_units(bin);
+}
+
 void bin_lost(struct bin *bin, struct slab *slab)
 {
     if (slab->place == SLAB_CURRENT || slab->place == SLAB_FULL)
         return;
     if (slab->place == SLAB_SPARE)
-        bin->spare = NULL;
+        spare_remove(bin, slab);
     else
         ring_remove(bin, slab);
     slab->place = SLAB_FULL;
@@ -320,10 +366,8 @@ void bin_lost(struct bin *bin, struct slab *slab)
 
 void bin_release_empty(struct bin *bin)
 {
-    if (bin->spare != NULL) {
-        slab_destroy(bin->spare);
-        bin->spare = NULL;
-    }
+    while (bin->spare != NULL)
+        slab_destroy(spare_take(bin));
     if (bin->current != NULL && bin->current->free == size_classes[bin->size_class].chunks) {
         slab_destroy(bin->current);
         bin->current = NULL;

@@ -25,11 +25,6 @@ enum {
      */
     LEAN_TINY_BYTES = 256,
     LEAN_FROM_NONE = 2,
-    /* The bounds of the longer stacks, in chunks and in bytes. */
-    LIMIT_TINY = 1024,
-    LIMIT_TINY_BYTES = 64 << 10,
-    LIMIT_SMALL = 256,
-    LIMIT_SMALL_BYTES = 2 << 20,
     /* How many stacks are asked to become shorter when one needs more than is left. */
     ASKED = 8,
     /* A stack that was empty this often, or empty after it had been full, is too short. */
@@ -87,19 +82,6 @@ static unsigned first_limit(const struct stacks *stacks, unsigned size_class)
     if (stacks->lean)
         return size > LEAN_TINY_BYTES ? 0 : at_most(LEAN_TINY_BYTES / size, FIRST_TINY) | 1;
     return first_capacity(size_class);
-}
-
-static unsigned last_limit(unsigned size_class)
-{
-    unsigned size = size_classes[size_class].size;
-
-    return size_class < TINY_CLASSES ? at_most(LIMIT_TINY_BYTES / size, LIMIT_TINY)
-                                     : at_most(LIMIT_SMALL_BYTES / size, LIMIT_SMALL);
-}
-
-unsigned stack_limit_max(const struct stack *stack)
-{
-    return last_limit(stack->size_class);
 }
 
 /* Makes all stacks short and empty, close together, and forgets all slabs. */
@@ -366,6 +348,8 @@ bool stack_refill(struct stack *stack, uint64_t *random)
     stack->top =
         stack->slots + (random == NULL ? slab_take(slab, stack->slots, limit)
                                        : slab_take_random(slab, stack->slots, limit, random));
+    if (random == NULL)
+        stack->top += bin_take_used(bin_of(stack), stack->top, limit - stack_count(stack));
     tick(stack);
     return true;
 }
@@ -379,13 +363,24 @@ void *stack_take_one(struct stack *stack, bool *clean)
     return slab == NULL ? NULL : slab_take_one(slab, clean);
 }
 
+/*
+ * Returns how many chunks stay in a full stack. Most SMALL ones do, because a slab of theirs has
+ * few chunks, and would often be given up and made again.
+ */
+static unsigned rest_of_full(const struct stack *stack)
+{
+    unsigned limit = stack_limit(stack);
+
+    return stack->size_class < TINY_CLASSES ? limit / 2 : limit * 3 / 4;
+}
+
 void stack_free_full(struct stack *stack, void *chunk)
 {
     unsigned limit = stack_limit(stack);
 
     if (!lengthen_if_short(stack, 1)) {
         if (limit > 0)
-            spill_oldest(stack, limit - limit / 2);
+            spill_oldest(stack, limit - rest_of_full(stack));
         else
             bin_to_slabs(bin_of(stack), &chunk, 1);
         stack->freed = true;

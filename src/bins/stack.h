@@ -46,7 +46,7 @@ static_assert(sizeof(struct stack) == 32, "found by a shift, two in a cache line
  * as long as they may, step by step. These are numbers because a process's start would take 10,000
  * instructions to compute them.
  */
-enum { FIRST_SLOTS = 250, SPARE_SLOTS = 80, LONG_SLOTS = 44335 };
+enum { FIRST_SLOTS = 250, SPARE_SLOTS = 80, LONG_SLOTS = 44926 };
 
 /* The stacks of a thread. */
 struct stacks {

@@ -9,6 +9,14 @@ enum {
     /* How much each thread has for itself, and how much all threads share. */
     ROOM_OWN = 64 << 10,
     ROOM_COMMON = 24 << 20,
+    /*
+     * The bounds of a stack, in chunks and in bytes. Sixteen chunks of the class above 128 KiB fit,
+     * like sixteen of that size: many programs ask for a little more than a power of two.
+     */
+    LIMIT_TINY = 1024,
+    LIMIT_TINY_BYTES = 64 << 10,
+    LIMIT_SMALL = 256,
+    LIMIT_SMALL_BYTES = 16 * (144 << 10),
     /* How many bytes of slots become memory at a time: a multiple of every page size. */
     SLOTS_STEP = 64 << 10,
 };
@@ -18,6 +26,16 @@ enum {
  * for itself. Any thread changes it; relaxed, because it is a sum that orders nothing.
  */
 static _Atomic size_t room_common = ROOM_COMMON;
+
+unsigned stack_limit_max(const struct stack *stack)
+{
+    bool tiny = stack->size_class < TINY_CLASSES;
+    unsigned size = size_classes[stack->size_class].size;
+    unsigned count = (tiny ? LIMIT_TINY_BYTES : LIMIT_SMALL_BYTES) / size;
+    unsigned most = tiny ? LIMIT_TINY : LIMIT_SMALL;
+
+    return count < most ? count : most;
+}
 
 void stack_room_init(struct stacks *stacks)
 {

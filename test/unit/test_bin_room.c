@@ -16,7 +16,7 @@ enum { MANY = 3000 };
  */
 enum {
     ROOM_COMMON = 24 << 20,
-    SMALL_STACK_BYTES_MAX = 2 << 20,
+    SMALL_STACK_BYTES_MAX = 16 * (144 << 10),
     CHEAP_BYTES = 16 << 10, /* of chunks of up to 128 bytes */
     RETURNS = 2,
     ROUNDS = 30,

@@ -76,16 +76,106 @@ static void fill_and_drain(struct arena *arena, unsigned size_class)
     unit_check_bin(arena, stack, 0);
 }
 
-static void test_only_a_short_empty_slab_is_kept(void **state)
+static void test_one_short_empty_slab_is_kept(void **state)
 {
     (void)state;
     struct arena *arena = unit_arena();
 
     fill_and_drain(arena, 15);
     assert_non_null(arena->bins.of[15].spare);
-    assert_int_equal(size_classes[SIZE_CLASSES - 1].units, SLAB_UNITS_MAX);
-    fill_and_drain(arena, SIZE_CLASSES - 1);
-    assert_null(arena->bins.of[SIZE_CLASSES - 1].spare);
+    assert_null(arena->bins.of[15].spare->next);
+    assert_int_equal(arena->bins.spare_units, 0);
+}
+
+/* Allocates and frees 32 MiB of each class whose slabs have one chunk. */
+static void fill_and_drain_long(struct arena *arena)
+{
+    for (unsigned size_class = SIZE_CLASSES - 8; size_class < SIZE_CLASSES; size_class++) {
+        static void *all[MANY];
+        unsigned count = (32U << 20) / size_classes[size_class].size;
+
+        for (unsigned n = 0; n < count; n++)
+            all[n] = unit_alloc(arena, size_classes[size_class].size);
+        for (unsigned n = 0; n < count; n++)
+            unit_free(arena, all[n]);
+        unit_check_bin(arena, &cache_first(arena)->stacks.of[size_class], 0);
+    }
+}
+
+static unsigned spare_units(const struct arena *arena)
+{
+    unsigned units = 0;
+
+    for (unsigned size_class = SIZE_CLASSES - 8; size_class < SIZE_CLASSES; size_class++)
+        for (struct slab *slab = arena->bins.of[size_class].spare; slab != NULL; slab = slab->next)
+            units += size_classes[size_class].units;
+    return units;
+}
+
+static void test_long_empty_slabs_of_all_bins_share_a_bound(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+
+    fill_and_drain_long(arena);
+    assert_int_equal(spare_units(arena), arena->bins.spare_units);
+    assert_true(spare_units(arena) > SPARE_ROOM - SLAB_UNITS_MAX &&
+                spare_units(arena) <= SPARE_ROOM);
+    stacks_flush(&cache_first(arena)->stacks);
+    assert_int_equal(spare_units(arena), 0);
+    assert_int_equal(arena->bins.spare_units, 0);
+}
+
+static bool was_seen(const uint64_t *identities, const struct slab *slab)
+{
+    for (unsigned n = 0; n < 12; n++)
+        if (identities[n] == atomic_load(&slab->identity))
+            return true;
+    return false;
+}
+
+/* A program that allocates and frees more than its stack holds makes a slab for each chunk once. */
+static void test_a_long_empty_slab_serves_the_next_request(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    struct stack *stack = &cache_first(arena)->stacks.of[SIZE_CLASSES - 1];
+    void *chunks[12];
+    uint64_t identity[12];
+
+    for (unsigned time = 0; time < 2; time++) {
+        for (unsigned n = 0; n < 12; n++) {
+            chunks[n] = unit_alloc(arena, SMALL_MAX);
+            if (time == 1)
+                assert_true(was_seen(identity, small_slab((uintptr_t)chunks[n])));
+        }
+        for (unsigned n = 0; n < 12; n++)
+            identity[n] = atomic_load(&small_slab((uintptr_t)chunks[n])->identity);
+        for (unsigned n = 0; n < 12; n++)
+            unit_free(arena, chunks[n]);
+    }
+    unit_check_bin(arena, stack, 0);
+}
+
+static void test_a_refill_takes_used_chunks_of_several_slabs(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    struct stack *stack = &cache_first(arena)->stacks.of[SIZE_CLASSES - 1];
+    void *chunks[16];
+
+    /* The stack is lengthened every other time. */
+    for (unsigned time = 0; time < 12; time++) {
+        for (unsigned n = 0; n < 16; n++)
+            chunks[n] = unit_alloc(arena, SMALL_MAX);
+        for (unsigned n = 0; n < 16; n++)
+            unit_free(arena, chunks[n]);
+    }
+    while (stack_count(stack) > 0)
+        unit_alloc(arena, SMALL_MAX);
+    assert_true(stack_limit(stack) >= 4 && bin_of(stack)->spare != NULL);
+    unit_alloc(arena, SMALL_MAX);
+    assert_int_equal(stack_count(stack) + 1, stack_limit(stack) / 2);
 }
 
 /* The next thread of the cache then writes to the same pages for the class. */
@@ -242,7 +332,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_the_fullest_partial_slab_comes_first, unit_flush_all),
-        cmocka_unit_test_teardown(test_only_a_short_empty_slab_is_kept, unit_flush_all),
+        cmocka_unit_test_teardown(test_one_short_empty_slab_is_kept, unit_flush_all),
+        cmocka_unit_test_teardown(test_long_empty_slabs_of_all_bins_share_a_bound, unit_flush_all),
+        cmocka_unit_test_teardown(test_a_long_empty_slab_serves_the_next_request, unit_flush_all),
+        cmocka_unit_test_teardown(test_a_refill_takes_used_chunks_of_several_slabs, unit_flush_all),
         cmocka_unit_test_teardown(test_thinned_stacks_leave_a_class_its_slab, unit_flush_all),
         cmocka_unit_test_teardown(test_a_chunk_for_calloc_knows_whether_it_is_clean,
                                   unit_flush_all),

@@ -232,6 +232,17 @@ unsigned unit_ring_length(struct stack *stack)
     return length;
 }
 
+static unsigned spare_count(struct stack *stack)
+{
+    unsigned count = 0;
+
+    for (struct slab *slab = bin_of(stack)->spare; slab != NULL; slab = slab->next, count++) {
+        assert_int_equal(slab->place, SLAB_SPARE);
+        assert_int_equal(slab->free, size_classes[stack->size_class].chunks);
+    }
+    return count;
+}
+
 void unit_check_bin(struct arena *arena, struct stack *stack, unsigned live)
 {
     const struct heap_set *heaps =
@@ -256,9 +267,8 @@ void unit_check_bin(struct arena *arena, struct stack *stack, unsigned live)
     }
     assert_int_equal(slabs * chunks, vacant + stack_count(stack) + live);
     assert_int_equal(places[SLAB_CURRENT], bin_of(stack)->current != NULL);
-    assert_int_equal(places[SLAB_SPARE], bin_of(stack)->spare != NULL);
+    assert_int_equal(places[SLAB_SPARE], spare_count(stack));
     assert_int_equal(places[SLAB_PARTIAL], unit_ring_length(stack));
-    assert_true(bin_of(stack)->spare == NULL || bin_of(stack)->spare->free == chunks);
     assert_true(stack_count(stack) <= stack_limit(stack) &&
                 stack_limit(stack) <= stack_limit_max(stack));
     assert_ptr_equal(heaps->arena, arena);
