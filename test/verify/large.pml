@@ -3,7 +3,10 @@
  * without the lock (src/large/large.c, cache.c, registry.c, give_back.c).
  *
  *   step here     in the code
- *   allocate      large_alloc(): cache_take(); else large_make_way(), map_or_trim(), large_enter()
+ *   allocate      large_alloc(): cache_take(); else cache_take_short() and lengthen; else
+ *                 large_make_way(), map_or_trim(), large_enter()
+ *   lengthen      large_lengthen(): the headroom is committed without the lock; then the chunk is
+ *                 live, or, if the kernel refuses, in the cache again
  *   release       large_free(): mark_free_at(), cache_put(), cache_evict(); large_unmap_list()
  *   evict         cache_evict(): any of the cached mappings may be due, at any time
  *   unmap_list    large_unmap_list(): removed from the hash, unmapped without the lock, then its
@@ -37,8 +40,11 @@
  * bug: churn BUG_REFUSED_IS_DROPPED
  * bug: churn BUG_NO_DESCRIPTOR_NO_UNMAP
  * bug: churn BUG_TAKE_WITHOUT_LOCK
+ * bug: churn BUG_LENGTHENED_STAYS_CACHED
+ * bug: churn BUG_REFUSED_IS_USED
  * bug: double-free BUG_CHECK_THEN_MARK
  * bug: fork BUG_REBUILD_TAKES_EVICTED
+ * bug: fork BUG_LENGTHENED_WITHOUT_TAKER
  */
 #define NONE 255
 #define NOBODY 255
@@ -220,10 +226,38 @@ inline enter()
     d = NONE
 }
 
+/* Commits headroom behind the mapping that was taken, or the kernel refuses. */
+inline lengthen()
+{
+    assert(mapped[place] && holder[place] == NOBODY);
+    if
+    :: true ->
+        registry_lock();
+        d_step {
+            assert(kind[out] == EVICTED && taker[out] == self && address[out] == place);
+            kind[out] = LIVE;
+            taker[out] = NOBODY
+        }
+    :: true ->
+        registry_lock();
+        d_step {
+            assert(kind[out] == EVICTED && taker[out] == self && address[out] == place);
+            kind[out] = CACHED;
+            taker[out] = NOBODY
+        }
+#ifndef BUG_REFUSED_IS_USED
+        place = NONE
+#endif
+    fi;
+    registry_unlock();
+    out = NONE
+}
+
+/* A cached mapping fits, or is too short and has to be lengthened. */
 inline allocate()
 {
     registry_lock();
-    d_step {
+    atomic {
         find(CACHED, NONE);
         if
         :: d != NONE ->
@@ -231,10 +265,24 @@ inline allocate()
 #ifndef BUG_TAKE_WITHOUT_LOCK
             kind[d] = LIVE
 #endif
+        :: d != NONE ->
+            place = address[d];
+            out = d;
+#ifndef BUG_LENGTHENED_STAYS_CACHED
+            kind[d] = EVICTED;
+#endif
+#ifndef BUG_LENGTHENED_WITHOUT_TAKER
+            taker[d] = self;
+#endif
+            d = NONE
         :: else
         fi
     }
     registry_unlock();
+    if
+    :: out != NONE -> lengthen()
+    :: else
+    fi;
 #ifdef BUG_TAKE_WITHOUT_LOCK
     if
     :: d != NONE -> kind[d] = LIVE
