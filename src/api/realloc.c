@@ -87,6 +87,36 @@ static bool resize_in_place(const struct chunk *chunk, size_t size)
 }
 
 /*
+ * Allocates a chunk for one that grows by small steps and is copied at least the second time: with
+ * a quarter more than it needs, the next step or two do not copy it. Only SMALL states can express
+ * so much slack. Returns NULL if this does not pay.
+ */
+static void *alloc_roomy(const struct chunk *chunk, size_t size)
+{
+    enum { STEP_PART = 4 };
+    struct flips *flips = &thread_self.cache->flips;
+    struct chunk moved;
+    void *roomy;
+
+    if (size <= TINY_MAX || size > SMALL_MAX / 2 || thread_self.cache == CACHE_NONE ||
+        size - chunk->usable > chunk->usable / STEP_PART || !forget(flips->grown, chunk->start))
+        return NULL;
+    roomy = api_alloc(size + size / 4);
+    if (roomy != NULL && lookup_live((uintptr_t)roomy, &moved))
+        resize_in_place(&moved, size);
+    return roomy;
+}
+
+/* Remembers a chunk that another one moves to because it grows, for alloc_roomy(). */
+static void note_grown(const void *moved, size_t size)
+{
+    struct flips *flips = &thread_self.cache->flips;
+
+    if (thread_self.cache != CACHE_NONE && size > TINY_MAX && size <= SMALL_MAX / 2)
+        remember(flips->grown, &flips->next_grown, (uintptr_t)moved);
+}
+
+/*
  * Allocates room for a chunk that moves because it grows, where it can go on growing. A mapping
  * that waits in the cache costs nothing. A new mapping is worth its system calls from four times
  * that size on.
@@ -100,7 +130,12 @@ static void *move_to_grow(const struct chunk *chunk, size_t size, bool *clean)
         moved = large_alloc_growing(size, clean);
     else if (moved == NULL && chunk->usable >= MAP_FROM)
         moved = large_try_growing(size);
-    return moved != NULL ? moved : api_alloc(size);
+    else if (moved == NULL)
+        moved = alloc_roomy(chunk, size);
+    if (moved == NULL)
+        moved = api_alloc(size);
+    note_grown(moved, size);
+    return moved;
 }
 
 static void *move(void *pointer, const struct chunk *chunk, size_t size)

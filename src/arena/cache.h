@@ -26,8 +26,8 @@ struct thread;
  */
 enum { FLIPS = 4 };
 struct flips {
-    uintptr_t shrunk[FLIPS], flipping[FLIPS];
-    unsigned next_shrunk, next_flipping;
+    uintptr_t shrunk[FLIPS], flipping[FLIPS], grown[FLIPS];
+    unsigned next_shrunk, next_flipping, next_grown;
 };
 
 /*

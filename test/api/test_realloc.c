@@ -165,6 +165,57 @@ static void test_a_growing_vector_moves_a_few_times(void **state)
     ft_free(block);
 }
 
+/* Grows a block from 1,200 to 14,000 bytes by `percent` at a time. Returns how often it moved. */
+static unsigned moves_by_steps_of(unsigned percent, char **block)
+{
+    unsigned moves = 0;
+
+    *block = ft_malloc(1200);
+    assert_non_null(*block);
+    pattern_write(*block, 0, 1200, 7);
+    for (size_t size = 1200; size < 14000; size += size * percent / 100) {
+        char *grown = ft_realloc(*block, size);
+
+        assert_non_null(grown);
+        moves += grown != *block;
+        *block = grown;
+        assert_int_equal(pattern_mismatch(grown, 1200, 7), 1200);
+        assert_true(ft_malloc_usable_size(grown) >= size);
+    }
+    return moves;
+}
+
+/* It would move with each class, which is 28 times, if it had no more room than its class. */
+static void test_a_small_vector_that_grows_slowly_gets_room(void **state)
+{
+    (void)state;
+    char *block;
+
+    assert_true(moves_by_steps_of(10, &block) <= 16);
+    assert_true(ft_malloc_usable_size(block) <= (size_t)14000 * 3 / 2);
+    ft_free(block);
+}
+
+/* Neither a block that grows once nor one that grows in large steps gets more than its class. */
+static void test_a_block_that_grows_once_gets_no_room(void **state)
+{
+    (void)state;
+    char *block;
+
+    /* No class has used chunks then, which it would lend. */
+    (void)ft_malloc_trim(0);
+    block = ft_realloc(ft_malloc(5000), 5500);
+    assert_true(ft_malloc_usable_size(block) < (size_t)5500 * 5 / 4);
+    ft_free(block);
+    (void)ft_malloc_trim(0);
+    block = ft_malloc(4500);
+    for (size_t size = 4500; size < 15000; size += size / 2) {
+        block = ft_realloc(block, size);
+        assert_true(ft_malloc_usable_size(block) < size * 5 / 4);
+    }
+    ft_free(block);
+}
+
 static void grow_by_doubling(size_t last)
 {
     char *block = NULL;
@@ -281,6 +332,8 @@ int main(void)
         cmocka_unit_test(test_growth_step_by_step),
         cmocka_unit_test(test_neighbours_that_grow_in_turn),
         cmocka_unit_test(test_a_growing_vector_moves_a_few_times),
+        cmocka_unit_test(test_a_small_vector_that_grows_slowly_gets_room),
+        cmocka_unit_test(test_a_block_that_grows_once_gets_no_room),
         cmocka_unit_test(test_a_vector_that_grows_again_finds_the_mapping_of_the_first),
         cmocka_unit_test(test_a_large_block_that_shrinks_a_little_stays_without_a_system_call),
         cmocka_unit_test(test_failure_keeps_the_old_block),
