@@ -97,11 +97,12 @@ static void profile_beside_a_guard(void *unused)
     double bytes;
     (void)unused;
 
-    set("profile", "1K,7");
+    set("profile", "4K,7");
     set("guard", "1000,7");
     for (unsigned n = 0; n < CHUNKS; n++)
         REQUIRE(ft_malloc(BYTES) != NULL, "no memory");
     bytes = (double)stack_table->totals.live_bytes;
+    REQUIRE(stack_table->totals.dropped == 0, "no memory for samples");
     REQUIRE(fabs(bytes / CHUNKS / BYTES - 1) < 0.05, "%.0f bytes", bytes);
 }
 
