@@ -95,15 +95,17 @@ static void *alloc_roomy(const struct chunk *chunk, size_t size)
 {
     enum { STEP_PART = 4 };
     struct flips *flips = &thread_self.cache->flips;
-    struct chunk moved;
+    struct cache *cache;
     void *roomy;
 
     if (size <= TINY_MAX || size > SMALL_MAX / 2 || thread_self.cache == CACHE_NONE ||
         size - chunk->usable > chunk->usable / STEP_PART || !forget(flips->grown, chunk->start))
         return NULL;
-    roomy = api_alloc(size + size / 4);
-    if (roomy != NULL && lookup_live((uintptr_t)roomy, &moved))
-        resize_in_place(&moved, size);
+    cache = cache_enter();
+    if (cache == NULL)
+        return NULL;
+    roomy = cache_alloc_aligned(cache, any_class(size + size / 4), size);
+    cache_leave(cache);
     return roomy;
 }
 

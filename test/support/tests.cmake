@@ -31,7 +31,7 @@ function(ft_test_on_larger_pages name environment)
     foreach(kib 16 64)
         math(EXPR page "${kib} * 1024")
         add_test(NAME ${name}_page${kib}k COMMAND ${ARGN})
-        set_tests_properties(${name}_page${kib}k PROPERTIES LABELS page${kib}k TIMEOUT 300
+        set_tests_properties(${name}_page${kib}k PROPERTIES LABELS page${kib}k TIMEOUT 600
                              ENVIRONMENT "FT_TEST_PAGE=${page};${environment}")
     endforeach()
 endfunction()
