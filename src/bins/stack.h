@@ -106,16 +106,13 @@ static inline struct stacks *stacks_of(struct stack *stack)
     return (struct stacks *)(void *)(stack - stack->size_class);
 }
 
-/*
- * Returns the stack of the class that a SMALL state tells. The class is shifted to the offset of
- * the stack at once.
- */
+/* Returns the stack of the class that a SMALL state tells. */
 static inline struct stack *stack_of_small(struct stacks *stacks, uint32_t seen)
 {
-    enum { SHIFT = 5, MASK = (1 << (SMALL_PLACE_SHIFT - SMALL_CLASS_SHIFT)) - 1 };
-    uint32_t offset = seen >> (SMALL_CLASS_SHIFT - SHIFT) & MASK << SHIFT;
+    enum { SHIFT = 5 };
+    static_assert(sizeof(struct stack) == 1 << SHIFT, "the class is shifted to an offset at once");
 
-    return (struct stack *)(void *)((char *)stacks->of + offset);
+    return (struct stack *)(void *)((char *)stacks->of + small_class_shifted(seen, SHIFT));
 }
 
 /* Returns the bin behind the stack. */

@@ -275,6 +275,14 @@ STATE_INLINE unsigned small_state_class(uint32_t seen)
     return seen >> SMALL_CLASS_SHIFT & ((1 << (SMALL_PLACE_SHIFT - SMALL_CLASS_SHIFT)) - 1);
 }
 
+/* Returns the class of the state, shifted to the left. */
+STATE_INLINE uint32_t small_class_shifted(uint32_t seen, unsigned shift)
+{
+    const uint32_t mask = (1 << (SMALL_PLACE_SHIFT - SMALL_CLASS_SHIFT)) - 1;
+
+    return seen >> (SMALL_CLASS_SHIFT - shift) & mask << shift;
+}
+
 /* Returns true if a live chunk was requested with this size. `live` is what its bin keeps. */
 STATE_INLINE bool tiny_has_size(uint8_t seen, uint32_t live, size_t size)
 {
