@@ -20,8 +20,8 @@ static struct ft_malloc_extent know_nothing(const void *pointer)
 }
 
 struct bounds_tables bounds_tables = {.map = &no_map, .outside = &nowhere, .ask = know_nothing};
-/* No address below 4 MiB is in a heap: place 0 has a number that belongs elsewhere. */
-_Thread_local struct bounds_known bounds_known = {.heaps = {1},
+/* No heap starts at 1. */
+_Thread_local struct bounds_known bounds_known = {.tiny = {[0 ... KNOWN_HEAPS - 1] = 1},
                                                   .large = {[0 ... KNOWN_LARGE - 1] = &no_large}};
 _Atomic uint64_t bounds_clear[KNOWN_CLEAR];
 
@@ -29,9 +29,9 @@ _Atomic uint64_t bounds_clear[KNOWN_CLEAR];
 static void forget(uint64_t changes)
 {
     for (unsigned n = 0; n < KNOWN_HEAPS; n++)
-        bounds_known.heaps[n] = n == 0;
+        bounds_known.tiny[n] = 1;
     for (unsigned n = 0; n < KNOWN_SMALL; n++)
-        bounds_known.small[n].is = 0;
+        bounds_known.small[n].size = 0;
     bounds_known.changes = changes;
 }
 
@@ -86,8 +86,12 @@ static size_t room_small(uintptr_t address)
     if (unlikely(!small_lives(seen) || size - small_slack(seen) <= within))
         return 0;
     size -= small_slack(seen);
-    bounds_known.small[number].minus_start = within - address;
-    bounds_known.small[number].is = size << 32 | seen;
+    bounds_known.small[number] = (struct bounds_small){
+        .minus_start = within - address,
+        .size = (uint32_t)size,
+        .state = seen,
+        .state_at = (uint32_t)((uintptr_t)small_state(address - within) - base),
+    };
     return size - within;
 }
 
@@ -138,15 +142,16 @@ size_t bounds_room(const void *pointer)
     uintptr_t address = (uintptr_t)pointer;
     /* Acquire: what is found afterwards is not older than the number that it is noted with. */
     uint64_t changes = atomic_load_explicit(&bounds_tables.outside->changes, memory_order_acquire);
-    uint32_t entry = heap_map_entry_in(bounds_tables.map, address), heap = address >> HEAP_SHIFT;
+    uint32_t entry = heap_map_entry_in(bounds_tables.map, address);
     uint32_t unit = address >> UNIT_SHIFT & (TINY_HEAP_SIZE / UNIT_SIZE - 1);
 
     if (unlikely(bounds_known.changes != changes))
         forget(changes);
     if (likely(unit < entry >> MAP_UNITS_SHIFT)) {
-        bounds_known.heaps[heap & (KNOWN_HEAPS - 1)] =
-            heap | (entry & TAG_SMALL ? HEAP_IS_SMALL : 0);
-        return entry & TAG_SMALL ? room_small(address) : room_tiny(address);
+        if (entry & TAG_SMALL)
+            return room_small(address);
+        bounds_known.tiny[address >> HEAP_SHIFT & (KNOWN_HEAPS - 1)] = bounds_tiny_heap(address);
+        return room_tiny(address);
     }
     if (unlikely(entry != 0 || !is_far(address)))
         return room_elsewhere(pointer, changes);
@@ -156,9 +161,9 @@ size_t bounds_room(const void *pointer)
 
 bool bounds_hold(const void *pointer, size_t size)
 {
-    uint64_t changes = bounds_changes();
+    struct bounds_known *known = bounds_of_thread();
 
-    return (bounds_current(changes) && bounds_allow(pointer, size, changes)) ||
+    return (bounds_current(known, size) && bounds_allow(known, pointer, size)) ||
            bounds_room(pointer) >= size;
 }
 

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 enum { KNOWN_HEAPS = 32, KNOWN_SMALL = 64, KNOWN_LARGE = 16, KNOWN_CLEAR = 4096 };
+enum { KNOWN_SMALL_SHIFT = 5 }; /* of the size of an entry */
 
 /* So the compiler addresses them directly, and not by the table of the dynamic linker. */
 #define BOUNDS_HIDDEN __attribute__((visibility("hidden")))
@@ -47,19 +48,26 @@ struct bounds_tables {
 extern struct bounds_tables bounds_tables BOUNDS_HIDDEN;
 
 /*
- * What this thread has found since outside.changes had the value `changes`: 4 MiB of address space
- * that are of a heap, and SMALL chunks. A signal handler may look up and note something between
- * any two steps: a heap is one word, and a SMALL chunk is only believed if its state is as in `is`,
+ * A SMALL chunk. The start itself would seem to be a reference to the chunk. Aligned so that an
+ * entry is found by a shift and a mask.
+ */
+struct bounds_small {
+    _Alignas(1 << KNOWN_SMALL_SHIFT) uintptr_t minus_start;
+    uint32_t size, state; /* the requested size */
+    uint32_t state_at;    /* where the state is, from the start of the heap */
+};
+
+/*
+ * What this thread has found since outside.changes had the value `changes`: TINY heaps and SMALL
+ * chunks. A signal handler may look up and note something between any two steps: a heap is one
+ * word, and a SMALL chunk is only believed if the address is inside and its state is the same,
  * which implies the class and the requested size. Descriptors of LARGE chunks are never unmapped,
  * and say themselves what they are.
  */
 struct bounds_known {
     uint64_t changes;
-    uint32_t heaps[KNOWN_HEAPS]; /* address >> HEAP_SHIFT; plus HEAP_IS_SMALL in SMALL heaps */
-    struct {
-        uintptr_t minus_start; /* the start itself would seem to be a reference to the chunk */
-        uint64_t is; /* the requested size in the upper half, the state in the lower one */
-    } small[KNOWN_SMALL];
+    uintptr_t tiny[KNOWN_HEAPS];            /* starts of TINY heaps, by themselves */
+    struct bounds_small small[KNOWN_SMALL]; /* by page */
     const struct large *large[KNOWN_LARGE]; /* by 256 KiB of address space */
 };
 
@@ -84,47 +92,75 @@ bool bounds_hold(const void *pointer, size_t size);
  */
 bool bounds_hold_joined(const char *from, size_t size);
 
-#define HEAP_IS_SMALL (UINT32_C(1) << 31)
 #define BOUNDS_INLINE static inline __attribute__((always_inline))
 
-/* What bounds_allow() is to be given. Relaxed: see outside_change(). */
+/*
+ * What this thread knows. The compiler does not see that it is the same everywhere; so functions
+ * pass it on, and do not ask for the thread's memory again.
+ */
+BOUNDS_INLINE struct bounds_known *bounds_of_thread(void)
+{
+    struct bounds_known *known = &bounds_known;
+
+    __asm__("" : "+r"(known));
+    return known;
+}
+
+/* Relaxed: see outside_change(). */
 BOUNDS_INLINE uint64_t bounds_changes(void)
 {
     return atomic_load_explicit(&bounds_tables.outside->changes, memory_order_relaxed);
 }
 
-/* Like tiny_bounds() of bins/bounds.h. */
-BOUNDS_INLINE bool bounds_tiny_allows(uintptr_t address, size_t size)
+/*
+ * Like tiny_bounds() of bins/bounds.h, given the start of the heap. What a division leaves is found
+ * by the fraction that the multiplication by the inverse leaves, which is exact for such numbers.
+ */
+BOUNDS_INLINE bool bounds_tiny_allows(uintptr_t address, uintptr_t heap, size_t size)
 {
-    uintptr_t offset = address & (TINY_HEAP_SIZE - 1), within = address & (UNIT_SIZE - 1);
+    _Atomic uint8_t *states = pointer_to(heap);
     /* Relaxed, here and below: the holder of the chunk received it together with its state. */
-    uint8_t class_byte = atomic_load_explicit(tiny_unit_class(address), memory_order_relaxed);
+    uint8_t class_byte = atomic_load_explicit(
+        &states[TINY_WINDOWS_OFFSET + (address >> UNIT_SHIFT & (TINY_WINDOWS_SIZE - 1))],
+        memory_order_relaxed);
+    uint32_t within = address & (UNIT_SIZE - 1);
     size_t room = bounds_tables.tiny[class_byte].size;
     uint8_t seen;
 
-    within -= (within * bounds_tables.tiny[class_byte].inverse >> 32) * room;
-    seen = atomic_load_explicit(tiny_heap(address) + (offset - within) / CHUNK_ALIGN,
+    within *= bounds_tables.tiny[class_byte].inverse;
+    within = (uint32_t)(within * room >> 32);
+    seen = atomic_load_explicit(&states[(address - within - heap) / CHUNK_ALIGN],
                                 memory_order_relaxed);
-    return likely(!__builtin_sub_overflow(room, within + bounds_tables.slack[seen], &room)) &&
-           likely(size <= room);
+    return likely(size + within + bounds_tables.slack[seen] <= room);
 }
 
-BOUNDS_INLINE bool bounds_small_allows(uintptr_t address, size_t size)
+BOUNDS_INLINE const struct bounds_small *bounds_small_at(const struct bounds_known *known,
+                                                         uintptr_t address)
 {
-    size_t number = address >> OUTSIDE_PAGE_SHIFT & (KNOWN_SMALL - 1);
-    uintptr_t offset = address + bounds_known.small[number].minus_start;
-    uint64_t is = bounds_known.small[number].is;
-    size_t whole = is >> 32;
+    uintptr_t at = address >> (OUTSIDE_PAGE_SHIFT - KNOWN_SMALL_SHIFT) & (KNOWN_SMALL - 1)
+                                                                             << KNOWN_SMALL_SHIFT;
 
-    return offset < whole && size <= whole - offset &&
-           atomic_load_explicit(small_state(address - offset), memory_order_relaxed) ==
-               (uint32_t)is;
+    return (const void *)((const char *)known->small + at);
 }
 
-BOUNDS_INLINE bool bounds_large_allows(uintptr_t address, size_t size)
+BOUNDS_INLINE bool bounds_allow_small(const struct bounds_known *known, const void *pointer,
+                                      size_t size)
 {
-    const struct large *large =
-        bounds_known.large[address >> BOUNDS_BLOCK_SHIFT & (KNOWN_LARGE - 1)];
+    uintptr_t address = (uintptr_t)pointer, offset, state;
+    const struct bounds_small *chunk = bounds_small_at(known, address);
+
+    offset = address + chunk->minus_start;
+    if (offset >= chunk->size || size > chunk->size - offset)
+        return false;
+    state = ((address - offset) & ~(uintptr_t)(SMALL_HEAP_SIZE - 1)) + chunk->state_at;
+    return atomic_load_explicit((_Atomic uint32_t *)pointer_to(state), memory_order_relaxed) ==
+           chunk->state;
+}
+
+BOUNDS_INLINE bool bounds_large_allows(const struct bounds_known *known, uintptr_t address,
+                                       size_t size)
+{
+    const struct large *large = known->large[address >> BOUNDS_BLOCK_SHIFT & (KNOWN_LARGE - 1)];
     size_t offset = address - atomic_load_explicit(&large->address, memory_order_relaxed);
     /* One more than the size, or 0. */
     size_t requested = atomic_load_explicit(&large->requested, memory_order_relaxed);
@@ -132,31 +168,62 @@ BOUNDS_INLINE bool bounds_large_allows(uintptr_t address, size_t size)
     return offset < requested && size < requested - offset;
 }
 
-/*
- * Returns true if the access is certainly allowed. It calls nothing, so that a function which ends
- * in a call needs no frame. bounds_current() must have been asked before.
- */
-BOUNDS_INLINE bool bounds_allow(const void *pointer, size_t size, uint64_t changes)
+/* The numbers of this thread and of the process are the same: see bounds_current(). */
+BOUNDS_INLINE bool bounds_clear_at(const struct bounds_known *known, uintptr_t address)
 {
-    uintptr_t address = (uintptr_t)pointer;
-    uint32_t heap = (uint32_t)(address >> HEAP_SHIFT);
-
-    heap ^= bounds_known.heaps[heap & (KNOWN_HEAPS - 1)];
-    if (likely(heap == 0))
-        return bounds_tiny_allows(address, size);
-    if (heap == HEAP_IS_SMALL)
-        return bounds_small_allows(address, size);
-    if (likely(
-            atomic_load_explicit(&bounds_clear[address >> OUTSIDE_PAGE_SHIFT & (KNOWN_CLEAR - 1)],
-                                 memory_order_relaxed) == outside_clear_at(address, changes)))
-        return true;
-    return bounds_large_allows(address, size);
+    return atomic_load_explicit(&bounds_clear[address >> OUTSIDE_PAGE_SHIFT & (KNOWN_CLEAR - 1)],
+                                memory_order_relaxed) == outside_clear_at(address, known->changes);
 }
 
-/* Returns true if what this thread has found is as good as new. */
-BOUNDS_INLINE bool bounds_current(uint64_t changes)
+/*
+ * Returns true if what this thread has found is as good as new, and the size is none that would
+ * make a sum overflow.
+ */
+BOUNDS_INLINE bool bounds_current(const struct bounds_known *known, size_t size)
 {
-    return likely(bounds_known.changes == changes);
+    return likely(known->changes == bounds_changes()) && likely(size <= SIZE_MAX / 2);
+}
+
+/* The start of the heap if the address is in a TINY heap. */
+BOUNDS_INLINE uintptr_t bounds_tiny_heap(uintptr_t address)
+{
+    return address & ~(uintptr_t)(TINY_HEAP_SIZE - 1);
+}
+
+/* Whether the address is in a TINY heap that the thread remembers. */
+BOUNDS_INLINE bool bounds_is_tiny(const struct bounds_known *known, const void *pointer)
+{
+    uintptr_t address = (uintptr_t)pointer;
+
+    return likely(known->tiny[address >> HEAP_SHIFT & (KNOWN_HEAPS - 1)] ==
+                  bounds_tiny_heap(address));
+}
+
+/*
+ * The following return true if the access is certainly allowed. They call nothing, so that a
+ * function which ends in a call needs no frame. bounds_current() must have been asked before, and
+ * for bounds_allow_tiny() also bounds_is_tiny().
+ */
+BOUNDS_INLINE bool bounds_allow_tiny(const void *pointer, size_t size)
+{
+    uintptr_t address = (uintptr_t)pointer;
+
+    return bounds_tiny_allows(address, bounds_tiny_heap(address), size);
+}
+
+/* For an address in no heap. */
+BOUNDS_INLINE bool bounds_allow_outside(const struct bounds_known *known, const void *pointer,
+                                        size_t size)
+{
+    return bounds_clear_at(known, (uintptr_t)pointer) ||
+           bounds_large_allows(known, (uintptr_t)pointer, size);
+}
+
+BOUNDS_INLINE bool bounds_allow(struct bounds_known *known, const void *pointer, size_t size)
+{
+    if (bounds_is_tiny(known, pointer))
+        return bounds_allow_tiny(pointer, size);
+    return bounds_allow_small(known, pointer, size) || bounds_allow_outside(known, pointer, size);
 }
 
 #endif

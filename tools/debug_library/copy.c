@@ -3,6 +3,7 @@
  */
 #include "checked.h"
 #include "real.h"
+#include "short.h"
 
 CHECKED_API void *checked_memcpy(void *, const void *, size_t) CHECKED_NAME(memcpy);
 CHECKED_API void *checked_memmove(void *, const void *, size_t) CHECKED_NAME(memmove);
@@ -26,16 +27,24 @@ CHECKED_API void checked_explicit_bzero_chk(void *, size_t, size_t)
     CHECKED_NAME(__explicit_bzero_chk);
 
 /*
- * The usual case of the functions that programs call most: both ranges are allowed, and the C
- * library's function follows at once. The other cases are in functions of their own, which are
- * called last, so that the return address is the program's in them, too.
+ * The usual case of the functions that programs call most: both ranges are allowed, and the work
+ * follows at once. The other cases are in functions of their own, which are called last, so that
+ * the return address is the program's in them, too, and that no function needs a frame.
  */
 CHECKED_INLINE bool both_allow(const void *to, const void *from, size_t size)
 {
-    uint64_t changes = bounds_changes();
+    struct bounds_known *known = bounds_of_thread();
 
-    return bounds_current(changes) && bounds_allow(to, size, changes) &&
-           bounds_allow(from, size, changes);
+    return bounds_current(known, size) && bounds_allow(known, to, size) &&
+           bounds_allow(known, from, size);
+}
+
+CHECKED_INLINE void *move(void *to, const void *from, size_t size)
+{
+    if (size > SHORT_COPY)
+        return REAL_QUICK(memmove)(to, from, size);
+    short_copy(to, from, size);
+    return to;
 }
 
 CHECKED_INLINE void *copy(const char *function, void *to, const void *from, size_t size)
@@ -58,24 +67,62 @@ static __attribute__((noinline)) void *memmove_slow(void *to, const void *from, 
     return copy("memmove()", to, from, size);
 }
 
-void *checked_memcpy(void *to, const void *from, size_t size)
-{
-    if (__builtin_expect(both_allow(to, from, size), true))
-        return REAL_QUICK(memmove)(to, from, size);
-    return memcpy_slow(to, from, size);
-}
+#define COPY(name)                                                                                 \
+    static __attribute__((noinline)) void *name##_outside_from(                                    \
+        void *to, const void *from, size_t size, struct bounds_known *known)                       \
+    {                                                                                              \
+        return bounds_allow_outside(known, from, size) ? move(to, from, size)                      \
+                                                       : name##_slow(to, from, size);              \
+    }                                                                                              \
+                                                                                                   \
+    static __attribute__((noinline)) void *name##_from_small(                                      \
+        void *to, const void *from, size_t size, struct bounds_known *known)                       \
+    {                                                                                              \
+        return bounds_allow_small(known, from, size) ? move(to, from, size)                        \
+                                                     : name##_outside_from(to, from, size, known); \
+    }                                                                                              \
+                                                                                                   \
+    CHECKED_INLINE void *name##_from(void *to, const void *from, size_t size,                      \
+                                     struct bounds_known *known)                                   \
+    {                                                                                              \
+        if (!bounds_is_tiny(known, from))                                                          \
+            return name##_from_small(to, from, size, known);                                       \
+        return bounds_allow_tiny(from, size) ? move(to, from, size) : name##_slow(to, from, size); \
+    }                                                                                              \
+                                                                                                   \
+    static __attribute__((noinline)) void *name##_outside_to(                                      \
+        void *to, const void *from, size_t size, struct bounds_known *known)                       \
+    {                                                                                              \
+        return bounds_allow_outside(known, to, size) ? name##_from(to, from, size, known)          \
+                                                     : name##_slow(to, from, size);                \
+    }                                                                                              \
+                                                                                                   \
+    static __attribute__((noinline)) void *name##_to_small(                                        \
+        void *to, const void *from, size_t size, struct bounds_known *known)                       \
+    {                                                                                              \
+        return bounds_allow_small(known, to, size) ? name##_from(to, from, size, known)            \
+                                                   : name##_outside_to(to, from, size, known);     \
+    }                                                                                              \
+                                                                                                   \
+    void *checked_##name(void *to, const void *from, size_t size)                                  \
+    {                                                                                              \
+        struct bounds_known *known = bounds_of_thread();                                           \
+                                                                                                   \
+        if (!bounds_current(known, size))                                                          \
+            return name##_slow(to, from, size);                                                    \
+        if (!bounds_is_tiny(known, to))                                                            \
+            return name##_to_small(to, from, size, known);                                         \
+        return bounds_allow_tiny(to, size) ? name##_from(to, from, size, known)                    \
+                                           : name##_slow(to, from, size);                          \
+    }
+
+COPY(memcpy)
+COPY(memmove)
 
 void *checked_memcpy_chk(void *to, const void *from, size_t size, size_t object)
 {
     check_object(size, object);
     return checked_memcpy(to, from, size);
-}
-
-void *checked_memmove(void *to, const void *from, size_t size)
-{
-    if (__builtin_expect(both_allow(to, from, size), true))
-        return REAL_QUICK(memmove)(to, from, size);
-    return memmove_slow(to, from, size);
 }
 
 void *checked_memmove_chk(void *to, const void *from, size_t size, size_t object)
@@ -112,13 +159,22 @@ static __attribute__((noinline)) void *memset_slow(void *to, int byte, size_t si
     return real()->memset(to, byte, size);
 }
 
+static __attribute__((noinline)) void *memset_far(void *to, int byte, size_t size,
+                                                  struct bounds_known *known)
+{
+    return bounds_allow_small(known, to, size) || bounds_allow_outside(known, to, size)
+               ? REAL_QUICK(memset)(to, byte, size)
+               : memset_slow(to, byte, size);
+}
+
 void *checked_memset(void *to, int byte, size_t size)
 {
-    uint64_t changes = bounds_changes();
+    struct bounds_known *known = bounds_of_thread();
 
-    if (__builtin_expect(bounds_current(changes) && bounds_allow(to, size, changes), true))
-        return REAL_QUICK(memset)(to, byte, size);
-    return memset_slow(to, byte, size);
+    if (!bounds_current(known, size) || (bounds_is_tiny(known, to) && !bounds_allow_tiny(to, size)))
+        return memset_slow(to, byte, size);
+    return bounds_is_tiny(known, to) ? REAL_QUICK(memset)(to, byte, size)
+                                     : memset_far(to, byte, size, known);
 }
 
 void *checked_memset_chk(void *to, int byte, size_t size, size_t object)
@@ -165,50 +221,58 @@ void *checked_memccpy(void *to, const void *from, int byte, size_t size)
     return real()->memccpy(to, from, byte, size);
 }
 
-static __attribute__((noinline)) int memcmp_equal(const void *one, const void *other, size_t size)
-{
-    check_read("memcmp()", one, size);
-    check_read("memcmp()", other, size);
-    return 0;
-}
-
-static __attribute__((noinline)) int bcmp_equal(const void *one, const void *other, size_t size)
-{
-    check_read("bcmp()", one, size);
-    check_read("bcmp()", other, size);
-    return 0;
-}
-
 /*
  * Programs compare very often, and it is over at the first difference. Only if there is none, all
  * bytes were read for certain.
  */
-CHECKED_INLINE bool differs(const void *one, const void *other, size_t size, int *order)
-{
-    if (size == 0) {
-        *order = 0;
-        return true;
+#define COMPARE(name)                                                                              \
+    static                                                                                         \
+        __attribute__((noinline)) int name##_slow(const void *one, const void *other, size_t size) \
+    {                                                                                              \
+        check_read(#name "()", one, size);                                                         \
+        check_read(#name "()", other, size);                                                       \
+        return 0;                                                                                  \
+    }                                                                                              \
+                                                                                                   \
+    static                                                                                         \
+        __attribute__((noinline)) int name##_rare(const void *one, const void *other, size_t size) \
+    {                                                                                              \
+        return both_allow(one, other, size) ? 0 : name##_slow(one, other, size);                   \
+    }                                                                                              \
+                                                                                                   \
+    CHECKED_INLINE int name##_equal(const void *one, const void *other, size_t size)               \
+    {                                                                                              \
+        struct bounds_known *known = bounds_of_thread();                                           \
+                                                                                                   \
+        if (!bounds_current(known, size) || !bounds_is_tiny(known, one) ||                         \
+            !bounds_is_tiny(known, other) || !bounds_allow_tiny(one, size) ||                      \
+            !bounds_allow_tiny(other, size))                                                       \
+            return name##_rare(one, other, size);                                                  \
+        return 0;                                                                                  \
+    }                                                                                              \
+                                                                                                   \
+    static                                                                                         \
+        __attribute__((noinline)) int name##_long(const void *one, const void *other, size_t size) \
+    {                                                                                              \
+        int order = REAL_QUICK(memcmp)(one, other, size);                                          \
+                                                                                                   \
+        return order != 0 ? order : name##_equal(one, other, size);                                \
+    }                                                                                              \
+                                                                                                   \
+    int checked_##name(const void *one, const void *other, size_t size)                            \
+    {                                                                                              \
+        int order;                                                                                 \
+                                                                                                   \
+        if (size == 0)                                                                             \
+            return 0;                                                                              \
+        order = *(const unsigned char *)one - *(const unsigned char *)other;                       \
+        if (order != 0)                                                                            \
+            return order;                                                                          \
+        if (size > SHORT_COMPARISON)                                                               \
+            return name##_long(one, other, size);                                                  \
+        order = short_compare(one, other, size);                                                   \
+        return order != 0 ? order : name##_equal(one, other, size);                                \
     }
-    *order = *(const unsigned char *)one - *(const unsigned char *)other;
-    if (*order == 0)
-        *order = REAL_QUICK(memcmp)(one, other, size);
-    return *order != 0;
-}
 
-int checked_memcmp(const void *one, const void *other, size_t size)
-{
-    int order;
-
-    if (differs(one, other, size, &order) || both_allow(one, other, size))
-        return order;
-    return memcmp_equal(one, other, size);
-}
-
-int checked_bcmp(const void *one, const void *other, size_t size)
-{
-    int order;
-
-    if (differs(one, other, size, &order) || both_allow(one, other, size))
-        return order;
-    return bcmp_equal(one, other, size);
-}
+COMPARE(memcmp)
+COMPARE(bcmp)

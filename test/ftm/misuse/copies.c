@@ -87,6 +87,12 @@ static bool memcpy_in_front(void)
     return false;
 }
 
+/* A size that became negative. The function would never return from such a copy. */
+static bool memcpy_of_minus_one(void)
+{
+    return use(memcpy(chunk_of(SIZE), opaque(source), opaque_size((size_t)-1)));
+}
+
 static bool memmove_beyond(void)
 {
     char *chunk = chunk_of(SIZE);
@@ -202,6 +208,7 @@ static const struct program table[] = {
     {"memcpy_to_freed", memcpy_to_freed, REPORTED, "memcpy\\(\\): writes to the freed chunk .*40"},
     {"memcpy_from_freed", memcpy_from_freed, REPORTED, "memcpy\\(\\): reads from the freed chunk"},
     {"memcpy_in_front", memcpy_in_front, REPORTED, "memcpy\\(\\): writes"},
+    {"memcpy_of_minus_one", memcpy_of_minus_one, REPORTED, "memcpy\\(\\): writes "},
     {"memmove_beyond", memmove_beyond, REPORTED, WRITES("memmove", "8 bytes")},
     {"mempcpy_beyond", mempcpy_beyond, REPORTED, WRITES("mempcpy", "3 bytes")},
     {"memset_1_beyond", memset_1_beyond, REPORTED, WRITES("memset", "1 byte")},

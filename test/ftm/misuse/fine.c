@@ -199,6 +199,56 @@ static bool whole_chunks_are_copied(void)
     return fine;
 }
 
+/* Also where the ranges overlap: no byte is written before it was read. */
+static bool moved_as_by_hand(size_t size, size_t from, size_t to)
+{
+    unsigned char *chunk = opaque(malloc(size + 8)), expected[128];
+    bool fine;
+
+    for (size_t n = 0; n < size + 8; n++)
+        chunk[n] = expected[n] = (unsigned char)(n * 7 + 1);
+    for (size_t n = 0; n < size; n++)
+        expected[to + n] = chunk[from + n];
+    fine = memmove(chunk + to, chunk + from, size) == chunk + to;
+    for (size_t n = 0; n < size + 8; n++)
+        fine = fine && chunk[n] == expected[n];
+    free(chunk);
+    return fine;
+}
+
+static bool short_ranges_are_moved(void)
+{
+    bool fine = true;
+
+    for (size_t size = 0; size < 100; size++)
+        for (size_t at = 0; at <= 8; at++)
+            fine = fine && moved_as_by_hand(size, at, 8 - at);
+    return fine;
+}
+
+/* Bytes are compared as unsigned numbers, and the first that differ decide. */
+static bool short_ranges_are_compared(void)
+{
+    bool fine = true;
+
+    for (size_t size = 1; size < 100; size++) {
+        unsigned char *one = opaque(malloc(size)), *other = opaque(malloc(size));
+
+        memset(one, 0x7f, size);
+        memcpy(other, one, size);
+        fine = fine && memcmp(one, other, size) == 0 && memcmp(one, other, 0) == 0;
+        for (size_t n = size; n-- > 0;) {
+            other[n] = n % 2 == 0 ? 0x80 : 0x7e;
+            fine = fine && (memcmp(one, other, size) < 0) == (n % 2 == 0) &&
+                   memcmp(one, other, size) != 0 && memcmp(one, other, n) == 0 &&
+                   bcmp(one, other, size) != 0;
+        }
+        free(one);
+        free(other);
+    }
+    return fine;
+}
+
 static bool strings_fill_their_chunks(void)
 {
     char *text = opaque(malloc(6)), *copy;
@@ -264,6 +314,8 @@ static const struct program table[] = {
     {"nothing_is_copied", nothing_is_copied, HARMLESS, NULL},
     {"usable_size_is_usable", usable_size_is_usable, HARMLESS, NULL},
     {"whole_chunks_are_copied", whole_chunks_are_copied, HARMLESS, NULL},
+    {"short_ranges_are_moved", short_ranges_are_moved, HARMLESS, NULL},
+    {"short_ranges_are_compared", short_ranges_are_compared, HARMLESS, NULL},
     {"scanf_fits", scanf_fits, HARMLESS, NULL},
     {"scanf_stops_early", scanf_stops_early, HARMLESS, NULL},
     {"scanf_allocates", scanf_allocates, HARMLESS, NULL},
