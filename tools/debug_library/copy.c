@@ -114,10 +114,11 @@ static __attribute__((noinline)) void *memmove_slow(void *to, const void *from, 
             return name##_to_small(to, from, size, known);                                         \
         return bounds_allow_tiny(to, size) ? name##_from(to, from, size, known)                    \
                                            : name##_slow(to, from, size);                          \
-    }
+    }                                                                                              \
+    void *checked_##name(void *to, const void *from, size_t size)
 
-COPY(memcpy)
-COPY(memmove)
+COPY(memcpy);
+COPY(memmove);
 
 void *checked_memcpy_chk(void *to, const void *from, size_t size, size_t object)
 {
