@@ -86,6 +86,12 @@ static bool resize_in_place(const struct chunk *chunk, size_t size)
     return chunk_resize(chunk, size);
 }
 
+/* Whether a chunk of this size may get more room than it needs, and is remembered for that. */
+static bool may_be_roomy(size_t size)
+{
+    return size > TINY_MAX && size <= SMALL_MAX / 2 && thread_self.cache != CACHE_NONE;
+}
+
 /*
  * Allocates a chunk for one that grows by small steps and is copied at least the second time: with
  * a quarter more than it needs, the next step or two do not copy it. Only SMALL states can express
@@ -98,8 +104,8 @@ static void *alloc_roomy(const struct chunk *chunk, size_t size)
     struct cache *cache;
     void *roomy;
 
-    if (size <= TINY_MAX || size > SMALL_MAX / 2 || thread_self.cache == CACHE_NONE ||
-        size - chunk->usable > chunk->usable / STEP_PART || !forget(flips->grown, chunk->start))
+    if (!may_be_roomy(size) || size - chunk->usable > chunk->usable / STEP_PART ||
+        !forget(flips->grown, chunk->start))
         return NULL;
     cache = cache_enter();
     if (cache == NULL)
@@ -114,7 +120,7 @@ static void note_grown(const void *moved, size_t size)
 {
     struct flips *flips = &thread_self.cache->flips;
 
-    if (thread_self.cache != CACHE_NONE && size > TINY_MAX && size <= SMALL_MAX / 2)
+    if (may_be_roomy(size))
         remember(flips->grown, &flips->next_grown, (uintptr_t)moved);
 }
 

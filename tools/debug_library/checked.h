@@ -81,4 +81,12 @@ CHECKED_INLINE void check_object(size_t bytes, size_t object)
         __chk_fail();
 }
 
+/* How many characters fit, or SIZE_MAX if there is no chunk. */
+CHECKED_INLINE size_t wide_room(const wchar_t *to)
+{
+    size_t room = bounds_room(to);
+
+    return room == SIZE_MAX ? SIZE_MAX : room / sizeof *to;
+}
+
 #endif

@@ -87,14 +87,6 @@ static size_t narrow(const struct conversion *is, char *to, const wchar_t **from
     return more == (size_t)-1 ? more : got + more;
 }
 
-/* How many characters fit, or SIZE_MAX; also if there is no chunk. */
-CHECKED_INLINE size_t wide_room(const wchar_t *to)
-{
-    size_t room = bounds_room(to);
-
-    return room == SIZE_MAX ? SIZE_MAX : room / sizeof *to;
-}
-
 CHECKED_INLINE size_t mbstowcs_to(wchar_t *to, const char *from, size_t count)
 {
     size_t room = wide_room(to);

@@ -182,12 +182,12 @@ CHECKED_INLINE size_t wide_date(wchar_t *to, size_t count, const wchar_t *format
 CHECKED_INLINE size_t wide_date_to(const char *function, wchar_t *to, size_t count,
                                    const wchar_t *format, const struct tm *time, locale_t locale)
 {
-    size_t bytes = bounds_room(to), length;
+    size_t room = wide_room(to), length;
     wchar_t place[DATE_MAX];
 
-    if (__builtin_expect(bytes == SIZE_MAX || count <= bytes / sizeof *to, true))
+    if (__builtin_expect(count <= room, true))
         return wide_date(to, count, format, time, locale);
-    length = wide_date(to, bytes / sizeof *to, format, time, locale);
+    length = wide_date(to, room, format, time, locale);
     if (length != 0)
         return length;
     length = wide_date(place, count < DATE_MAX ? count : DATE_MAX, format, time, locale);
