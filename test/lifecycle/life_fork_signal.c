@@ -1,9 +1,10 @@
 /*
- * `life_fork_signal N`: a timer's handler forks N times, wherever it interrupts the main thread,
- * which is mostly inside malloc or free. The child returns from the handler, so it continues in the
+ * `life_fork_signal N S`: a timer's handler forks N times, or as often as it can in S seconds (100
+ * times or more), wherever it interrupts the main thread, which is mostly inside malloc or free. The child returns from the handler, so it continues in the
  * middle of that call, and then allocates, verifies and frees for a while. Other threads allocate
  * too.
  */
+#include "support/deadline.h"
 #include "support/pattern.h"
 #include "support/require.h"
 #include "support/rng.h"
@@ -18,17 +19,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SLOTS = 200, THREADS = 2 };
+enum { SLOTS = 200, THREADS = 2, LEAST = 100 };
 
 static atomic_bool stop;
 static volatile sig_atomic_t is_child;
 static volatile sig_atomic_t child_running;
 static volatile sig_atomic_t forks;
+/* Set before main leaves its loop: a child that is forked later would run to the end of main. */
+static volatile sig_atomic_t enough;
 
 static void fork_in_handler(int signal)
 {
     (void)signal;
-    if (is_child || child_running)
+    if (is_child || child_running || enough)
         return;
     pid_t pid = fork();
     if (pid == 0) {
@@ -95,8 +98,9 @@ int main(int argc, char **argv)
 {
     static struct slot slots[SLOTS];
     pthread_t threads[THREADS];
-    REQUIRE(argc == 2, "usage: life_fork_signal N");
+    REQUIRE(argc == 3, "usage: life_fork_signal N S");
     long count = strtol(argv[1], NULL, 10);
+    time_t deadline = deadline_in(strtol(argv[2], NULL, 10));
     struct sigaction action = {.sa_handler = fork_in_handler, .sa_flags = SA_RESTART};
     struct itimerval often = {{0, 500}, {0, 500}};
     struct rng rng = rng_stream(5, THREADS);
@@ -104,12 +108,14 @@ int main(int argc, char **argv)
     REQUIRE(sigaction(SIGALRM, &action, NULL) == 0 && setitimer(ITIMER_REAL, &often, NULL) == 0,
             "no timer");
     unsigned steps_as_child = 0;
-    for (unsigned n = 0; forks < count || child_running; n++) {
+    for (unsigned n = 0; is_child || !enough || child_running; n++) {
         step(slots, &rng);
         if (is_child && ++steps_as_child == 300)
             _exit(0);
-        if (!is_child && n % 64 == 0)
+        if (!is_child && n % 64 == 0) {
             reap();
+            enough = forks >= count || (forks >= LEAST && deadline_passed(deadline));
+        }
     }
     struct itimerval never = {{0, 0}, {0, 0}};
     setitimer(ITIMER_REAL, &never, NULL);

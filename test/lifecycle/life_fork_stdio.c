@@ -1,9 +1,10 @@
 /*
- * `life_fork_stdio N`: N forks while threads are in getline (which holds a stream's lock and
- * allocates) and in fflush(NULL) (which holds the list of streams and waits for a stream). libc's
+ * `life_fork_stdio N S`: N forks, or as many as start in S seconds (100 or more), while threads are
+ * in getline (which holds a stream's lock and allocates) and in fflush(NULL) (which holds the list of streams and waits for a stream). libc's
  * fork takes the list's lock after the pthread_atfork handlers, so an allocator that takes a lock
  * in such a handler deadlocks here.
  */
+#include "support/deadline.h"
 #include "support/require.h"
 
 #include <pthread.h>
@@ -14,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { READERS = 2, LINES = 60 };
+enum { READERS = 2, LINES = 60, LEAST = 100 };
 
 static atomic_bool stop;
 
@@ -75,14 +76,16 @@ static void live_as_child(void)
 
 int main(int argc, char **argv)
 {
-    REQUIRE(argc == 2, "usage: life_fork_stdio N");
+    REQUIRE(argc == 3, "usage: life_fork_stdio N S");
     long count = strtol(argv[1], NULL, 10);
+    time_t deadline = deadline_in(strtol(argv[2], NULL, 10));
     pthread_t threads[READERS + 1];
     for (size_t t = 0; t <= READERS; t++)
         REQUIRE(pthread_create(&threads[t], NULL, t < READERS ? keep_reading : keep_flushing,
                                NULL) == 0,
                 "pthread_create failed");
-    for (long n = 0; n < count; n++) {
+    long n = 0;
+    for (; n < count && (n < LEAST || !deadline_passed(deadline)); n++) {
         int status = 0;
         pid_t pid = fork();
         REQUIRE(pid >= 0, "fork failed");
@@ -94,6 +97,6 @@ int main(int argc, char **argv)
     atomic_store(&stop, 1);
     for (size_t t = 0; t <= READERS; t++)
         pthread_join(threads[t], NULL);
-    printf("%ld forks beside stdio\n", count);
+    printf("%ld forks beside stdio\n", n);
     return 0;
 }

@@ -1,9 +1,10 @@
 /*
- * `life_forks N`: N forks of a process whose other threads are in the middle of malloc. Each child
- * verifies and frees chunks that those threads allocated, allocates, and calls show_alloc_mem. Some
+ * `life_forks N S`: N forks, or as many as start in S seconds (100 or more), of a process whose
+ * other threads are in the middle of malloc. Each child verifies and frees chunks that those threads allocated, allocates, and calls show_alloc_mem. Some
  * start threads or fork again.
  */
 #include "support/capture.h"
+#include "support/deadline.h"
 #include "support/pattern.h"
 #include "support/require.h"
 #include "support/rng.h"
@@ -19,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { THREADS = 2, SLOTS = 200, STEPS = 100 };
+enum { THREADS = 2, SLOTS = 200, STEPS = 100, LEAST = 100 };
 
 /* A slot holds a finished chunk, which starts with its size. Whoever takes it out owns it. */
 static _Atomic(size_t *) slots[SLOTS];
@@ -146,8 +147,9 @@ static void live_as_child(size_t n)
 
 int main(int argc, char **argv)
 {
-    REQUIRE(argc == 2, "usage: life_forks N");
+    REQUIRE(argc == 3, "usage: life_forks N S");
     size_t count = strtoul(argv[1], NULL, 10);
+    time_t deadline = deadline_in(strtol(argv[2], NULL, 10));
     void *address = dlsym(RTLD_DEFAULT, "show_alloc_mem");
     REQUIRE(address != NULL, "the process does not run on the library");
     memcpy(&show, &address, sizeof address);
@@ -155,7 +157,8 @@ int main(int argc, char **argv)
     for (size_t t = 0; t < THREADS; t++)
         REQUIRE(pthread_create(&threads[t], NULL, work, (void *)t) == 0, "pthread_create failed");
     struct rng rng = rng_stream(99, THREADS);
-    for (size_t n = 0; n < count; n++) {
+    size_t n = 0;
+    for (; n < count && (n < LEAST || !deadline_passed(deadline)); n++) {
         for (size_t step = n % 50; step > 0; step--)
             change_a_slot(&rng);
         pid_t pid = fork();
@@ -167,6 +170,6 @@ int main(int argc, char **argv)
     atomic_store(&stop, true);
     for (size_t t = 0; t < THREADS; t++)
         pthread_join(threads[t], NULL);
-    printf("%zu forks\n", count);
+    printf("%zu forks\n", n);
     return 0;
 }
