@@ -7,13 +7,9 @@
 #include "base/bits.h"
 #include "base/report_line.h"
 #include "bins/chunk.h"
+#include "bins/heap_pages.h"
 
-static_assert(
-    TINY_SLABS_OFFSET + (TINY_UNITS - 1) * TINY_SLAB_STRIDE + (int)BESIDE_BYTES <=
-            TINY_FIRST_UNIT * UNIT_SIZE &&
-        SMALL_SLABS_OFFSET + SMALL_SLABS * SMALL_SLAB_STRIDE + (int)BESIDE_BYTES <=
-            SMALL_FIRST_UNIT * UNIT_SIZE,
-    "the end of a header is never used: the last unit of a TINY heap is a guard, and has no slab");
+static_assert((int)BESIDE_BYTES <= (int)HEADER_ZERO_END, "the end of a header is never used");
 
 /*
  * Returns true if the chunk of the slab at the address is free. What is behind the last chunk

@@ -24,8 +24,13 @@ enum {
     TINY_PAGE_WORDS = TINY_HEAP_SIZE / OS_PAGE / 64,
     SMALL_PAGE_WORDS = SMALL_HEAP_SIZE / OS_PAGE / 64,
     PAGE_WORD_BYTES = PAGE_MAPS * sizeof(uint64_t),
+    /*
+     * The end of a header stays zero, because hardened mode takes it for free memory: see beside.h.
+     */
+    HEADER_ZERO_END = 64,
     /* Behind the slabs: in TINY on the page of the last ones, in SMALL on a page of its own. */
-    TINY_PAGES_OFFSET = TINY_FIRST_UNIT * UNIT_SIZE - TINY_PAGE_WORDS * PAGE_WORD_BYTES,
+    TINY_PAGES_OFFSET =
+        TINY_FIRST_UNIT * UNIT_SIZE - HEADER_ZERO_END - TINY_PAGE_WORDS * PAGE_WORD_BYTES,
     SMALL_PAGES_OFFSET = 328 << 10,
 };
 
@@ -33,7 +38,7 @@ static_assert(TINY_SLABS_OFFSET + TINY_UNITS * TINY_SLAB_STRIDE <= TINY_PAGES_OF
               "behind the slabs");
 static_assert(SMALL_SLABS_OFFSET + SMALL_SLABS * SMALL_SLAB_STRIDE <= SMALL_PAGES_OFFSET,
               "behind the slabs");
-static_assert(SMALL_PAGES_OFFSET + SMALL_PAGE_WORDS * PAGE_WORD_BYTES <=
+static_assert(SMALL_PAGES_OFFSET + SMALL_PAGE_WORDS * PAGE_WORD_BYTES + HEADER_ZERO_END <=
                   SMALL_FIRST_UNIT * UNIT_SIZE,
               "SMALL header");
 

@@ -6,6 +6,7 @@
 #include "unit/hardened.h"
 
 #include "bins/beside.h"
+#include "bins/heap_pages.h"
 #include "os/os.h"
 
 /*
@@ -143,6 +144,29 @@ static void test_the_quick_check_misses_nothing(void **state)
     run(look_quickly);
 }
 
+/* In front of a heap's first unit is its header, of which all that is ever used is written to. */
+static void look_behind_headers(void *unused)
+{
+    static const size_t one_of_each[] = {100, 3000};
+    (void)unused;
+
+    for (unsigned zone = ZONE_TINY; zone <= ZONE_SMALL; zone++) {
+        char *chunk = take(unit_arena(), one_of_each[zone]);
+        const struct heap *heap = heap_at((uintptr_t)chunk, heap_map_tag((uintptr_t)chunk));
+        uintptr_t first = heap->base + (uintptr_t)heap_first_unit(heap) * UNIT_SIZE;
+
+        for (unsigned map = 0; map < PAGE_MAPS; map++)
+            memset(heap_page_map(heap, map), 0xff, heap_page_words(heap) * sizeof(uint64_t));
+        REQUIRE(beside_look(first, CHUNK_ALIGN) == BESIDE_CLEAN, "the header of zone %u", zone);
+    }
+}
+
+static void test_headers_are_left_alone(void **state)
+{
+    (void)state;
+    run(look_behind_headers);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +174,7 @@ int main(void)
         cmocka_unit_test(test_live_neighbours_are_left_alone),
         cmocka_unit_test(test_remote_neighbours_are_left_alone),
         cmocka_unit_test(test_the_quick_check_misses_nothing),
+        cmocka_unit_test(test_headers_are_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
