@@ -1,8 +1,8 @@
 /*
  * Out of memory at every place: the work of fault_memory is done again and again, in a new process
  * each time, and each time the kernel refuses from a later one of its calls on, until a whole run
- * passes in which nothing was refused. FT_FAULT_STRIDE=N tries only every N-th call. After 30 seconds
- * more of them are left out.
+ * passes in which nothing was refused. FT_FAULT_STRIDE=N tries only every N-th call. After 15
+ * seconds more of them are left out.
  */
 #include "faults/kernel.h"
 #include "support/child.h"
@@ -64,7 +64,7 @@ static struct counts refuse_each_in_turn(const char *what, unsigned kinds, unsig
     struct kernel_plan plan = {.kinds = kinds, .first = 1, .count = count};
     time_t started = deadline_in(0);
     while (run(&plan, &sum)) {
-        plan.first += stride() * deadline_stride(started, 30);
+        plan.first += stride() * deadline_stride(started, 15);
         assert_in_range(plan.first, 1, RUNS_MOST);
     }
     printf("%s: %lu runs, %lu calls, %lu refused and survived, %lu requests answered with ENOMEM\n",

@@ -1,8 +1,8 @@
 /*
  * `life_fork_signal N S`: a timer's handler forks N times, or as often as it can in S seconds (100
- * times or more), wherever it interrupts the main thread, which is mostly inside malloc or free. The child returns from the handler, so it continues in the
- * middle of that call, and then allocates, verifies and frees for a while. Other threads allocate
- * too.
+ * times or more), wherever it interrupts the main thread, which is mostly inside malloc or free.
+ * The child returns from the handler, so it continues in the middle of that call, and then
+ * allocates, verifies and frees for a while. Other threads allocate too.
  */
 #include "support/deadline.h"
 #include "support/pattern.h"

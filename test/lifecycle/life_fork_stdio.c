@@ -1,8 +1,8 @@
 /*
  * `life_fork_stdio N S`: N forks, or as many as start in S seconds (100 or more), while threads are
- * in getline (which holds a stream's lock and allocates) and in fflush(NULL) (which holds the list of streams and waits for a stream). libc's
- * fork takes the list's lock after the pthread_atfork handlers, so an allocator that takes a lock
- * in such a handler deadlocks here.
+ * in getline (which holds a stream's lock and allocates) and in fflush(NULL) (which holds the list
+ * of streams and waits for a stream). libc's fork takes the list's lock after the pthread_atfork
+ * handlers, so an allocator that takes a lock in such a handler deadlocks here.
  */
 #include "support/deadline.h"
 #include "support/require.h"

@@ -1,7 +1,7 @@
 /*
  * `life_forks N S`: N forks, or as many as start in S seconds (100 or more), of a process whose
- * other threads are in the middle of malloc. Each child verifies and frees chunks that those threads allocated, allocates, and calls show_alloc_mem. Some
- * start threads or fork again.
+ * other threads are in the middle of malloc. Each child verifies and frees chunks that those
+ * threads allocated, allocates, and calls show_alloc_mem. Some start threads or fork again.
  */
 #include "support/capture.h"
 #include "support/deadline.h"

@@ -14,11 +14,11 @@
 
 static void require(const char *program, const char *count, const char *environment)
 {
-    /* They begin no fork after 30 seconds. ctest ends two of them after 600. */
+    /* They begin no fork after 20 seconds. ctest ends two of them after 600. */
     enum { TIMEOUT_S = 280 };
     struct child_stats stats;
     life_require(&(struct life){.program = program,
-                                .arguments = {count, "30"},
+                                .arguments = {count, "20"},
                                 .environment = environment,
                                 .timeout_s = TIMEOUT_S},
                  &stats);

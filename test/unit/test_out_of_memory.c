@@ -1,7 +1,7 @@
 /*
  * Without memory: a fixed piece of work runs in a new process again and again, and each time
  * another one of its system calls for memory fails, alone or with all that follow, until no call is
- * left to fail; after 30 seconds some are left out. What failed returns an error, nothing that is
+ * left to fail; after 15 seconds some are left out. What failed returns an error, nothing that is
  * live is touched, the census agrees, and the next attempt works.
  */
 #include "unit/unit.h"
@@ -278,7 +278,7 @@ static void fail_each_call_in_turn(bool sticky)
     unsigned refused = 0;
     time_t started = deadline_in(0);
 
-    for (; fault.n < CASES_MAX; fault.n += deadline_stride(started, 30)) {
+    for (; fault.n < CASES_MAX; fault.n += deadline_stride(started, 15)) {
         unit_in_child(work_with_a_fault, &fault, &end);
         if (end.exit_code == NOTHING_FAILED)
             break;
