@@ -30,9 +30,7 @@ static bool getdelim_beyond(void)
     return getdelim(&line, &size, '2', file_of(long_line)) < 0;
 }
 
-/* What the headers make of getline() in an optimized program. */
-ssize_t __getdelim(char **line, size_t *size, int end, FILE *stream);
-
+/* Calls what the headers make of getline() in an optimized program. */
 static bool getdelim_to_freed(void)
 {
     char *line = chunk_of(SIZE);
