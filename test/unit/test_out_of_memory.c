@@ -275,10 +275,10 @@ static void fail_each_call_in_turn(bool sticky)
 {
     struct fault fault = {.n = 1, .sticky = sticky};
     struct unit_end end;
-    unsigned refused = 0;
+    unsigned refused = 0, stride = 1;
     time_t started = deadline_in(0);
 
-    for (; fault.n < CASES_MAX; fault.n += deadline_stride(started, 15)) {
+    for (; fault.n < CASES_MAX; fault.n += stride) {
         unit_in_child(work_with_a_fault, &fault, &end);
         if (end.exit_code == NOTHING_FAILED)
             break;
@@ -287,14 +287,15 @@ static void fail_each_call_in_turn(bool sticky)
                         end.exit_code, end.signal, end.err);
         assert_true(end.exit_code == 0 || end.exit_code == ALL_WORK);
         refused += end.exit_code == 0;
+        stride = deadline_stride(started, 15);
     }
     assert_int_equal(end.exit_code, NOTHING_FAILED);
     /*
      * The allocator makes up for many failures. But some must reach the caller, or nothing was
-     * tested.
+     * tested; these may be among the calls that were left out.
      */
     assert_true(fault.n > 50);
-    assert_true(refused > 5);
+    assert_true(refused > 5 || (stride > 1 && !sticky));
 }
 
 static void test_one_call_fails(void **state)
