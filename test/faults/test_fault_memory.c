@@ -2,7 +2,7 @@
  * Out of memory at every place: the work of fault_memory is done again and again, in a new process
  * each time, and each time the kernel refuses from a later one of its calls on, until a whole run
  * passes in which nothing was refused. FT_FAULT_STRIDE=N tries only every N-th call. After 15
- * seconds more of them are left out.
+ * seconds the test leaves out more of them.
  */
 #include "faults/kernel.h"
 #include "support/child.h"

@@ -19,13 +19,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SLOTS = 200, THREADS = 2, LEAST = 100 };
+enum { SLOTS = 200, THREADS = 2 };
 
 static atomic_bool stop;
 static volatile sig_atomic_t is_child;
 static volatile sig_atomic_t child_running;
 static volatile sig_atomic_t forks;
-/* Set before main leaves its loop: a child that is forked later would run to the end of main. */
+/*
+ * Main sets it before it leaves its loop. A child that the handler forked later would run to the
+ * end of main.
+ */
 static volatile sig_atomic_t enough;
 
 static void fork_in_handler(int signal)
@@ -99,7 +102,7 @@ int main(int argc, char **argv)
     static struct slot slots[SLOTS];
     pthread_t threads[THREADS];
     REQUIRE(argc == 3, "usage: life_fork_signal N S");
-    long count = strtol(argv[1], NULL, 10);
+    size_t count = strtoul(argv[1], NULL, 10);
     time_t deadline = deadline_in(strtol(argv[2], NULL, 10));
     struct sigaction action = {.sa_handler = fork_in_handler, .sa_flags = SA_RESTART};
     struct itimerval often = {{0, 500}, {0, 500}};
@@ -114,7 +117,7 @@ int main(int argc, char **argv)
             _exit(0);
         if (!is_child && n % 64 == 0) {
             reap();
-            enough = forks >= count || (forks >= LEAST && deadline_passed(deadline));
+            enough = deadline_enough((size_t)forks, count, deadline);
         }
     }
     struct itimerval never = {{0, 0}, {0, 0}};

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { READERS = 2, LINES = 60, LEAST = 100 };
+enum { READERS = 2, LINES = 60 };
 
 static atomic_bool stop;
 
@@ -77,15 +77,15 @@ static void live_as_child(void)
 int main(int argc, char **argv)
 {
     REQUIRE(argc == 3, "usage: life_fork_stdio N S");
-    long count = strtol(argv[1], NULL, 10);
+    size_t count = strtoul(argv[1], NULL, 10);
     time_t deadline = deadline_in(strtol(argv[2], NULL, 10));
     pthread_t threads[READERS + 1];
     for (size_t t = 0; t <= READERS; t++)
         REQUIRE(pthread_create(&threads[t], NULL, t < READERS ? keep_reading : keep_flushing,
                                NULL) == 0,
                 "pthread_create failed");
-    long n = 0;
-    for (; n < count && (n < LEAST || !deadline_passed(deadline)); n++) {
+    size_t n = 0;
+    for (; !deadline_enough(n, count, deadline); n++) {
         int status = 0;
         pid_t pid = fork();
         REQUIRE(pid >= 0, "fork failed");
@@ -97,6 +97,6 @@ int main(int argc, char **argv)
     atomic_store(&stop, 1);
     for (size_t t = 0; t <= READERS; t++)
         pthread_join(threads[t], NULL);
-    printf("%ld forks beside stdio\n", n);
+    printf("%zu forks beside stdio\n", n);
     return 0;
 }

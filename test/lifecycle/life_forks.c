@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { THREADS = 2, SLOTS = 200, STEPS = 100, LEAST = 100 };
+enum { THREADS = 2, SLOTS = 200, STEPS = 100 };
 
 /* A slot holds a finished chunk, which starts with its size. Whoever takes it out owns it. */
 static _Atomic(size_t *) slots[SLOTS];
@@ -158,7 +158,7 @@ int main(int argc, char **argv)
         REQUIRE(pthread_create(&threads[t], NULL, work, (void *)t) == 0, "pthread_create failed");
     struct rng rng = rng_stream(99, THREADS);
     size_t n = 0;
-    for (; n < count && (n < LEAST || !deadline_passed(deadline)); n++) {
+    for (; !deadline_enough(n, count, deadline); n++) {
         for (size_t step = n % 50; step > 0; step--)
             change_a_slot(&rng);
         pid_t pid = fork();

@@ -14,7 +14,7 @@
 
 static void require(const char *program, const char *count, const char *environment)
 {
-    /* They begin no fork after 20 seconds. ctest ends two of them after 600. */
+    /* The programs begin no fork after 20 seconds. ctest ends a test, which runs two, after 600. */
     enum { TIMEOUT_S = 280 };
     struct child_stats stats;
     life_require(&(struct life){.program = program,

@@ -1,14 +1,17 @@
 /*
- * Bounds the time of tests that repeat something: on a slow machine they repeat it less often. The
- * callers choose what they always do.
+ * Bounds the time of tests that repeat something: on a slow machine they repeat it less often.
  */
 #ifndef FT_TEST_SUPPORT_DEADLINE_H
 #define FT_TEST_SUPPORT_DEADLINE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <time.h>
 
-/* Seconds of a clock that nobody sets. */
+/* A test repeats something so often even after its deadline. */
+enum { DEADLINE_LEAST = 100 };
+
+/* Returns when so many seconds will have passed, in seconds of a clock that nobody sets. */
 static inline time_t deadline_in(time_t seconds)
 {
     struct timespec now;
@@ -16,14 +19,18 @@ static inline time_t deadline_in(time_t seconds)
     return now.tv_sec + seconds;
 }
 
-static inline bool deadline_passed(time_t deadline)
+/*
+ * Returns true if a test has done something often enough: as often as it wants to, or, after the
+ * deadline, DEADLINE_LEAST times.
+ */
+static inline bool deadline_enough(size_t done, size_t wanted, time_t deadline)
 {
-    return deadline_in(0) >= deadline;
+    return done >= wanted || (done >= DEADLINE_LEAST && deadline_in(0) >= deadline);
 }
 
 /*
- * For a loop over numbered cases: what to add to a number. It is 1 for the first seconds, 5 for as
- * many again, then 9, and so on.
+ * Returns what a loop over numbered cases adds to a number: 1 for the first seconds, 5 for as many
+ * again, then 9, and so on.
  */
 static inline unsigned deadline_stride(time_t started, time_t seconds)
 {

@@ -144,7 +144,7 @@ static void test_the_quick_check_misses_nothing(void **state)
     run(look_quickly);
 }
 
-/* In front of a heap's first unit is its header, of which all that is ever used is written to. */
+/* A heap's header ends where its first unit begins. The bit maps of the pages come last in it. */
 static void look_behind_headers(void *unused)
 {
     static const size_t one_of_each[] = {100, 3000};

@@ -1,8 +1,9 @@
 /*
  * Without memory: a fixed piece of work runs in a new process again and again, and each time
  * another one of its system calls for memory fails, alone or with all that follow, until no call is
- * left to fail; after 15 seconds some are left out. What failed returns an error, nothing that is
- * live is touched, the census agrees, and the next attempt works.
+ * left to fail. After 15 seconds the test leaves out some, if enough have reached the caller. What
+ * failed returns an error, nothing that is live is touched, the census agrees, and the next attempt
+ * works.
  */
 #include "unit/unit.h"
 
@@ -18,7 +19,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ITEMS = 700, HEAD = 2048, NOTHING_FAILED = 77, CASES_MAX = 2000, ALL_WORK = 10 };
+enum {
+    ITEMS = 700,
+    HEAD = 2048,
+    NOTHING_FAILED = 77,
+    CASES_MAX = 2000,
+    ALL_WORK = 10,
+    REFUSED_LEAST = 6
+};
 
 enum call { CALL_OF_MALLOC, CALL_OF_CALLOC, CALL_OF_REALLOC, CALL_OF_ALIGNED, CALL_OF_MEMALIGN };
 
@@ -287,15 +295,16 @@ static void fail_each_call_in_turn(bool sticky)
                         end.exit_code, end.signal, end.err);
         assert_true(end.exit_code == 0 || end.exit_code == ALL_WORK);
         refused += end.exit_code == 0;
-        stride = deadline_stride(started, 15);
+        if (refused >= REFUSED_LEAST)
+            stride = deadline_stride(started, 15);
     }
     assert_int_equal(end.exit_code, NOTHING_FAILED);
     /*
      * The allocator makes up for many failures. But some must reach the caller, or nothing was
-     * tested; these may be among the calls that were left out.
+     * tested.
      */
     assert_true(fault.n > 50);
-    assert_true(refused > 5 || (stride > 1 && !sticky));
+    assert_true(refused >= REFUSED_LEAST);
 }
 
 static void test_one_call_fails(void **state)
