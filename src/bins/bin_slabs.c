@@ -135,6 +135,22 @@ static struct slab *spare_take(struct bin *bin)
     return slab;
 }
 
+/*
+ * Before fresh memory is touched for a slab of the bin, gives up long empty slabs of other bins,
+ * the longest first, until there is a run for it.
+ */
+static void free_spares_for(struct bin *bin)
+{
+    struct bins *bins = bins_of(bin);
+    struct bin *other = &bins->of[SIZE_CLASSES - 1];
+
+    while (bins->spare_units > 0 && !slab_keeps(bins->small, bin->size_class)) {
+        while (other->spare == NULL || long_units(other) == 0)
+            other--;
+        slab_destroy(spare_take(other));
+    }
+}
+
 struct slab *bin_next_current(struct bin *bin)
 {
     struct slab *slab = bin->current;
@@ -149,8 +165,11 @@ struct slab *bin_next_current(struct bin *bin)
     slab = ring_pick(bin);
     if (slab == NULL && bin->spare != NULL)
         slab = spare_take(bin);
-    if (slab == NULL)
+    if (slab == NULL) {
+        if (bin->size_class >= TINY_CLASSES)
+            free_spares_for(bin);
         slab = slab_create(bin_heaps(bin), bin->size_class);
+    }
     bin->current = slab;
     if (slab != NULL)
         slab->place = SLAB_CURRENT;

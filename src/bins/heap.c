@@ -1,7 +1,8 @@
 /*
  * Makes heaps, takes runs of units from them, and joins runs that are returned. Free runs are bits
- * in a map, so neighbours are joined without any work and serve any class. The lowest fit is taken,
- * so that high units drain. heap_return.c gives memory back to the kernel.
+ * in a map, so neighbours are joined without any work and serve any class. A run that is memory is
+ * preferred, and of several the lowest, so that high units drain. heap_return.c gives memory back
+ * to the kernel.
  */
 #include "bins/heap.h"
 
@@ -17,6 +18,12 @@
 #include "base/mappings.h"
 #include "base/structure_lock.h"
 #include "os/os.h"
+
+/*
+ * In how many heaps a run is sought that is memory, before others will do: a program whose memory
+ * is in pieces has many heaps with free units, and few runs.
+ */
+enum { LOOKED_AT = 16 };
 
 static_assert(TINY_HEAP_SIZE == 1 << TINY_HEAP_SHIFT && SMALL_HEAP_SIZE == 1 << SMALL_HEAP_SHIFT,
               "shifts");
@@ -96,45 +103,55 @@ static struct heap *heap_create(struct heap_set *set)
     return heap;
 }
 
-/* Returns an open heap with such a run, and the first unit of the lowest one; or NULL. */
-static struct heap *find_open(const struct heap_set *set, unsigned units, unsigned align,
-                              unsigned *first)
+/* Which free units will do: any, those that can be written to, or those that are kept (kept.h). */
+enum choice { ANY, COMMITTED, KEPT };
+
+static uint64_t chosen(const struct heap *heap, enum choice choice, unsigned word)
 {
-    unsigned end = set->small ? SMALL_UNITS : TINY_UNITS;
+    if (choice == KEPT)
+        return heap->vacant[word] & heap->dirty[word];
+    return choice == ANY ? heap->vacant[word] : heap->vacant[word] & ~heap->reserved[word];
+}
+
+/* Returns an open heap with such a run, and the first unit of the lowest one; or NULL. */
+static struct heap *find_open(const struct heap_set *set, enum choice choice, unsigned units,
+                              unsigned align, unsigned *first)
+{
+    unsigned end = set->small ? SMALL_UNITS : TINY_UNITS, looked_at = 0;
+    uint64_t map[UNIT_WORDS];
     struct heap *heap;
 
+    if (choice == KEPT && kept_units(&set->kept) < units)
+        return NULL;
     for (heap = set->open; heap != NULL; heap = heap->next_open) {
-        *first = heap->free_units >= units ? run_find(heap->vacant, end, units, align) : end;
+        if (heap->free_units < units)
+            continue;
+        if (choice == KEPT && looked_at++ == LOOKED_AT)
+            return NULL;
+        for (unsigned word = 0; word < end / 64; word++)
+            map[word] = chosen(heap, choice, word);
+        *first = run_find(map, end, units, align);
         if (*first < end)
             break;
     }
     return heap;
 }
 
-/* Like find_open(), but only among units that are memory already. */
-static struct heap *find_committed(const struct heap_set *set, unsigned units, unsigned align,
-                                   unsigned *first)
+bool heap_set_keeps(const struct heap_set *set, unsigned units, unsigned align)
 {
-    unsigned end = set->small ? SMALL_UNITS : TINY_UNITS;
-    uint64_t memory[UNIT_WORDS];
-    struct heap *heap;
+    unsigned first;
 
-    for (heap = set->open; heap != NULL; heap = heap->next_open) {
-        for (unsigned word = 0; word < UNIT_WORDS; word++)
-            memory[word] = heap->vacant[word] & ~heap->reserved[word];
-        *first = run_find(memory, end, units, align);
-        if (*first < end)
-            break;
-    }
-    return heap;
+    return find_open(set, KEPT, units, align, &first) != NULL;
 }
 
 struct heap *heap_set_take_aligned(struct heap_set *set, unsigned units, unsigned align,
                                    unsigned *first, bool *clean)
 {
-    struct heap *heap = find_open(set, units, align, first);
+    struct heap *heap = find_open(set, KEPT, units, align, first);
     unsigned fresh;
 
+    if (heap == NULL)
+        heap = find_open(set, ANY, units, align, first);
     if (heap == NULL) {
         unsigned end = set->small ? SMALL_UNITS : TINY_UNITS;
 
@@ -148,7 +165,7 @@ struct heap *heap_set_take_aligned(struct heap_set *set, unsigned units, unsigne
     }
     /* If the kernel refuses a step, there may still be memory in another place. */
     if (unlikely(!heap_commit(heap, *first, units)))
-        heap = find_committed(set, units, align, first);
+        heap = find_open(set, COMMITTED, units, align, first);
     if (heap == NULL)
         return NULL;
     if (set->idle == heap)

@@ -99,6 +99,11 @@ static unsigned natural_units(unsigned size_class)
     return natural > UNIT_SIZE ? natural / UNIT_SIZE : 1;
 }
 
+bool slab_keeps(const struct heap_set *heaps, unsigned size_class)
+{
+    return heap_set_keeps(heaps, size_classes[size_class].units, natural_units(size_class));
+}
+
 struct slab *slab_create(struct heap_set *heaps, unsigned size_class)
 {
     unsigned first;

@@ -193,6 +193,9 @@ static inline uint32_t chunk_index(const struct size_class *shape, uint32_t offs
  */
 struct slab *slab_create(struct heap_set *heaps, unsigned size_class);
 
+/* Returns whether a new slab of the class would be made of memory that is kept already. */
+bool slab_keeps(const struct heap_set *heaps, unsigned size_class);
+
 /* Returns the slab's memory to its heap. All its chunks must be vacant. */
 void slab_destroy(struct slab *slab);
 

@@ -126,6 +126,28 @@ static void test_long_empty_slabs_of_all_bins_share_a_bound(void **state)
     assert_int_equal(arena->bins.spare_units, 0);
 }
 
+/* A program that has freed much of some sizes, and wants another, finds memory that was used. */
+static void test_long_empty_slabs_make_way_for_other_classes(void **state)
+{
+    (void)state;
+    enum { COUNT = 4000 };
+    struct arena *arena = unit_arena();
+    static void *all[COUNT];
+    unsigned count = 0;
+    size_t fresh;
+
+    fill_and_drain_long(arena);
+    assert_true(spare_units(arena) > 0);
+    do {
+        fresh = arena->small.fresh;
+        assert_true(count < COUNT);
+        all[count++] = unit_alloc(arena, 16 << 10);
+    } while (arena->small.fresh == fresh);
+    assert_int_equal(spare_units(arena), 0);
+    while (count > 0)
+        unit_free(arena, all[--count]);
+}
+
 static bool was_seen(const uint64_t *identities, const struct slab *slab)
 {
     for (unsigned n = 0; n < 12; n++)
@@ -334,6 +356,7 @@ int main(void)
         cmocka_unit_test_teardown(test_the_fullest_partial_slab_comes_first, unit_flush_all),
         cmocka_unit_test_teardown(test_one_short_empty_slab_is_kept, unit_flush_all),
         cmocka_unit_test_teardown(test_long_empty_slabs_of_all_bins_share_a_bound, unit_flush_all),
+        cmocka_unit_test_teardown(test_long_empty_slabs_make_way_for_other_classes, unit_flush_all),
         cmocka_unit_test_teardown(test_a_long_empty_slab_serves_the_next_request, unit_flush_all),
         cmocka_unit_test_teardown(test_a_refill_takes_used_chunks_of_several_slabs, unit_flush_all),
         cmocka_unit_test_teardown(test_thinned_stacks_leave_a_class_its_slab, unit_flush_all),

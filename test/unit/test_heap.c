@@ -87,6 +87,29 @@ static void test_fresh_units_are_clean_and_used_ones_are_not(void **state)
                      8 * (size_t)UNIT_SIZE);
 }
 
+/* It costs no page faults, wherever it is. */
+static void test_a_run_that_is_memory_is_preferred(void **state)
+{
+    (void)state;
+    struct heap_set *set = &unit_arena()->small;
+    unsigned first, between, second, again;
+    struct heap *heap = unit_take_units(set, 16, &first);
+
+    unit_take_units(set, 1, &between);
+    unit_take_units(set, 16, &second);
+    memset(address_of(heap, first), 0xee, 33 * (size_t)UNIT_SIZE);
+    heap_give(heap, first, 16);
+    (void)heap_set_trim(set);
+    assert_false(heap_set_keeps(set, 16, 1));
+    heap_give(heap, second, 16);
+    assert_true(heap_set_keeps(set, 16, 1));
+    unit_take_units(set, 16, &again);
+    assert_int_equal(again, second);
+    assert_false(heap_set_keeps(set, 16, 1));
+    unit_take_units(set, 16, &again);
+    assert_int_equal(again, first);
+}
+
 static void test_one_empty_heap_is_kept_and_the_second_unmapped(void **state)
 {
     (void)state;
@@ -335,6 +358,7 @@ int main(void)
         cmocka_unit_test(test_units_of_tiny_heaps),
         cmocka_unit_test(test_units_of_small_heaps),
         cmocka_unit_test(test_fresh_units_are_clean_and_used_ones_are_not),
+        cmocka_unit_test(test_a_run_that_is_memory_is_preferred),
         cmocka_unit_test(test_one_empty_heap_is_kept_and_the_second_unmapped),
         cmocka_unit_test(test_an_empty_heap_waits_for_the_end_of_a_walk),
         cmocka_unit_test(test_trim_unmaps_empty_heaps_and_purges_the_rest),

@@ -300,7 +300,7 @@ static void keep_heaps_beside_others(struct heap_set *set, size_t size)
     /* The one in reserve ages like the others. A page that is in part the header's stays. */
     assert_int_equal(dirty_units(set), HEAPS * shared);
     /* The address space serves the set again, before there is another heap. */
-    make_heaps(set, heaps, HEAPS);
+    unit_take_all(set, HEAPS);
     assert_int_equal(unit_count_heaps(set), HEAPS);
     for (size_t n = 0; n < HEAPS; n++)
         unit_give_heap(heaps[n]);
@@ -331,7 +331,6 @@ static void test_a_leaving_heap_stays_when_another_thread_comes(void **state)
 {
     struct heap_set *set = &unit_arena()->small;
     struct heap *heaps[2];
-    unsigned first;
 
     (void)state;
     make_heaps(set, heaps, 2);
@@ -343,8 +342,7 @@ static void test_a_leaving_heap_stays_when_another_thread_comes(void **state)
     heap_set_let_go(set);
     assert_false(heaps[1]->leaving || set->waiting);
     assert_int_equal(unit_count_heaps(set), 2);
-    unit_take_heap(set);
-    (void)unit_take_units(set, 1, &first);
+    unit_take_all(set, 2);
     assert_int_equal(unit_count_heaps(set), 2);
 }
 

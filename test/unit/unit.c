@@ -318,6 +318,14 @@ struct heap *unit_take_heap(struct heap_set *set)
     return heap;
 }
 
+void unit_take_all(struct heap_set *set, unsigned heaps)
+{
+    unsigned first;
+
+    for (unsigned units = heaps * unit_units_per_heap(set); units > 0; units--)
+        (void)unit_take_units(set, 1, &first);
+}
+
 void unit_give_units(struct heap *heap, unsigned first, unsigned units)
 {
     unsigned end = first + units;

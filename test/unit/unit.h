@@ -88,6 +88,9 @@ unsigned unit_page_from(unsigned unit);
 struct heap *unit_take_heap(struct heap_set *set);
 void unit_give_heap(struct heap *heap);
 
+/* Takes as many units as so many heaps have, one by one, in whichever of them. */
+void unit_take_all(struct heap_set *set, unsigned heaps);
+
 /* Prepares a set as the repair after a fork does: all units of all heaps are free and dirty. */
 void unit_forget_heaps(struct heap_set *set);
 
