@@ -230,6 +230,17 @@ small_stack_at(_Atomic(struct cache *) *word, size_t size)
                     offsetof(struct cache, stacks.of) + spaced_class(size) * sizeof(struct stack));
 }
 
+/*
+ * For an empty stack: takes a chunk from one of a larger class, without a lock. Returns NULL if
+ * none may lend.
+ */
+static inline void *small_borrow(_Atomic(struct cache *) *word, size_t size)
+{
+    struct stack *lender = stack_lender_again(small_stack_at(word, size));
+
+    return lender != NULL ? small_take(lender, size) : NULL;
+}
+
 /* Service: allocates a chunk of any size. */
 static inline void *api_alloc(size_t size)
 {

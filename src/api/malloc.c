@@ -29,6 +29,13 @@ void *ft_malloc(size_t size)
 
 void *own_malloc(size_t size) OWN_NAME_OF(malloc);
 
+static __attribute__((noinline)) void *malloc_small_slow(size_t size)
+{
+    void *chunk = size <= SMALL_MAX ? small_borrow(&thread_self.to_malloc, size) : NULL;
+
+    return chunk != NULL ? chunk : api_malloc_slow(size);
+}
+
 /*
  * Kept out of line, because inlining it would make the hit path of the TINY sizes save registers.
  */
@@ -38,7 +45,7 @@ __attribute__((noinline)) void *api_malloc_small(size_t size)
                       ? small_take(small_stack_at(&thread_self.to_malloc, size), size)
                       : NULL;
 
-    return likely(chunk != NULL) ? chunk : api_malloc_slow(size);
+    return likely(chunk != NULL) ? chunk : malloc_small_slow(size);
 }
 
 static __attribute__((noinline)) void *malloc_any(size_t size)

@@ -152,7 +152,21 @@ static __attribute__((noinline)) void *new_array_aligned_slow(size_t size, size_
     return other != NULL ? other(size, align) : operator_new_retry(size, align);
 }
 
-/* Out of line, like api_alloc_small(). */
+static __attribute__((noinline)) void *new_small_slow(size_t size)
+{
+    void *chunk = small_borrow(&thread_self.to_new, size);
+
+    return chunk != NULL ? chunk : new_slow(size);
+}
+
+static __attribute__((noinline)) void *new_array_small_slow(size_t size)
+{
+    void *chunk = small_borrow(&thread_self.to_new, size);
+
+    return chunk != NULL ? chunk : new_array_slow(size);
+}
+
+/* Out of line, like api_malloc_small(). */
 static __attribute__((noinline)) void *new_small(size_t size)
 {
     void *chunk;
@@ -160,7 +174,7 @@ static __attribute__((noinline)) void *new_small(size_t size)
     if (unlikely(size > SMALL_MAX))
         return new_slow(size);
     chunk = small_take(small_stack_at(&thread_self.to_new, size), size);
-    return likely(chunk != NULL) ? chunk : new_slow(size);
+    return likely(chunk != NULL) ? chunk : new_small_slow(size);
 }
 
 static __attribute__((noinline)) void *new_array_small(size_t size)
@@ -170,7 +184,7 @@ static __attribute__((noinline)) void *new_array_small(size_t size)
     if (unlikely(size > SMALL_MAX))
         return new_array_slow(size);
     chunk = small_take(small_stack_at(&thread_self.to_new, size), size);
-    return likely(chunk != NULL) ? chunk : new_array_slow(size);
+    return likely(chunk != NULL) ? chunk : new_array_small_slow(size);
 }
 
 void *_Znwm(size_t size)

@@ -13,6 +13,8 @@
 
 #include "bins/bin.h"
 
+enum { STACK_CAPACITY_BITS = 11 };
+
 struct stack {
     /*
      * The stack of free chunks, slots[0] .. top[-1]. If all is zero, as in a cache that has no
@@ -33,7 +35,9 @@ struct stack {
     /* True if the stack was filled or emptied since unused stacks were last emptied. */
     bool used : 1;
     /* How many chunks there is room for at `slots`. */
-    uint16_t capacity : 15;
+    uint16_t capacity : STACK_CAPACITY_BITS;
+    /* How often it may borrow without a look at its bin: see stack_lender_again(). */
+    uint16_t dry : 4;
     /* True if a chunk was freed for which there was no room, since the stack was last empty. */
     bool freed : 1;
 };
@@ -153,6 +157,12 @@ void *stack_take_one(struct stack *stack, bool *clean);
  * `anything`, because there is no such memory any more.
  */
 struct stack *stack_lender(struct stack *stack, bool anything);
+
+/*
+ * For an empty stack, without the arena's lock: returns the stack that should lend a chunk, or NULL
+ * if it takes the lock to find out.
+ */
+struct stack *stack_lender_again(struct stack *stack);
 
 /*
  * For an empty stack: returns the stack of a larger class that should serve the request because few

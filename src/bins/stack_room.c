@@ -21,6 +21,9 @@ enum {
     SLOTS_STEP = 64 << 10,
 };
 
+static_assert(LIMIT_TINY < 1 << STACK_CAPACITY_BITS && LIMIT_SMALL < 1 << STACK_CAPACITY_BITS,
+              "a stack can tell its length");
+
 /*
  * By how many bytes the stacks of all threads may still be lengthened, beyond what each thread has
  * for itself. Any thread changes it; relaxed, because it is a sum that orders nothing.

@@ -77,12 +77,12 @@ static bool untouched_on_top(const struct stack *stack)
     return stack_count(stack) > 0 && unit_chunk(stack->top[-1]).kind == STATE_NONE;
 }
 
-/* Lengthens the stack by use, and then allocates all chunks that were in use before. */
-static void hold_untouched_chunks(struct arena *arena, struct stack *stack)
+/* Lengthens the stack by use, so that it holds so many used chunks. */
+enum { MANY = 16 };
+static void hold_used_chunks(struct arena *arena, const struct stack *stack)
 {
-    enum { MANY = 16, TIMES = 8, MOST = 1000 };
+    enum { TIMES = 10 };
     void *chunks[MANY];
-    unsigned left = MOST;
 
     for (unsigned time = 0; time < TIMES; time++) {
         for (unsigned n = 0; n < MANY; n++)
@@ -90,6 +90,16 @@ static void hold_untouched_chunks(struct arena *arena, struct stack *stack)
         for (unsigned n = 0; n < MANY; n++)
             unit_free(arena, chunks[n]);
     }
+    assert_true(stack_count(stack) >= MANY);
+}
+
+/* Lengthens the stack, and then allocates all chunks that were in use before. */
+static void hold_untouched_chunks(struct arena *arena, struct stack *stack)
+{
+    enum { MOST = 1000 };
+    unsigned left = MOST;
+
+    hold_used_chunks(arena, stack);
     while (!untouched_on_top(stack) && left-- > 0)
         unit_alloc(arena, unit_bin_size(stack));
     assert_true(untouched_on_top(stack));
@@ -108,6 +118,54 @@ static void test_untouched_chunks_are_not_lent(void **state)
     own = alloc(arena, size_of(BORROWER));
     assert_int_equal(unit_chunk(own).size_class, BORROWER);
     assert_int_equal(stack_count(lender), fresh);
+    cache_first(arena)->stacks.of[BORROWER].dry = 1;
+    assert_null(stack_lender_again(&cache_first(arena)->stacks.of[BORROWER]));
+}
+
+/* Returns how often in a row the stack borrows from the next one without a look at its bin. */
+static unsigned borrows_again(struct stack *stack)
+{
+    unsigned times = 0;
+
+    while (times < MANY && stack_lender_again(stack) == stack + 1)
+        times++;
+    return times;
+}
+
+static void test_after_a_look_a_stack_borrows_a_few_times_without(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    struct stack *stack = &cache_first(arena)->stacks.of[BORROWER];
+    void *lent;
+
+    hold_used_chunks(arena, stack + 1);
+    assert_int_equal(borrows_again(stack), 0);
+    lent = alloc(arena, size_of(BORROWER));
+    assert_int_equal(unit_chunk(lent).size_class, BORROWER + 1);
+    assert_in_range(borrows_again(stack), 2, MANY - 1);
+    assert_int_equal(borrows_again(stack), 0);
+    alloc(arena, size_of(BORROWER));
+    assert_in_range(borrows_again(stack), 2, MANY - 1);
+}
+
+/* The bin has a used chunk now, which is preferred. */
+static void test_a_stack_that_was_full_looks_at_its_bin_again(void **state)
+{
+    (void)state;
+    struct arena *arena = unit_arena();
+    struct stack *stack = &cache_first(arena)->stacks.of[BORROWER];
+    void *own[MANY];
+
+    for (unsigned n = 0; n < MANY; n++)
+        own[n] = unit_alloc(arena, size_of(BORROWER));
+    while (stack_count(stack) > 0)
+        unit_alloc(arena, size_of(BORROWER));
+    hold_used_chunks(arena, stack + 1);
+    alloc(arena, size_of(BORROWER));
+    for (unsigned n = 0; n < MANY; n++)
+        unit_free(arena, own[n]);
+    assert_int_equal(borrows_again(stack), 0);
 }
 
 static void test_used_chunks_of_the_own_class_are_preferred(void **state)
@@ -288,6 +346,10 @@ int main(void)
         cmocka_unit_test_teardown(test_a_much_larger_chunk_is_not_lent, unit_flush_all),
         cmocka_unit_test_teardown(test_the_nearest_class_lends, unit_flush_all),
         cmocka_unit_test_teardown(test_untouched_chunks_are_not_lent, unit_flush_all),
+        cmocka_unit_test_teardown(test_after_a_look_a_stack_borrows_a_few_times_without,
+                                  unit_flush_all),
+        cmocka_unit_test_teardown(test_a_stack_that_was_full_looks_at_its_bin_again,
+                                  unit_flush_all),
         cmocka_unit_test_teardown(test_used_chunks_of_the_own_class_are_preferred, unit_flush_all),
         cmocka_unit_test_teardown(test_slabs_lend_when_the_stack_is_empty, unit_flush_all),
         cmocka_unit_test_teardown(test_a_lent_chunk_keeps_its_class_and_the_requested_size,
