@@ -1,8 +1,10 @@
 /*
  * malloc and calloc. Read the file downward, as a size travels. ft_malloc() pops a TINY chunk from
- * the thread's stack, api_malloc_small() a SMALL one. If the stack is empty or the size is LARGE,
- * api_malloc_slow() asks api_alloc_any(), which gets the chunk from the arena (cache_alloc()
- * refills the stack: bin -> slab -> heap -> os), or gives it a mapping of its own (large_alloc()).
+ * the thread's stack, api_malloc_small() a SMALL one. If a SMALL stack is empty,
+ * malloc_small_slow() may take a chunk from the stack of a larger class. Otherwise, and if the size
+ * is LARGE, api_malloc_slow() asks api_alloc_any(), which gets the chunk from the arena
+ * (cache_alloc() refills the stack: bin -> slab -> heap -> os), or gives it a mapping of its own
+ * (large_alloc()).
  */
 #include "api/api.h"
 

@@ -136,8 +136,8 @@ static struct slab *spare_take(struct bin *bin)
 }
 
 /*
- * Before fresh memory is touched for a slab of the bin, gives up long empty slabs of other bins,
- * the longest first, until there is a run for it.
+ * Gives up long empty slabs of other bins, the longest first, until a slab of this bin needs no
+ * fresh memory.
  */
 static void free_spares_for(struct bin *bin)
 {

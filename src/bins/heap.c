@@ -20,8 +20,8 @@
 #include "os/os.h"
 
 /*
- * In how many heaps a run is sought that is memory, before others will do: a program whose memory
- * is in pieces has many heaps with free units, and few runs.
+ * How many heaps a set searches for a run that is memory, before any run will do. A program whose
+ * memory is in pieces has many heaps with free units, and few runs.
  */
 enum { LOOKED_AT = 16 };
 

@@ -281,9 +281,8 @@ static inline void heap_set_enter(struct heap_set *set, struct own_heaps *own, b
 /*
  * Takes a run of units from a heap of the set, or from a new one; if possible, one that is memory
  * already. The number of the first unit is a multiple of `align`, a power of two and at most
- * SLAB_UNITS_MAX. Sets *clean if all of the run is
- * still as the kernel gave it. Returns the heap and the first unit. Returns NULL if there is no
- * memory; nothing has changed then.
+ * SLAB_UNITS_MAX. Sets *clean if all of the run is still as the kernel gave it. Returns the heap
+ * and the first unit. Returns NULL if there is no memory; nothing has changed then.
  */
 struct heap *heap_set_take_aligned(struct heap_set *set, unsigned units, unsigned align,
                                    unsigned *first, bool *clean);
@@ -294,7 +293,7 @@ static inline struct heap *heap_set_take(struct heap_set *set, unsigned units, u
     return heap_set_take_aligned(set, units, 1, first, clean);
 }
 
-/* Returns whether a run would be found that is memory already. */
+/* Returns whether heap_set_take_aligned() would find a run that is memory already. */
 bool heap_set_keeps(const struct heap_set *set, unsigned units, unsigned align);
 
 /*

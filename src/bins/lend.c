@@ -22,8 +22,8 @@ enum {
      */
     LENDERS = 4,
     /*
-     * After a look at a bin that had no used chunk, its stack borrows so often without another one,
-     * which needs the arena's lock and takes five times as long.
+     * If a stack borrows because its bin has no used chunk, it then borrows so often without a look
+     * at the bin. A look needs the arena's lock, and takes five times as long.
      */
     DRY = 7,
     /*
@@ -57,23 +57,37 @@ static bool stack_has_used(const struct stack *stack)
            STATE_NONE;
 }
 
-static bool can_lend(struct stack *stack, bool anything)
+/* What a lender may give: used chunks of its stack; those of its slabs, too; or any chunk. */
+enum offer { FROM_STACK, USED, ANYTHING };
+
+static bool can_lend(struct stack *stack, enum offer offer)
 {
     if (stack_count(stack) > 0)
-        return anything || stack_has_used(stack);
-    return bin_has_used(bin_of(stack)) || (anything && bin_has_vacant(bin_of(stack)));
+        return offer == ANYTHING || stack_has_used(stack);
+    if (offer == FROM_STACK)
+        return false;
+    return bin_has_used(bin_of(stack)) || (offer == ANYTHING && bin_has_vacant(bin_of(stack)));
+}
+
+/* Returns the stack of the nearest class that can lend, or NULL. */
+static struct stack *find_lender(struct stack *stack, enum offer offer)
+{
+    for (unsigned more = 1; more <= LENDERS && stack->size_class + more < SIZE_CLASSES; more++)
+        if (can_lend(stack + more, offer))
+            return stack + more;
+    return NULL;
 }
 
 struct stack *stack_lender(struct stack *stack, bool anything)
 {
-    if (stack->size_class < TINY_CLASSES || bin_has_used(bin_of(stack)))
+    struct stack *lender = NULL;
+
+    if (stack->size_class >= TINY_CLASSES && !bin_has_used(bin_of(stack)))
+        lender = find_lender(stack, anything ? ANYTHING : USED);
+    if (lender == NULL)
         return stack;
-    for (unsigned more = 1; more <= LENDERS && stack->size_class + more < SIZE_CLASSES; more++)
-        if (can_lend(stack + more, anything)) {
-            stack->dry = DRY;
-            return stack + more;
-        }
-    return stack;
+    stack->dry = DRY;
+    return lender;
 }
 
 struct stack *stack_lender_again(struct stack *stack)
@@ -81,10 +95,7 @@ struct stack *stack_lender_again(struct stack *stack)
     if (stack->dry == 0)
         return NULL;
     stack->dry--;
-    for (unsigned more = 1; more <= LENDERS && stack->size_class + more < SIZE_CLASSES; more++)
-        if (stack_count(stack + more) > 0 && stack_has_used(stack + more))
-            return stack + more;
-    return NULL;
+    return find_lender(stack, FROM_STACK);
 }
 
 static bool has_slab(struct stack *stack)

@@ -193,7 +193,7 @@ static inline uint32_t chunk_index(const struct size_class *shape, uint32_t offs
  */
 struct slab *slab_create(struct heap_set *heaps, unsigned size_class);
 
-/* Returns whether a new slab of the class would be made of memory that is kept already. */
+/* Returns whether slab_create() would find memory for the class that is kept (kept.h). */
 bool slab_keeps(const struct heap_set *heaps, unsigned size_class);
 
 /* Returns the slab's memory to its heap. All its chunks must be vacant. */

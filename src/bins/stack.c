@@ -378,6 +378,7 @@ void stack_free_full(struct stack *stack, void *chunk)
 {
     unsigned limit = stack_limit(stack);
 
+    /* Its bin may have used chunks from now on. */
     stack->dry = 0;
     if (!lengthen_if_short(stack, 1)) {
         if (limit > 0)

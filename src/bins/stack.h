@@ -36,7 +36,7 @@ struct stack {
     bool used : 1;
     /* How many chunks there is room for at `slots`. */
     uint16_t capacity : STACK_CAPACITY_BITS;
-    /* How often it may borrow without a look at its bin: see stack_lender_again(). */
+    /* How often the stack may borrow before it looks at its bin: see stack_lender_again(). */
     uint16_t dry : 4;
     /* True if a chunk was freed for which there was no room, since the stack was last empty. */
     bool freed : 1;
@@ -159,8 +159,9 @@ void *stack_take_one(struct stack *stack, bool *clean);
 struct stack *stack_lender(struct stack *stack, bool anything);
 
 /*
- * For an empty stack, without the arena's lock: returns the stack that should lend a chunk, or NULL
- * if it takes the lock to find out.
+ * For an empty stack whose bin had no used chunk a few requests ago: returns the stack of a larger
+ * class that should serve the request. Returns NULL if the caller has to ask stack_lender(). This
+ * function alone needs no lock, because it looks only at stacks.
  */
 struct stack *stack_lender_again(struct stack *stack);
 

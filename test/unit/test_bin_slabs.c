@@ -126,7 +126,7 @@ static void test_long_empty_slabs_of_all_bins_share_a_bound(void **state)
     assert_int_equal(arena->bins.spare_units, 0);
 }
 
-/* A program that has freed much of some sizes, and wants another, finds memory that was used. */
+/* A program that has freed much of some sizes, and wants another size, gets memory it has used. */
 static void test_long_empty_slabs_make_way_for_other_classes(void **state)
 {
     (void)state;

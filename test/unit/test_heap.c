@@ -87,7 +87,7 @@ static void test_fresh_units_are_clean_and_used_ones_are_not(void **state)
                      8 * (size_t)UNIT_SIZE);
 }
 
-/* It costs no page faults, wherever it is. */
+/* Such a run costs no page faults, even if a lower one is free. */
 static void test_a_run_that_is_memory_is_preferred(void **state)
 {
     (void)state;

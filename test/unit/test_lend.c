@@ -8,7 +8,7 @@
 #include "bins/slab.h"
 #include "os/os.h"
 
-enum { ASKED = 4, BORROWER = 40 };
+enum { ASKED = 4, BORROWER = 40, MANY = 16 };
 
 static size_t size_of(unsigned size_class)
 {
@@ -77,8 +77,7 @@ static bool untouched_on_top(const struct stack *stack)
     return stack_count(stack) > 0 && unit_chunk(stack->top[-1]).kind == STATE_NONE;
 }
 
-/* Lengthens the stack by use, so that it holds so many used chunks. */
-enum { MANY = 16 };
+/* Lengthens the stack by use, until it holds MANY used chunks. */
 static void hold_used_chunks(struct arena *arena, const struct stack *stack)
 {
     enum { TIMES = 10 };
