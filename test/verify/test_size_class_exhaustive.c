@@ -65,10 +65,14 @@ static void test_shared_slabs_keep_alignments(void **state)
         }
 }
 
-/* Makes so many requests of each class that it shares no other one's slabs any more. */
+/*
+ * Makes so many requests of each class that it shares no other one's slabs any more. Then leaves a
+ * used chunk of each class in its stack, so that none has to borrow: the empty slabs that the first
+ * classes left have made way for the last ones. Aligned requests never borrow.
+ */
 static void use_all_classes(void)
 {
-    enum { MANY = 256 };
+    enum { MANY = 256, ONE_BY_ONE = 16 };
     static void *chunks[MANY];
 
     for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++) {
@@ -77,6 +81,9 @@ static void use_all_classes(void)
         for (unsigned n = 0; n < MANY; n++)
             ft_free(chunks[n]);
     }
+    for (unsigned size_class = 0; size_class < SIZE_CLASSES; size_class++)
+        for (unsigned n = 0; n < ONE_BY_ONE; n++)
+            ft_free(ft_memalign(CHUNK_ALIGN * 2, size_classes[size_class].size));
 }
 
 static void test_every_size_with_every_alignment(void **state)
