@@ -56,7 +56,7 @@ void *hardened_take(struct cache *cache, unsigned size_class, size_t requested)
     struct stack *stack = &cache->stacks.of[size_class];
 
     if (stack_count(stack) == 0)
-        remote_receive(cache);
+        remote_receive(cache, stack);
     if (stack_count(stack) == 0 && !stack_refill(stack, &cache->random))
         return NULL;
     return take(stack, requested);

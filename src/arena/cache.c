@@ -116,7 +116,7 @@ static void *alloc(struct cache *cache, struct stack *stack, size_t requested, b
     if (clean != NULL)
         *clean = false;
     if (chunk == NULL) {
-        remote_receive(cache);
+        remote_receive(cache, stack);
         chunk = stack_pop(stack);
     }
     if (chunk == NULL && lend)

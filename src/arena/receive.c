@@ -145,12 +145,24 @@ static struct parcel *open_inbox(struct arena *arena)
     return parcel;
 }
 
-static void receive(struct cache *cache, unsigned most)
+/*
+ * If other threads share the arena, one leaves them what it does not want now: else the first that
+ * comes takes all, its stacks overflow, and the others cut fresh chunks.
+ */
+static bool has_enough(const struct cache *cache, const struct stack *wanted)
+{
+    enum { ENOUGH = 2 };
+
+    return wanted != NULL && stack_count(wanted) >= ENOUGH && !cache->arena->tiny.alone;
+}
+
+/* With a stack, perhaps no more than it needs. */
+static void receive(struct cache *cache, const struct stack *wanted, unsigned most)
 {
     struct arena *arena = cache->arena;
     struct parcel *parcel = open_inbox(arena), *next;
 
-    for (; parcel != NULL && most-- > 0; parcel = next) {
+    for (; parcel != NULL && most-- > 0 && !has_enough(cache, wanted); parcel = next) {
         next = parcel->next;
         /* The next parcel comes from another processor's cache, so its load starts early. */
         __builtin_prefetch(next);
@@ -159,9 +171,9 @@ static void receive(struct cache *cache, unsigned most)
     }
 }
 
-void remote_receive(struct cache *cache)
+void remote_receive(struct cache *cache, const struct stack *wanted)
 {
-    receive(cache, UNPACK_PARCELS);
+    receive(cache, wanted, UNPACK_PARCELS);
 }
 
 bool remote_inbox_empty(struct arena *arena)
@@ -174,7 +186,7 @@ bool remote_inbox_empty(struct arena *arena)
 void remote_receive_all(struct cache *cache)
 {
     while (!remote_inbox_empty(cache->arena))
-        receive(cache, ~0u);
+        receive(cache, NULL, ~0u);
 }
 
 static size_t return_some(struct arena *arena, unsigned most)

@@ -131,10 +131,11 @@ remote_free_known(struct cache *cache, uintptr_t address, bool sized, size_t siz
 void remote_drop(struct cache *cache);
 
 /*
- * Unpacks some of the parcels that have arrived into the stacks of a cache of the arena. The
- * arena's lock is held, here and below.
+ * Unpacks some of the parcels that have arrived into the stacks of a cache of the arena, for a
+ * request that `wanted`, one of these stacks, should serve. The arena's lock is held, here and
+ * below.
  */
-void remote_receive(struct cache *cache);
+void remote_receive(struct cache *cache, const struct stack *wanted);
 void remote_receive_all(struct cache *cache);
 
 /* Returns whether no parcel waits. */

@@ -224,6 +224,7 @@ static void test_a_long_backlog_is_received_in_steps(void **state)
 {
     (void)state;
     struct arena *self = unit_arena(), *owner = busy_arena();
+    const struct stack *wanted = &cache_first(owner)->stacks.of[size_class_of(16)];
     static void *chunks[5 * MANY];
     unsigned steps = 0;
 
@@ -235,12 +236,50 @@ static void test_a_long_backlog_is_received_in_steps(void **state)
     do {
         size_t before = unit_count_state(owner, STATE_REMOTE);
 
-        remote_receive(cache_first(owner));
+        remote_receive(cache_first(owner), wanted);
         assert_in_range(before - unit_count_state(owner, STATE_REMOTE), 1,
                         STEP_PARCELS * PARCEL_CHUNKS);
         steps++;
     } while (!remote_inbox_empty(owner));
     assert_int_equal(steps, 5 * MANY / (STEP_PARCELS * PARCEL_CHUNKS) + 1);
+    assert_int_equal(unit_count_state(owner, STATE_REMOTE), 0);
+}
+
+/* Adds a cache to an arena, as if a second thread used it, and enters the arena with the first. */
+static void share_with_another(struct arena *arena)
+{
+    struct cache *second;
+
+    arena_unlock(arena);
+    second = cache_create(arena);
+    arena_lock(arena);
+    assert_non_null(second);
+    second->in_use = true;
+    cache_use(cache_first(arena));
+}
+
+static void test_threads_that_share_an_arena_leave_each_other_parcels(void **state)
+{
+    (void)state;
+    struct arena *self = unit_arena(), *owner = busy_arena();
+    struct cache *cache = cache_first(owner);
+    const struct stack *wanted = &cache->stacks.of[size_class_of(64)];
+    const struct stack *other = &cache->stacks.of[size_class_of(800)];
+    void *chunks[4 * PARCEL_CHUNKS];
+
+    for (unsigned n = 0; n < 4 * PARCEL_CHUNKS; n++)
+        chunks[n] = unit_alloc(owner, 64);
+    for (unsigned n = 0; n < 4 * PARCEL_CHUNKS; n++)
+        free_remotely(self, chunks[n]);
+    remote_send_all(cache_first(self));
+    while (stack_count(wanted) > 0)
+        unit_alloc(owner, 64);
+    share_with_another(owner);
+    remote_receive(cache, wanted);
+    assert_int_equal(stack_count(wanted), PARCEL_CHUNKS);
+    assert_int_equal(unit_count_state(owner, STATE_REMOTE), 3 * PARCEL_CHUNKS);
+    /* No parcel serves this one. */
+    remote_receive(cache, other);
     assert_int_equal(unit_count_state(owner, STATE_REMOTE), 0);
 }
 
@@ -300,6 +339,7 @@ int main(void)
         cmocka_unit_test(test_without_memory_for_a_parcel_a_chunk_is_returned),
         cmocka_unit_test(test_a_bin_that_runs_empty_takes_what_has_arrived),
         cmocka_unit_test(test_a_long_backlog_is_received_in_steps),
+        cmocka_unit_test(test_threads_that_share_an_arena_leave_each_other_parcels),
         cmocka_unit_test(test_forgotten_chunks_are_not_sent),
         cmocka_unit_test(test_chunks_on_their_way_are_not_touched),
     };
