@@ -108,6 +108,15 @@ static __attribute__((noinline)) void *calloc_slow(size_t size)
     return modes_malloc_slow() ? watched_calloc(size) : calloc_any(size);
 }
 
+/* Out of line for the reason of api_malloc_small(). */
+static __attribute__((noinline)) void *calloc_small(size_t size)
+{
+    void *chunk =
+        size <= SMALL_MAX ? small_take(small_stack_at(&thread_self.to_malloc, size), size) : NULL;
+
+    return likely(chunk != NULL) ? memset(chunk, 0, size) : calloc_slow(size);
+}
+
 void *ft_calloc(size_t count, size_t size)
 {
     struct stack *stack;
@@ -117,7 +126,7 @@ void *ft_calloc(size_t count, size_t size)
     if (__builtin_mul_overflow(count, size, &total))
         total = SIZE_MAX; /* which every allocator refuses */
     if (total > TINY_MAX)
-        return calloc_slow(total);
+        return calloc_small(total);
     stack = tiny_stack_at(&thread_self.to_malloc, total);
     chunk = stack_pop(stack);
     if (unlikely(chunk == NULL))

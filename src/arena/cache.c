@@ -78,14 +78,18 @@ void cache_use(struct cache *cache)
 }
 
 /*
- * Refills an empty stack from the slabs. With `clean` it takes the chunk straight from a slab,
+ * Refills an empty stack from the slabs. With `clean` it may take the chunk straight from a slab,
  * which knows whether the memory is zero.
  */
 static void *alloc_from_slab(struct stack *stack, bool *clean)
 {
-    if (clean != NULL)
-        return stack_take_one(stack, clean);
-    return stack_refill(stack, NULL) ? stack_pop(stack) : NULL;
+    void *chunk = clean != NULL ? stack_take_clean(stack) : NULL;
+
+    if (chunk != NULL)
+        *clean = true;
+    else if (stack_refill(stack, NULL))
+        chunk = stack_pop(stack);
+    return chunk;
 }
 
 /* Takes a chunk from the stack of another class, unless it is the same. Stores which one served. */

@@ -283,13 +283,13 @@ unsigned slab_take_random(struct slab *slab, void **out, unsigned most, uint64_t
     return most;
 }
 
-void *slab_take_one(struct slab *slab, bool *clean)
+void *slab_take_clean(struct slab *slab)
 {
-    unsigned fresh = slab->fresh;
+    unsigned never_out = size_classes[slab->size_class].chunks - slab->fresh;
     void *chunk = NULL;
 
-    slab_take(slab, &chunk, 1);
-    *clean = slab->clean && slab->fresh != fresh;
+    if (slab->clean && slab->free == never_out && never_out > 0)
+        slab_take(slab, &chunk, 1);
     return chunk;
 }
 

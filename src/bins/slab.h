@@ -205,8 +205,8 @@ unsigned slab_take(struct slab *slab, void **out, unsigned most);
 /* Like slab_take(), but moves random chunks; each is equally likely. */
 unsigned slab_take_random(struct slab *slab, void **out, unsigned most, uint64_t *random);
 
-/* Takes the lowest vacant chunk; there must be one. Sets *clean if its memory is zero. */
-void *slab_take_one(struct slab *slab, bool *clean);
+/* Takes a chunk whose memory is zero. Returns NULL if the lowest vacant one is not. */
+void *slab_take_clean(struct slab *slab);
 
 /* Takes back a chunk. The caller counts it in slab->free. */
 static inline void slab_put(struct slab *slab, unsigned index)

@@ -34,6 +34,8 @@ enum {
     CHEAP_BYTES = 2 << 10,
     CHEAP_TINY_BYTES = 16 << 10,
     CHEAP_TINY_UP_TO = 128,
+    /* calloc() clears less than a page even where it is zero: it will be touched anyway. */
+    CLEAN_FROM = 4 << 10,
     /*
      * The chunks of a stack that was not used for so long are returned to their slabs: they are
      * spread over slabs, and their reuse would touch all of these.
@@ -354,13 +356,17 @@ bool stack_refill(struct stack *stack, uint64_t *random)
     return true;
 }
 
-void *stack_take_one(struct stack *stack, bool *clean)
+void *stack_take_clean(struct stack *stack)
 {
-    struct slab *slab = bin_next_current(bin_of(stack));
+    struct slab *slab = bytes_of(stack, 1) < CLEAN_FROM ? NULL : bin_next_current(bin_of(stack));
+    void *chunk = slab == NULL ? NULL : slab_take_clean(slab);
 
-    /* The stack was too short this time, too. */
-    note_empty(stack);
-    return slab == NULL ? NULL : slab_take_one(slab, clean);
+    if (chunk != NULL) {
+        /* The stack was too short this time, too. */
+        note_empty(stack);
+        tick(stack);
+    }
+    return chunk;
 }
 
 /*

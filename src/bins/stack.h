@@ -146,10 +146,10 @@ unsigned stack_limit_max(const struct stack *stack);
 bool stack_refill(struct stack *stack, uint64_t *random);
 
 /*
- * For an empty stack: takes one chunk from a slab. Sets *clean if its memory is zero. Returns NULL
- * if there is no memory.
+ * For an empty stack: takes one chunk whose memory is zero from a slab. Returns NULL if a refill is
+ * better, because the next chunk is not zero, or clearing it costs less than a slow call for each.
  */
-void *stack_take_one(struct stack *stack, bool *clean);
+void *stack_take_clean(struct stack *stack);
 
 /*
  * For an empty stack: returns the stack that should serve the request. This is the stack itself, or

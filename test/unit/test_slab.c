@@ -134,20 +134,22 @@ static void test_only_chunks_that_were_never_out_are_clean(void **state)
     for (unsigned i = 0; i < SOME_CLASSES; i++) {
         const struct size_class *shape = &size_classes[some_classes[i]];
         struct slab *slab = create(arena, some_classes[i]);
-        bool clean = false;
+        void *again;
 
         for (unsigned index = 0; index < shape->chunks; index++) {
-            char *chunk = slab_take_one(slab, &clean);
+            char *chunk = slab_take_clean(slab);
 
-            assert_true(clean);
+            assert_non_null(chunk);
             assert_int_equal(pattern_first_nonzero(chunk, shape->size), shape->size);
             memset(chunk, 0xee, shape->size);
             /* The same units are not zero when the class gets them again. */
             put(slab, index);
-            assert_ptr_equal(slab_take_one(slab, &clean), chunk);
-            assert_false(clean);
+            assert_null(slab_take_clean(slab));
+            assert_int_equal(slab_take(slab, &again, 1), 1);
+            assert_ptr_equal(again, chunk);
         }
         assert_int_equal(slab->free, 0);
+        assert_null(slab_take_clean(slab));
     }
 }
 
@@ -159,15 +161,15 @@ static void test_a_slab_in_used_memory_has_no_clean_chunks(void **state)
     struct slab *slab = create(arena, size_class);
     void *out[SMALL_SLAB_CHUNKS_MAX];
     unsigned count = slab_take(slab, out, SMALL_SLAB_CHUNKS_MAX);
-    bool clean = true;
 
     memset((void *)slab_start(slab), 0xee, size_classes[size_class].units * (size_t)UNIT_SIZE);
     for (unsigned index = 0; index < count; index++)
         put(slab, index);
     slab_destroy(slab);
     slab = create(arena, size_class);
-    assert_int_equal(*(char *)slab_take_one(slab, &clean), (char)0xee);
-    assert_false(clean);
+    assert_null(slab_take_clean(slab));
+    assert_int_equal(slab_take(slab, out, 1), 1);
+    assert_int_equal(*(char *)out[0], (char)0xee);
 }
 
 static void test_a_destroyed_slab_is_not_found(void **state)
