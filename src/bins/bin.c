@@ -55,8 +55,10 @@ static void tick_next(struct bins *bins, uint64_t when)
 
 static __attribute__((noinline)) void tick_due(struct bins *bins, uint64_t now)
 {
-    if (!bins->tiny_ages && !bins->small_ages && ++bins->ticks % BINS_AGE_TICKS == 0)
-        bins->tiny_ages = bins->small_ages = true;
+    if (!bins->tiny_ages && !bins->small_ages && ++bins->ticks % BINS_AGE_TICKS == 0) {
+        bins->tiny_ages = ageing_due(&bins->tiny->ageing, bins->ticks / BINS_AGE_TICKS);
+        bins->small_ages = ageing_due(&bins->small->ageing, bins->ticks / BINS_AGE_TICKS);
+    }
     tick_next(bins, now + (age_heaps(bins) && slab_pages_age(bins, now) ? TICK : TICK_PIECE));
     bins->ticked = true;
     if (limbo_any())

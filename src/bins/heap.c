@@ -174,6 +174,7 @@ struct heap *heap_set_take_aligned(struct heap_set *set, unsigned units, unsigne
     *clean = fresh == units;
     set->fresh += (size_t)fresh * UNIT_SIZE;
     set->pages.fresh += (size_t)fresh * UNIT_SIZE;
+    ageing_take(&set->ageing, fresh);
     heap_claim(heap, *first, units);
     return heap;
 }

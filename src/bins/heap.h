@@ -27,6 +27,7 @@
 #ifndef FT_BINS_HEAP_H
 #define FT_BINS_HEAP_H
 
+#include "bins/heap_ageing.h"
 #include "bins/heap_map.h"
 #include "bins/kept.h"
 #include "bins/size_class.h"
@@ -256,6 +257,7 @@ struct heap_set {
     struct heap_place unswept;
     struct heap_place unknown;
     struct page_rounds pages;
+    struct ageing ageing;
     /* Bytes of units that were handed out clean since arena_make_way() last looked. */
     size_t fresh;
     struct kept kept;

@@ -128,6 +128,13 @@ static bool keep_in_reserve(struct heap *heap)
     return true;
 }
 
+/* What malloc_trim() gives back says nothing about how long memory should be kept. */
+static void note_given(struct heap_set *set, unsigned units)
+{
+    if (!set->thorough)
+        ageing_give(&set->ageing, units);
+}
+
 /*
  * Unmaps a leaving heap. If that is too much for one call, its memory is purged piece by piece
  * first. Returns false if the heap could not be unmapped now.
@@ -138,12 +145,14 @@ static bool unmap_leaving(struct heap *heap)
     unsigned cost = cost_of(heap);
 
     if (cost > set->allowance) {
-        heap_purge(heap, false, 1, &set->allowance);
+        note_given(set, (unsigned)(heap_purge(heap, false, 1, &set->allowance) / UNIT_SIZE));
         return false;
     }
     set->waiting = try_destroy(heap);
-    if (set->waiting)
+    if (set->waiting) {
         set->allowance = allowance_less(set->allowance, cost);
+        note_given(set, cost);
+    }
     return set->waiting;
 }
 
@@ -161,11 +170,27 @@ void heap_set_let_go(struct heap_set *set)
         set->thorough = false;
 }
 
+/* Returns whether all that is memory in a wholly free heap has been free for a round. */
+static bool is_old(const struct heap *heap)
+{
+    for (unsigned word = 0; word < UNIT_WORDS; word++)
+        if (heap->vacant[word] & heap->dirty[word] & ~heap->aged[word])
+            return false;
+    return true;
+}
+
+static bool may_go(const struct heap *heap)
+{
+    const struct heap_set *set = heap->set;
+
+    return set->alone && (set->thorough || !ageing_keeps_heaps(&set->ageing) || is_old(heap));
+}
+
 void heap_retire(struct heap *heap)
 {
     struct heap_set *set = heap->set;
 
-    if (keep_in_reserve(heap) || !set->alone)
+    if (keep_in_reserve(heap) || !may_go(heap))
         return;
     if (!heap->leaving)
         open_leave(set, heap);
@@ -178,11 +203,12 @@ static bool age_heap(struct heap_set *set, struct heap *heap)
 {
     unsigned least = set->thorough ? 1 : HEAP_PURGE_LEAST;
 
-    if (wholly_free(heap) && heap != set->idle && set->alone) {
+    if (wholly_free(heap) && heap != set->idle && may_go(heap)) {
         heap_retire(heap);
         return set->allowance > 0;
     }
-    heap_purge(heap, !set->thorough, least, &set->allowance);
+    note_given(set,
+               (unsigned)(heap_purge(heap, !set->thorough, least, &set->allowance) / UNIT_SIZE));
     if (set->allowance == 0)
         return false;
     for (unsigned word = 0; word < UNIT_WORDS; word++)
@@ -201,6 +227,7 @@ bool heap_set_age(struct heap_set *set)
     if (!set->in_round) {
         set->in_round = true;
         set->age_next = set->open;
+        ageing_round(&set->ageing);
     }
     /* Leaving heaps are at the end of the list, and have been handled already. */
     for (unsigned seen = 0; set->age_next != NULL && !set->age_next->leaving; seen++)
