@@ -178,34 +178,67 @@ static void *move(void *pointer, const struct chunk *chunk, size_t size)
 }
 
 /*
- * Fast path, without a look-up: a chunk of the caller's own arena stays in its size class. Returns
- * false in any other case.
+ * Whether a chunk has room for the size, not twice as much as that, and a state that can tell so.
  */
-static inline bool resize_in_class(struct cache *cache, uintptr_t address, size_t size)
+static inline bool fits_well(size_t room, size_t size, size_t slack_max)
 {
-    struct stack *stack;
+    return size <= room && room - size <= slack_max && size > room / 2;
+}
 
+/*
+ * Fast path, without a look-up: a chunk of the caller's own arena stays where it is. Returns false
+ * in any other case.
+ */
+static inline bool resize_own(struct cache *cache, uintptr_t address, size_t size)
+{
     if (heap_owned(&cache->own_tiny, address, TINY_HEAP_SHIFT)) {
+        const struct stack *stack = &cache->stacks.of[tiny_chunk_class(address)];
+
         /* Relaxed, here and below: the caller holds the chunk. */
-        if (size > TINY_MAX || size == 0 ||
-            !tiny_lives(atomic_load_explicit(tiny_chunk_state(address), memory_order_relaxed)))
-            return false;
-        stack = &cache->stacks.of[tiny_chunk_class(address)];
-        if (stack != cache_tiny_stack(cache, size))
+        if (!tiny_lives(atomic_load_explicit(tiny_chunk_state(address), memory_order_relaxed)) ||
+            (!fits_well(tiny_base_size(stack->live), size, TINY_SLACK_MAX) &&
+             (size - 1 >= TINY_MAX || stack != cache_tiny_stack(cache, size))))
             return false;
         tiny_mark_live(address, stack->live, size);
         return true;
     }
     if (heap_owned(&cache->own_small, address, SMALL_HEAP_SHIFT)) {
         uint32_t seen = atomic_load_explicit(small_chunk_state(address), memory_order_relaxed);
+        unsigned size_class = small_state_class(seen);
 
-        if (size <= TINY_MAX || size > SMALL_MAX || !small_lives_at(seen, address) ||
-            small_state_class(seen) != spaced_class(size))
+        if (!small_lives_at(seen, address) ||
+            (!fits_well(size_classes[size_class].size, size, SMALL_SLACK_MAX) &&
+             (size <= TINY_MAX || size > SMALL_MAX || size_class != spaced_class(size))))
             return false;
-        small_mark_live(address, cache->stacks.of[small_state_class(seen)].live, size);
+        small_mark_live(address, cache->stacks.of[size_class].live, size);
         return true;
     }
     return false;
+}
+
+/*
+ * Fast path, if resize_own() returned false: moves a TINY chunk of the caller's own arena to one
+ * that its stacks hold. Returns NULL in any other case. A cache whose frees are watched is not used
+ * for frees.
+ */
+static inline void *move_own_tiny(struct cache *cache, void *pointer, size_t size)
+{
+    uintptr_t address = (uintptr_t)pointer;
+    size_t room;
+    void *moved;
+
+    if (!heap_owned(&cache->own_tiny, address, TINY_HEAP_SHIFT) || size - 1 >= TINY_MAX ||
+        cache != thread_to_free() ||
+        !tiny_lives(atomic_load_explicit(tiny_chunk_state(address), memory_order_relaxed)))
+        return NULL;
+    moved = tiny_take(cache_tiny_stack(cache, size), size);
+    if (moved == NULL)
+        return NULL;
+    room = tiny_base_size(cache->stacks.of[tiny_chunk_class(address)].live);
+    /* Copies everything that malloc_usable_size() allowed. */
+    memcpy(moved, pointer, size < room ? size : room);
+    api_free(pointer);
+    return moved;
 }
 
 /* Service, for a process that is not hardened. */
@@ -280,15 +313,18 @@ static __attribute__((noinline)) void *realloc_slow(void *pointer, size_t size)
 
 void *ft_realloc(void *pointer, size_t size)
 {
+    void *moved;
+
     if (pointer == NULL) {
         pointer = api_take(thread_to_malloc(), size);
         return likely(pointer != NULL) ? pointer : realloc_slow(NULL, size);
     }
-    if (resize_in_class(thread_to_malloc(), (uintptr_t)pointer, size) ||
+    if (resize_own(thread_to_malloc(), (uintptr_t)pointer, size) ||
         (size > SMALL_MAX && !options_every_call_slow() &&
          large_grow_within((uintptr_t)pointer, size)))
         return pointer;
-    return realloc_slow(pointer, size);
+    moved = move_own_tiny(thread_to_malloc(), pointer, size);
+    return moved != NULL ? moved : realloc_slow(pointer, size);
 }
 
 void *own_realloc(void *pointer, size_t size) OWN_NAME_OF(realloc);

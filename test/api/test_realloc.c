@@ -165,6 +165,50 @@ static void test_a_growing_vector_moves_a_few_times(void **state)
     ft_free(block);
 }
 
+/* Resizes each of several TINY blocks to each size, and checks that none shares memory. */
+static void test_small_blocks_of_every_pair_of_sizes(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 20, STEP = 13 };
+    unsigned char *blocks[BLOCKS];
+
+    for (size_t from = 1; from <= TINY_MAX; from += STEP)
+        for (size_t to = 1; to <= TINY_MAX + (size_t)2 * STEP; to += STEP) {
+            size_t kept = smaller(from, to);
+
+            for (size_t n = 0; n < BLOCKS; n++)
+                pattern_write(blocks[n] = ft_malloc(from), 0, from, n);
+            for (size_t n = 0; n < BLOCKS; n++) {
+                blocks[n] = ft_realloc(blocks[n], to);
+                assert_int_equal(pattern_mismatch(blocks[n], kept, n), kept);
+                assert_true(ft_malloc_usable_size(blocks[n]) >= to);
+                pattern_write(blocks[n], 0, to, n);
+            }
+            for (size_t n = 0; n < BLOCKS; n++) {
+                assert_int_equal(pattern_mismatch(blocks[n], to, n), to);
+                ft_free(blocks[n]);
+            }
+        }
+}
+
+/* A block stays where it is unless it would leave half of its room unused. */
+static void test_a_block_stays_within_its_room(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {100, 500, 900, 2000, 20000, 200000};
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        char *block = ft_malloc(sizes[i]);
+        size_t room = ft_malloc_usable_size(block);
+
+        assert_ptr_equal(ft_realloc(block, room), block);
+        /* A state of TINY chunks tells up to 63 bytes of slack. */
+        assert_ptr_equal(ft_realloc(block, sizes[i] <= TINY_MAX ? room - 40 : room / 2 + 1), block);
+        assert_int_equal(ft_malloc_usable_size(block), room);
+        ft_free(block);
+    }
+}
+
 /* Grows a block from 1,200 to 14,000 bytes by `percent` at a time. Returns how often it moved. */
 static unsigned moves_by_steps_of(unsigned percent, char **block)
 {
@@ -331,6 +375,8 @@ int main(void)
         cmocka_unit_test(test_contents_across_all_borders),
         cmocka_unit_test(test_growth_step_by_step),
         cmocka_unit_test(test_neighbours_that_grow_in_turn),
+        cmocka_unit_test(test_small_blocks_of_every_pair_of_sizes),
+        cmocka_unit_test(test_a_block_stays_within_its_room),
         cmocka_unit_test(test_a_growing_vector_moves_a_few_times),
         cmocka_unit_test(test_a_small_vector_that_grows_slowly_gets_room),
         cmocka_unit_test(test_a_block_that_grows_once_gets_no_room),
