@@ -38,14 +38,20 @@ static __attribute__((noinline)) void *malloc_small_slow(size_t size)
     return chunk != NULL ? chunk : api_malloc_slow(size);
 }
 
+/* For more than TINY_MAX bytes. Returns NULL if the stack is empty, or the size LARGE. */
+static inline void *take_small_or_null(size_t size)
+{
+    return likely(size <= SMALL_MAX)
+               ? small_take(small_stack_at(&thread_self.to_malloc, size), size)
+               : NULL;
+}
+
 /*
  * Kept out of line, because inlining it would make the hit path of the TINY sizes save registers.
  */
 __attribute__((noinline)) void *api_malloc_small(size_t size)
 {
-    void *chunk = likely(size <= SMALL_MAX)
-                      ? small_take(small_stack_at(&thread_self.to_malloc, size), size)
-                      : NULL;
+    void *chunk = take_small_or_null(size);
 
     return likely(chunk != NULL) ? chunk : malloc_small_slow(size);
 }
@@ -111,8 +117,7 @@ static __attribute__((noinline)) void *calloc_slow(size_t size)
 /* Out of line for the reason of api_malloc_small(). */
 static __attribute__((noinline)) void *calloc_small(size_t size)
 {
-    void *chunk =
-        size <= SMALL_MAX ? small_take(small_stack_at(&thread_self.to_malloc, size), size) : NULL;
+    void *chunk = take_small_or_null(size);
 
     return likely(chunk != NULL) ? memset(chunk, 0, size) : calloc_slow(size);
 }

@@ -178,7 +178,8 @@ static void *move(void *pointer, const struct chunk *chunk, size_t size)
 }
 
 /*
- * Whether a chunk has room for the size, not twice as much as that, and a state that can tell so.
+ * Returns true if a chunk with this room has no reason to move to another class: it holds the size,
+ * uses more than half of its room then, and its state can tell the slack. See resize_in_place().
  */
 static inline bool fits_well(size_t room, size_t size, size_t slack_max)
 {
@@ -218,8 +219,8 @@ static inline bool resize_own(struct cache *cache, uintptr_t address, size_t siz
 
 /*
  * Fast path, if resize_own() returned false: moves a TINY chunk of the caller's own arena to one
- * that its stacks hold. Returns NULL in any other case. A cache whose frees are watched is not used
- * for frees.
+ * that its stacks hold. Returns NULL in any other case, also if a mode watches
+ * frees: the thread's frees then use another cache.
  */
 static inline void *move_own_tiny(struct cache *cache, void *pointer, size_t size)
 {

@@ -146,8 +146,8 @@ static struct parcel *open_inbox(struct arena *arena)
 }
 
 /*
- * If other threads share the arena, one leaves them what it does not want now: else the first that
- * comes takes all, its stacks overflow, and the others cut fresh chunks.
+ * Returns whether the caller should leave the next parcels to the threads that share the arena with
+ * it. If it took them all, its stacks would overflow, and the other threads would cut fresh chunks.
  */
 static bool has_enough(const struct cache *cache, const struct stack *wanted)
 {
@@ -156,7 +156,7 @@ static bool has_enough(const struct cache *cache, const struct stack *wanted)
     return wanted != NULL && stack_count(wanted) >= ENOUGH && !cache->arena->tiny.alone;
 }
 
-/* With a stack, perhaps no more than it needs. */
+/* `wanted` is NULL if the caller wants everything, and not chunks of one stack. */
 static void receive(struct cache *cache, const struct stack *wanted, unsigned most)
 {
     struct arena *arena = cache->arena;

@@ -37,7 +37,10 @@ struct bins {
     bool tiny_ages, small_ages;
 };
 
-/* At every so many ticks, heaps are aged, or at a third or a ninth of these: see heap_ageing.h. */
+/*
+ * At every so many ticks a round may begin, in which the heaps of a set are aged. A set that has
+ * learned patience leaves rounds out: see heap_ageing.h.
+ */
 enum { BINS_AGE_TICKS = 2 };
 
 /* Sets up the bins of an arena. */

@@ -33,7 +33,10 @@ static inline bool ageing_keeps_heaps(const struct ageing *ageing)
     return ageing->level > 0;
 }
 
-/* Returns whether the set makes a round, of those that it would make with no patience at all. */
+/*
+ * Returns whether the set looks at its heaps in this round. At the lowest level it does so in every
+ * round.
+ */
 static inline bool ageing_due(const struct ageing *ageing, unsigned round)
 {
     static const uint8_t periods[AGEING_LEVEL_MOST + 1] = {1, 3, 9};

@@ -128,11 +128,21 @@ static bool keep_in_reserve(struct heap *heap)
     return true;
 }
 
-/* What malloc_trim() gives back says nothing about how long memory should be kept. */
+/*
+ * Counts units that were given back, so that the set learns how long to keep them. What
+ * malloc_trim() gives back says nothing about that.
+ */
 static void note_given(struct heap_set *set, unsigned units)
 {
     if (!set->thorough)
         ageing_give(&set->ageing, units);
+}
+
+static void purge(struct heap *heap, bool aged_only, unsigned least)
+{
+    size_t bytes = heap_purge(heap, aged_only, least, &heap->set->allowance);
+
+    note_given(heap->set, (unsigned)(bytes / UNIT_SIZE));
 }
 
 /*
@@ -145,7 +155,7 @@ static bool unmap_leaving(struct heap *heap)
     unsigned cost = cost_of(heap);
 
     if (cost > set->allowance) {
-        note_given(set, (unsigned)(heap_purge(heap, false, 1, &set->allowance) / UNIT_SIZE));
+        purge(heap, false, 1);
         return false;
     }
     set->waiting = try_destroy(heap);
@@ -207,8 +217,7 @@ static bool age_heap(struct heap_set *set, struct heap *heap)
         heap_retire(heap);
         return set->allowance > 0;
     }
-    note_given(set,
-               (unsigned)(heap_purge(heap, !set->thorough, least, &set->allowance) / UNIT_SIZE));
+    purge(heap, !set->thorough, least);
     if (set->allowance == 0)
         return false;
     for (unsigned word = 0; word < UNIT_WORDS; word++)
