@@ -4,6 +4,7 @@
  */
 #include "bins/slab.h"
 
+#include "base/bits.h"
 #include "base/secret.h"
 #include "bins/page_look.h"
 #include "os/os.h"
@@ -285,10 +286,11 @@ unsigned slab_take_random(struct slab *slab, void **out, unsigned most, uint64_t
 
 void *slab_take_clean(struct slab *slab)
 {
-    unsigned never_out = size_classes[slab->size_class].chunks - slab->fresh;
+    unsigned chunks = size_classes[slab->size_class].chunks;
     void *chunk = NULL;
 
-    if (slab->clean && slab->free == never_out && never_out > 0)
+    /* Counting would not do: chunks on lost pages are not vacant, even if they were never out. */
+    if (slab->clean && slab->free > 0 && bit_next(slab->vacant, 0, chunks, 0) >= slab->fresh)
         slab_take(slab, &chunk, 1);
     return chunk;
 }

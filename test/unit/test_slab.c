@@ -4,6 +4,9 @@
  */
 #include "unit/unit.h"
 
+#include "base/bits.h"
+#include "bins/heap_pages.h"
+#include "bins/page_look.h"
 #include "bins/slab.h"
 #include "support/pattern.h"
 
@@ -172,6 +175,33 @@ static void test_a_slab_in_used_memory_has_no_clean_chunks(void **state)
     assert_int_equal(*(char *)out[0], (char)0xee);
 }
 
+/*
+ * A page may be lost to a hole. Its chunks are hidden, also those that were never out. So the count
+ * of free chunks does not tell which of them is next.
+ */
+static void test_hidden_chunks_do_not_make_others_clean(void **state)
+{
+    (void)state;
+    unsigned size_class = size_class_of(5000), last = size_classes[size_class].chunks - 1;
+    struct slab *slab = create(unit_arena(), size_class);
+    uint64_t *lost = heap_page_map(slab_heap(slab), PAGES_LOST);
+    unsigned page = slab->first_unit * UNIT_PAGES + last * size_classes[size_class].size / OS_PAGE;
+    void *out[3];
+
+    assert_int_equal(slab_take(slab, out, 3), 3);
+    *(char *)out[2] = (char)0xee;
+    put(slab, 0);
+    /* A page that only the last chunk uses. */
+    bits_set(lost, page + 1, 1);
+    slab_pages_hide_lost(slab);
+    bits_clear(lost, page + 1, 1);
+    assert_int_equal(slab->free, last - 2);
+    assert_null(slab_take_clean(slab));
+    assert_int_equal(slab_take(slab, out, 1), 1);
+    assert_int_equal(*(char *)out[0], (char)0xee);
+    assert_non_null(slab_take_clean(slab));
+}
+
 static void test_a_destroyed_slab_is_not_found(void **state)
 {
     (void)state;
@@ -289,6 +319,7 @@ int main(void)
         cmocka_unit_test(test_all_chunks_at_once),
         cmocka_unit_test(test_the_lowest_vacant_chunk_is_taken_first_again),
         cmocka_unit_test(test_only_chunks_that_were_never_out_are_clean),
+        cmocka_unit_test(test_hidden_chunks_do_not_make_others_clean),
         cmocka_unit_test(test_a_slab_in_used_memory_has_no_clean_chunks),
         cmocka_unit_test(test_a_destroyed_slab_is_not_found),
         cmocka_unit_test(test_small_slabs_are_found_from_all_their_units),
