@@ -1,6 +1,6 @@
 /*
- * The cache of freed LARGE mappings: which mapping serves a request, how much the cache may hold,
- * and which mapping is evicted first.
+ * The cache of freed LARGE mappings: which sizes a mapping serves, how much the cache may hold, and
+ * which mapping is evicted first. test_cache_fit.c has the choice among several mappings.
  */
 #include "unit/cache.h"
 #include "unit/unit.h"
@@ -32,48 +32,6 @@ static void test_a_freed_mapping_serves_the_next_request(void **state)
     assert_true(large_find((uintptr_t)chunk, &info));
     assert_true(info.live && info.requested == MIB - 5000 && info.usable == MIB);
     release(chunk);
-}
-
-static void test_the_best_fit_is_taken(void **state)
-{
-    (void)state;
-    /*
-     * Sizes in KiB. A mapping's size is rounded up to an eighth of a power of two, so all of these
-     * differ.
-     */
-    static const size_t sizes[] = {1300, 1100, 1010, 1200, 950};
-    char *chunks[5];
-
-    for (size_t n = 0; n < 5; n++)
-        chunks[n] = allocate(sizes[n] << 10);
-    for (size_t n = 0; n < 5; n++)
-        release(chunks[n]);
-    assert_ptr_equal(allocate(1090 << 10), chunks[1]);
-    assert_ptr_equal(allocate(1090 << 10), chunks[3]);
-    assert_ptr_equal(allocate(950 << 10), chunks[4]);
-    assert_ptr_equal(allocate(950 << 10), chunks[2]);
-    assert_ptr_equal(allocate(1290 << 10), chunks[0]);
-    for (size_t n = 0; n < 5; n++)
-        release(chunks[n]);
-}
-
-static void test_the_best_fit_in_a_list_is_taken(void **state)
-{
-    (void)state;
-    /* Buffers that have grown have mappings of any size. All of these are in the same list. */
-    static const size_t sizes[] = {4352, 4224, 4096, 4480};
-    char *chunks[4];
-
-    for (size_t n = 0; n < 4; n++)
-        assert_non_null(chunks[n] = large_alloc_growing(sizes[n] << 10, &(bool){false}));
-    for (size_t n = 0; n < 4; n++)
-        release(chunks[n]);
-    assert_ptr_equal(allocate(4 * MIB), chunks[2]);
-    assert_ptr_equal(allocate(4 * MIB), chunks[1]);
-    assert_ptr_equal(allocate(4 * MIB), chunks[0]);
-    assert_ptr_equal(allocate(4 * MIB), chunks[3]);
-    for (size_t n = 0; n < 4; n++)
-        release(chunks[n]);
 }
 
 static size_t mapping_of(size_t size)
@@ -353,36 +311,10 @@ static void test_sizes_at_the_borders_of_the_lists(void **state)
     registry_unlock();
 }
 
-static void test_aligned_requests_take_aligned_mappings(void **state)
-{
-    (void)state;
-    enum { ALIGN = 2 << 20 };
-    bool clean;
-    char *odd, *chunk, *again;
-
-    /* These mappings have the wrong alignment. */
-    do
-        odd = allocate(3 * MIB);
-    while ((uintptr_t)odd % ALIGN == 0);
-    release(odd);
-    chunk = large_alloc(3 * MIB, ALIGN, &clean);
-    assert_non_null(chunk);
-    assert_true((uintptr_t)chunk % ALIGN == 0 && chunk != odd);
-    assert_true(cached(odd));
-    release(chunk);
-    again = large_alloc(3 * MIB, ALIGN, &clean);
-    assert_ptr_equal(again, chunk);
-    assert_false(clean);
-    release(again);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_a_freed_mapping_serves_the_next_request, empty),
-        cmocka_unit_test_setup(test_the_best_fit_is_taken, empty),
-        cmocka_unit_test_setup(test_aligned_requests_take_aligned_mappings, empty),
-        cmocka_unit_test_setup(test_the_best_fit_in_a_list_is_taken, empty),
         cmocka_unit_test_setup(test_a_freed_mapping_serves_similar_sizes, empty),
         cmocka_unit_test_setup(test_a_mapping_that_is_much_too_large_is_not_taken, empty),
         cmocka_unit_test_setup(test_bytes_are_bounded_and_the_oldest_is_evicted, empty),
