@@ -9,10 +9,16 @@
 enum {
     CACHE_BYTES = 160 << 20,
     CACHE_BYTES_LEAST = 8 << 20,
-    /* How many bytes the cache may hold before it has learned anything. */
+    /*
+     * How many bytes the cache may hold before it has learned anything: so many, or this part of
+     * what is live. A program that replaces large buffers would else pay for all of them again,
+     * until it has missed each size once. What is live counts, and not what was: when a program has
+     * freed everything, little is kept.
+     */
     LEARNED_LEAST = 2 << 20,
+    LEARNED_PART = 4,
     /* How many times as many bytes as a request missed are learned: soon, no further one misses. */
-    LEARN_TIMES = 4,
+    LEARN_TIMES = 8,
     /* How many of the mappings that were unmapped lately are remembered. */
     LOST = 64,
     /*
@@ -45,7 +51,7 @@ struct lost {
  * tells whether a look is worth it.
  */
 static struct {
-    /* What was learned, in addition to LEARNED_LEAST. */
+    /* What was learned, in addition to what the cache may hold anyway. */
     size_t learned;
     /* Requests that the cache served in this period. */
     size_t served;
@@ -172,10 +178,11 @@ size_t bound_bytes(void)
 {
     size_t peak = bound.peak > bound.peak_before ? bound.peak : bound.peak_before;
     size_t most = peak - bound.live + peak / 2 + CACHE_BYTES_LEAST;
-    size_t learned = LEARNED_LEAST + bound.learned;
+    size_t part = bound.live / LEARNED_PART;
+    size_t least = part > LEARNED_LEAST ? part : LEARNED_LEAST;
 
-    if (most > learned)
-        most = learned;
+    if (most > least + bound.learned)
+        most = least + bound.learned;
     return most < CACHE_BYTES ? most : CACHE_BYTES;
 }
 

@@ -13,12 +13,12 @@
 enum { MIB = 1 << 20 };
 
 /* No chunk has ever been live. */
-static void forget(void)
+static void forget(size_t learned)
 {
     registry_lock();
     cache_reset();
     registry_unlock();
-    learn(SIZE_MAX / 2);
+    learn(learned);
 }
 
 /*
@@ -43,7 +43,7 @@ static void test_the_limit_is_one_and_a_half_of_the_live_bytes(void **state)
     static const size_t sizes[] = {4 * MIB, 10 * MIB, 20 * MIB, 24 * MIB};
     char *chunks[COUNT];
 
-    forget();
+    forget(SIZE_MAX / 2);
     for (size_t n = 0; n < 4; n++)
         release(chunks[n] = allocate_plain(sizes[n]));
     assert_false(cached(chunks[0]) || cached(chunks[1]));
@@ -64,7 +64,7 @@ static void test_bytes_live_long_ago_are_forgotten(void **state)
     uint64_t now = clock_now();
     char *chunks[3];
 
-    forget();
+    forget(SIZE_MAX / 2);
     release(allocate(32 * MIB));
     large_trim();
     registry_lock();
@@ -79,11 +79,35 @@ static void test_bytes_live_long_ago_are_forgotten(void **state)
     assert_true(cached(chunks[1]) && cached(chunks[2]));
 }
 
+/*
+ * Without any request that missed. When nothing is live any more, no later call may look at the
+ * cache, so it must be small at once.
+ */
+static void test_a_quarter_of_the_live_bytes_waits_before_anything_is_learned(void **state)
+{
+    (void)state;
+    char *held, *first, *second;
+
+    forget(0);
+    held = allocate_plain(40 * MIB);
+    first = allocate_plain(7 * MIB);
+    second = allocate_plain(6 * MIB);
+    release(first);
+    assert_true(cached(first));
+    release(second);
+    assert_false(cached(first));
+    assert_true(cached(second));
+    release(held);
+    assert_int_equal(large_cached_bytes(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_the_limit_is_one_and_a_half_of_the_live_bytes, empty),
         cmocka_unit_test_setup(test_bytes_live_long_ago_are_forgotten, empty),
+        cmocka_unit_test_setup(test_a_quarter_of_the_live_bytes_waits_before_anything_is_learned,
+                               empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
