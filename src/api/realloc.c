@@ -219,8 +219,8 @@ static inline bool resize_own(struct cache *cache, uintptr_t address, size_t siz
 
 /*
  * Fast path, if resize_own() returned false: moves a TINY chunk of the caller's own arena to one
- * that its stacks hold. Returns NULL in any other case, also if a mode watches
- * frees: the thread's frees then use another cache.
+ * that its stacks hold. Returns NULL in any other case, also if a mode watches frees, because the
+ * thread's frees then use another cache.
  */
 static inline void *move_own_tiny(struct cache *cache, void *pointer, size_t size)
 {

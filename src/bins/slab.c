@@ -286,11 +286,13 @@ unsigned slab_take_random(struct slab *slab, void **out, unsigned most, uint64_t
 
 void *slab_take_clean(struct slab *slab)
 {
-    unsigned chunks = size_classes[slab->size_class].chunks;
     void *chunk = NULL;
 
-    /* Counting would not do: chunks on lost pages are not vacant, even if they were never out. */
-    if (slab->clean && slab->free > 0 && bit_next(slab->vacant, 0, chunks, 0) >= slab->fresh)
+    /*
+     * No chunk that was out is vacant. The counts do not tell: chunks on lost pages are not vacant,
+     * even if they were never out.
+     */
+    if (slab->clean && slab->free > 0 && bit_next(slab->vacant, 0, slab->fresh, 0) == slab->fresh)
         slab_take(slab, &chunk, 1);
     return chunk;
 }

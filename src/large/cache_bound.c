@@ -10,10 +10,10 @@ enum {
     CACHE_BYTES = 160 << 20,
     CACHE_BYTES_LEAST = 8 << 20,
     /*
-     * How many bytes the cache may hold before it has learned anything: so many, or this part of
-     * what is live. A program that replaces large buffers would else pay for all of them again,
-     * until it has missed each size once. What is live counts, and not what was: when a program has
-     * freed everything, little is kept.
+     * Before it has learned anything, the cache may hold so many bytes, or this part of the live
+     * bytes if that is more. With less, a program that replaces large buffers would pay for each of
+     * them again until it has missed each size once. Bytes that were live earlier do not count, so
+     * the cache keeps little when a program has freed everything.
      */
     LEARNED_LEAST = 2 << 20,
     LEARNED_PART = 4,

@@ -12,7 +12,7 @@
 
 enum { MIB = 1 << 20 };
 
-/* No chunk has ever been live. */
+/* Pretends that no chunk has ever been live, and that so many bytes were learned. */
 static void forget(size_t learned)
 {
     registry_lock();
@@ -80,7 +80,7 @@ static void test_bytes_live_long_ago_are_forgotten(void **state)
 }
 
 /*
- * Without any request that missed. When nothing is live any more, no later call may look at the
+ * No request has missed yet. When the last chunk is freed, perhaps no later call looks at the
  * cache, so it must be small at once.
  */
 static void test_a_quarter_of_the_live_bytes_waits_before_anything_is_learned(void **state)

@@ -176,8 +176,8 @@ static void test_a_slab_in_used_memory_has_no_clean_chunks(void **state)
 }
 
 /*
- * A page may be lost to a hole. Its chunks are hidden, also those that were never out. So the count
- * of free chunks does not tell which of them is next.
+ * If a page is lost to a hole, the slab hides the chunks on it, also those that were never out. So
+ * the count of free chunks does not tell which chunk is next.
  */
 static void test_hidden_chunks_do_not_make_others_clean(void **state)
 {
